@@ -1,0 +1,1 @@
+//! Commands, output for people and JSON, exit codes.

@@ -1,0 +1,1 @@
+//! Ids, time values, and the lifecycle from request to closure. Pure.

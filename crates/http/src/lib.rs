@@ -1,0 +1,1 @@
+//! Routes to use-cases, authentication of callers, problem+json.

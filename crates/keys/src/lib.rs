@@ -1,0 +1,1 @@
+//! Seals, envelope encryption, signers, tokens.

@@ -1,0 +1,1 @@
+//! Cedar behind a candidate index: snapshot in, decision with terms and reasons out. Pure.

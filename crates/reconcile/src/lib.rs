@@ -1,0 +1,1 @@
+//! Idempotent passes that need no message from anyone: expire, revoke, sweep, inventory.

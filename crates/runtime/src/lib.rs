@@ -1,0 +1,1 @@
+//! System clock, entropy, id minting, supervised tasks, shutdown: the only ambient authority.

@@ -1,0 +1,1 @@
+//! Fake clock, seeded entropy, and real target servers on loopback.

@@ -1,0 +1,2 @@
+//! The binary: reads settings, chooses the store, takes the kinds, starts.
+fn main() {}

@@ -1,0 +1,1 @@
+//! PostgreSQL: one account per grant that can always be dropped.

@@ -1,0 +1,1 @@
+//! OpenSSH: user and host certificates, revocation list, host set-up.

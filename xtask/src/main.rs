@@ -1,0 +1,2 @@
+//! Chores: demo, test, lint, ci.
+fn main() {}
