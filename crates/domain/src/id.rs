@@ -1,0 +1,114 @@
+//! Typed, prefixed, time-ordered ids: `req_…`, `grt_…`, `lse_…`.
+//!
+//! An id is a UUID version 7 (RFC 9562), written as its type's prefix, `_`, and 26 characters
+//! of lower-case base32hex (RFC 4648 section 7), whose order as text is their order in time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::BASE32_DNSSEC;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::time::Time;
+
+/// What every id type offers.
+pub trait TypedId: Copy + fmt::Display + FromStr<Err = IdError> {
+    /// The prefix before the underscore.
+    const PREFIX: &'static str;
+    /// Makes an id from a moment and ten bytes of entropy.
+    fn mint(at: Time, entropy: &[u8; 10]) -> Self;
+}
+
+/// Why a text is not an id of the expected type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{got}` is not an id of the form `{prefix}_` followed by 26 characters of 0-9a-v")]
+pub struct IdError {
+    got: String,
+    prefix: &'static str,
+}
+
+fn uuid_from(at: Time, entropy: &[u8; 10]) -> Uuid {
+    let millis = u64::try_from(at.micros() / 1_000).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, entropy).into_uuid()
+}
+
+fn encode(id: &Uuid) -> String {
+    BASE32_DNSSEC.encode(id.as_bytes())
+}
+
+fn decode(text: &str) -> Option<Uuid> {
+    let bytes = BASE32_DNSSEC.decode(text.as_bytes()).ok()?;
+    let id = Uuid::from_slice(&bytes).ok()?;
+    // One spelling only: what does not encode back to itself (upper case) is not an id.
+    (encode(&id) == text).then_some(id)
+}
+
+macro_rules! typed_ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl TypedId for $name {
+            const PREFIX: &'static str = $prefix;
+            fn mint(at: Time, entropy: &[u8; 10]) -> Self { Self(uuid_from(at, entropy)) }
+        }
+        impl $name {
+            /// The 26 characters after the prefix.
+            #[must_use]
+            pub fn suffix(&self) -> String { encode(&self.0) }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), encode(&self.0))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Display::fmt(self, f) }
+        }
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .and_then(decode)
+                    .map(Self)
+                    .ok_or_else(|| IdError { got: text.chars().take(64).collect(), prefix: $prefix })
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> { s.collect_str(self) }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+typed_ids! {
+    /// The organisation this deployment belongs to.
+    OrgId = "org";
+    /// A person. Opaque: never derived from a name.
+    PersonId = "per";
+    /// A group of people.
+    GroupId = "grp";
+    /// A resource.
+    ResourceId = "res";
+    /// A role that can be asked for on resources of one kind.
+    RoleId = "rol";
+    /// A request for access.
+    RequestId = "req";
+    /// A grant.
+    GrantId = "grt";
+    /// One thing that must end.
+    LeaseId = "lse";
+    /// A lock.
+    LockId = "lck";
+    /// A record of the log.
+    EventId = "evt";
+    /// A login session, an enrolment code, or another bearer Wane issued.
+    TokenId = "tok";
+}

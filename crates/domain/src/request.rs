@@ -1,0 +1,486 @@
+//! The frozen ask, and the life of each of its items.
+//!
+//! What was asked never changes after it was asked: its canonical bytes have one digest, and
+//! that digest is what policy judges, approvers approve and the issuer honours. Each item
+//! (a role on a resource) then lives its own life, in one state machine: [`AccessRequest::apply`].
+
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::canonical::Digest;
+use crate::id::{GrantId, OrgId, PersonId, RequestId, ResourceId, RoleId};
+use crate::terms::Terms;
+use crate::text::{Reason, Ticket};
+use crate::time::{Span, Time};
+use crate::transition::{Fact, IllegalTransition};
+
+/// Most items one request can bundle.
+pub const MOST_ITEMS: usize = 32;
+
+/// What is asked, frozen. Its digest is over exactly these fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The organisation.
+    pub org: OrgId,
+    /// Who asks.
+    pub requester: PersonId,
+    /// Who would hold the access.
+    pub beneficiary: PersonId,
+    /// The roles on resources asked for, at least one.
+    pub items: Vec<AskItem>,
+    /// From when.
+    pub start: Start,
+    /// For how long once active, in microseconds.
+    pub duration: Span,
+    /// Why.
+    pub justification: Option<Reason>,
+    /// Under which ticket.
+    pub ticket: Option<Ticket>,
+    /// What this ask derives from: an extension, or an approval that narrowed.
+    pub parent: Option<Parent>,
+    /// 16 random bytes, hexadecimal, so that two equal asks differ.
+    pub nonce: String,
+}
+
+/// One role on one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskItem {
+    /// The resource.
+    pub resource: ResourceId,
+    /// The role.
+    pub role: RoleId,
+    /// The digest of the role's definition when it was asked for.
+    pub role_digest: Digest,
+}
+
+/// From when access is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// As soon as it is granted.
+    Now,
+    /// From a moment on; access then ends at that moment plus the duration, however late it was activated.
+    At(Time),
+}
+
+/// What an ask derives from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parent {
+    /// An approver approved less than this request.
+    Narrows {
+        /// The wider request.
+        request: RequestId,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// More time for a live grant.
+    Extends {
+        /// The request that the grant came from.
+        digest: Digest,
+        /// The grant.
+        grant: GrantId,
+    },
+}
+
+impl Ask {
+    /// SHA-256 over `wane.request.v1`, a line feed, and the RFC 8785 form of the ask.
+    ///
+    /// # Errors
+    /// Never: every field has a JSON form.
+    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
+        Digest::of_json("wane.request.v1", self)
+    }
+
+    /// Whether this ask wants no more than `wider`: same people, items a subset, no longer, not earlier.
+    #[must_use]
+    pub fn is_within(&self, wider: &Self, role_within: impl Fn(&AskItem, &AskItem) -> bool) -> bool {
+        let start_within = match (self.start, wider.start) {
+            (Start::Now, Start::Now) => true,
+            (Start::At(mine), Start::At(theirs)) => mine >= theirs && mine.plus(self.duration) <= theirs.plus(wider.duration),
+            (Start::At(_), Start::Now) | (Start::Now, Start::At(_)) => false,
+        };
+        self.org == wider.org
+            && self.requester == wider.requester
+            && self.beneficiary == wider.beneficiary
+            && self.duration <= wider.duration
+            && start_within
+            && !self.items.is_empty()
+            && self.items.iter().all(|mine| {
+                wider.items.iter().any(|theirs| mine.resource == theirs.resource && (mine == theirs || role_within(mine, theirs)))
+            })
+    }
+}
+
+/// One person's yes to one item, at one stage, over one digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub approver: PersonId,
+    /// At which stage, from 0.
+    pub stage: u16,
+    /// Over which request digest: this one, or the wider one it narrows.
+    pub digest: Digest,
+    /// When.
+    pub at: Time,
+}
+
+/// The life of one item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum ItemState {
+    /// Waits for approvals.
+    Waiting,
+    /// Approved; its grant is minted in the same commit.
+    Approved {
+        /// When.
+        at: Time,
+        /// The grant; set by [`AccessRequest::mint_from`].
+        grant: Option<GrantId>,
+    },
+    /// Refused by policy or by a person.
+    Denied {
+        /// By whom; none for policy.
+        by: Option<PersonId>,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Time,
+    },
+    /// Taken back by the requester.
+    Withdrawn {
+        /// When.
+        at: Time,
+    },
+    /// Nobody decided in time.
+    Lapsed {
+        /// When.
+        at: Time,
+    },
+    /// An approver approved less: the child request carries on.
+    Narrowed {
+        /// The child.
+        child: RequestId,
+        /// When.
+        at: Time,
+    },
+}
+
+impl ItemState {
+    /// The state's name, for people and tables.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Approved { .. } => "approved",
+            Self::Denied { .. } => "denied",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Lapsed { .. } => "lapsed",
+            Self::Narrowed { .. } => "narrowed",
+        }
+    }
+}
+
+/// One item with its terms, approvals and state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The terms of the path chosen when it was asked; none if policy denied at once.
+    pub terms: Option<Terms>,
+    /// The permit policy they come from.
+    pub path: Option<String>,
+    /// Approvals so far.
+    pub approvals: Vec<Approval>,
+    /// Where it stands.
+    pub state: ItemState,
+}
+
+impl Item {
+    /// The stage that approvals are now counted for; none when all are met.
+    #[must_use]
+    pub fn open_stage(&self) -> Option<u16> {
+        let stages = &self.terms.as_ref()?.stages;
+        (0u16..).zip(stages).find(|(n, stage)| self.approvals_at(*n) < usize::from(stage.quorum)).map(|(n, _)| n)
+    }
+
+    /// How many approvals a stage has.
+    #[must_use]
+    pub fn approvals_at(&self, stage: u16) -> usize {
+        self.approvals.iter().filter(|a| a.stage == stage).count()
+    }
+}
+
+/// The stored shape of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestData {
+    /// Its id.
+    pub id: RequestId,
+    /// What was asked.
+    pub ask: Ask,
+    /// The digest of what was asked.
+    pub digest: Digest,
+    /// When.
+    pub at: Time,
+    /// When it lapses if nobody decides.
+    pub lapses: Time,
+    /// One entry per item of the ask, in its order.
+    pub items: Vec<Item>,
+}
+
+/// A request. Its ask never changes; its items change only through [`AccessRequest::apply`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct AccessRequest {
+    pub(crate) data: RequestData,
+}
+
+impl Deref for AccessRequest {
+    type Target = RequestData;
+    fn deref(&self) -> &RequestData {
+        &self.data
+    }
+}
+
+/// How policy answered for one item when it was asked.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// A path exists; stages may be empty, which approves at once.
+    Path {
+        /// Its terms.
+        terms: Terms,
+        /// Its policy id.
+        path: String,
+    },
+    /// No.
+    Denied {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// What can happen to an item.
+#[derive(Clone, Debug)]
+pub enum ItemEvent {
+    /// Somebody eligible says yes.
+    Approve(Approval),
+    /// Somebody eligible, or policy judged again, says no.
+    Deny {
+        /// Who; none for policy.
+        by: Option<PersonId>,
+        /// Why.
+        reason: String,
+    },
+    /// The requester takes it back.
+    Withdraw {
+        /// Who.
+        by: PersonId,
+    },
+    /// Its time to be decided ran out.
+    Lapse,
+    /// Somebody eligible approves less, in a child request.
+    Narrow {
+        /// Who.
+        by: PersonId,
+        /// The child.
+        child: RequestId,
+    },
+}
+
+impl ItemEvent {
+    /// The event's name, for people and tables.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Approve(_) => "be approved",
+            Self::Deny { .. } => "be denied",
+            Self::Withdraw { .. } => "be withdrawn",
+            Self::Lapse => "lapse",
+            Self::Narrow { .. } => "be narrowed",
+        }
+    }
+}
+
+/// An item whose approvals are complete. Made only by [`AccessRequest::mint_from`]; minting or extending a grant consumes it.
+#[derive(Debug)]
+pub struct ApprovedItem {
+    pub(crate) request: RequestId,
+    pub(crate) digest: Digest,
+    pub(crate) holder: PersonId,
+    pub(crate) item: AskItem,
+    pub(crate) start: Start,
+    pub(crate) duration: Span,
+    pub(crate) approvals: Vec<Approval>,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) grant: GrantId,
+}
+
+impl AccessRequest {
+    /// Freezes an ask with policy's answer to each item.
+    ///
+    /// # Errors
+    /// When the ask has no items or too many, or the answers do not match the items one to one.
+    pub fn open(id: RequestId, ask: Ask, answers: Vec<Opening>, at: Time, lapses: Time) -> Result<(Self, Fact), IllegalTransition> {
+        let refuse = |detail: String| IllegalTransition { aggregate: "request", state: "new", event: "be opened", detail: Some(detail) };
+        if ask.items.is_empty() || ask.items.len() > MOST_ITEMS {
+            return Err(refuse(format!("a request has 1 to {MOST_ITEMS} items, this one {}", ask.items.len())));
+        }
+        if answers.len() != ask.items.len() {
+            return Err(refuse("each item needs one answer".to_owned()));
+        }
+        let digest = ask.digest().map_err(|e| refuse(e.to_string()))?;
+        let items = answers.into_iter().map(|answer| open_item(answer, at)).collect::<Vec<_>>();
+        let fact = Fact::new(
+            "request.opened",
+            json!({ "request": id, "digest": digest, "ask": ask, "items": items.iter().map(|i| json!({"state": i.state.name(), "path": i.path})).collect::<Vec<_>>() }),
+        );
+        Ok((Self { data: RequestData { id, ask, digest, at, lapses, items } }, fact))
+    }
+
+    /// The whole life of an item in one function.
+    ///
+    /// INVARIANT: nobody approves for themselves, and one person counts once over all stages
+    /// (held by `nobody_approves_for_themselves`, `one_person_counts_once`).
+    ///
+    /// # Errors
+    /// When the lifecycle has no such step.
+    pub fn apply(mut self, index: usize, event: ItemEvent, now: Time) -> Result<(Self, Fact), IllegalTransition> {
+        let RequestData { id, ask, digest, lapses, items, .. } = &mut self.data;
+        let refuse = |state: &'static str, event: &ItemEvent, detail: Option<&str>| IllegalTransition {
+            aggregate: "request item",
+            state,
+            event: event.name(),
+            detail: detail.map(str::to_owned),
+        };
+        let Some(item) = items.get_mut(index) else {
+            return Err(refuse("absent", &event, Some("the request has no such item")));
+        };
+        let (next, fact) = match (&item.state, event) {
+            (ItemState::Waiting, ItemEvent::Approve(approval)) => {
+                let event = ItemEvent::Approve(approval.clone());
+                if now >= *lapses {
+                    return Err(refuse("waiting", &event, Some("its time to be decided has run out")));
+                }
+                if approval.approver == ask.requester || approval.approver == ask.beneficiary {
+                    return Err(refuse("waiting", &event, Some("nobody approves for themselves")));
+                }
+                if item.approvals.iter().any(|a| a.approver == approval.approver) {
+                    return Err(refuse("waiting", &event, Some("you have approved it already; another person must")));
+                }
+                let of_this = approval.digest == *digest
+                    || matches!(ask.parent, Some(Parent::Narrows { digest: wider, .. }) if wider == approval.digest);
+                if !of_this {
+                    return Err(refuse("waiting", &event, Some("the approval is over a different request")));
+                }
+                if item.open_stage() != Some(approval.stage) {
+                    return Err(refuse("waiting", &event, Some("the approval is for a stage that is not open")));
+                }
+                let fact = Fact::new(
+                    "request.item.approved",
+                    json!({ "request": id, "item": index, "approver": approval.approver, "stage": approval.stage, "digest": approval.digest }),
+                );
+                item.approvals.push(approval);
+                let next = if item.open_stage().is_none() { ItemState::Approved { at: now, grant: None } } else { ItemState::Waiting };
+                (next, fact)
+            }
+            // Policy judged again in the commit that would mint the grant, or a person before it.
+            (ItemState::Waiting | ItemState::Approved { grant: None, .. }, ItemEvent::Deny { by, reason }) => {
+                let fact = Fact::new("request.item.denied", json!({ "request": id, "item": index, "by": by, "reason": reason }));
+                (ItemState::Denied { by, reason, at: now }, fact)
+            }
+            (ItemState::Waiting, ItemEvent::Withdraw { by }) => {
+                if by != ask.requester && by != ask.beneficiary {
+                    return Err(refuse("waiting", &ItemEvent::Withdraw { by }, Some("only who asked, or who it is for, can withdraw it")));
+                }
+                (ItemState::Withdrawn { at: now }, Fact::new("request.item.withdrawn", json!({ "request": id, "item": index, "by": by })))
+            }
+            (ItemState::Waiting, ItemEvent::Lapse) => {
+                if now < *lapses {
+                    return Err(refuse("waiting", &ItemEvent::Lapse, Some("its time to be decided is not over")));
+                }
+                (ItemState::Lapsed { at: now }, Fact::new("request.item.lapsed", json!({ "request": id, "item": index })))
+            }
+            (ItemState::Waiting, ItemEvent::Narrow { by, child }) => {
+                if by == ask.requester || by == ask.beneficiary {
+                    return Err(refuse("waiting", &ItemEvent::Narrow { by, child }, Some("nobody approves for themselves")));
+                }
+                let fact = Fact::new("request.item.narrowed", json!({ "request": id, "item": index, "by": by, "child": child }));
+                (ItemState::Narrowed { child, at: now }, fact)
+            }
+            (
+                state @ (ItemState::Approved { .. }
+                | ItemState::Denied { .. }
+                | ItemState::Withdrawn { .. }
+                | ItemState::Lapsed { .. }
+                | ItemState::Narrowed { .. }),
+                event,
+            ) => return Err(refuse(state.name(), &event, None)),
+        };
+        item.state = next;
+        Ok((self, fact))
+    }
+
+    /// Takes the right to one grant out of an approved item, once.
+    ///
+    /// # Errors
+    /// When the item is not approved or its grant exists already.
+    pub fn mint_from(mut self, index: usize, grant: GrantId) -> Result<(Self, ApprovedItem), IllegalTransition> {
+        let refuse = |state, detail: &str| IllegalTransition {
+            aggregate: "request item",
+            state,
+            event: "yield a grant",
+            detail: Some(detail.to_owned()),
+        };
+        let data = &mut self.data;
+        let (Some(item), Some(asked)) = (data.items.get_mut(index), data.ask.items.get(index)) else {
+            return Err(refuse("absent", "the request has no such item"));
+        };
+        match &mut item.state {
+            ItemState::Approved { grant: slot @ None, .. } => *slot = Some(grant),
+            other => return Err(refuse(other.name(), "only an approved item yields a grant, once")),
+        }
+        let approved = ApprovedItem {
+            request: data.id,
+            digest: data.digest,
+            holder: data.ask.beneficiary,
+            item: asked.clone(),
+            start: data.ask.start,
+            duration: data.ask.duration,
+            approvals: item.approvals.clone(),
+            ticket: data.ask.ticket.clone(),
+            parent: data.ask.parent,
+            grant,
+        };
+        Ok((self, approved))
+    }
+
+    /// Whether any item still waits.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.items.iter().any(|i| i.state == ItemState::Waiting)
+    }
+
+    /// One word for the whole request: the state its items share, `waiting` while any waits, else `mixed`.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        if self.is_waiting() {
+            return "waiting";
+        }
+        let mut names = self.items.iter().map(|i| i.state.name());
+        let first = names.next().unwrap_or("denied");
+        if names.all(|n| n == first) { first } else { "mixed" }
+    }
+}
+
+fn open_item(answer: Opening, at: Time) -> Item {
+    match answer {
+        Opening::Path { terms, path } => {
+            let state = if terms.stages.is_empty() { ItemState::Approved { at, grant: None } } else { ItemState::Waiting };
+            Item { terms: Some(terms), path: Some(path), approvals: Vec::new(), state }
+        }
+        Opening::Denied { reason } => {
+            Item { terms: None, path: None, approvals: Vec::new(), state: ItemState::Denied { by: None, reason, at } }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What must be true for a path to access to be taken.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Name;
+use crate::time::Span;
+
+/// The terms of one path to access, read from the annotations of its policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Approvals, in order; empty means policy alone grants.
+    pub stages: Vec<Stage>,
+    /// The longest access, from activation, extensions included.
+    pub max_ttl: Span,
+    /// How long a request may wait for approval before it lapses.
+    pub approval_window: Span,
+    /// How long after being granted it may be activated.
+    pub activation_window: Span,
+    /// Whether a justification must be given.
+    pub justification: Need,
+    /// Whether a ticket must be named.
+    pub ticket: Need,
+    /// A proof of identity no older than this, at request and at every session start.
+    pub step_up: Option<Span>,
+    /// Whether sessions must be recorded, which only a brokered session can be.
+    pub recording: Need,
+    /// How access is given.
+    pub mode: Mode,
+}
+
+/// Whether something must be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// May be left out.
+    Optional,
+    /// Must be there.
+    Required,
+}
+
+/// How access is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Whatever the kind does by itself.
+    Any,
+    /// A credential or account handed to the person.
+    Direct,
+    /// A session through the gateway; nothing is handed out.
+    Brokered,
+}
+
+/// One stage of approval: so many of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// How many different people.
+    pub quorum: u16,
+    /// Who may be one of them.
+    pub approvers: Vec<Approvers>,
+}
+
+/// Who may approve in a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approvers {
+    /// The requester's manager.
+    Manager,
+    /// The resource's owner, or anyone in the group that owns it.
+    Owner,
+    /// Anyone in a group.
+    Group(Name),
+    /// One person.
+    Person(Name),
+}
+
+impl std::fmt::Display for Approvers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Manager => f.write_str("manager"),
+            Self::Owner => f.write_str("owner"),
+            Self::Group(name) => write!(f, "group:{name}"),
+            Self::Person(name) => write!(f, "person:{name}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of ", self.quorum)?;
+        for (i, who) in self.approvers.iter().enumerate() {
+            write!(f, "{}{who}", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}

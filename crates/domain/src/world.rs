@@ -1,0 +1,123 @@
+//! A snapshot of everything decisions rest on, besides the request itself.
+//!
+//! A decision is made over one snapshot, and commits only while the store is still at that
+//! snapshot's epoch: whatever changed in between (a person disabled, a role redefined, a lock, a
+//! new policy) makes the commit conflict and the decision be made again.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::Digest;
+use crate::catalogue::{Owner, Resource, Role};
+use crate::directory::{Group, Person, Standing};
+use crate::id::{GrantId, GroupId, LockId, OrgId, PersonId, ResourceId, RoleId};
+use crate::lock::Lock;
+use crate::terms::Approvers;
+use crate::text::Name;
+use crate::time::Time;
+
+/// Counts changes to the world. Every change to anything a decision rests on raises it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+/// A version of the policy set, as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// Counts up from 1.
+    pub version: u64,
+    /// Digest of the text.
+    pub digest: Digest,
+    /// Cedar.
+    pub text: String,
+    /// Who loaded it; none for the one the deployment began with.
+    pub by: Option<PersonId>,
+    /// When.
+    pub at: Time,
+}
+
+/// The snapshot.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The organisation.
+    pub org: OrgId,
+    /// Which state of the world this is.
+    pub epoch: Epoch,
+    /// People by id.
+    pub people: HashMap<PersonId, Person>,
+    /// Groups by id.
+    pub groups: HashMap<GroupId, Group>,
+    /// Resources by id.
+    pub resources: HashMap<ResourceId, Resource>,
+    /// Roles by id.
+    pub roles: HashMap<RoleId, Role>,
+    /// Locks that hold, by id.
+    pub locks: HashMap<LockId, Lock>,
+    /// The policy set in force.
+    pub policy: PolicyVersion,
+}
+
+impl World {
+    /// A person by name.
+    #[must_use]
+    pub fn person(&self, name: &str) -> Option<&Person> {
+        self.people.values().find(|p| p.name.as_str() == name)
+    }
+
+    /// A group by name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.values().find(|g| g.name.as_str() == name)
+    }
+
+    /// A resource by name.
+    #[must_use]
+    pub fn resource(&self, name: &str) -> Option<&Resource> {
+        self.resources.values().find(|r| r.name.as_str() == name)
+    }
+
+    /// A role by kind and name.
+    #[must_use]
+    pub fn role(&self, kind: &Name, name: &str) -> Option<&Role> {
+        self.roles.values().find(|r| r.kind == *kind && r.name.as_str() == name)
+    }
+
+    /// The groups a person is in, by name.
+    #[must_use]
+    pub fn groups_of(&self, person: PersonId) -> BTreeSet<&Name> {
+        self.groups.values().filter(|g| g.members.contains(&person)).map(|g| &g.name).collect()
+    }
+
+    /// The lock that covers an access, if any.
+    #[must_use]
+    pub fn lock_on(&self, person: PersonId, resource: ResourceId, role: RoleId, grant: Option<GrantId>) -> Option<&Lock> {
+        self.locks.values().find(|l| l.covers(person, resource, role, grant))
+    }
+
+    /// Whether a person exists and may act.
+    #[must_use]
+    pub fn is_active(&self, person: PersonId) -> bool {
+        self.people.get(&person).is_some_and(|p| p.standing == Standing::Active)
+    }
+
+    /// The active people an approval rule means for this holder and resource, without the excluded.
+    #[must_use]
+    pub fn approvers(&self, rule: &[Approvers], holder: PersonId, resource: ResourceId, without: &[PersonId]) -> BTreeSet<PersonId> {
+        let mut out = BTreeSet::new();
+        for who in rule {
+            match who {
+                Approvers::Manager => out.extend(self.people.get(&holder).and_then(|p| p.manager)),
+                Approvers::Owner => match self.resources.get(&resource).and_then(|r| r.owner) {
+                    Some(Owner::Person(id)) => out.extend([id]),
+                    Some(Owner::Group(id)) => out.extend(self.groups.get(&id).into_iter().flat_map(|g| g.members.iter().copied())),
+                    None => {}
+                },
+                Approvers::Group(name) => out.extend(self.group(name.as_str()).into_iter().flat_map(|g| g.members.iter().copied())),
+                Approvers::Person(name) => out.extend(self.person(name.as_str()).map(|p| p.id)),
+            }
+        }
+        out.retain(|id| self.is_active(*id) && !without.contains(id));
+        out
+    }
+}
