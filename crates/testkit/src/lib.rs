@@ -1,1 +1,32 @@
-//! Fake clock, seeded entropy, and real target servers on loopback.
+//! What tests and the demo stand on: a clock that is set by hand, entropy that repeats, and real
+//! OpenSSH and PostgreSQL servers on loopback.
+//!
+//! Each server lives in its own temporary folder on its own port, belongs to the value that
+//! started it, and ends with that value, also when a test panics. Nothing here sleeps for a fixed
+//! time: every wait is on a condition, with a generous deadline.
+//!
+//! The kit refuses to know what Wane is: it starts targets and clients, and never asserts.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "deadlines of waits on real processes need the machine's own clock"
+)]
+
+mod ambient;
+mod folder;
+mod port;
+mod postgres;
+mod process;
+mod program;
+mod ssh;
+mod tls;
+mod unix_user;
+mod wait;
+
+pub use ambient::{FakeClock, SeededEntropy};
+pub use port::free_port;
+pub use postgres::{Postgres, PostgresBuilder, PsqlClient};
+pub use program::{Ended, Interactive, Outcome};
+pub use ssh::{PreparedSshd, SshClient, SshKey, Sshd, SshdBuilder, ssh_keygen};
+pub use tls::ServerCertificate;
+pub use unix_user::UnixUser;
+pub use wait::{eventually, wait_until};
