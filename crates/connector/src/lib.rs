@@ -1,1 +1,19 @@
-//! The contract a kind of target fulfils, the registry, and the conformance kit every kind must pass.
+//! The contract a kind of target fulfils, the registry of kinds, and the conformance kit.
+//!
+//! Owns: what a kind must be able to say and do. Refuses to know: any particular kind, the store,
+//! the use-cases. A kind is one folder under `kinds/`; the binary lists the kinds it takes.
+
+pub mod conformance;
+pub mod contract;
+pub mod kind;
+pub mod registry;
+pub mod signer;
+pub mod verb;
+
+pub use contract::{
+    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Presence, Residue,
+    StandingRight, Target,
+};
+pub use kind::{HostDocs, Kind, KindError, RoleProbe};
+pub use registry::Registry;
+pub use signer::{Checker, PublishPermit, SignError, Signature, Signer};

@@ -1,1 +1,15 @@
-//! The storage port and its conformance kit.
+//! The storage port: what the use-cases need kept, and the conformance kit every adapter passes.
+//!
+//! INVARIANT: state cannot change without evidence: the only way to write is a [`Commit`], and a
+//! commit without audit records cannot be built (held by `a_commit_carries_records`).
+
+mod commit;
+pub mod conformance;
+mod port;
+mod query;
+mod rows;
+
+pub use commit::{Commit, EmptyCommit, Put, Seen, Write};
+pub use port::{Store, StoreError};
+pub use query::{Cursor, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter, RequestFilter, Slice};
+pub use rows::{Answer, Issuance, Login, Sealed, Sequenced, Token, TokenKind, TokenOwner, Versioned};

@@ -1,0 +1,1 @@
+//! The conformance kit every kind passes against its real target.

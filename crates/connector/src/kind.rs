@@ -1,0 +1,90 @@
+//! What a kind is: its name, its settings, its roles, and which effects it has.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use wane_domain::catalogue::Role;
+use wane_domain::lease::LeaseKind;
+
+use crate::contract::{ConnectError, Describe, Effects, Issuer, Target};
+
+/// A kind of target. One folder under `kinds/` holds everything about it.
+#[async_trait]
+pub trait Kind: Send + Sync {
+    /// Its name: `ssh`, `postgres`.
+    fn name(&self) -> &'static str;
+
+    /// Its entity type in policies, such as `Host` or `Database`.
+    fn entity(&self) -> &'static str;
+
+    /// A JSON object of settings, checked and put in normal form; unknown keys are errors with a suggestion.
+    ///
+    /// # Errors
+    /// When a setting is missing, unknown or unusable.
+    fn settings(&self, given: &Value) -> Result<Value, KindError>;
+
+    /// A role's definition, checked and put in normal form; unknown keys are errors with a suggestion.
+    ///
+    /// # Errors
+    /// When it is unusable.
+    fn definition(&self, given: &Value) -> Result<Value, KindError>;
+
+    /// Whether `narrow` gives nothing that `wide` does not, and is not the same.
+    fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool;
+
+    /// What it can and cannot end on this resource.
+    fn describe(&self, settings: &Value) -> Describe;
+
+    /// Whether access is an account made at the target (the two-phase road) or a credential signed in memory (one commit).
+    fn gives(&self) -> LeaseKind;
+
+    /// Whether it needs a credential of its own at the target.
+    fn needs_credential(&self) -> bool;
+
+    /// Checks a role against a real target when either is registered: does it exist there, is it safe.
+    async fn probe(&self, target: &Target<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError>;
+
+    /// Its effects at targets.
+    fn effects(&self) -> Arc<dyn Effects>;
+
+    /// Its issuer, where it signs something.
+    fn issuer(&self) -> Option<Arc<dyn Issuer>>;
+
+    /// What its registered targets pull from Wane, if anything (a revocation list).
+    fn host_docs(&self) -> Option<Arc<dyn HostDocs>>;
+}
+
+/// What came of checking one role at one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleProbe {
+    /// The role's name.
+    pub role: String,
+    /// Why it cannot be used there; none if it can.
+    pub problem: Option<String>,
+}
+
+/// Documents that targets pull from Wane.
+pub trait HostDocs: Send + Sync {
+    /// The signed revocation list: everything in `revoked` is refused from now on.
+    ///
+    /// # Errors
+    /// When the signer refuses.
+    fn revocations(&self, version: u64, at: wane_domain::time::Time, revoked: &[String]) -> Result<Value, ConnectError>;
+
+    /// What a target needs to set itself up, given the public part it sent about itself.
+    ///
+    /// # Errors
+    /// When what it sent is unusable or the signer refuses.
+    fn enrol(&self, target: &Target<'_>, sent: &Value, serial: u64) -> Result<Value, ConnectError>;
+}
+
+/// Why settings or a definition were refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct KindError {
+    /// Which key.
+    pub what: String,
+    /// Why, and what to do.
+    pub why: String,
+}

@@ -1,0 +1,152 @@
+//! One logical transaction, as data.
+
+use wane_audit::Record;
+use wane_domain::catalogue::{Resource, Role};
+use wane_domain::directory::{Group, Person};
+use wane_domain::grant::Grant;
+use wane_domain::id::{ResourceId, RoleId, TokenId};
+use wane_domain::lease::Lease;
+use wane_domain::lock::Lock;
+use wane_domain::request::AccessRequest;
+use wane_domain::world::{Epoch, PolicyVersion};
+
+use crate::rows::{Answer, Issuance, Login, Sealed, Token, Versioned};
+
+/// The generation a writer saw; the write is refused if it is no longer that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It must not exist.
+    Nothing,
+    /// It must be exactly this generation.
+    Generation(u64),
+}
+
+/// A new value, with what its writer saw before.
+#[derive(Clone, Debug)]
+pub struct Put<T> {
+    /// The value.
+    pub value: T,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+impl<T> Put<T> {
+    /// A value that must not exist.
+    pub fn new(value: T) -> Self {
+        Self { value, seen: Seen::Nothing }
+    }
+
+    /// A value in place of the one that was read.
+    pub fn over<U>(seen: &Versioned<U>, value: T) -> Self {
+        Self { value, seen: Seen::Generation(seen.generation) }
+    }
+}
+
+/// One write. Those of the world (people, groups, resources, roles, policy, locks) raise its epoch.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant writes the type it names")]
+pub enum Write {
+    Person(Put<Person>),
+    Group(Put<Group>),
+    Resource(Put<Resource>),
+    RemoveResource(ResourceId, Seen),
+    Role(Put<Role>),
+    RemoveRole(RoleId, Seen),
+    /// Becomes the policy in force; its version must be one more than the last.
+    Policy(PolicyVersion),
+    Lock(Put<Lock>),
+    Request(Put<AccessRequest>),
+    Grant(Put<Grant>),
+    Lease(Put<Lease>),
+    Issuance(Issuance),
+    Login(Put<Login>),
+    Token(Put<Token>),
+    RemoveToken(TokenId),
+    /// Put in place, whatever was there.
+    Sealed(Sealed),
+    RemoveSealed(String),
+    Answer(Answer),
+}
+
+impl Write {
+    /// Whether decisions rest on it.
+    #[must_use]
+    pub const fn changes_world(&self) -> bool {
+        match self {
+            Self::Person(_)
+            | Self::Group(_)
+            | Self::Resource(_)
+            | Self::RemoveResource(..)
+            | Self::Role(_)
+            | Self::RemoveRole(..)
+            | Self::Policy(_)
+            | Self::Lock(_) => true,
+            Self::Request(_)
+            | Self::Grant(_)
+            | Self::Lease(_)
+            | Self::Issuance(_)
+            | Self::Login(_)
+            | Self::Token(_)
+            | Self::RemoveToken(_)
+            | Self::Sealed(_)
+            | Self::RemoveSealed(_)
+            | Self::Answer(_) => false,
+        }
+    }
+}
+
+/// A logical transaction: all of it or nothing, with its audit records.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    epoch: Option<Epoch>,
+    writes: Vec<Write>,
+    records: Vec<Record>,
+}
+
+/// A commit without records was tried.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a commit needs at least one audit record")]
+pub struct EmptyCommit;
+
+impl Commit {
+    /// Writes with the records that say so.
+    ///
+    /// # Errors
+    /// When there is no record.
+    pub fn new(writes: Vec<Write>, records: Vec<Record>) -> Result<Self, EmptyCommit> {
+        if records.is_empty() { Err(EmptyCommit) } else { Ok(Self { epoch: None, writes, records }) }
+    }
+
+    /// Refused unless the world is still at this epoch.
+    #[must_use]
+    pub fn at(mut self, epoch: Epoch) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// The epoch it was decided at, if it depends on one.
+    #[must_use]
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
+    }
+    /// Its writes, in order.
+    #[must_use]
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+    /// Its records, in order; never empty.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_carries_records() {
+        assert_eq!(Commit::new(Vec::new(), Vec::new()).unwrap_err(), EmptyCommit);
+    }
+}

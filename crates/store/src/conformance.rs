@@ -1,0 +1,1 @@
+//! The conformance kit: one suite that every adapter of the port passes.

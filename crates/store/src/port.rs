@@ -1,0 +1,90 @@
+//! The port.
+
+use async_trait::async_trait;
+use wane_domain::grant::Grant;
+use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, TokenId};
+use wane_domain::lease::Lease;
+use wane_domain::request::AccessRequest;
+use wane_domain::text::Name;
+use wane_domain::time::Time;
+use wane_domain::world::World;
+
+use crate::commit::{Commit, Seen};
+use crate::query::{Due, GrantFilter, LeaseFilter, Page, RecordFilter, RequestFilter, Slice};
+use crate::rows::{Answer, Issuance, Login, Sequenced, Token, Versioned};
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote first; read again and decide again.
+    #[error("`{0}` changed meanwhile")]
+    Conflict(String),
+    /// A name is taken, or something refers to what was to be removed.
+    #[error("{0}")]
+    Refused(String),
+    /// The store cannot be read or written now.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be understood.
+    #[error("the store holds something this version cannot read: {0}")]
+    Corrupt(String),
+}
+
+/// What the use-cases need kept. Replies to [`Store::commit`] leave after the data is on disk.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Does all of it or nothing. Returns the sequence number of its last record.
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError>;
+
+    /// A snapshot of what decisions rest on; cheap, kept in memory and never older than the last commit answered.
+    async fn world(&self) -> Result<std::sync::Arc<World>, StoreError>;
+    /// The generation of a person, group, resource, role or lock in the world, by id.
+    async fn seen(&self, id: &str) -> Result<Seen, StoreError>;
+
+    /// A request.
+    async fn request(&self, id: RequestId) -> Result<Option<Versioned<AccessRequest>>, StoreError>;
+    /// Requests, newest first.
+    async fn requests(&self, filter: RequestFilter, slice: Slice) -> Result<Page<Versioned<AccessRequest>>, StoreError>;
+    /// A grant.
+    async fn grant(&self, id: GrantId) -> Result<Option<Versioned<Grant>>, StoreError>;
+    /// Grants, newest first.
+    async fn grants(&self, filter: GrantFilter, slice: Slice) -> Result<Page<Versioned<Grant>>, StoreError>;
+    /// A lease.
+    async fn lease(&self, id: LeaseId) -> Result<Option<Versioned<Lease>>, StoreError>;
+    /// Leases, oldest first.
+    async fn leases(&self, filter: LeaseFilter, slice: Slice) -> Result<Page<Versioned<Lease>>, StoreError>;
+
+    /// What is due by `now`, earliest first.
+    async fn due(&self, now: Time, limit: u32) -> Result<Vec<Due>, StoreError>;
+    /// When the next thing is due after `now`.
+    async fn next_due(&self, now: Time) -> Result<Option<Time>, StoreError>;
+
+    /// Every issue under a lease, oldest first.
+    async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError>;
+    /// Issues of a kind that would still work at `now` although their lease is ending or gone.
+    async fn revoked(&self, kind: &Name, now: Time) -> Result<Vec<Issuance>, StoreError>;
+    /// The next serial number; never the same twice, across restarts.
+    async fn next_serial(&self) -> Result<u64, StoreError>;
+
+    /// How a person signs in.
+    async fn login(&self, person: PersonId) -> Result<Option<Versioned<Login>>, StoreError>;
+    /// A token.
+    async fn token(&self, id: TokenId) -> Result<Option<Versioned<Token>>, StoreError>;
+    /// Tokens of a person that are not spent.
+    async fn tokens_of(&self, person: PersonId) -> Result<Vec<Versioned<Token>>, StoreError>;
+    /// Unspent tokens of a resource.
+    async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError>;
+    /// A sealed secret.
+    async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The answer given under an idempotency key.
+    async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError>;
+
+    /// Records of the trail, newest first; with a cursor, older than it.
+    async fn records(&self, filter: RecordFilter, slice: Slice) -> Result<Page<Sequenced>, StoreError>;
+    /// Records after a sequence number, oldest first.
+    async fn records_after(&self, seq: u64, limit: u32) -> Result<Vec<Sequenced>, StoreError>;
+    /// The last sequence number.
+    async fn head(&self) -> Result<u64, StoreError>;
+    /// Resolves when something was committed after `seq`.
+    async fn changed(&self, seq: u64) -> u64;
+}

@@ -1,0 +1,128 @@
+//! What can be asked of the store, in pages.
+
+use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, RoleId};
+use wane_domain::time::Time;
+
+/// Where a page goes on: the last id or sequence number of the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// Which part of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// After this; none for the beginning.
+    pub after: Option<Cursor>,
+    /// At most so many, 1 to 1,000.
+    pub limit: u32,
+}
+
+impl Slice {
+    /// The beginning of a listing.
+    #[must_use]
+    pub fn first(limit: u32) -> Self {
+        Self { after: None, limit }
+    }
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page goes on; none at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Which requests, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestFilter {
+    /// Asked by, or for.
+    pub person: Option<PersonId>,
+    /// Only those with an item that still waits (or only those without).
+    pub waiting: Option<bool>,
+}
+
+/// Where a grant stands, for filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the states of `GrantState`")]
+pub enum GrantPhase {
+    Scheduled,
+    Active,
+    Ending,
+    Closed,
+}
+
+/// Which grants, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantFilter {
+    /// Held by.
+    pub holder: Option<PersonId>,
+    /// On.
+    pub resource: Option<ResourceId>,
+    /// Of.
+    pub role: Option<RoleId>,
+    /// From.
+    pub request: Option<RequestId>,
+    /// In any of these; empty means all.
+    pub phases: Vec<GrantPhase>,
+}
+
+/// Where a lease stands, for filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the states of `LeaseState`")]
+pub enum LeasePhase {
+    Intended,
+    Live,
+    Revoking,
+    Gone,
+}
+
+/// Which leases, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseFilter {
+    /// Under.
+    pub grant: Option<GrantId>,
+    /// At.
+    pub resource: Option<ResourceId>,
+    /// In any of these; empty means all.
+    pub phases: Vec<LeasePhase>,
+}
+
+/// Which records, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordFilter {
+    /// About or by this person.
+    pub person: Option<PersonId>,
+    /// About this resource.
+    pub resource: Option<ResourceId>,
+    /// About this grant.
+    pub grant: Option<GrantId>,
+    /// About this request.
+    pub request: Option<RequestId>,
+    /// Whose event name begins with this.
+    pub event: Option<String>,
+    /// Not before.
+    pub from: Option<Time>,
+    /// Before.
+    pub until: Option<Time>,
+}
+
+/// Something that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub what: DueWhat,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DueWhat {
+    /// A waiting request lapses.
+    Request(RequestId),
+    /// A scheduled grant was not activated, or an active one is over.
+    Grant(GrantId),
+    /// The end of a lease is to be tried (again).
+    Lease(LeaseId),
+}

@@ -1,0 +1,134 @@
+//! Stored things that are no aggregate of the domain.
+
+use serde::{Deserialize, Serialize};
+use wane_audit::Record;
+use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, TokenId};
+use wane_domain::text::Name;
+use wane_domain::time::Time;
+
+/// A value with the generation it was read at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The value.
+    pub value: T,
+    /// Counts its writes from 1.
+    pub generation: u64,
+}
+
+/// A record with its place in the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequenced {
+    /// Counts from 1, rising; gaps never hide a record.
+    pub seq: u64,
+    /// The record.
+    pub record: Record,
+}
+
+/// How a local person proves who they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Who.
+    pub person: PersonId,
+    /// Argon2id in PHC string format.
+    pub password: String,
+    /// The TOTP secret, sealed; none before it was set up.
+    pub totp: Option<Vec<u8>>,
+    /// The last TOTP time step that was accepted; none is accepted twice.
+    pub totp_step: Option<u64>,
+    /// Failures since the last success.
+    pub failures: u32,
+    /// No attempt counts before this.
+    pub closed_until: Option<Time>,
+}
+
+/// What a bearer token is for. A token of one kind never serves as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// A signed-in session.
+    Session,
+    /// A one-time code to set up a local sign-in.
+    Enrol,
+    /// A one-time code to join a host.
+    Join,
+    /// A joined host.
+    Host,
+}
+
+/// Whom a token stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenOwner {
+    /// A person.
+    Person(PersonId),
+    /// A registered resource.
+    Resource(ResourceId),
+}
+
+/// A bearer token; only a keyed hash of it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// The public part of the token.
+    pub id: TokenId,
+    /// What it is for.
+    pub kind: TokenKind,
+    /// Whom it stands for.
+    pub owner: TokenOwner,
+    /// HMAC-SHA-256 of the whole token under the sealed pepper.
+    pub verifier: Vec<u8>,
+    /// When it was made.
+    pub at: Time,
+    /// When identity was last proved with it.
+    pub proved: Time,
+    /// When it ends at the latest.
+    pub expires: Time,
+    /// When it was last used; idle sessions end.
+    pub used: Time,
+    /// Set once a one-time code was used, or a session ended.
+    pub spent: Option<Time>,
+}
+
+/// One issue of a self-contained credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issuance {
+    /// Unique and rising.
+    pub serial: u64,
+    /// The lease it was issued under.
+    pub lease: LeaseId,
+    /// The grant: also its key id.
+    pub grant: GrantId,
+    /// The kind.
+    pub kind: Name,
+    /// When.
+    pub at: Time,
+    /// When it stops working by itself.
+    pub not_after: Time,
+    /// Fingerprints and the rest.
+    pub detail: serde_json::Value,
+}
+
+/// A sealed secret, bound to its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Which secret: `connector/res_…`, `signer/ssh-user-ca`.
+    pub key: String,
+    /// Nonce and ciphertext.
+    pub sealed: Vec<u8>,
+}
+
+/// The answer a write gave under an idempotency key. Never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Who asked.
+    pub person: PersonId,
+    /// The key they chose.
+    pub key: String,
+    /// SHA-256 of method, path and body, so that a key used for something else is an error.
+    pub fingerprint: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: serde_json::Value,
+    /// When; kept for a day.
+    pub at: Time,
+}
