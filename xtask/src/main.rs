@@ -1,2 +1,53 @@
-//! Chores: demo, test, lint, ci.
-fn main() {}
+//! Chores of the project, the same on a laptop and in CI. Each chore is a module; this file only
+//! picks one.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore talks to the person who runs it"
+)]
+
+mod command;
+mod deps;
+mod lint;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask CHORE
+
+  test   install what the tests need, build everything, run every test
+  lint   formatting, clippy, and the project's own rules
+  ci     lint, then test
+  deps   only install what the tests need
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => test::run(),
+        ["lint"] => lint::run(),
+        ["ci"] => lint::run().and_then(|()| test::run()),
+        ["deps"] => deps::ensure(),
+        ["help" | "-h" | "--help"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        [] => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+        unknown => {
+            eprint!("`{}` is not a chore\n\n{USAGE}", unknown.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the tests need from the machine: real servers, real clients, the test runner. Root on a
+//! Debian-like system gets what is missing; everybody else is told the exact command.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::command;
+
+/// One thing that must be there, and the package that brings it.
+struct Need {
+    package: &'static str,
+    is_met: fn() -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        package: "openssh-server",
+        is_met: || command::find("sshd").is_some(),
+    },
+    Need {
+        package: "openssh-client",
+        is_met: || has_all(&["ssh", "ssh-keygen", "ssh-agent"]),
+    },
+    Need {
+        package: "postgresql",
+        is_met: has_postgres_server,
+    },
+    Need {
+        package: "postgresql-client",
+        is_met: || command::find("psql").is_some(),
+    },
+    Need {
+        package: "openssl",
+        is_met: || command::find("openssl").is_some(),
+    },
+    Need {
+        package: "passwd",
+        is_met: || has_all(&["useradd", "userdel"]),
+    },
+    Need {
+        package: "util-linux",
+        is_met: || command::find("setpriv").is_some(),
+    },
+];
+
+/// Makes sure that everything the tests need is installed.
+pub(crate) fn ensure() -> Result<()> {
+    system_packages()?;
+    test_runner()
+}
+
+fn system_packages() -> Result<()> {
+    let missing: Vec<&str> = NEEDS
+        .iter()
+        .filter(|need| !(need.is_met)())
+        .map(|need| need.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = [&["install", "-y", "--no-install-recommends"], &missing[..]].concat();
+    if !is_root() || command::find("apt-get").is_none() {
+        bail!(
+            "the tests need these system packages: {}\n  on Debian or Ubuntu: sudo apt-get {}",
+            missing.join(" "),
+            install.join(" ")
+        );
+    }
+    let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
+    command::run_with("apt-get", &["update"], &quiet)?;
+    command::run_with("apt-get", &install, &quiet)?;
+    if let Some(need) = NEEDS.iter().find(|need| !(need.is_met)()) {
+        bail!("`{}` is installed and still not usable", need.package);
+    }
+    Ok(())
+}
+
+fn test_runner() -> Result<()> {
+    if command::output(&command::cargo(), &["nextest", "--version"]).is_ok() {
+        return Ok(());
+    }
+    command::run(&command::cargo(), &["install", "cargo-nextest", "--locked"])
+}
+
+fn has_all(programs: &[&str]) -> bool {
+    programs.iter().all(|name| command::find(name).is_some())
+}
+
+/// Debian keeps the server's programs out of `PATH`, in a folder per version.
+fn has_postgres_server() -> bool {
+    let debian = Path::new("/usr/lib/postgresql")
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|version| version.path().join("bin/initdb").is_file());
+    debian || command::find("initdb").is_some()
+}
+
+fn is_root() -> bool {
+    command::output("id", &["-u"]).is_ok_and(|id| id.trim() == "0")
+}

@@ -1,0 +1,28 @@
+//! Every test of the workspace. The test runner's own summary is the last thing printed.
+
+use anyhow::Result;
+
+use crate::{command, deps};
+
+/// Installs what is missing, builds, then runs the documentation tests and all others.
+pub(crate) fn run() -> Result<()> {
+    deps::ensure()?;
+    let cargo = command::cargo();
+    // In CI nothing is built twice, so incremental files only cost; and the lock file is law.
+    let in_ci = std::env::var_os("CI").is_some();
+    let environment: &[(&str, &str)] = if in_ci {
+        &[("CARGO_INCREMENTAL", "0")]
+    } else {
+        &[]
+    };
+    let locked: &[&str] = if in_ci { &["--locked"] } else { &[] };
+
+    let chore = |words: &[&str]| {
+        let words = [words, &["--workspace"], locked].concat();
+        command::run_with(&cargo, &words, environment)
+    };
+    chore(&["build", "--all-targets"])?;
+    // Documentation tests hold the claims about what must not compile.
+    chore(&["test", "--doc", "--quiet"])?;
+    chore(&["nextest", "run"])
+}
