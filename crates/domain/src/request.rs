@@ -252,6 +252,11 @@ pub enum Opening {
         /// Its policy id.
         path: String,
     },
+    /// A live grant covers it already; nothing new is granted.
+    Covered {
+        /// That grant.
+        grant: GrantId,
+    },
     /// No.
     Denied {
         /// Why, for people.
@@ -478,6 +483,9 @@ fn open_item(answer: Opening, at: Time) -> Item {
         Opening::Path { terms, path } => {
             let state = if terms.stages.is_empty() { ItemState::Approved { at, grant: None } } else { ItemState::Waiting };
             Item { terms: Some(terms), path: Some(path), approvals: Vec::new(), state }
+        }
+        Opening::Covered { grant } => {
+            Item { terms: None, path: None, approvals: Vec::new(), state: ItemState::Approved { at, grant: Some(grant) } }
         }
         Opening::Denied { reason } => {
             Item { terms: None, path: None, approvals: Vec::new(), state: ItemState::Denied { by: None, reason, at } }
