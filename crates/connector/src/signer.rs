@@ -47,6 +47,14 @@ pub enum SignError {
     /// The bytes exceed what the permit allows.
     #[error("what was to be signed exceeds the grant: {0}")]
     Exceeds(String),
+    /// A key that issues was asked to publish, or the other way round.
+    #[error("the key for `{purpose}` does not sign this way: {why}")]
+    WrongRoad {
+        /// Which key.
+        purpose: String,
+        /// Which way it does sign.
+        why: &'static str,
+    },
 }
 
 /// Reads the bytes to be signed for one purpose and says whether the permit allows them.
