@@ -1,0 +1,103 @@
+//! People and groups.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::value::{Edit, wire_names};
+
+/// Whether a person may do anything at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// May sign in.
+    Active,
+    /// May do nothing; everything they hold ends.
+    Disabled,
+}
+
+wire_names!(Standing { Active = "active", Disabled = "disabled" });
+
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PersonView {
+    /// Unique login name.
+    pub name: String,
+    /// The name people read.
+    pub display: String,
+    /// Who manages them.
+    pub manager: Option<String>,
+    /// Facts for policy: department, location…
+    pub attributes: BTreeMap<String, String>,
+    /// Whether they may do anything at all.
+    pub standing: Standing,
+    /// The groups they are in.
+    pub groups: Vec<String>,
+    /// When they were entered.
+    pub since: Timestamp,
+}
+
+/// Enters a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPerson {
+    /// Unique login name: 1 to 63 of a-z, 0-9, `.`, `_`, `-`. Never used again for somebody else.
+    #[schema(max_length = 63)]
+    pub name: String,
+    /// The name people read; the login name if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256)]
+    pub display: Option<String>,
+    /// Who manages them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
+    /// Facts for policy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Changes a person; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditPerson {
+    /// The name people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256)]
+    pub display: Option<String>,
+    /// Who manages them; `null` for nobody.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<String>)]
+    pub manager: Edit<String>,
+    /// All facts for policy, in place of those before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<BTreeMap<String, String>>,
+    /// `disabled` ends everything they hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GroupView {
+    /// Unique name.
+    pub name: String,
+    /// What the group is for.
+    pub description: String,
+    /// Who is in it.
+    pub members: Vec<String>,
+}
+
+/// Makes a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGroup {
+    /// Unique name: 1 to 63 of a-z, 0-9, `.`, `_`, `-`.
+    #[schema(max_length = 63)]
+    pub name: String,
+    /// What the group is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 256)]
+    pub description: Option<String>,
+}

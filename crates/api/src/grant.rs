@@ -1,0 +1,270 @@
+//! Grants: access that was given, how it stands and how it ended.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::request::{ApprovalView, RequestView};
+use crate::resource::Residual;
+use crate::trail::RecordView;
+use crate::value::{SecretText, SpanView, wire_names};
+
+/// Where a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantState {
+    /// Granted, not yet used.
+    Scheduled,
+    /// Access may be used until its end.
+    Active,
+    /// Its end has begun; something under it is not yet proven gone.
+    Ending,
+    /// Everything under it ended, with evidence.
+    Closed,
+}
+
+wire_names!(GrantState { Scheduled = "scheduled", Active = "active", Ending = "ending", Closed = "closed" });
+
+/// Where one artifact of a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseState {
+    /// Written down; the target may or may not have been touched.
+    Intended,
+    /// Made and read back.
+    Live,
+    /// Being ended; an open debt until proof.
+    Revoking,
+    /// Its end was established.
+    Gone,
+}
+
+mod lease_names {
+    use super::LeaseState;
+    crate::value::wire_names!(LeaseState { Intended = "intended", Live = "live", Revoking = "revoking", Gone = "gone" });
+}
+
+/// A grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GrantView {
+    /// Its id.
+    pub id: String,
+    /// Who holds it.
+    pub holder: String,
+    /// The resource.
+    pub resource: String,
+    /// The role.
+    pub role: String,
+    /// The kind that serves the resource.
+    pub kind: String,
+    /// Where it stands.
+    pub state: GrantState,
+    /// When it was activated.
+    pub since: Option<Timestamp>,
+    /// When it ends, or ended; none while it is scheduled.
+    pub end: Option<Timestamp>,
+    /// Not usable before.
+    pub opens: Timestamp,
+    /// Closed if not used before.
+    pub activate_by: Timestamp,
+    /// How long it lasts once active.
+    pub duration: SpanView,
+    /// Who approved it.
+    pub approvals: Vec<ApprovalView>,
+    /// The policy whose path it took.
+    pub path: Option<String>,
+    /// SHA-256 of the policy set it was judged by.
+    pub policy_digest: String,
+    /// The request it came from.
+    pub request: String,
+    /// The ticket it stands under.
+    pub ticket: Option<String>,
+    /// What was made for it at the target.
+    pub leases: Vec<LeaseView>,
+    /// What can and cannot be ended there.
+    pub residual: Option<Residual>,
+    /// Why and since when it is ending; none before its end began.
+    pub ending: Option<EndView>,
+    /// The evidence of its end; none before it is closed.
+    pub closure: Option<ClosureView>,
+}
+
+/// Why an access ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndView {
+    /// `expired`, `returned`, `revoked`, `denied after approval`, `locked`, `lost eligibility`, `never activated`.
+    pub cause: String,
+    /// Who ended it, if a person did.
+    pub by: Option<String>,
+    /// Why, in their words.
+    pub reason: Option<String>,
+    /// When its end began.
+    pub at: Timestamp,
+}
+
+/// Something that was made at the target and must end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeaseView {
+    /// Its id.
+    pub id: String,
+    /// Its name at the target.
+    pub artifact: String,
+    /// `credential` or `account`.
+    pub what: String,
+    /// Where it stands.
+    pub state: LeaseState,
+    /// When the target was last seen to have it.
+    pub confirmed: Option<Timestamp>,
+    /// When it ends at the latest.
+    pub end: Timestamp,
+    /// How its end goes, while that is open.
+    pub debt: DebtState,
+    /// On what basis it counts as ended.
+    pub basis: Option<BasisView>,
+}
+
+/// The retry history of an end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DebtState {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next.
+    pub next: Option<Timestamp>,
+    /// What the last try met.
+    pub last: Option<String>,
+    /// Why it cannot be ended as it stands; a person has to look. Tries go on.
+    pub quarantined: Option<String>,
+    /// Nothing can call it back before this moment.
+    pub unrecallable_until: Option<Timestamp>,
+}
+
+/// On what basis something counts as ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BasisView {
+    /// `gone` only if the target itself said it is not there; else `login refused`, `ran out`, `never made`.
+    pub word: String,
+    /// What the target answered, where it was asked.
+    pub proof: Option<String>,
+    /// When it ran out by itself, if that is the basis.
+    pub until: Option<Timestamp>,
+    /// When it was established.
+    pub at: Timestamp,
+}
+
+/// The evidence of how everything under a grant ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClosureView {
+    /// One word for all of it, the weakest of its parts.
+    pub word: String,
+    /// Why it ended.
+    pub cause: String,
+    /// When the last of it was established.
+    pub at: Timestamp,
+    /// How each artifact ended; empty if nothing was made.
+    pub leases: Vec<LeaseEndView>,
+}
+
+/// How one artifact ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeaseEndView {
+    /// Its id.
+    pub lease: String,
+    /// Its name at the target.
+    pub artifact: String,
+    /// On what basis.
+    pub basis: BasisView,
+}
+
+/// Has a credential issued under a grant, activating it if it is scheduled.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCredential {
+    /// What the kind needs from the holder: for `ssh` an object with the public key.
+    #[serde(default)]
+    pub input: Value,
+}
+
+/// A credential that was handed out. Never handed out again: a retry is refused.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CredentialView {
+    /// What it was made as.
+    pub lease: String,
+    /// Not secret: address, user name, certificate, how to connect.
+    pub public: Value,
+    /// The secret, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretText>,
+    /// When it stops working by itself.
+    pub not_after: Option<Timestamp>,
+    /// When the grant ends.
+    pub grant_end: Timestamp,
+}
+
+/// Asks for more time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Extend {
+    /// How much more: `1h`.
+    #[schema(max_length = 64)]
+    pub duration: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub reason: Option<String>,
+}
+
+/// Takes an approval back: the grant ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DenyGrant {
+    /// Why.
+    #[schema(max_length = 4096)]
+    pub reason: String,
+}
+
+/// The whole story of a grant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StoryView {
+    /// The grant as it stands.
+    pub grant: GrantView,
+    /// The request it came from.
+    pub request: RequestView,
+    /// What it was decided on.
+    pub decision: DecisionView,
+    /// What happened, oldest first.
+    pub lines: Vec<StoryLine>,
+    /// The evidence of its end; none before it is closed.
+    pub closure: Option<ClosureView>,
+}
+
+/// What a grant was decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DecisionView {
+    /// SHA-256 of the policy set.
+    pub policy_digest: String,
+    /// The policy whose path it took.
+    pub path: Option<String>,
+    /// Every policy that determined it.
+    pub determining: Vec<String>,
+    /// SHA-256 of the facts that were judged.
+    pub facts: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One line of a story.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StoryLine {
+    /// When.
+    pub at: Timestamp,
+    /// What happened, in a sentence.
+    pub text: String,
+    /// The stable name of what happened: `grant.activated`.
+    pub event: String,
+    /// Who did it.
+    pub who: String,
+    /// The record it is told from, for those who may read the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordView>,
+}

@@ -1,0 +1,108 @@
+//! Enrolment, signing in, proving identity again, and who one is.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::value::SecretText;
+
+/// Whether the server serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The server's version.
+    pub version: String,
+}
+
+/// Sets up a local sign-in with a one-time code.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// The one-time code an administrator gave out.
+    pub code: SecretText,
+    /// The password to be.
+    pub password: SecretText,
+}
+
+/// A sign-in that was set up. Shown once.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Enrolled {
+    /// Whose it is.
+    pub person: String,
+    /// The secret of the six-digit codes (RFC 6238), in base32.
+    pub totp_secret: SecretText,
+    /// The same as an `otpauth://` address for authenticator apps.
+    pub otpauth_url: SecretText,
+}
+
+/// Signs in.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// Who.
+    pub person: String,
+    /// Their password.
+    pub password: SecretText,
+    /// The six-digit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<SecretText>,
+}
+
+/// A session that began.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SignedIn {
+    /// The bearer token of the session. Shown once.
+    pub token: SecretText,
+    /// When the session ends at the latest.
+    pub expires: Timestamp,
+}
+
+/// Proves identity again inside a session.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prove {
+    /// The password.
+    pub password: SecretText,
+    /// The six-digit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<SecretText>,
+}
+
+/// That identity was proved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Proved {
+    /// When.
+    pub proved: Timestamp,
+}
+
+/// Who the caller is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// Their name.
+    pub person: String,
+    /// The name people read.
+    pub display: String,
+    /// The groups they are in.
+    pub groups: Vec<String>,
+    /// The session they speak in.
+    pub session: SessionView,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionView {
+    /// When it ends at the latest.
+    pub expires: Timestamp,
+    /// When identity was last proved in it.
+    pub proved: Timestamp,
+}
+
+/// A one-time code.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct OneTimeCode {
+    /// The code. Shown once.
+    pub code: SecretText,
+    /// When it stops working.
+    pub expires: Timestamp,
+}
