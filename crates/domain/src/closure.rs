@@ -24,11 +24,6 @@ pub enum ClosureBasis {
         /// The moment.
         until: Time,
     },
-    /// Nothing had reached the target, and the target says so.
-    NeverMade {
-        /// What the target answered.
-        proof: String,
-    },
 }
 
 impl ClosureBasis {
@@ -39,7 +34,6 @@ impl ClosureBasis {
             Self::AbsentReadBack { .. } => "gone",
             Self::LoginRefusedReadBack { .. } => "login refused",
             Self::Unrecallable { .. } => "ran out",
-            Self::NeverMade { .. } => "never made",
         }
     }
 }
@@ -121,11 +115,10 @@ pub struct Closure {
 }
 
 impl Closure {
-    /// One word for all of it: `gone` only if every artifact was read back absent or never made.
+    /// One word for all of it: `gone` only if every artifact was read back absent.
     #[must_use]
     pub fn word(&self) -> &'static str {
         let weakest = self.leases.iter().map(|l| &l.basis).max_by_key(|b| match b {
-            ClosureBasis::NeverMade { .. } => 0,
             ClosureBasis::AbsentReadBack { .. } => 1,
             ClosureBasis::LoginRefusedReadBack { .. } => 2,
             ClosureBasis::Unrecallable { .. } => 3,
