@@ -24,7 +24,7 @@ pub(crate) fn seal(
     plaintext: &[u8],
 ) -> Result<Vec<u8>, Refused> {
     let nonce: [u8; NONCE] = ambient.bytes();
-    let cipher = XChaCha20Poly1305::new(&Key::from(*key));
+    let cipher = XChaCha20Poly1305::new(<&Key>::from(key));
     let sealed = cipher
         .encrypt(
             &XNonce::from(nonce),
@@ -44,7 +44,7 @@ pub(crate) fn open(
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or(Refused)?;
-    let cipher = XChaCha20Poly1305::new(&Key::from(*key));
+    let cipher = XChaCha20Poly1305::new(<&Key>::from(key));
     cipher
         .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad })
         .map(Zeroizing::new)

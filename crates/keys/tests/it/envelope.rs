@@ -1,5 +1,5 @@
 //! Envelope encryption: what opens where.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
 use wane_domain::id::OrgId;

@@ -1,5 +1,5 @@
 //! Bearer tokens: one spelling, one kind, one keyed hash.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
 use wane_domain::id::TokenId;
