@@ -1,0 +1,62 @@
+//! Requests.
+
+use reqwest::Method;
+use wane_api::Page;
+use wane_api::query::Requests;
+use wane_api::request::{Approve, Deny, NewRequest, RequestView, Withdraw};
+
+use crate::connect::Client;
+use crate::error::ClientError;
+
+impl Client {
+    /// Asks for access. An item that policy denies is an answer, not an error.
+    ///
+    /// # Errors
+    /// When the input is off.
+    pub async fn ask(&self, input: &NewRequest) -> Result<RequestView, ClientError> {
+        self.write(Method::POST, &["v1", "requests"], input).await
+    }
+
+    /// Requests the caller may see.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn requests(&self, query: &Requests) -> Result<Page<RequestView>, ClientError> {
+        self.get(&["v1", "requests"], query).await
+    }
+
+    /// One request.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn request(&self, id: &str) -> Result<RequestView, ClientError> {
+        self.get(&["v1", "requests", id], &()).await
+    }
+
+    /// Takes a request back.
+    ///
+    /// # Errors
+    /// When it no longer waits.
+    pub async fn withdraw(&self, id: &str, input: &Withdraw) -> Result<RequestView, ClientError> {
+        self.write(Method::POST, &["v1", "requests", id, "withdraw"], input)
+            .await
+    }
+
+    /// Approves a request, in full or narrower.
+    ///
+    /// # Errors
+    /// When it no longer waits, or the caller may not approve it.
+    pub async fn approve(&self, id: &str, input: &Approve) -> Result<RequestView, ClientError> {
+        self.write(Method::POST, &["v1", "requests", id, "approve"], input)
+            .await
+    }
+
+    /// Denies a request.
+    ///
+    /// # Errors
+    /// When it no longer waits, or the caller may not decide it.
+    pub async fn deny(&self, id: &str, input: &Deny) -> Result<RequestView, ClientError> {
+        self.write(Method::POST, &["v1", "requests", id, "deny"], input)
+            .await
+    }
+}

@@ -1,0 +1,59 @@
+//! Enrolment, signing in and out.
+
+use reqwest::Method;
+use wane_api::session::{Enrol, Enrolled, Health, Me, Prove, Proved, SignIn, SignedIn};
+
+use crate::connect::Client;
+use crate::error::ClientError;
+
+impl Client {
+    /// Whether the server serves.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        self.get(&["v1", "health"], &()).await
+    }
+
+    /// Sets up a local sign-in with a one-time code.
+    ///
+    /// # Errors
+    /// When the code is wrong or used, or the password too weak.
+    pub async fn enrol(&self, input: &Enrol) -> Result<Enrolled, ClientError> {
+        self.write(Method::POST, &["v1", "enrolments"], input).await
+    }
+
+    /// Signs in.
+    ///
+    /// # Errors
+    /// When it is not who they say, or too many tries were made.
+    pub async fn sign_in(&self, input: &SignIn) -> Result<SignedIn, ClientError> {
+        self.write(Method::POST, &["v1", "sessions"], input).await
+    }
+
+    /// Proves identity again.
+    ///
+    /// # Errors
+    /// As [`Client::sign_in`].
+    pub async fn prove(&self, input: &Prove) -> Result<Proved, ClientError> {
+        self.write(Method::POST, &["v1", "sessions", "proof"], input)
+            .await
+    }
+
+    /// Ends the session.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn sign_out(&self) -> Result<(), ClientError> {
+        self.write_only(Method::DELETE, &["v1", "sessions", "current"], None)
+            .await
+    }
+
+    /// Who one is.
+    ///
+    /// # Errors
+    /// When not signed in.
+    pub async fn me(&self) -> Result<Me, ClientError> {
+        self.get(&["v1", "me"], &()).await
+    }
+}

@@ -1,0 +1,6 @@
+//! The client against a real HTTP server on loopback that answers as the contract says, or badly.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod calls;
+mod served;
+mod stream;
