@@ -1,0 +1,250 @@
+//! The annotations that carry a policy's terms, read strictly.
+//!
+//! INVARIANT: an annotation that is not understood in full is an error when the set is loaded,
+//! never a term left out (held by `annotations_are_read_strictly`).
+
+use std::str::FromStr;
+
+use cedar_policy::{Effect, Policy};
+use wane_domain::terms::{Approvers, Mode, Need, Stage, Terms};
+use wane_domain::text::{Line, Name};
+use wane_domain::time::Span;
+
+/// Most stages one path may have.
+pub const MOST_STAGES: usize = 8;
+/// Most rules one stage may list.
+pub const MOST_APPROVERS: usize = 16;
+
+const PATH: [&str; 11] = [
+    "id",
+    "description",
+    "max_ttl",
+    "approve",
+    "approval_window",
+    "activation_window",
+    "justification",
+    "ticket",
+    "step_up",
+    "recording",
+    "mode",
+];
+const GUARD: [&str; 3] = ["id", "description", "reason"];
+const OTHER: [&str; 2] = ["id", "description"];
+
+/// What a policy is, by its effect and actions, with what its annotations say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A permit that covers `access`: a path, with its terms.
+    Path(Box<Terms>),
+    /// A forbid: a guardrail.
+    Guard {
+        /// What people are told.
+        reason: Option<String>,
+    },
+    /// A permit of other actions.
+    Other,
+}
+
+/// A policy's annotations, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notes {
+    pub(crate) id: Name,
+    pub(crate) description: Option<String>,
+    pub(crate) part: Part,
+}
+
+/// One thing wrong with one annotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+fn fault(message: impl Into<String>, hint: impl Into<String>) -> Fault {
+    Fault { message: message.into(), hint: Some(hint.into()) }
+}
+
+/// Reads the annotations of one policy. `access` says whether it covers the action `access`.
+pub(crate) fn read(policy: &Policy, access: Covers) -> Result<Notes, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let (known, what): (&[&str], _) = match (policy.effect(), access) {
+        (Effect::Permit, Covers::Access) => (&PATH, "a permit of `access`"),
+        (Effect::Permit, Covers::OtherOnly) => (&OTHER, "a permit of other actions than `access`"),
+        (Effect::Forbid, _) => (&GUARD, "a forbid"),
+    };
+    for (key, _) in policy.annotations() {
+        if !known.contains(&key) {
+            faults.push(unknown(key, known, what));
+        }
+    }
+    let mut take = |result: Result<(), Fault>| {
+        if let Err(f) = result {
+            faults.push(f);
+        }
+    };
+    let id = match policy.annotation("id") {
+        Some(text) => text.parse::<Name>().map_err(|e| fault(format!("@id: {e}"), "give each policy a short unique name")),
+        None => Err(fault("the policy has no @id", "give each policy a short unique name: `@id(\"deploy-staging\")`")),
+    };
+    let description = line(policy, "description");
+    let part = match (policy.effect(), access) {
+        (Effect::Permit, Covers::Access) => terms(policy, &mut take).map(|t| Part::Path(Box::new(t))),
+        (Effect::Permit, Covers::OtherOnly) => Some(Part::Other),
+        (Effect::Forbid, _) => match line(policy, "reason") {
+            Ok(reason) => Some(Part::Guard { reason }),
+            Err(f) => {
+                take(Err(f));
+                None
+            }
+        },
+    };
+    let id = id.map_err(|f| take(Err(f))).ok();
+    let description = description.map_err(|f| take(Err(f))).ok();
+    match (id, description, part) {
+        (Some(id), Some(description), Some(part)) if faults.is_empty() => Ok(Notes { id, description, part }),
+        _ => Err(faults),
+    }
+}
+
+/// Whether a policy covers the action `access`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Covers {
+    /// It does, perhaps among others.
+    Access,
+    /// It does not.
+    OtherOnly,
+}
+
+fn unknown(key: &str, known: &[&str], what: &str) -> Fault {
+    let near = known.iter().map(|k| (strsim::damerau_levenshtein(key, k), *k)).min().filter(|(d, _)| *d <= 3);
+    let hint = match near {
+        Some((_, near)) => format!("did you mean `@{near}`?"),
+        None => format!("{what} takes {}", known.iter().map(|k| format!("@{k}")).collect::<Vec<_>>().join(", ")),
+    };
+    fault(format!("`@{key}` is no annotation of {what}"), hint)
+}
+
+fn line(policy: &Policy, key: &str) -> Result<Option<String>, Fault> {
+    policy
+        .annotation(key)
+        .map(|text| text.parse::<Line>().map(String::from).map_err(|e| fault(format!("@{key}: {e}"), "write one short line")))
+        .transpose()
+}
+
+fn terms(policy: &Policy, take: &mut impl FnMut(Result<(), Fault>)) -> Option<Terms> {
+    fn keep<T>(result: Result<T, Fault>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<T> {
+        result.map_err(|f| take(Err(f))).ok()
+    }
+    let max_ttl = keep(span(policy, "max_ttl"), take).and_then(|found| {
+        if found.is_none() {
+            take(Err(fault(
+                "a policy that permits `access` needs @max_ttl",
+                "say how long access lasts at most: `@max_ttl(\"8h\")`; or name the policy's actions, if it is not about access",
+            )));
+        }
+        found
+    });
+    let stages = keep(policy.annotation("approve").map_or(Ok(Vec::new()), stages), take);
+    let approval_window = keep(span(policy, "approval_window"), take).map(|w| w.unwrap_or(Span::from_hours(24)));
+    let activation_window = keep(span(policy, "activation_window"), take).map(|w| w.unwrap_or(Span::from_hours(1)));
+    let justification = keep(need(policy, "justification"), take);
+    let ticket = keep(need(policy, "ticket"), take);
+    let step_up = keep(span(policy, "step_up"), take);
+    let recording = keep(need(policy, "recording"), take);
+    let mode = keep(mode(policy), take);
+    let terms = Terms {
+        max_ttl: max_ttl?,
+        stages: stages?,
+        approval_window: approval_window?,
+        activation_window: activation_window?,
+        justification: justification?,
+        ticket: ticket?,
+        step_up: step_up?,
+        recording: recording?,
+        mode: mode?,
+    };
+    if terms.stages.is_empty() && policy.annotation("approval_window").is_some() {
+        take(Err(fault("@approval_window without @approve", "leave it out, or say who approves")));
+    }
+    if terms.recording == Need::Required && terms.mode == Mode::Direct {
+        take(Err(fault("only a brokered session can be recorded", "leave out `@mode(\"direct\")`, or @recording")));
+    }
+    Some(terms)
+}
+
+fn span(policy: &Policy, key: &str) -> Result<Option<Span>, Fault> {
+    policy
+        .annotation(key)
+        .map(|text| Span::from_str(text).map_err(|e| fault(format!("@{key}: {e}"), format!("for instance `@{key}(\"1h\")`"))))
+        .transpose()
+}
+
+fn need(policy: &Policy, key: &str) -> Result<Need, Fault> {
+    match policy.annotation(key) {
+        None | Some("optional") => Ok(Need::Optional),
+        Some("required") => Ok(Need::Required),
+        Some(other) => Err(fault(format!("@{key}: `{other}` is neither `required` nor `optional`"), format!("`@{key}(\"required\")`"))),
+    }
+}
+
+fn mode(policy: &Policy) -> Result<Mode, Fault> {
+    match policy.annotation("mode") {
+        None | Some("any") => Ok(Mode::Any),
+        Some("direct") => Ok(Mode::Direct),
+        Some("brokered") => Ok(Mode::Brokered),
+        Some(other) => Err(fault(format!("@mode: `{other}` is none of `any`, `direct`, `brokered`"), "`@mode(\"brokered\")`")),
+    }
+}
+
+/// Reads `1 of owner, group:sre; then 2 of group:security`.
+fn stages(text: &str) -> Result<Vec<Stage>, Fault> {
+    const FORM: &str = "write stages as `1 of owner, group:sre; then 2 of group:security`";
+    let mut out = Vec::new();
+    for (i, part) in text.split(';').enumerate() {
+        let part = part.trim();
+        let part = if i == 0 { part } else { part.strip_prefix("then ").map_or(part, str::trim_start) };
+        let Some((quorum, who)) = part.split_once(" of ") else {
+            return Err(fault(format!("@approve: `{part}` is no stage"), FORM));
+        };
+        let quorum = quorum.trim();
+        let digits = !quorum.is_empty() && quorum.bytes().all(|c| c.is_ascii_digit());
+        let quorum = match quorum.parse::<u16>() {
+            Ok(n) if digits && n >= 1 => n,
+            _ => return Err(fault(format!("@approve: `{quorum}` is not a number of people"), "at least 1, in digits")),
+        };
+        let mut approvers = Vec::new();
+        for who in who.split(',') {
+            let who = approver(who.trim())?;
+            if approvers.contains(&who) {
+                return Err(fault(format!("@approve: `{who}` stands twice in one stage"), "name each once"));
+            }
+            approvers.push(who);
+        }
+        if approvers.len() > MOST_APPROVERS {
+            return Err(fault(format!("@approve: a stage names {} rules", approvers.len()), format!("at most {MOST_APPROVERS}; use a group")));
+        }
+        let bounded = approvers.iter().all(|a| matches!(a, Approvers::Manager | Approvers::Person(_)));
+        if bounded && approvers.len() < usize::from(quorum) {
+            return Err(fault(format!("@approve: {quorum} people are asked for where at most {} can be meant", approvers.len()), FORM));
+        }
+        out.push(Stage { quorum, approvers });
+    }
+    if out.len() > MOST_STAGES {
+        return Err(fault(format!("@approve: {} stages", out.len()), format!("at most {MOST_STAGES}")));
+    }
+    Ok(out)
+}
+
+fn approver(text: &str) -> Result<Approvers, Fault> {
+    let name = |name: &str| name.parse::<Name>().map_err(|e| fault(format!("@approve: {e}"), "for instance `group:sre`"));
+    match (text, text.split_once(':')) {
+        ("manager", _) => Ok(Approvers::Manager),
+        ("owner", _) => Ok(Approvers::Owner),
+        (_, Some(("group", group))) => Ok(Approvers::Group(name(group)?)),
+        (_, Some(("person", person))) => Ok(Approvers::Person(name(person)?)),
+        _ => Err(fault(
+            format!("@approve: `{text}` is nobody"),
+            "name approvers as `manager`, `owner`, `group:NAME` or `person:NAME`",
+        )),
+    }
+}

@@ -1,0 +1,124 @@
+//! The facts a decision is made over.
+//!
+//! Borrowed from one snapshot of the world, so that nothing can change between two questions.
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use wane_domain::catalogue::{Owner, Resource, Role};
+use wane_domain::directory::Person;
+use wane_domain::id::{PersonId, ResourceId};
+use wane_domain::text::{Name, Ticket};
+use wane_domain::time::{Span, Time};
+use wane_domain::world::World;
+
+/// A person and the groups they are in.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// The person.
+    pub person: &'a Person,
+    /// Their groups, by name.
+    pub groups: BTreeSet<&'a Name>,
+}
+
+impl<'a> Subject<'a> {
+    /// A person as a snapshot has them.
+    #[must_use]
+    pub fn of(world: &'a World, person: PersonId) -> Option<Self> {
+        world.people.get(&person).map(|found| Self { person: found, groups: world.groups_of(person) })
+    }
+}
+
+/// A resource and who answers for it.
+#[derive(Clone, Debug)]
+pub struct Thing<'a> {
+    /// The resource.
+    pub resource: &'a Resource,
+    /// Its owner.
+    pub owner: Option<OwnedBy<'a>>,
+}
+
+/// Who answers for a resource.
+#[derive(Clone, Debug)]
+pub enum OwnedBy<'a> {
+    /// One person.
+    Person(Subject<'a>),
+    /// A group, by name.
+    Group(&'a Name),
+}
+
+impl<'a> Thing<'a> {
+    /// A resource as a snapshot has it.
+    #[must_use]
+    pub fn of(world: &'a World, resource: ResourceId) -> Option<Self> {
+        let resource = world.resources.get(&resource)?;
+        let owner = match resource.owner {
+            Some(Owner::Person(id)) => Subject::of(world, id).map(OwnedBy::Person),
+            Some(Owner::Group(id)) => world.groups.get(&id).map(|g| OwnedBy::Group(&g.name)),
+            None => None,
+        };
+        Some(Self { resource, owner })
+    }
+}
+
+/// How and how long ago somebody proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof<'a> {
+    /// How: `password`, `password+totp`…
+    pub how: &'a str,
+    /// How long ago.
+    pub age: Span,
+}
+
+/// The moment a question is asked at, and the clock on the wall there.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The moment.
+    pub now: Time,
+    /// The deployment's time zone, for `context.local`. The caller looks it up: reading zone data is not pure.
+    pub zone: &'a TimeZone,
+}
+
+/// What is asked, besides who, what and which role.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// For how long.
+    pub duration: Span,
+    /// How far ahead it starts; zero for now.
+    pub start_in: Span,
+    /// Whether a justification was given.
+    pub justified: bool,
+    /// Under which ticket.
+    pub ticket: Option<&'a Ticket>,
+    /// How identity was proved. For a live grant: what it holds.
+    pub proof: Proof<'a>,
+    /// When.
+    pub moment: Moment<'a>,
+    /// How long a session that is open may outlive its end on this resource, as its kind declares; none if nothing cuts it.
+    pub residual_sessions: Option<Span>,
+}
+
+/// What this deployment and kind can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Sessions through the gateway.
+    pub brokered: bool,
+    /// Recording of such sessions.
+    pub recording: bool,
+}
+
+/// One question about access: this person, this role on this resource, under these facts.
+#[derive(Clone, Debug)]
+pub struct AccessQuery<'a> {
+    /// Who would hold it.
+    pub who: Subject<'a>,
+    /// On what.
+    pub what: Thing<'a>,
+    /// Which role.
+    pub role: &'a Role,
+    /// The ask.
+    pub facts: Facts<'a>,
+    /// What can be served.
+    pub serves: Capabilities,
+}

@@ -1,0 +1,5 @@
+//! The policy engine against real Cedar: one binary, a module per subject.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod starter;
+mod world;
