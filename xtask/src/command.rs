@@ -12,11 +12,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
 }
 
 /// As [`run`], with additions to the environment.
-pub(crate) fn run_with(
-    program: &str,
-    arguments: &[&str],
-    environment: &[(&str, &str)],
-) -> Result<()> {
+pub(crate) fn run_with(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let line = shown(program, arguments);
     println!("\n$ {line}");
     let status = Command::new(program)

@@ -14,34 +14,13 @@ struct Need {
 }
 
 const NEEDS: &[Need] = &[
-    Need {
-        package: "openssh-server",
-        is_met: || command::find("sshd").is_some(),
-    },
-    Need {
-        package: "openssh-client",
-        is_met: || has_all(&["ssh", "ssh-keygen", "ssh-agent"]),
-    },
-    Need {
-        package: "postgresql",
-        is_met: has_postgres_server,
-    },
-    Need {
-        package: "postgresql-client",
-        is_met: || command::find("psql").is_some(),
-    },
-    Need {
-        package: "openssl",
-        is_met: || command::find("openssl").is_some(),
-    },
-    Need {
-        package: "passwd",
-        is_met: || has_all(&["useradd", "userdel"]),
-    },
-    Need {
-        package: "util-linux",
-        is_met: || command::find("setpriv").is_some(),
-    },
+    Need { package: "openssh-server", is_met: || command::find("sshd").is_some() },
+    Need { package: "openssh-client", is_met: || has_all(&["ssh", "ssh-keygen", "ssh-agent"]) },
+    Need { package: "postgresql", is_met: has_postgres_server },
+    Need { package: "postgresql-client", is_met: || command::find("psql").is_some() },
+    Need { package: "openssl", is_met: || command::find("openssl").is_some() },
+    Need { package: "passwd", is_met: || has_all(&["useradd", "userdel"]) },
+    Need { package: "util-linux", is_met: || command::find("setpriv").is_some() },
 ];
 
 /// Makes sure that everything the tests need is installed.
@@ -51,11 +30,7 @@ pub(crate) fn ensure() -> Result<()> {
 }
 
 fn system_packages() -> Result<()> {
-    let missing: Vec<&str> = NEEDS
-        .iter()
-        .filter(|need| !(need.is_met)())
-        .map(|need| need.package)
-        .collect();
+    let missing: Vec<&str> = NEEDS.iter().filter(|need| !(need.is_met)()).map(|need| need.package).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -1,10 +1,6 @@
 //! Chores of the project, the same on a laptop and in CI. Each chore is a module; this file only
 //! picks one.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a chore talks to the person who runs it"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
 mod command;
 mod deps;

@@ -10,11 +10,7 @@ pub(crate) fn run() -> Result<()> {
     let cargo = command::cargo();
     // In CI nothing is built twice, so incremental files only cost; and the lock file is law.
     let in_ci = std::env::var_os("CI").is_some();
-    let environment: &[(&str, &str)] = if in_ci {
-        &[("CARGO_INCREMENTAL", "0")]
-    } else {
-        &[]
-    };
+    let environment: &[(&str, &str)] = if in_ci { &[("CARGO_INCREMENTAL", "0")] } else { &[] };
     let locked: &[&str] = if in_ci { &["--locked"] } else { &[] };
 
     let chore = |words: &[&str]| {

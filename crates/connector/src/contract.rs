@@ -192,7 +192,13 @@ pub trait Effects: Send + Sync {
     /// Makes the artifact of an intended lease under its deterministic name and reads it back.
     /// Called again for the same lease (after a crash, or to replace a lost secret) it finds what
     /// exists by name and gives it a new secret; it never makes a second.
-    async fn create(&self, target: &Target<'_>, role: &Role, lease: &LeaseData, permit: IssuePermit) -> Result<Created, ConnectError>;
+    async fn create(
+        &self,
+        target: &Target<'_>,
+        role: &Role,
+        lease: &LeaseData,
+        permit: IssuePermit,
+    ) -> Result<Created, ConnectError>;
 
     /// Moves the end that the target itself enforces, where it does (`VALID UNTIL`). Nothing else changes.
     async fn extend(&self, target: &Target<'_>, lease: &LeaseData) -> Result<(), ConnectError>;

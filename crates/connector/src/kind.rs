@@ -70,7 +70,8 @@ pub trait HostDocs: Send + Sync {
     ///
     /// # Errors
     /// When the signer refuses.
-    fn revocations(&self, version: u64, at: wane_domain::time::Time, revoked: &[String]) -> Result<Value, ConnectError>;
+    fn revocations(&self, version: u64, at: wane_domain::time::Time, revoked: &[String])
+    -> Result<Value, ConnectError>;
 
     /// What a target needs to set itself up, given the public part it sent about itself.
     ///

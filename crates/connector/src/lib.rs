@@ -11,8 +11,8 @@ pub mod signer;
 pub mod verb;
 
 pub use contract::{
-    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Presence, Residue,
-    StandingRight, Target,
+    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Presence,
+    Residue, StandingRight, Target,
 };
 pub use kind::{HostDocs, Kind, KindError, RoleProbe};
 pub use registry::Registry;

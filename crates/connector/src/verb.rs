@@ -71,7 +71,13 @@ pub trait AccessPort: Send + Sync {
     /// The grant as it stands now: its end, or why it ended.
     async fn standing(&self, grant: &str) -> Result<Access, VerbError>;
     /// One call under `/v1`, with this bearer instead of the person's own if given; for a host that joins or pulls.
-    async fn call(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<Value>) -> Result<Value, VerbError>;
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        bearer: Option<&str>,
+        body: Option<Value>,
+    ) -> Result<Value, VerbError>;
     /// Tells the person something, on standard error.
     fn say(&self, line: &str);
     /// Puts a result out, on standard output; as JSON where `--json` was given.

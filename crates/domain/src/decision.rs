@@ -131,10 +131,16 @@ impl std::fmt::Display for Why {
             Self::JustificationNeeded => f.write_str("a justification is needed; say why you need it"),
             Self::TicketNeeded => f.write_str("a ticket is needed; name the ticket this is for"),
             Self::StepUpNeeded { max_age_micros } => {
-                write!(f, "prove your identity again; the last proof may be {} old", crate::time::Span::from_micros(*max_age_micros))
+                write!(
+                    f,
+                    "prove your identity again; the last proof may be {} old",
+                    crate::time::Span::from_micros(*max_age_micros)
+                )
             }
             Self::CannotServe { what } => write!(f, "the path needs {what}, which is not available here"),
-            Self::PolicyError { policy, message } => write!(f, "policy `{policy}` failed, and doubt is a no: {message}"),
+            Self::PolicyError { policy, message } => {
+                write!(f, "policy `{policy}` failed, and doubt is a no: {message}")
+            }
             Self::Locked { lock } => write!(f, "it is locked (`{lock}`)"),
             Self::Disabled => f.write_str("the person is disabled"),
             Self::TermsNotMet { missing } => write!(f, "the approvals held no longer meet policy: {missing}"),

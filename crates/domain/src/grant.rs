@@ -294,17 +294,19 @@ impl Grant {
                     match lease.ended() {
                         Some(end) if lease.grant == id => ended.push(end),
                         Some(_) => return Err(refuse("ending", name, "a lease of another grant was given")),
-                        None => return Err(refuse("ending", name, &format!("lease `{}` is not proven gone", lease.id))),
+                        None => {
+                            return Err(refuse("ending", name, &format!("lease `{}` is not proven gone", lease.id)));
+                        }
                     }
                 }
                 let closure = Closure { cause: cause.clone(), leases: ended, at: now };
-                let fact = Fact::new("grant.closed", json!({ "grant": id, "cause": cause, "word": closure.word(), "leases": closure.leases }));
+                let fact = Fact::new(
+                    "grant.closed",
+                    json!({ "grant": id, "cause": cause, "word": closure.word(), "leases": closure.leases }),
+                );
                 (GrantState::Closed { since: *since, closure }, fact)
             }
-            (
-                GrantState::Scheduled,
-                GrantEvent::Extend(..) | GrantEvent::Shorten { .. } | GrantEvent::Close(_),
-            )
+            (GrantState::Scheduled, GrantEvent::Extend(..) | GrantEvent::Shorten { .. } | GrantEvent::Close(_))
             | (GrantState::Active { .. }, GrantEvent::Activate(_) | GrantEvent::Close(_))
             | (
                 GrantState::Ending { .. },
@@ -327,7 +329,13 @@ impl Grant {
     ///
     /// # Errors
     /// When the grant is not active, or its time is up.
-    pub fn lease(&self, id: LeaseId, kind: Name, what: LeaseKind, now: Time) -> Result<(Lease, Fact), IllegalTransition> {
+    pub fn lease(
+        &self,
+        id: LeaseId,
+        kind: Name,
+        what: LeaseKind,
+        now: Time,
+    ) -> Result<(Lease, Fact), IllegalTransition> {
         let end = self.usable_until(now)?;
         let artifact = artifact_name(id);
         let fact = Fact::new(
@@ -364,7 +372,14 @@ impl Grant {
         if lease.grant != self.id || !wanted {
             return Err(refuse("active", "issue", "the lease is not one of this grant's open leases"));
         }
-        Ok(IssuePermit { grant: self.id, lease: lease.id, holder: self.holder, item: self.item.clone(), not_before: now, not_after: end })
+        Ok(IssuePermit {
+            grant: self.id,
+            lease: lease.id,
+            holder: self.holder,
+            item: self.item.clone(),
+            not_before: now,
+            not_after: end,
+        })
     }
 
     /// Until when it may be used, if it may be used now.

@@ -257,12 +257,21 @@ impl Lease {
             }
             (
                 LeaseState::Intended,
-                event @ (LeaseEvent::Reissued { .. } | LeaseEvent::Confirmed | LeaseEvent::Tried { .. } | LeaseEvent::Proven { .. }),
+                event @ (LeaseEvent::Reissued { .. }
+                | LeaseEvent::Confirmed
+                | LeaseEvent::Tried { .. }
+                | LeaseEvent::Proven { .. }),
             )
-            | (LeaseState::Live { .. }, event @ (LeaseEvent::Made { .. } | LeaseEvent::Tried { .. } | LeaseEvent::Proven { .. }))
+            | (
+                LeaseState::Live { .. },
+                event @ (LeaseEvent::Made { .. } | LeaseEvent::Tried { .. } | LeaseEvent::Proven { .. }),
+            )
             | (
                 LeaseState::Revoking { .. },
-                event @ (LeaseEvent::Made { .. } | LeaseEvent::Reissued { .. } | LeaseEvent::Moved { .. } | LeaseEvent::End),
+                event @ (LeaseEvent::Made { .. }
+                | LeaseEvent::Reissued { .. }
+                | LeaseEvent::Moved { .. }
+                | LeaseEvent::End),
             )
             | (
                 LeaseState::Gone { .. },

@@ -99,7 +99,9 @@ impl Ask {
     pub fn is_within(&self, wider: &Self, role_within: impl Fn(&AskItem, &AskItem) -> bool) -> bool {
         let start_within = match (self.start, wider.start) {
             (Start::Now, Start::Now) => true,
-            (Start::At(mine), Start::At(theirs)) => mine >= theirs && mine.plus(self.duration) <= theirs.plus(wider.duration),
+            (Start::At(mine), Start::At(theirs)) => {
+                mine >= theirs && mine.plus(self.duration) <= theirs.plus(wider.duration)
+            }
             (Start::At(_), Start::Now) | (Start::Now, Start::At(_)) => false,
         };
         self.org == wider.org
@@ -109,7 +111,10 @@ impl Ask {
             && start_within
             && !self.items.is_empty()
             && self.items.iter().all(|mine| {
-                wider.items.iter().any(|theirs| mine.resource == theirs.resource && (mine == theirs || role_within(mine, theirs)))
+                wider
+                    .items
+                    .iter()
+                    .any(|theirs| mine.resource == theirs.resource && (mine == theirs || role_within(mine, theirs)))
             })
     }
 }
@@ -326,8 +331,19 @@ impl AccessRequest {
     ///
     /// # Errors
     /// When the ask has no items or too many, or the answers do not match the items one to one.
-    pub fn open(id: RequestId, ask: Ask, answers: Vec<Opening>, at: Time, lapses: Time) -> Result<(Self, Fact), IllegalTransition> {
-        let refuse = |detail: String| IllegalTransition { aggregate: "request", state: "new", event: "be opened", detail: Some(detail) };
+    pub fn open(
+        id: RequestId,
+        ask: Ask,
+        answers: Vec<Opening>,
+        at: Time,
+        lapses: Time,
+    ) -> Result<(Self, Fact), IllegalTransition> {
+        let refuse = |detail: String| IllegalTransition {
+            aggregate: "request",
+            state: "new",
+            event: "be opened",
+            detail: Some(detail),
+        };
         if ask.items.is_empty() || ask.items.len() > MOST_ITEMS {
             return Err(refuse(format!("a request has 1 to {MOST_ITEMS} items, this one {}", ask.items.len())));
         }
@@ -386,31 +402,55 @@ impl AccessRequest {
                     json!({ "request": id, "item": index, "approver": approval.approver, "stage": approval.stage, "digest": approval.digest }),
                 );
                 item.approvals.push(approval);
-                let next = if item.open_stage().is_none() { ItemState::Approved { at: now, grant: None } } else { ItemState::Waiting };
+                let next = if item.open_stage().is_none() {
+                    ItemState::Approved { at: now, grant: None }
+                } else {
+                    ItemState::Waiting
+                };
                 (next, fact)
             }
             // Policy judged again in the commit that would mint the grant, or a person before it.
             (ItemState::Waiting | ItemState::Approved { grant: None, .. }, ItemEvent::Deny { by, reason }) => {
-                let fact = Fact::new("request.item.denied", json!({ "request": id, "item": index, "by": by, "reason": reason }));
+                let fact = Fact::new(
+                    "request.item.denied",
+                    json!({ "request": id, "item": index, "by": by, "reason": reason }),
+                );
                 (ItemState::Denied { by, reason, at: now }, fact)
             }
             (ItemState::Waiting, ItemEvent::Withdraw { by }) => {
                 if by != ask.requester && by != ask.beneficiary {
-                    return Err(refuse("waiting", &ItemEvent::Withdraw { by }, Some("only who asked, or who it is for, can withdraw it")));
+                    return Err(refuse(
+                        "waiting",
+                        &ItemEvent::Withdraw { by },
+                        Some("only who asked, or who it is for, can withdraw it"),
+                    ));
                 }
-                (ItemState::Withdrawn { at: now }, Fact::new("request.item.withdrawn", json!({ "request": id, "item": index, "by": by })))
+                (
+                    ItemState::Withdrawn { at: now },
+                    Fact::new("request.item.withdrawn", json!({ "request": id, "item": index, "by": by })),
+                )
             }
             (ItemState::Waiting, ItemEvent::Lapse) => {
                 if now < *lapses {
                     return Err(refuse("waiting", &ItemEvent::Lapse, Some("its time to be decided is not over")));
                 }
-                (ItemState::Lapsed { at: now }, Fact::new("request.item.lapsed", json!({ "request": id, "item": index })))
+                (
+                    ItemState::Lapsed { at: now },
+                    Fact::new("request.item.lapsed", json!({ "request": id, "item": index })),
+                )
             }
             (ItemState::Waiting, ItemEvent::Narrow { by, child }) => {
                 if by == ask.requester || by == ask.beneficiary {
-                    return Err(refuse("waiting", &ItemEvent::Narrow { by, child }, Some("nobody approves for themselves")));
+                    return Err(refuse(
+                        "waiting",
+                        &ItemEvent::Narrow { by, child },
+                        Some("nobody approves for themselves"),
+                    ));
                 }
-                let fact = Fact::new("request.item.narrowed", json!({ "request": id, "item": index, "by": by, "child": child }));
+                let fact = Fact::new(
+                    "request.item.narrowed",
+                    json!({ "request": id, "item": index, "by": by, "child": child }),
+                );
                 (ItemState::Narrowed { child, at: now }, fact)
             }
             (
@@ -481,12 +521,16 @@ impl AccessRequest {
 fn open_item(answer: Opening, at: Time) -> Item {
     match answer {
         Opening::Path { terms, path } => {
-            let state = if terms.stages.is_empty() { ItemState::Approved { at, grant: None } } else { ItemState::Waiting };
+            let state =
+                if terms.stages.is_empty() { ItemState::Approved { at, grant: None } } else { ItemState::Waiting };
             Item { terms: Some(terms), path: Some(path), approvals: Vec::new(), state }
         }
-        Opening::Covered { grant } => {
-            Item { terms: None, path: None, approvals: Vec::new(), state: ItemState::Approved { at, grant: Some(grant) } }
-        }
+        Opening::Covered { grant } => Item {
+            terms: None,
+            path: None,
+            approvals: Vec::new(),
+            state: ItemState::Approved { at, grant: Some(grant) },
+        },
         Opening::Denied { reason } => {
             Item { terms: None, path: None, approvals: Vec::new(), state: ItemState::Denied { by: None, reason, at } }
         }

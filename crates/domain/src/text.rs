@@ -138,7 +138,9 @@ mod tests {
 
     #[test]
     fn hostile_text_is_refused() {
-        for bad in ["", "Alice", "a b", "a,b", "a/b", "../a", "é", "а" /* Cyrillic */, "a\0", ".a", "-a", "a'", "a\""] {
+        for bad in
+            ["", "Alice", "a b", "a,b", "a/b", "../a", "é", "а" /* Cyrillic */, "a\0", ".a", "-a", "a'", "a\""]
+        {
             assert!(bad.parse::<Name>().is_err(), "{bad:?} was taken for a name");
         }
         for bad in ["", "  ", "a\0b", "a\u{202e}b", "a\u{200b}b", "a\u{1b}[2J"] {

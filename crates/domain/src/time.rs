@@ -120,8 +120,7 @@ pub enum TimeError {
 impl FromStr for Time {
     type Err = TimeError;
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        let at: jiff::Timestamp =
-            text.parse().map_err(|_| TimeError::NotATime(text.chars().take(64).collect()))?;
+        let at: jiff::Timestamp = text.parse().map_err(|_| TimeError::NotATime(text.chars().take(64).collect()))?;
         Ok(Self(at.as_microsecond()))
     }
 }
@@ -132,9 +131,8 @@ impl FromStr for Span {
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let shown = || text.chars().take(64).collect::<String>();
         let span: jiff::Span = text.parse().map_err(|_| TimeError::NotASpan(shown()))?;
-        let total = span
-            .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
-            .map_err(|_| TimeError::NotASpan(shown()))?;
+        let total =
+            span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| TimeError::NotASpan(shown()))?;
         match u64::try_from(total.as_micros()) {
             Ok(micros) if micros > 0 => Ok(Self(micros)),
             _ => Err(TimeError::NotPositive(shown())),

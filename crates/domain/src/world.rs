@@ -91,7 +91,13 @@ impl World {
 
     /// The lock that covers an access, if any.
     #[must_use]
-    pub fn lock_on(&self, person: PersonId, resource: ResourceId, role: RoleId, grant: Option<GrantId>) -> Option<&Lock> {
+    pub fn lock_on(
+        &self,
+        person: PersonId,
+        resource: ResourceId,
+        role: RoleId,
+        grant: Option<GrantId>,
+    ) -> Option<&Lock> {
         self.locks.values().find(|l| l.covers(person, resource, role, grant))
     }
 
@@ -103,17 +109,27 @@ impl World {
 
     /// The active people an approval rule means for this holder and resource, without the excluded.
     #[must_use]
-    pub fn approvers(&self, rule: &[Approvers], holder: PersonId, resource: ResourceId, without: &[PersonId]) -> BTreeSet<PersonId> {
+    pub fn approvers(
+        &self,
+        rule: &[Approvers],
+        holder: PersonId,
+        resource: ResourceId,
+        without: &[PersonId],
+    ) -> BTreeSet<PersonId> {
         let mut out = BTreeSet::new();
         for who in rule {
             match who {
                 Approvers::Manager => out.extend(self.people.get(&holder).and_then(|p| p.manager)),
                 Approvers::Owner => match self.resources.get(&resource).and_then(|r| r.owner) {
                     Some(Owner::Person(id)) => out.extend([id]),
-                    Some(Owner::Group(id)) => out.extend(self.groups.get(&id).into_iter().flat_map(|g| g.members.iter().copied())),
+                    Some(Owner::Group(id)) => {
+                        out.extend(self.groups.get(&id).into_iter().flat_map(|g| g.members.iter().copied()))
+                    }
                     None => {}
                 },
-                Approvers::Group(name) => out.extend(self.group(name.as_str()).into_iter().flat_map(|g| g.members.iter().copied())),
+                Approvers::Group(name) => {
+                    out.extend(self.group(name.as_str()).into_iter().flat_map(|g| g.members.iter().copied()))
+                }
                 Approvers::Person(name) => out.extend(self.person(name.as_str()).map(|p| p.id)),
             }
         }

@@ -11,5 +11,7 @@ mod rows;
 
 pub use commit::{Commit, EmptyCommit, Put, Seen, Write};
 pub use port::{Store, StoreError};
-pub use query::{Cursor, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter, RequestFilter, Slice};
+pub use query::{
+    Cursor, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter, RequestFilter, Slice,
+};
 pub use rows::{Answer, Issuance, Login, Sealed, Sequenced, Token, TokenKind, TokenOwner, Versioned};

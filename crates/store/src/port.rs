@@ -44,7 +44,8 @@ pub trait Store: Send + Sync {
     /// A request.
     async fn request(&self, id: RequestId) -> Result<Option<Versioned<AccessRequest>>, StoreError>;
     /// Requests, newest first.
-    async fn requests(&self, filter: RequestFilter, slice: Slice) -> Result<Page<Versioned<AccessRequest>>, StoreError>;
+    async fn requests(&self, filter: RequestFilter, slice: Slice)
+    -> Result<Page<Versioned<AccessRequest>>, StoreError>;
     /// A grant.
     async fn grant(&self, id: GrantId) -> Result<Option<Versioned<Grant>>, StoreError>;
     /// Grants, newest first.

@@ -14,10 +14,7 @@ const WALK_ONLY: u32 = 0o711;
 
 /// A new folder that vanishes with the returned value.
 pub(crate) fn throw_away(prefix: &str) -> Result<TempDir> {
-    let folder = tempfile::Builder::new()
-        .prefix(prefix)
-        .tempdir()
-        .context("cannot make a temporary folder")?;
+    let folder = tempfile::Builder::new().prefix(prefix).tempdir().context("cannot make a temporary folder")?;
     fs::set_permissions(folder.path(), Permissions::from_mode(WALK_ONLY))?;
     Ok(folder)
 }
@@ -47,8 +44,7 @@ pub(crate) fn shared() -> Result<PathBuf> {
 /// Holds a machine-wide lock until the returned file is dropped or the process ends.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = open_lock(path)?;
-    file.lock()
-        .with_context(|| format!("cannot lock `{}`", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock `{}`", path.display()))?;
     Ok(file)
 }
 

@@ -6,10 +6,7 @@
 //! time: every wait is on a condition, with a generous deadline.
 //!
 //! The kit refuses to know what Wane is: it starts targets and clients, and never asserts.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "deadlines of waits on real processes need the machine's own clock"
-)]
+#![expect(clippy::disallowed_methods, reason = "deadlines of waits on real processes need the machine's own clock")]
 
 mod ambient;
 mod folder;

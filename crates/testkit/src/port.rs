@@ -35,9 +35,7 @@ pub fn free_port() -> Result<u16> {
             continue;
         }
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            HELD.lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .push(lock);
+            HELD.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(lock);
             return Ok(port);
         }
     }

@@ -26,14 +26,8 @@ impl ServerProcess {
     pub(crate) fn spawn(name: &'static str, command: &mut Command, polite: Signal) -> Result<Self> {
         // A stray Ctrl-C still reaches the server: it stays in our process group.
         command.current_dir("/");
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {name}: `{command:?}`"))?;
-        Ok(Self {
-            name,
-            child,
-            polite,
-        })
+        let child = command.spawn().with_context(|| format!("cannot start {name}: `{command:?}`"))?;
+        Ok(Self { name, child, polite })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -96,9 +90,7 @@ pub(crate) fn send(pid: u32, signal: Signal) {
 
 /// All processes below `root`, nearest first.
 pub(crate) fn descendants(root: u32) -> Vec<u32> {
-    let all: Vec<(u32, u32)> = numbered_processes()
-        .filter_map(|pid| Some((pid, parent(pid)?)))
-        .collect();
+    let all: Vec<(u32, u32)> = numbered_processes().filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let mut found = vec![root];
     let mut next = 0;
     while let Some(&pid) = found.get(next) {
@@ -140,18 +132,11 @@ pub(crate) fn as_account(account: &str, home: &str, program: &std::path::Path) -
 
 fn raw(pid: u32) -> Option<Pid> {
     // Zero and negative ids address whole groups: never those.
-    i32::try_from(pid)
-        .ok()
-        .filter(|id| *id > 1)
-        .map(Pid::from_raw)
+    i32::try_from(pid).ok().filter(|id| *id > 1).map(Pid::from_raw)
 }
 
 fn numbered_processes() -> impl Iterator<Item = u32> {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 fn parent(pid: u32) -> Option<u32> {
@@ -163,9 +148,7 @@ fn parent(pid: u32) -> Option<u32> {
 fn stat_field(pid: u32, number: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace()
-        .nth(number.checked_sub(3)?)
-        .map(str::to_owned)
+    rest.split_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
 }
 
 fn real_account(pid: u32) -> Option<u32> {

@@ -45,12 +45,7 @@ impl Outcome {
     /// The standard output without its last line break, or an error that shows everything.
     pub fn into_stdout(self) -> Result<String> {
         if !self.success() {
-            bail!(
-                "the program ended with {:?}\nstdout: {}\nstderr: {}",
-                self.ended,
-                self.stdout,
-                self.stderr
-            );
+            bail!("the program ended with {:?}\nstdout: {}\nstderr: {}", self.ended, self.stdout, self.stderr);
         }
         let trimmed = self.stdout.strip_suffix('\n').map(str::to_owned);
         Ok(trimmed.unwrap_or(self.stdout))
@@ -132,14 +127,9 @@ impl Interactive {
         if waited.is_err() {
             self.kill();
         }
-        let _ = wait_until("the last output", TRAILING_OUTPUT, || {
-            self.stdout.is_complete() && self.stderr.is_complete()
-        });
-        Ok(Outcome {
-            ended: status.map_or(Ended::TimedOut, describe),
-            stdout: self.stdout(),
-            stderr: self.stderr(),
-        })
+        let _ =
+            wait_until("the last output", TRAILING_OUTPUT, || self.stdout.is_complete() && self.stderr.is_complete());
+        Ok(Outcome { ended: status.map_or(Ended::TimedOut, describe), stdout: self.stdout(), stderr: self.stderr() })
     }
 
     fn kill(&mut self) {
@@ -195,9 +185,7 @@ impl Gathered {
                 let mut buffer = [0_u8; 4096];
                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
                     let read = buffer.get(..count).unwrap_or_default();
-                    sink.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .extend_from_slice(read);
+                    sink.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(read);
                 }
             })
         });

@@ -24,11 +24,8 @@ impl ServerCertificate {
     ///
     /// The server's certificate is not its own authority: strict verifiers refuse one that is.
     pub fn generate(folder: &Path) -> Result<Self> {
-        let made = Self {
-            ca: folder.join("ca.pem"),
-            certificate: folder.join("server.pem"),
-            key: folder.join("server.key"),
-        };
+        let made =
+            Self { ca: folder.join("ca.pem"), certificate: folder.join("server.pem"), key: folder.join("server.key") };
         let ca_key = folder.join("ca.key");
         let mut authority = request("/CN=throw-away test authority", &ca_key, &made.ca);
         authority.args(["-addext", "basicConstraints=critical,CA:TRUE"]);
@@ -74,8 +71,6 @@ fn request(subject: &str, key: &Path, out: &Path) -> Command {
 }
 
 fn openssl(command: &mut Command) -> Result<()> {
-    program::run(command, "", PATIENCE)?
-        .into_stdout()
-        .context("openssl could not make a certificate")?;
+    program::run(command, "", PATIENCE)?.into_stdout().context("openssl could not make a certificate")?;
     Ok(())
 }

@@ -31,19 +31,13 @@ pub struct UnixUser {
 impl UnixUser {
     /// Creates an account whose name starts with `prefix` and is unique on this machine. Needs root.
     pub fn create(prefix: &str) -> Result<Self> {
-        ensure!(
-            nix::unistd::geteuid().is_root(),
-            "creating the login account `{prefix}…` needs root"
-        );
+        ensure!(nix::unistd::geteuid().is_root(), "creating the login account `{prefix}…` needs root");
         let lock = accounts_lock()?;
         remove_abandoned();
         let name = unique_name(prefix)?;
         let mark = format!("{MARK}.{}", own_identity());
         // `*` is "no password"; the default `!` counts as locked when sshd runs without PAM.
-        run(
-            "useradd",
-            &["-m", "-s", "/bin/sh", "-c", &mark, "-p", "*", &name],
-        )?;
+        run("useradd", &["-m", "-s", "/bin/sh", "-c", &mark, "-p", "*", &name])?;
         let user = find(&name)?.with_context(|| format!("`{name}` did not appear"))?;
         drop(lock);
         Ok(user)
@@ -85,9 +79,7 @@ fn accounts_lock() -> Result<File> {
 fn unique_name(prefix: &str) -> Result<String> {
     let mut random = [0_u8; 3];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let random = random
-        .iter()
-        .fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
+    let random = random.iter().fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
     let turn = COUNTER.fetch_add(1, Ordering::Relaxed);
     let name = format!("{prefix}-{random:06x}{turn:x}");
     ensure!(name.len() <= 32, "the account name `{name}` is too long");
@@ -121,11 +113,7 @@ fn remove_abandoned() {
 
 fn find(name: &str) -> Result<Option<UnixUser>> {
     let found = nix::unistd::User::from_name(name)?;
-    Ok(found.map(|user| UnixUser {
-        name: user.name,
-        uid: user.uid.as_raw(),
-        home: user.dir,
-    }))
+    Ok(found.map(|user| UnixUser { name: user.name, uid: user.uid.as_raw(), home: user.dir }))
 }
 
 fn run(program: &str, arguments: &[&str]) -> Result<()> {

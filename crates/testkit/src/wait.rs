@@ -11,11 +11,7 @@ const PACE: Duration = Duration::from_millis(10);
 ///
 /// The condition is always tried at least once. In an async test use [`eventually`], which lets
 /// the runtime's other tasks go on.
-pub fn wait_until(
-    what: &str,
-    deadline: Duration,
-    mut condition: impl FnMut() -> bool,
-) -> Result<()> {
+pub fn wait_until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
     let begun = Instant::now();
     loop {
         if condition() {
@@ -29,11 +25,7 @@ pub fn wait_until(
 }
 
 /// As [`wait_until`], for a condition that is itself asynchronous.
-pub async fn eventually(
-    what: &str,
-    deadline: Duration,
-    mut condition: impl AsyncFnMut() -> bool,
-) -> Result<()> {
+pub async fn eventually(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> bool) -> Result<()> {
     let begun = Instant::now();
     loop {
         if condition().await {

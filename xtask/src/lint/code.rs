@@ -11,10 +11,7 @@ fn without_tests(code: &str) -> String {
     const MARK: &str = "#[cfg(test)]";
     let begins = code.match_indices(MARK).map(|(at, _)| at).find(|at| {
         let rest = code.get(at + MARK.len()..).unwrap_or_default();
-        let item: String = rest
-            .chars()
-            .take_while(|c| !matches!(c, '{' | ';'))
-            .collect();
+        let item: String = rest.chars().take_while(|c| !matches!(c, '{' | ';')).collect();
         item.trim_start().starts_with("mod ") && rest.chars().nth(item.chars().count()) == Some('{')
     });
     match begins {
@@ -89,16 +86,12 @@ fn quoted(text: &str) -> usize {
 fn raw_string(text: &str) -> usize {
     let hashes = text.chars().skip(1).take_while(|c| *c == '#').count();
     let opening = 1 + hashes;
-    if !text
-        .get(opening..)
-        .is_some_and(|rest| rest.starts_with('"'))
-    {
+    if !text.get(opening..).is_some_and(|rest| rest.starts_with('"')) {
         return 0;
     }
     let closing = format!("\"{}", "#".repeat(hashes));
     let body = text.get(opening + 1..).unwrap_or_default();
-    body.find(&closing)
-        .map_or(text.len(), |end| opening + 1 + end + closing.len())
+    body.find(&closing).map_or(text.len(), |end| opening + 1 + end + closing.len())
 }
 
 /// Length of the character literal at the start; 1 if the quote begins a lifetime.
@@ -106,10 +99,7 @@ fn character(text: &str) -> usize {
     let mut chars = text.char_indices().skip(1);
     match chars.next() {
         // The character behind the backslash may itself be a quote.
-        Some((_, '\\')) => chars
-            .skip(1)
-            .find(|(_, c)| *c == '\'')
-            .map_or(1, |(at, _)| at + 1),
+        Some((_, '\\')) => chars.skip(1).find(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 1),
         Some(_) => match chars.next() {
             Some((at, '\'')) => at + 1,
             _ => 1,

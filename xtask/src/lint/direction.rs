@@ -14,10 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-connector", &["wane-domain", "wane-recording"]),
     ("wane-keys", &["wane-domain", "wane-connector"]),
     ("wane-store", &["wane-domain", "wane-audit"]),
-    (
-        "wane-store-sql",
-        &["wane-domain", "wane-audit", "wane-store"],
-    ),
+    ("wane-store-sql", &["wane-domain", "wane-audit", "wane-store"]),
     ("wane-app", APP),
     ("wane-reconcile", RECONCILE),
     ("wane-http", HTTP),
@@ -33,15 +30,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("xtask", &["wane-testkit"]),
 ];
 
-const APP: &[&str] = &[
-    "wane-domain",
-    "wane-policy",
-    "wane-audit",
-    "wane-recording",
-    "wane-connector",
-    "wane-store",
-    "wane-keys",
-];
+const APP: &[&str] =
+    &["wane-domain", "wane-policy", "wane-audit", "wane-recording", "wane-connector", "wane-store", "wane-keys"];
 
 const RECONCILE: &[&str] = &[
     "wane-domain",
@@ -67,12 +57,7 @@ const HTTP: &[&str] = &[
 ];
 
 /// The gateway reaches the rest through one port and never holds a database handle.
-const GATEWAY: &[&str] = &[
-    "wane-domain",
-    "wane-recording",
-    "wane-connector",
-    "wane-app",
-];
+const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-connector", "wane-app"];
 
 const KIND: &[&str] = &["wane-domain", "wane-connector", "wane-recording"];
 
@@ -120,10 +105,7 @@ fn allowed(room: &str) -> Option<Allowed> {
     if room.starts_with("wane-kind-") {
         return Some(Allowed::These(KIND));
     }
-    ROOMS
-        .iter()
-        .find(|(name, _)| *name == room)
-        .map(|(_, rooms)| Allowed::These(rooms))
+    ROOMS.iter().find(|(name, _)| *name == room).map(|(_, rooms)| Allowed::These(rooms))
 }
 
 #[cfg(test)]
@@ -157,10 +139,7 @@ mod tests {
             ("wane", "wane-testkit"),
         ] {
             let found = broken(&[(room, &[used]), (used, &[])]);
-            assert_eq!(
-                found,
-                [format!("{room}: must not depend on `{used}` (direction)")]
-            );
+            assert_eq!(found, [format!("{room}: must not depend on `{used}` (direction)")]);
         }
     }
 

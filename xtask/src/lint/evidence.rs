@@ -81,40 +81,16 @@ mod tests {
             ("kinds/ssh/tests/it/main.rs", call, 0),
             ("crates/policy/src/snapshot.rs", call, 1),
             ("kinds/ssh/src/lib.rs", "use wane_domain::stored::grant;", 1),
-            (
-                "kinds/ssh/src/lib.rs",
-                "use wane_domain::{grant, stored as s};",
-                1,
-            ),
-            (
-                "kinds/ssh/src/lib.rs",
-                "use wane_domain::{\n  id::{A, B},\n  evidence,\n};",
-                1,
-            ),
+            ("kinds/ssh/src/lib.rs", "use wane_domain::{grant, stored as s};", 1),
+            ("kinds/ssh/src/lib.rs", "use wane_domain::{\n  id::{A, B},\n  evidence,\n};", 1),
             ("kinds/ssh/src/lib.rs", "use wane_domain::evidence;", 1),
-            (
-                "kinds/ssh/src/lib.rs",
-                "use wane_domain::grant;\nfn f(stored: u8) {}",
-                0,
-            ),
+            ("kinds/ssh/src/lib.rs", "use wane_domain::grant;\nfn f(stored: u8) {}", 0),
             ("kinds/ssh/src/lib.rs", "use wane_domain as d;", 1),
             ("kinds/ssh/src/lib.rs", "use wane_domain::*;", 1),
-            (
-                "kinds/ssh/src/lib.rs",
-                "use wane_domain::closure::*; // evidence",
-                0,
-            ),
-            (
-                "kinds/ssh/src/lib.rs",
-                "#[cfg(test)]\nmod t { wane_domain::stored::x() }",
-                0,
-            ),
+            ("kinds/ssh/src/lib.rs", "use wane_domain::closure::*; // evidence", 0),
+            ("kinds/ssh/src/lib.rs", "#[cfg(test)]\nmod t { wane_domain::stored::x() }", 0),
         ] {
-            assert_eq!(
-                check(&Tree::of(&[(path, text)])).len(),
-                expected,
-                "{path}: {text}"
-            );
+            assert_eq!(check(&Tree::of(&[(path, text)])).len(), expected, "{path}: {text}");
         }
     }
 }

@@ -12,11 +12,7 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn new(rule: &'static str, place: impl Into<String>, message: String) -> Self {
-        Self {
-            rule,
-            place: place.into(),
-            message,
-        }
+        Self { rule, place: place.into(), message }
     }
 
     /// At a line of a file, counted from 1.

@@ -9,14 +9,7 @@ use super::tree::{Source, Tree};
 
 const RULE: &str = "kinds";
 /// The list of kinds is here; tests, their kit and the chores start real targets by name.
-const FREE: &[&str] = &[
-    "crates/wane/",
-    "crates/testkit/",
-    "tests/",
-    "xtask/",
-    "kinds/",
-    "fuzz/",
-];
+const FREE: &[&str] = &["crates/wane/", "crates/testkit/", "tests/", "xtask/", "kinds/", "fuzz/"];
 
 pub(super) fn check(tree: &Tree, kinds: &[String]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -65,11 +58,7 @@ mod tests {
             ("crates/app/src/a.rs", "use wane_kind_ssh::Connector;", 1),
             ("crates/app/src/a.rs", "TargetKind::Ssh", 1),
             ("crates/app/src/a.rs", "\"ssh-ed25519\" // \"ssh\"", 0),
-            (
-                "crates/app/src/a.rs",
-                "#[cfg(test)]\nmod tests { \"ssh\" }",
-                0,
-            ),
+            ("crates/app/src/a.rs", "#[cfg(test)]\nmod tests { \"ssh\" }", 0),
             ("crates/wane/src/kinds.rs", "wane_kind_ssh::kind()", 0),
             ("kinds/ssh/src/lib.rs", "\"ssh\"", 0),
             ("crates/app/tests/it/main.rs", "\"ssh\"", 0),

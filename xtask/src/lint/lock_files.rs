@@ -6,16 +6,8 @@ use super::tree::Tree;
 const RULE: &str = "lock-files";
 /// Lock file, the word before a source, and the only source allowed there.
 const SOURCES: &[(&str, &str, &str)] = &[
-    (
-        "Cargo.lock",
-        "source = ",
-        "registry+https://github.com/rust-lang/crates.io-index",
-    ),
-    (
-        "package-lock.json",
-        "\"resolved\": ",
-        "https://registry.npmjs.org/",
-    ),
+    ("Cargo.lock", "source = ", "registry+https://github.com/rust-lang/crates.io-index"),
+    ("package-lock.json", "\"resolved\": ", "https://registry.npmjs.org/"),
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -46,22 +38,10 @@ mod tests {
         let cargo = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
         for (path, text, expected) in [
             ("Cargo.lock", cargo, 0),
-            (
-                "fuzz/Cargo.lock",
-                "source = \"registry+https://mirror.example/index\"",
-                1,
-            ),
+            ("fuzz/Cargo.lock", "source = \"registry+https://mirror.example/index\"", 1),
             ("Cargo.lock", "source = \"git+https://github.com/x/y#1\"", 1),
-            (
-                "web/package-lock.json",
-                "  \"resolved\": \"https://registry.npmjs.org/a\",",
-                0,
-            ),
-            (
-                "web/package-lock.json",
-                "  \"resolved\": \"http://mirror.example/a\",",
-                1,
-            ),
+            ("web/package-lock.json", "  \"resolved\": \"https://registry.npmjs.org/a\",", 0),
+            ("web/package-lock.json", "  \"resolved\": \"http://mirror.example/a\",", 1),
         ] {
             assert_eq!(check(&Tree::of(&[(path, text)])).len(), expected, "{text}");
         }

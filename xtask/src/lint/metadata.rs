@@ -33,17 +33,11 @@ impl Metadata {
 
     /// The names of the kinds, from their crates: `wane-kind-x509` is `x509`.
     pub(super) fn kinds(&self) -> Vec<String> {
-        self.members
-            .keys()
-            .filter_map(|name| name.strip_prefix(KIND_PREFIX))
-            .map(str::to_owned)
-            .collect()
+        self.members.keys().filter_map(|name| name.strip_prefix(KIND_PREFIX)).map(str::to_owned).collect()
     }
 
     fn from_json(value: &Value) -> Self {
-        let own: BTreeSet<&str> = list(value, "workspace_members")
-            .filter_map(Value::as_str)
-            .collect();
+        let own: BTreeSet<&str> = list(value, "workspace_members").filter_map(Value::as_str).collect();
         let mut found = Self::default();
         for package in list(value, "packages") {
             let (name, id) = (text(package, "name"), text(package, "id"));
@@ -56,9 +50,7 @@ impl Metadata {
             }
             let name = name.to_owned();
             let needs = BTreeSet::new();
-            found
-                .resolved
-                .insert(id.to_owned(), Resolved { name, needs });
+            found.resolved.insert(id.to_owned(), Resolved { name, needs });
         }
         let nodes = value.get("resolve").unwrap_or(&Value::Null);
         for node in list(nodes, "nodes") {
@@ -75,11 +67,7 @@ impl Metadata {
 }
 
 fn list<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// A text field; cargo writes `null` for the kind of an ordinary dependency.

@@ -33,14 +33,7 @@ pub(crate) fn run() -> Result<()> {
     let cargo = command::cargo();
     // Both are run before either is complained about: one pass shows all there is to mend.
     let formatted = command::run(&cargo, &["fmt", "--all", "--check"]);
-    let clippy = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     formatted.and(command::run(&cargo, &clippy))
 }
 

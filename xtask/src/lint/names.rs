@@ -30,10 +30,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn is_forbidden(name: &str) -> bool {
-    FORBIDDEN.contains(&name)
-        || FORBIDDEN
-            .iter()
-            .any(|bad| name.ends_with(&format!("-{bad}")))
+    FORBIDDEN.contains(&name) || FORBIDDEN.iter().any(|bad| name.ends_with(&format!("-{bad}")))
 }
 
 fn advice(name: &str) -> String {
@@ -52,11 +49,7 @@ mod tests {
             ("crates/wane-common/src/lib.rs", "", 1),
             ("tests/e2e/tests/common/mod.rs", "", 1),
             ("crates/app/src/lib.rs", "pub(crate) mod helpers {}", 1),
-            (
-                "crates/app/src/lib.rs",
-                "// mod util {}\nlet x = \"mod util {\";",
-                0,
-            ),
+            ("crates/app/src/lib.rs", "// mod util {}\nlet x = \"mod util {\";", 0),
             ("docs/common.md", "", 0),
         ] {
             assert_eq!(check(&Tree::of(&[(path, text)])).len(), expected, "{path}");

@@ -8,17 +8,7 @@ use super::metadata::Metadata;
 const RULE: &str = "purity";
 const PURE: &[&str] = &["wane-domain", "wane-policy", "wane-audit", "wane-recording"];
 /// A crate of one of these names, or of a family that begins with one.
-const IMPURE: &[&str] = &[
-    "tokio",
-    "async-std",
-    "smol",
-    "sqlx",
-    "rusqlite",
-    "axum",
-    "hyper",
-    "reqwest",
-    "tower-http",
-];
+const IMPURE: &[&str] = &["tokio", "async-std", "smol", "sqlx", "rusqlite", "axum", "hyper", "reqwest", "tower-http"];
 
 pub(super) fn check(metadata: &Metadata) -> Vec<Finding> {
     metadata
@@ -47,12 +37,7 @@ fn impurities(metadata: &Metadata, root: &str) -> Vec<Finding> {
             let place = path.first().copied().unwrap_or_default();
             findings.push(Finding::new(RULE, place, message));
         } else {
-            next.extend(
-                found
-                    .needs
-                    .iter()
-                    .map(|below| (below.as_str(), path.clone())),
-            );
+            next.extend(found.needs.iter().map(|below| (below.as_str(), path.clone())));
         }
         way.insert(id, path);
     }
@@ -60,10 +45,7 @@ fn impurities(metadata: &Metadata, root: &str) -> Vec<Finding> {
 }
 
 fn is_impure(name: &str) -> bool {
-    IMPURE.iter().any(|impure| {
-        name.strip_prefix(impure)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    })
+    IMPURE.iter().any(|impure| name.strip_prefix(impure).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
 }
 
 #[cfg(test)]
@@ -83,9 +65,7 @@ mod tests {
         ] {
             let needs = needs.into_iter().map(str::to_owned).collect();
             let name = name.to_owned();
-            metadata
-                .resolved
-                .insert(name.clone(), Resolved { name, needs });
+            metadata.resolved.insert(name.clone(), Resolved { name, needs });
         }
         let found: Vec<String> = check(&metadata).iter().map(ToString::to_string).collect();
         let way = "wane-domain → clever → tokio-util";

@@ -20,16 +20,7 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn read() -> Result<Self> {
-        let listed = command::output(
-            "git",
-            &[
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ],
-        )?;
+        let listed = command::output("git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
         let files = listed
             .split('\0')
             .filter(|path| !path.is_empty())
@@ -45,13 +36,8 @@ impl Tree {
 
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
-        let files = files
-            .iter()
-            .map(|(path, text)| Source {
-                path: (*path).to_owned(),
-                text: (*text).to_owned(),
-            })
-            .collect();
+        let files =
+            files.iter().map(|(path, text)| Source { path: (*path).to_owned(), text: (*text).to_owned() }).collect();
         Self { files }
     }
 
@@ -67,10 +53,8 @@ impl Tree {
 impl Source {
     /// Whether the file exists only for tests: an integration test or a sibling `tests.rs`.
     pub(super) fn is_test(&self) -> bool {
-        let under = |folder: &str| {
-            self.path.starts_with(&format!("{folder}/"))
-                || self.path.contains(&format!("/{folder}/"))
-        };
+        let under =
+            |folder: &str| self.path.starts_with(&format!("{folder}/")) || self.path.contains(&format!("/{folder}/"));
         under("tests") || under("benches") || under("examples") || self.path.ends_with("/tests.rs")
     }
 }

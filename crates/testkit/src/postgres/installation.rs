@@ -33,11 +33,7 @@ impl Installation {
             .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))
             .with_context(|| format!("cannot read the version in `{version}`"))?
             .to_owned();
-        Ok(Self {
-            bin,
-            version,
-            account: server_account()?,
-        })
+        Ok(Self { bin, version, account: server_account()? })
     }
 
     pub(super) fn version(&self) -> &str {
@@ -71,8 +67,7 @@ impl Installation {
             return Ok(());
         };
         let (uid, gid): (Uid, Gid) = (account.uid, account.gid);
-        nix::unistd::chown(path, Some(uid), Some(gid))
-            .with_context(|| format!("cannot give away `{}`", path.display()))
+        nix::unistd::chown(path, Some(uid), Some(gid)).with_context(|| format!("cannot give away `{}`", path.display()))
     }
 }
 
@@ -82,10 +77,7 @@ fn server_account() -> Result<Option<User>> {
         return Ok(None);
     }
     let account = User::from_name("postgres")?;
-    ensure!(
-        account.is_some(),
-        "there is no account `postgres` to run the server as"
-    );
+    ensure!(account.is_some(), "there is no account `postgres` to run the server as");
     Ok(account)
 }
 

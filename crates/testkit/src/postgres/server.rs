@@ -135,30 +135,18 @@ impl Postgres {
 
     /// A `psql` that logs in as `user`.
     pub fn client(&self, user: &str, password: &str, database: &str) -> PsqlClient {
-        PsqlClient::new(
-            &self.installation.program("psql"),
-            self.port,
-            self.ca_path(),
-        )
-        .login(user, password)
-        .database(database)
+        PsqlClient::new(&self.installation.program("psql"), self.port, self.ca_path())
+            .login(user, password)
+            .database(database)
     }
 
     /// Runs statements as the superuser and returns their rows, unaligned; fails if one fails.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
-        self.client(self.superuser(), &self.password, database)
-            .run(sql)?
-            .into_stdout()
+        self.client(self.superuser(), &self.password, database).run(sql)?.into_stdout()
     }
 
     /// Runs statements as `user`; that they fail is an outcome, not an error.
-    pub fn psql_as(
-        &self,
-        user: &str,
-        password: &str,
-        database: &str,
-        sql: &str,
-    ) -> Result<crate::Outcome> {
+    pub fn psql_as(&self, user: &str, password: &str, database: &str, sql: &str) -> Result<crate::Outcome> {
         self.client(user, password, database).run(sql)
     }
 
@@ -179,17 +167,9 @@ impl Postgres {
     /// Starts the server again after [`stop`](Self::stop), same port, same data.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "PostgreSQL is running already");
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())?;
+        let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut command = self.installation.server_command("postgres");
-        command
-            .arg("-D")
-            .arg(self.data())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        command.arg("-D").arg(self.data()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // On SIGQUIT it ends at once and still gives its shared memory back.
         let spawned = ServerProcess::spawn("PostgreSQL", &mut command, Signal::SIGQUIT)?;
         let process = self.process.insert(spawned);
@@ -243,10 +223,7 @@ impl Postgres {
         };
         set("port", &self.port.to_string())?;
         set("unix_socket_directories", &sockets.to_string_lossy())?;
-        set(
-            "ssl_cert_file",
-            &self.tls.certificate_path().to_string_lossy(),
-        )?;
+        set("ssl_cert_file", &self.tls.certificate_path().to_string_lossy())?;
         set("ssl_key_file", &self.tls.key_path().to_string_lossy())?;
         for (name, value) in SETTINGS {
             set(name, value)?;

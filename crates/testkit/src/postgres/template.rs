@@ -53,9 +53,7 @@ impl Template {
         let mut command = Command::new("cp");
         command.args(["-a", "--reflink=auto", "--"]);
         command.arg(self.folder.join("data")).arg(data);
-        program::run(&mut command, "", PATIENCE)?
-            .into_stdout()
-            .context("cannot copy the database template")?;
+        program::run(&mut command, "", PATIENCE)?.into_stdout().context("cannot copy the database template")?;
         Ok(())
     }
 }
@@ -79,9 +77,7 @@ fn make(installation: &Installation, folder: &Path) -> Result<()> {
         .arg(&password)
         .arg("-D")
         .arg(&data);
-    program::run(&mut command, "", PATIENCE)?
-        .into_stdout()
-        .context("initdb failed")?;
+    program::run(&mut command, "", PATIENCE)?.into_stdout().context("initdb failed")?;
     Ok(())
 }
 

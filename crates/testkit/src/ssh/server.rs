@@ -52,19 +52,12 @@ impl SshdBuilder {
 
     /// Makes folder, host key, account and configuration, and starts nothing.
     pub fn prepare(self) -> Result<PreparedSshd> {
-        ensure!(
-            nix::unistd::geteuid().is_root(),
-            "sshd can let other accounts log in only when started as root"
-        );
+        ensure!(nix::unistd::geteuid().is_root(), "sshd can let other accounts log in only when started as root");
         make_privilege_separation_folder()?;
         let folder = folder::throw_away("wane-sshd-")?;
         let host_key = SshKey::generate(folder.path(), "ssh_host_ed25519_key")?;
-        let prepared = PreparedSshd {
-            port: port::free_port()?,
-            user: UnixUser::create(&self.user_prefix)?,
-            host_key,
-            folder,
-        };
+        let prepared =
+            PreparedSshd { port: port::free_port()?, user: UnixUser::create(&self.user_prefix)?, host_key, folder };
         fs::create_dir(prepared.drop_in_folder())?;
         prepared.write_config(&self.lines)?;
         Ok(prepared)
@@ -88,10 +81,7 @@ pub struct PreparedSshd {
 impl PreparedSshd {
     /// Starts the server and waits until it listens.
     pub fn start(self) -> Result<Sshd> {
-        let mut server = Sshd {
-            process: None,
-            setup: self,
-        };
+        let mut server = Sshd { process: None, setup: self };
         server.start()?;
         Ok(server)
     }
@@ -141,9 +131,7 @@ impl PreparedSshd {
     pub fn check_config(&self) -> Result<()> {
         let mut command = Command::new(SSHD);
         command.arg("-t").arg("-f").arg(self.config_path());
-        program::run(&mut command, "", PATIENCE)?
-            .into_stdout()
-            .context("sshd refuses its configuration")?;
+        program::run(&mut command, "", PATIENCE)?.into_stdout().context("sshd refuses its configuration")?;
         Ok(())
     }
 
@@ -153,17 +141,12 @@ impl PreparedSshd {
 
     fn log(&self) -> String {
         // Before the first start there is no log, and nothing was logged.
-        fs::read(self.log_path())
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        fs::read(self.log_path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     fn write_config(&self, extra: &[String]) -> Result<()> {
         // Asked without the test's own lines, which may name files that do not exist yet.
-        fs::write(
-            self.config_path(),
-            self.base_config(&[NO_PENALTIES.to_owned()]),
-        )?;
+        fs::write(self.config_path(), self.base_config(&[NO_PENALTIES.to_owned()]))?;
         let mut lines = Vec::new();
         if self.check_config().is_ok() {
             lines.push(NO_PENALTIES.to_owned());
@@ -208,10 +191,7 @@ pub struct Sshd {
 
 impl Sshd {
     pub fn builder() -> SshdBuilder {
-        SshdBuilder {
-            lines: Vec::new(),
-            user_prefix: "login".to_owned(),
-        }
+        SshdBuilder { lines: Vec::new(), user_prefix: "login".to_owned() }
     }
 
     /// What was prepared: paths, port, account, host key.

@@ -9,10 +9,7 @@ fn the_clock_moves_only_when_told_and_for_all_holders() {
     let clock = FakeClock::at(Time::from_micros(1_000));
     let ambient = clock.ambient(1);
     assert_eq!(ambient.now(), Time::from_micros(1_000));
-    assert_eq!(
-        clock.advance(Span::from_secs(2)),
-        Time::from_micros(2_001_000)
-    );
+    assert_eq!(clock.advance(Span::from_secs(2)), Time::from_micros(2_001_000));
     assert_eq!(ambient.now(), clock.now());
     clock.set(Time::from_micros(5));
     assert_eq!(ambient.now(), Time::from_micros(5));

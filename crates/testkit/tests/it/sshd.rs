@@ -23,16 +23,8 @@ fn a_host_that_is_not_known_is_not_trusted() {
     let sshd = Sshd::builder().start().unwrap();
     let nobody = sshd.folder().join("nobody-known");
     std::fs::write(&nobody, "").unwrap();
-    let outcome = sshd
-        .client()
-        .unwrap()
-        .known_hosts(&nobody)
-        .run("true")
-        .unwrap();
-    assert!(
-        outcome.stderr.contains("Host key verification failed"),
-        "{outcome:?}"
-    );
+    let outcome = sshd.client().unwrap().known_hosts(&nobody).run("true").unwrap();
+    assert!(outcome.stderr.contains("Host key verification failed"), "{outcome:?}");
 }
 
 #[test]
@@ -59,11 +51,7 @@ fn a_reload_takes_a_change_and_leaves_an_open_session() {
     let ca = SshKey::generate(sshd.folder(), "ca").unwrap();
     let key = SshKey::generate(sshd.folder(), "engineer").unwrap();
     let certificate = certify(&ca, &key, sshd.user()).unwrap();
-    let client = sshd
-        .client()
-        .unwrap()
-        .identity(key.private_path())
-        .certificate(&certificate);
+    let client = sshd.client().unwrap().identity(key.private_path()).certificate(&certificate);
     assert!(!client.run("true").unwrap().success());
 
     trust(&sshd.setup().drop_in_folder(), &ca).unwrap();
@@ -85,11 +73,7 @@ fn a_reload_takes_a_change_and_leaves_an_open_session() {
 #[test]
 fn a_reload_of_nonsense_is_refused_and_the_server_goes_on() {
     let mut sshd = Sshd::builder().start().unwrap();
-    std::fs::write(
-        sshd.setup().drop_in_folder().join("x.conf"),
-        "Nonsense yes\n",
-    )
-    .unwrap();
+    std::fs::write(sshd.setup().drop_in_folder().join("x.conf"), "Nonsense yes\n").unwrap();
     let error = sshd.reload().unwrap_err();
     assert!(format!("{error:#}").contains("Nonsense"), "{error:#}");
     std::fs::remove_file(sshd.setup().drop_in_folder().join("x.conf")).unwrap();
@@ -105,11 +89,7 @@ fn a_stopped_server_refuses_a_frozen_one_is_silent_and_both_come_back() {
     assert!(stopped.stderr.contains("refused"), "{stopped:?}");
     sshd.start().unwrap();
     sshd.pause();
-    let frozen = client
-        .clone()
-        .timeout(Duration::from_secs(2))
-        .run("true")
-        .unwrap();
+    let frozen = client.clone().timeout(Duration::from_secs(2)).run("true").unwrap();
     assert_eq!(frozen.ended, Ended::TimedOut);
     sshd.resume();
     let back = client.run("true").unwrap();
@@ -126,10 +106,7 @@ fn nothing_is_left_behind() {
     assert!(!home.exists());
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
     assert!(!passwd.contains(&name));
-    wait_until("the port to be free", SOON, || {
-        std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
-    })
-    .unwrap();
+    wait_until("the port to be free", SOON, || std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()).unwrap();
 }
 
 fn trust(drop_in_folder: &Path, ca: &SshKey) -> Result<()> {
@@ -140,21 +117,6 @@ fn trust(drop_in_folder: &Path, ca: &SshKey) -> Result<()> {
 fn certify(ca: &SshKey, key: &SshKey, user: &UnixUser) -> Result<PathBuf> {
     let ca = ca.private_path().to_string_lossy().into_owned();
     let public = key.public_path().to_string_lossy().into_owned();
-    ssh_keygen([
-        "-q",
-        "-s",
-        &ca,
-        "-I",
-        "test",
-        "-n",
-        user.name(),
-        "-V",
-        "+5m",
-        &public,
-    ])?
-    .into_stdout()?;
-    Ok(PathBuf::from(format!(
-        "{}-cert.pub",
-        key.private_path().display()
-    )))
+    ssh_keygen(["-q", "-s", &ca, "-I", "test", "-n", user.name(), "-V", "+5m", &public])?.into_stdout()?;
+    Ok(PathBuf::from(format!("{}-cert.pub", key.private_path().display())))
 }
