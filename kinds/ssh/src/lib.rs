@@ -1,1 +1,117 @@
-//! OpenSSH: user and host certificates, revocation list, host set-up.
+//! OpenSSH hosts: user and host certificates, the revocation list, host set-up, `wane ssh`.
+//!
+//! Owns: what a role means on a host, the certificate that carries it, asking sshd whether it would
+//! still accept it, and what runs on the host and beside the plain `ssh`. Refuses to know: where
+//! keys are kept (a [`Signer`] signs), the store, the use-cases, HTTP.
+//!
+//! A direct certificate ends logins, not open sessions; [`Kind::describe`] says so to approvers.
+
+mod certificate;
+mod cidr;
+mod describe;
+mod effects;
+mod host_docs;
+mod issuer;
+mod key;
+mod krl;
+mod notes;
+mod query;
+mod role;
+mod settings;
+mod strict;
+pub mod verbs;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+pub use certificate::check_user_certificate;
+use serde_json::Value;
+use wane_connector::kind::HostDocs;
+use wane_connector::{ConnectError, Describe, Effects, Issuer, Kind, KindError, RoleProbe, Signer, Target};
+use wane_domain::catalogue::Role;
+use wane_domain::lease::LeaseKind;
+
+use crate::role::Definition;
+use crate::settings::Settings;
+
+/// The purpose of the key that signs user certificates; its checker is [`check_user_certificate`].
+pub const USER_CA: &str = "ssh-user-ca";
+/// The purpose of the key that signs host certificates.
+pub const HOST_CA: &str = "ssh-host-ca";
+/// The purpose of the key that signs revocation lists.
+pub const KRL: &str = "ssh-krl";
+
+/// The kind `ssh`.
+pub struct SshKind {
+    signer: Arc<dyn Signer>,
+}
+
+impl SshKind {
+    /// With a signer that has keys for [`USER_CA`], [`HOST_CA`] and [`KRL`].
+    #[must_use]
+    pub fn new(signer: Arc<dyn Signer>) -> Self {
+        Self { signer }
+    }
+}
+
+impl std::fmt::Debug for SshKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SshKind").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Kind for SshKind {
+    fn name(&self) -> &'static str {
+        "ssh"
+    }
+
+    fn entity(&self) -> &'static str {
+        "Host"
+    }
+
+    fn settings(&self, given: &Value) -> Result<Value, KindError> {
+        Settings::read(given).map(|settings| settings.json())
+    }
+
+    fn definition(&self, given: &Value) -> Result<Value, KindError> {
+        Definition::read(given).map(|definition| definition.json())
+    }
+
+    fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
+        match (Definition::read(narrow), Definition::read(wide)) {
+            (Ok(narrow), Ok(wide)) => narrow.is_within(&wide) && !wide.is_within(&narrow),
+            (Err(_), _) | (_, Err(_)) => false,
+        }
+    }
+
+    fn describe(&self, settings: &Value) -> Describe {
+        Settings::read(settings).map_or_else(|_| describe::worst(), |settings| describe::of(&settings))
+    }
+
+    fn gives(&self) -> LeaseKind {
+        LeaseKind::Credential
+    }
+
+    fn needs_credential(&self) -> bool {
+        false
+    }
+
+    async fn probe(&self, _target: &Target<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError> {
+        // Whether the accounts exist shows only when a certificate is offered: sshd answers the same for both.
+        let problem = |role: &Role| Definition::read(&role.definition).err().map(|e| e.to_string());
+        Ok(roles.iter().map(|role| RoleProbe { role: role.name.to_string(), problem: problem(role) }).collect())
+    }
+
+    fn effects(&self) -> Arc<dyn Effects> {
+        Arc::new(effects::SshEffects { signer: Arc::clone(&self.signer) })
+    }
+
+    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
+        Some(Arc::new(issuer::SshIssuer { signer: Arc::clone(&self.signer) }))
+    }
+
+    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
+        Some(Arc::new(host_docs::SshHostDocs { signer: Arc::clone(&self.signer) }))
+    }
+}
