@@ -1,1 +1,36 @@
-//! The storage port over SQLite.
+//! The storage port over SQLite: one file, one writer, group commit.
+//!
+//! Owns: how the things of the port become rows, what is checked when they are written, and when
+//! an answer may leave. Refuses to know: what a write means, who may make it, what time it is.
+//!
+//! [`SqlStore::open`] gives a handle and a [`Writer`]; nothing is written until somebody drives
+//! [`Writer::run`], and nothing is answered before it is on disk.
+
+mod answers;
+mod apply;
+mod due;
+mod grants;
+mod groups;
+mod issuances;
+mod leases;
+mod listing;
+mod locks;
+mod logins;
+mod people;
+mod place;
+mod policies;
+mod requests;
+mod resources;
+mod roles;
+mod row;
+mod schema;
+mod sealed;
+mod serials;
+mod store;
+mod tokens;
+mod trail;
+mod world;
+mod writer;
+
+pub use store::{Founding, SqlStore, Stats};
+pub use writer::Writer;

@@ -1,0 +1,45 @@
+//! Answers given under an idempotency key. Those older than a day are forgotten, and their key is free again.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor as _, SqlitePool};
+use wane_domain::id::PersonId;
+use wane_domain::time::{Span, Time};
+use wane_store::{Answer, StoreError};
+
+use crate::row::{decode, encode, exactly_one, number, unavailable};
+
+/// How long one is kept.
+const KEPT: Span = Span::from_hours(24);
+
+/// Keeps one. Two answers under one key are a conflict while the first is kept.
+pub(crate) async fn put(conn: &mut SqliteConnection, value: &Answer) -> Result<(), StoreError> {
+    let statement = sqlx::query(
+        "INSERT INTO answers (person, key, at, doc) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (person, key) DO UPDATE SET at = excluded.at, doc = excluded.doc WHERE answers.at < excluded.at - $5",
+    )
+    .bind(value.person.to_string())
+    .bind(value.key.clone())
+    .bind(value.at.micros())
+    .bind(encode(&value.key, value)?)
+    .bind(number(KEPT.micros())?);
+    exactly_one(conn, statement, &value.key).await
+}
+
+/// Forgets some of those given long before `now`.
+pub(crate) async fn prune(conn: &mut SqliteConnection, now: Time) -> Result<(), sqlx::Error> {
+    let old = sqlx::query(
+        "DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE at < $1 ORDER BY at LIMIT 1000)",
+    );
+    conn.execute(old.bind(now.minus(KEPT).micros())).await.map(drop)
+}
+
+/// The one a person got under a key.
+pub(crate) async fn get(pool: &SqlitePool, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError> {
+    let doc: Option<String> = sqlx::query_scalar("SELECT doc FROM answers WHERE person = $1 AND key = $2")
+        .bind(person.to_string())
+        .bind(key)
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)?;
+    doc.map(|d| decode(key, &d)).transpose()
+}

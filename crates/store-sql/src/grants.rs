@@ -1,0 +1,70 @@
+//! Grants.
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnection;
+use wane_domain::grant::Grant;
+use wane_domain::id::GrantId;
+use wane_domain::stored;
+use wane_store::{GrantFilter, GrantPhase, Page, Put, Slice, StoreError, Versioned};
+
+use crate::listing::{Cell, Listing, Order};
+use crate::row::{Guarded, Row, encode, exactly_one, unavailable, versioned};
+
+const PUT: Guarded = Guarded {
+    insert: "INSERT INTO grants (id, generation, holder, resource, role, request, phase, due_at, doc)
+             VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+    update: "UPDATE grants SET generation = $2 + 1, holder = $3, resource = $4, role = $5, request = $6, phase = $7, due_at = $8, doc = $9
+             WHERE id = $1 AND generation = $2",
+};
+
+/// Writes one. It is due when [`Grant::due`] says so.
+pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Grant>) -> Result<(), StoreError> {
+    let value = &put.value;
+    let id = value.id.to_string();
+    let statement = PUT
+        .statement(&id, put.seen)?
+        .bind(value.holder.to_string())
+        .bind(value.item.resource.to_string())
+        .bind(value.item.role.to_string())
+        .bind(value.request.to_string())
+        .bind(value.state.name())
+        .bind(value.due().map(|t| t.micros()))
+        .bind(encode(&id, value)?);
+    exactly_one(conn, statement, &id).await
+}
+
+/// One by id.
+pub(crate) async fn get(pool: &SqlitePool, id: GrantId) -> Result<Option<Versioned<Grant>>, StoreError> {
+    let row = sqlx::query_as::<_, Row>("SELECT id, generation, doc FROM grants WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)?;
+    row.map(|r| versioned(&r, stored::grant)).transpose()
+}
+
+/// A page, newest first.
+pub(crate) async fn list(
+    pool: &SqlitePool,
+    filter: &GrantFilter,
+    slice: &Slice,
+) -> Result<Page<Versioned<Grant>>, StoreError> {
+    let listing = Listing::new("id, generation, doc", "grants", "id", Order::NewestFirst, slice)
+        .and("holder =", filter.holder.map(Cell::of))
+        .and("resource =", filter.resource.map(Cell::of))
+        .and("role =", filter.role.map(Cell::of))
+        .and("request =", filter.request.map(Cell::of))
+        .among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect());
+    let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
+    listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::grant))
+}
+
+/// The word in the column: the one of [`wane_domain::grant::GrantState::name`].
+const fn phase(phase: GrantPhase) -> &'static str {
+    match phase {
+        GrantPhase::Scheduled => "scheduled",
+        GrantPhase::Active => "active",
+        GrantPhase::Ending => "ending",
+        GrantPhase::Closed => "closed",
+    }
+}

@@ -1,0 +1,52 @@
+//! Every issue of a self-contained credential.
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnection;
+use wane_domain::id::LeaseId;
+use wane_domain::text::Name;
+use wane_domain::time::Time;
+use wane_store::{Issuance, StoreError};
+
+use crate::row::{decode, encode, exactly_one, number, unavailable};
+
+/// Books one; a serial number is booked once.
+pub(crate) async fn put(conn: &mut SqliteConnection, value: &Issuance) -> Result<(), StoreError> {
+    let id = format!("serial {}", value.serial);
+    let statement = sqlx::query(
+        "INSERT INTO issuances (serial, lease, kind, not_after, doc) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (serial) DO NOTHING",
+    )
+    .bind(number(value.serial)?)
+    .bind(value.lease.to_string())
+    .bind(value.kind.as_str().to_owned())
+    .bind(value.not_after.micros())
+    .bind(encode(&id, value)?);
+    exactly_one(conn, statement, &id).await
+}
+
+/// Those under a lease, oldest first.
+pub(crate) async fn of_lease(pool: &SqlitePool, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
+    let rows = sqlx::query_as::<_, (i64, String)>("SELECT serial, doc FROM issuances WHERE lease = $1 ORDER BY serial")
+        .bind(lease.to_string())
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable)?;
+    read(&rows)
+}
+
+/// Those that would still work although their lease is ending or gone.
+pub(crate) async fn revoked(pool: &SqlitePool, kind: &Name, now: Time) -> Result<Vec<Issuance>, StoreError> {
+    let rows = sqlx::query_as::<_, (i64, String)>(
+        "SELECT i.serial, i.doc FROM issuances i JOIN leases l ON l.id = i.lease
+         WHERE i.kind = $1 AND i.not_after > $2 AND l.phase IN ('revoking', 'gone') ORDER BY i.serial",
+    )
+    .bind(kind.as_str())
+    .bind(now.micros())
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable)?;
+    read(&rows)
+}
+
+fn read(rows: &[(i64, String)]) -> Result<Vec<Issuance>, StoreError> {
+    rows.iter().map(|(serial, doc)| decode(&format!("serial {serial}"), doc)).collect()
+}

@@ -1,0 +1,71 @@
+//! Leases.
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnection;
+use wane_domain::id::LeaseId;
+use wane_domain::lease::{Lease, LeaseState};
+use wane_domain::stored;
+use wane_store::{LeaseFilter, LeasePhase, Page, Put, Slice, StoreError, Versioned};
+
+use crate::listing::{Cell, Listing, Order};
+use crate::row::{Guarded, Row, encode, exactly_one, unavailable, versioned};
+
+const PUT: Guarded = Guarded {
+    insert: "INSERT INTO leases (id, generation, grant_id, resource, role, phase, due_at, doc)
+             VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+    update: "UPDATE leases SET generation = $2 + 1, grant_id = $3, resource = $4, role = $5, phase = $6, due_at = $7, doc = $8
+             WHERE id = $1 AND generation = $2",
+};
+
+/// Writes one. It is due when its end is to be tried next.
+pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Lease>) -> Result<(), StoreError> {
+    let value = &put.value;
+    let id = value.id.to_string();
+    let due = match value.state {
+        LeaseState::Revoking { .. } => value.debt.next,
+        LeaseState::Intended | LeaseState::Live { .. } | LeaseState::Gone { .. } => None,
+    };
+    let statement = PUT
+        .statement(&id, put.seen)?
+        .bind(value.grant.to_string())
+        .bind(value.resource.to_string())
+        .bind(value.role.to_string())
+        .bind(value.state.name())
+        .bind(due.map(|t| t.micros()))
+        .bind(encode(&id, value)?);
+    exactly_one(conn, statement, &id).await
+}
+
+/// One by id.
+pub(crate) async fn get(pool: &SqlitePool, id: LeaseId) -> Result<Option<Versioned<Lease>>, StoreError> {
+    let row = sqlx::query_as::<_, Row>("SELECT id, generation, doc FROM leases WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)?;
+    row.map(|r| versioned(&r, stored::lease)).transpose()
+}
+
+/// A page, oldest first.
+pub(crate) async fn list(
+    pool: &SqlitePool,
+    filter: &LeaseFilter,
+    slice: &Slice,
+) -> Result<Page<Versioned<Lease>>, StoreError> {
+    let listing = Listing::new("id, generation, doc", "leases", "id", Order::OldestFirst, slice)
+        .and("grant_id =", filter.grant.map(Cell::of))
+        .and("resource =", filter.resource.map(Cell::of))
+        .among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect());
+    let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
+    listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::lease))
+}
+
+/// The word in the column: the one of [`LeaseState::name`].
+const fn phase(phase: LeasePhase) -> &'static str {
+    match phase {
+        LeasePhase::Intended => "intended",
+        LeasePhase::Live => "live",
+        LeasePhase::Revoking => "revoking",
+        LeasePhase::Gone => "gone",
+    }
+}

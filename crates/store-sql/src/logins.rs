@@ -1,0 +1,30 @@
+//! How local people sign in.
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnection;
+use wane_domain::id::PersonId;
+use wane_store::{Login, Put, StoreError, Versioned};
+
+use crate::row::{Guarded, Row, as_is, encode, exactly_one, unavailable, versioned};
+
+const PUT: Guarded = Guarded {
+    insert: "INSERT INTO logins (id, generation, doc) VALUES ($1, $2 + 1, $3) ON CONFLICT (id) DO NOTHING",
+    update: "UPDATE logins SET generation = $2 + 1, doc = $3 WHERE id = $1 AND generation = $2",
+};
+
+/// Writes one.
+pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Login>) -> Result<(), StoreError> {
+    let id = put.value.person.to_string();
+    let statement = PUT.statement(&id, put.seen)?.bind(encode(&id, &put.value)?);
+    exactly_one(conn, statement, &id).await
+}
+
+/// A person's.
+pub(crate) async fn get(pool: &SqlitePool, person: PersonId) -> Result<Option<Versioned<Login>>, StoreError> {
+    let row = sqlx::query_as::<_, Row>("SELECT id, generation, doc FROM logins WHERE id = $1")
+        .bind(person.to_string())
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)?;
+    row.map(|r| versioned(&r, as_is)).transpose()
+}

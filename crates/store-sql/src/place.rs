@@ -1,0 +1,135 @@
+//! The file on disk: who may read it, that nobody else writes it, that its disk is a local one.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::statfs::{FsType, statfs};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use wane_store::StoreError;
+
+/// Only the account that runs Wane reads or writes the store.
+const MODE: u32 = 0o600;
+
+/// File systems whose locks or syncs cannot be relied on, by the magic number of `statfs(2)`.
+const NOT_LOCAL: &[(FsType, &str)] = &[
+    (FsType(0x6969), "NFS"),
+    (FsType(0x517B), "SMB"),
+    (FsType(0xFF53_4D42), "SMB"),
+    (FsType(0xFE53_4D42), "SMB"),
+    (FsType(0x6573_5546), "FUSE"),
+    (FsType(0x0102_1997), "9P"),
+    (FsType(0x5346_414F), "AFS"),
+    (FsType(0x7375_7245), "Coda"),
+    (FsType(0x00C3_6400), "Ceph"),
+];
+
+/// The file, held by this process for as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct Place {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Place {
+    /// Takes the file, making it if it is not there.
+    ///
+    /// The lock is on a file of its own next to it: closing any descriptor of the data file would drop
+    /// the POSIX locks that SQLite holds on it in this process.
+    pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
+        let failed =
+            |what: &str, e: std::io::Error| StoreError::Unavailable(format!("{what} `{}`: {e}", path.display()));
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        refuse_remote(folder)?;
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(MODE)
+            .open(&beside)
+            .map_err(|e| failed("cannot open the lock of", e))?;
+        lock.try_lock().map_err(|e| match e {
+            TryLockError::WouldBlock => StoreError::Unavailable(format!(
+                "`{}` is in use by another process; stop it first, one store has one writer",
+                path.display()
+            )),
+            TryLockError::Error(e) => failed("cannot lock", e),
+        })?;
+        // Made here and not by SQLite, so that there is no moment at which others could open it.
+        match OpenOptions::new().create_new(true).write(true).mode(MODE).open(path) {
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                let mode = fs::metadata(path).map_err(|e| failed("cannot read", e))?.permissions().mode() & 0o777;
+                if mode != MODE {
+                    tracing::warn!(path = %path.display(), mode = format!("{mode:o}"), "the store was open to others; closing it to them");
+                    fs::set_permissions(path, fs::Permissions::from_mode(MODE))
+                        .map_err(|e| failed("cannot close to others", e))?;
+                }
+            }
+            Err(e) => return Err(failed("cannot make", e)),
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// How the writer opens it.
+    pub(crate) fn for_writing(&self) -> SqliteConnectOptions {
+        self.options().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+    }
+
+    /// How readers open it.
+    pub(crate) fn for_reading(&self) -> SqliteConnectOptions {
+        self.options().read_only(true)
+    }
+
+    fn options(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(false)
+            .foreign_keys(true)
+            .pragma("trusted_schema", "OFF")
+            .pragma("cell_size_check", "ON")
+            .busy_timeout(Duration::from_secs(5))
+            .statement_cache_capacity(256)
+    }
+}
+
+fn refuse_remote(folder: &Path) -> Result<(), StoreError> {
+    let on = statfs(folder).map_err(|e| {
+        StoreError::Unavailable(format!("cannot look at the folder `{}`: {e}; make it first", folder.display()))
+    })?;
+    match remote(on.filesystem_type()) {
+        None => Ok(()),
+        Some(name) => Err(StoreError::Unavailable(format!(
+            "`{}` is on {name}, where locks and syncs cannot be relied on; put the store on a local disk",
+            folder.display()
+        ))),
+    }
+}
+
+fn remote(on: FsType) -> Option<&'static str> {
+    NOT_LOCAL.iter().find(|(n, _)| *n == on).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_local_disks_will_do() {
+        for (magic, want) in [
+            (0xEF53, None),
+            (0x9123_683E, None),
+            (0x6969, Some("NFS")),
+            (0xFE53_4D42, Some("SMB")),
+            (0x6573_5546, Some("FUSE")),
+        ] {
+            assert_eq!(remote(FsType(magic)), want, "{magic:x}");
+        }
+    }
+}

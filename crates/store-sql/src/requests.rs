@@ -1,0 +1,56 @@
+//! Requests.
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnection;
+use wane_domain::id::RequestId;
+use wane_domain::request::AccessRequest;
+use wane_domain::stored;
+use wane_store::{Page, Put, RequestFilter, Slice, StoreError, Versioned};
+
+use crate::listing::{Cell, Listing, Order};
+use crate::row::{Guarded, Row, encode, exactly_one, unavailable, versioned};
+
+const PUT: Guarded = Guarded {
+    insert: "INSERT INTO requests (id, generation, requester, beneficiary, waiting, due_at, doc)
+             VALUES ($1, $2 + 1, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+    update:
+        "UPDATE requests SET generation = $2 + 1, requester = $3, beneficiary = $4, waiting = $5, due_at = $6, doc = $7
+             WHERE id = $1 AND generation = $2",
+};
+
+/// Writes one. It is due when it lapses, as long as anything in it waits.
+pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<AccessRequest>) -> Result<(), StoreError> {
+    let value = &put.value;
+    let id = value.id.to_string();
+    let statement = PUT
+        .statement(&id, put.seen)?
+        .bind(value.ask.requester.to_string())
+        .bind(value.ask.beneficiary.to_string())
+        .bind(i64::from(value.is_waiting()))
+        .bind(value.is_waiting().then(|| value.lapses.micros()))
+        .bind(encode(&id, value)?);
+    exactly_one(conn, statement, &id).await
+}
+
+/// One by id.
+pub(crate) async fn get(pool: &SqlitePool, id: RequestId) -> Result<Option<Versioned<AccessRequest>>, StoreError> {
+    let row = sqlx::query_as::<_, Row>("SELECT id, generation, doc FROM requests WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)?;
+    row.map(|r| versioned(&r, stored::request)).transpose()
+}
+
+/// A page, newest first.
+pub(crate) async fn list(
+    pool: &SqlitePool,
+    filter: &RequestFilter,
+    slice: &Slice,
+) -> Result<Page<Versioned<AccessRequest>>, StoreError> {
+    let listing = Listing::new("id, generation, doc", "requests", "id", Order::NewestFirst, slice)
+        .either(["requester", "beneficiary"], filter.person.map(Cell::of))
+        .and("waiting =", filter.waiting.map(|w| Cell::Number(i64::from(w))));
+    let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
+    listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::request))
+}

@@ -1,0 +1,27 @@
+//! The tables, and the steps that brought them to where they are.
+
+use std::borrow::Cow;
+
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnection;
+use wane_store::StoreError;
+
+/// Every step there ever was, oldest first; a step that was released is never changed again.
+const STEPS: &[(i64, &str, &str)] = &[(1, "first", include_str!("../migrations/0001_first.sql"))];
+
+/// Brings a file to the newest schema.
+pub(crate) async fn migrate(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let steps = STEPS
+        .iter()
+        .map(|(n, name, sql)| {
+            Migration::new(*n, Cow::Borrowed(*name), MigrationType::Simple, sql.into_sql_str(), false)
+        })
+        .collect();
+    Migrator::with_migrations(steps).run_direct(None, conn, false).await.map_err(|e| match e {
+        sqlx::migrate::MigrateError::VersionMissing(n) => StoreError::Corrupt(format!(
+            "the data file is at schema step {n}, which a newer version made; run that version"
+        )),
+        e => StoreError::Unavailable(format!("the schema could not be brought up to date: {e}")),
+    })
+}

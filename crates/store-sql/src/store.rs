@@ -1,0 +1,252 @@
+//! The handle: sends writes to the writer, reads through a few connections of its own.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
+use sqlx::{ConnectOptions as _, Executor as _, SqlitePool};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use wane_audit::{Actor, Outcome, Record, Subjects};
+use wane_domain::grant::Grant;
+use wane_domain::id::{EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, TokenId};
+use wane_domain::lease::Lease;
+use wane_domain::request::AccessRequest;
+use wane_domain::text::Name;
+use wane_domain::time::Time;
+use wane_domain::world::{PolicyVersion, World};
+use wane_store::{
+    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, RecordFilter, RequestFilter, Seen, Sequenced,
+    Slice, Store, StoreError, Token, TokenOwner, Versioned,
+};
+
+use crate::place::Place;
+use crate::row::unavailable;
+use crate::writer::{Job, Writer};
+use crate::{
+    answers, due, grants, issuances, leases, logins, policies, requests, schema, sealed, tokens, trail, world,
+};
+
+/// How many writes may wait; whoever comes after waits to be queued.
+const QUEUE: usize = 1_024;
+/// How many reads run at once.
+const READERS: u32 = 4;
+
+/// What a new store begins with; a store that exists already is opened as it is.
+#[derive(Clone, Debug)]
+pub struct Founding {
+    /// The organisation.
+    pub org: OrgId,
+    /// The first policy; its version is 1.
+    pub policy: PolicyVersion,
+    /// The id of the first record of the trail, which says that the store was founded.
+    pub event: EventId,
+}
+
+/// What the writer has done since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Logical transactions that were done.
+    pub commits: u64,
+    /// Transactions that reached the disk, each with one sync.
+    pub batches: u64,
+}
+
+/// What handle and writer share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) world: watch::Sender<Arc<World>>,
+    pub(crate) head: watch::Sender<u64>,
+    pub(crate) commits: AtomicU64,
+    pub(crate) batches: AtomicU64,
+}
+
+/// The store over one SQLite file. Clones are handles to the same store.
+#[derive(Clone, Debug)]
+pub struct SqlStore {
+    pool: SqlitePool,
+    queue: mpsc::Sender<Job>,
+    shared: Arc<Shared>,
+    serials: Arc<Mutex<Range<u64>>>,
+    /// Kept so that the lock on the file outlives the readers.
+    _place: Arc<Place>,
+}
+
+impl SqlStore {
+    /// Opens the store at `path`, founding it if it is not there. Reads work at once; writes are
+    /// done while the [`Writer`] is run.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file is in use, on a network file system or cannot be opened;
+    /// [`StoreError::Corrupt`] when it cannot be understood.
+    pub async fn open(path: &Path, founding: Founding) -> Result<(Self, Writer), StoreError> {
+        let place = Arc::new(Place::take(path)?);
+        let mut conn = place.for_writing().connect().await.map_err(unavailable)?;
+        schema::migrate(&mut conn).await?;
+        let world = match world::load(&mut conn).await? {
+            Some(world) => world,
+            None => found(&mut conn, founding).await?,
+        };
+        let head = trail::head(&mut conn).await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .connect_with(place.for_reading())
+            .await
+            .map_err(unavailable)?;
+        let shared = Arc::new(Shared {
+            world: watch::Sender::new(Arc::new(world)),
+            head: watch::Sender::new(head),
+            commits: AtomicU64::new(0),
+            batches: AtomicU64::new(0),
+        });
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let writer = Writer::new(conn, jobs, Arc::clone(&shared), Arc::clone(&place));
+        Ok((Self { pool, queue, shared, serials: Arc::default(), _place: place }, writer))
+    }
+
+    /// Writes what is queued, then closes the file. Whatever is committed afterwards is refused.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Job::Close(done)).await.is_ok() {
+            // An error means that the writer is gone already, which is as closed as it gets.
+            let _ = closed.await;
+        }
+        self.pool.close().await;
+    }
+
+    /// What the writer has done since the start.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            commits: self.shared.commits.load(Ordering::Relaxed),
+            batches: self.shared.batches.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job) -> Result<T, StoreError> {
+        let (to, answer) = oneshot::channel();
+        self.queue.send(job(to)).await.map_err(|_| StoreError::Unavailable("it is closed".to_owned()))?;
+        answer.await.map_err(|_| {
+            StoreError::Unavailable("the writer stopped before it answered; read to see what was done".to_owned())
+        })?
+    }
+}
+
+/// Makes a new store, with the record that says so.
+async fn found(conn: &mut SqliteConnection, founding: Founding) -> Result<World, StoreError> {
+    let Founding { org, policy, event } = founding;
+    let record = Record {
+        id: event,
+        org,
+        at: policy.at,
+        actor: Actor::System,
+        event: "store.founded".to_owned(),
+        outcome: Outcome::Done,
+        about: Subjects::default(),
+        detail: serde_json::json!({ "org": org, "policy": policy.digest, "version": policy.version }),
+    };
+    conn.execute("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+    world::found(conn, org).await?;
+    policies::put(conn, &policy).await?;
+    trail::append(conn, &record).await?;
+    conn.execute("COMMIT").await.map_err(unavailable)?;
+    world::load(conn).await?.ok_or_else(|| StoreError::Corrupt("the organisation is gone".to_owned()))
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+        self.ask(|to| Job::Commit(Box::new(commit), to)).await
+    }
+
+    async fn world(&self) -> Result<Arc<World>, StoreError> {
+        Ok(self.shared.world.borrow().clone())
+    }
+    async fn seen(&self, id: &str) -> Result<Seen, StoreError> {
+        world::seen(&self.pool, id).await
+    }
+
+    async fn request(&self, id: RequestId) -> Result<Option<Versioned<AccessRequest>>, StoreError> {
+        requests::get(&self.pool, id).await
+    }
+    async fn requests(
+        &self,
+        filter: RequestFilter,
+        slice: Slice,
+    ) -> Result<Page<Versioned<AccessRequest>>, StoreError> {
+        requests::list(&self.pool, &filter, &slice).await
+    }
+    async fn grant(&self, id: GrantId) -> Result<Option<Versioned<Grant>>, StoreError> {
+        grants::get(&self.pool, id).await
+    }
+    async fn grants(&self, filter: GrantFilter, slice: Slice) -> Result<Page<Versioned<Grant>>, StoreError> {
+        grants::list(&self.pool, &filter, &slice).await
+    }
+    async fn lease(&self, id: LeaseId) -> Result<Option<Versioned<Lease>>, StoreError> {
+        leases::get(&self.pool, id).await
+    }
+    async fn leases(&self, filter: LeaseFilter, slice: Slice) -> Result<Page<Versioned<Lease>>, StoreError> {
+        leases::list(&self.pool, &filter, &slice).await
+    }
+
+    async fn due(&self, now: Time, limit: u32) -> Result<Vec<Due>, StoreError> {
+        due::by(&self.pool, now, limit).await
+    }
+    async fn next_due(&self, now: Time) -> Result<Option<Time>, StoreError> {
+        due::after(&self.pool, now).await
+    }
+
+    async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
+        issuances::of_lease(&self.pool, lease).await
+    }
+    async fn revoked(&self, kind: &Name, now: Time) -> Result<Vec<Issuance>, StoreError> {
+        issuances::revoked(&self.pool, kind, now).await
+    }
+    async fn next_serial(&self) -> Result<u64, StoreError> {
+        let mut block = self.serials.lock().await;
+        if block.is_empty() {
+            *block = self.ask(Job::Serials).await?;
+        }
+        block.next().ok_or_else(|| StoreError::Corrupt("the serial numbers have run out".to_owned()))
+    }
+
+    async fn login(&self, person: PersonId) -> Result<Option<Versioned<Login>>, StoreError> {
+        logins::get(&self.pool, person).await
+    }
+    async fn token(&self, id: TokenId) -> Result<Option<Versioned<Token>>, StoreError> {
+        tokens::get(&self.pool, id).await
+    }
+    async fn tokens_of(&self, person: PersonId) -> Result<Vec<Versioned<Token>>, StoreError> {
+        tokens::unspent(&self.pool, TokenOwner::Person(person)).await
+    }
+    async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError> {
+        tokens::unspent(&self.pool, TokenOwner::Resource(resource)).await
+    }
+    async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        sealed::get(&self.pool, key).await
+    }
+    async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError> {
+        answers::get(&self.pool, person, key).await
+    }
+
+    async fn records(&self, filter: RecordFilter, slice: Slice) -> Result<Page<Sequenced>, StoreError> {
+        trail::list(&self.pool, &filter, &slice).await
+    }
+    async fn records_after(&self, seq: u64, limit: u32) -> Result<Vec<Sequenced>, StoreError> {
+        trail::after(&self.pool, seq, limit).await
+    }
+    async fn head(&self) -> Result<u64, StoreError> {
+        Ok(*self.shared.head.borrow())
+    }
+    async fn changed(&self, seq: u64) -> u64 {
+        let mut head = self.shared.head.subscribe();
+        match head.wait_for(|head| *head > seq).await {
+            Ok(head) => *head,
+            // Only when the store is gone, which this handle prevents.
+            Err(_) => seq,
+        }
+    }
+}

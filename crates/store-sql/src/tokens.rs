@@ -1,0 +1,74 @@
+//! Bearer tokens. Those that were spent or ran out a month ago are forgotten.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor as _, SqlitePool};
+use wane_domain::id::TokenId;
+use wane_domain::time::{Span, Time};
+use wane_store::{Put, StoreError, Token, TokenOwner, Versioned};
+
+use crate::row::{Guarded, Row, as_is, encode, exactly_one, unavailable, versioned};
+
+/// How long one is kept after it was spent, or ran out unspent.
+const KEPT: Span = Span::from_hours(30 * 24);
+
+const PUT: Guarded = Guarded {
+    insert: "INSERT INTO tokens (id, generation, owner, spent, expires, doc) VALUES ($1, $2 + 1, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+    update: "UPDATE tokens SET generation = $2 + 1, owner = $3, spent = $4, expires = $5, doc = $6 WHERE id = $1 AND generation = $2",
+};
+
+/// Writes one.
+pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Token>) -> Result<(), StoreError> {
+    let value = &put.value;
+    let id = value.id.to_string();
+    let statement = PUT
+        .statement(&id, put.seen)?
+        .bind(owner_id(value.owner))
+        .bind(value.spent.map(Time::micros))
+        .bind(value.expires.micros())
+        .bind(encode(&id, value)?);
+    exactly_one(conn, statement, &id).await
+}
+
+/// Removes one, if it is there.
+pub(crate) async fn remove(conn: &mut SqliteConnection, id: TokenId) -> Result<(), StoreError> {
+    conn.execute(sqlx::query("DELETE FROM tokens WHERE id = $1").bind(id.to_string())).await.map_err(unavailable)?;
+    Ok(())
+}
+
+/// Forgets some of those that ended long before `now`.
+pub(crate) async fn prune(conn: &mut SqliteConnection, now: Time) -> Result<(), sqlx::Error> {
+    let old = sqlx::query(
+        "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE coalesce(spent, expires) < $1 ORDER BY coalesce(spent, expires) LIMIT 1000)",
+    );
+    conn.execute(old.bind(now.minus(KEPT).micros())).await.map(drop)
+}
+
+/// One by id.
+pub(crate) async fn get(pool: &SqlitePool, id: TokenId) -> Result<Option<Versioned<Token>>, StoreError> {
+    let row = sqlx::query_as::<_, Row>("SELECT id, generation, doc FROM tokens WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)?;
+    row.map(|r| versioned(&r, as_is)).transpose()
+}
+
+/// Those of an owner that are not spent, oldest first.
+pub(crate) async fn unspent(pool: &SqlitePool, owner: TokenOwner) -> Result<Vec<Versioned<Token>>, StoreError> {
+    let rows = sqlx::query_as::<_, Row>(
+        "SELECT id, generation, doc FROM tokens WHERE owner = $1 AND spent IS NULL ORDER BY id",
+    )
+    .bind(owner_id(owner))
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable)?;
+    rows.iter().map(|r| versioned(r, as_is)).collect()
+}
+
+/// People and resources have ids of different prefixes, so one column holds either.
+fn owner_id(owner: TokenOwner) -> String {
+    match owner {
+        TokenOwner::Person(id) => id.to_string(),
+        TokenOwner::Resource(id) => id.to_string(),
+    }
+}

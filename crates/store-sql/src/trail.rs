@@ -1,0 +1,86 @@
+//! The trail: records in the order they were committed. The file itself refuses to change or remove one.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor as _, SqlitePool};
+use wane_audit::{Actor, Record};
+use wane_store::{Page, RecordFilter, Sequenced, Slice, StoreError};
+
+use crate::listing::{Cell, Listing, Order};
+use crate::row::{count, decode, number, refused, unavailable};
+
+type Row = (i64, String);
+
+/// Appends a record; returns its place.
+pub(crate) async fn append(conn: &mut SqliteConnection, record: &Record) -> Result<u64, StoreError> {
+    let no_form =
+        |e: serde_json::Error| StoreError::Refused(format!("record `{}` has no canonical form: {e}", record.id));
+    let body = String::from_utf8(record.canonical().map_err(no_form)?)
+        .map_err(|e| StoreError::Refused(format!("record `{}` has no canonical form: {e}", record.id)))?;
+    let leaf = record.leaf_hash().map_err(no_form)?;
+    let actor = match &record.actor {
+        Actor::Person(id) => Some(id.to_string()),
+        Actor::Host(id) => Some(id.to_string()),
+        Actor::System | Actor::Unknown => None,
+    };
+    let statement = sqlx::query(
+        "INSERT INTO trail (id, at, event, actor, person, resource, request, grant_id, leaf, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(record.id.to_string())
+    .bind(record.at.micros())
+    .bind(record.event.clone())
+    .bind(actor)
+    .bind(record.about.person.map(|id| id.to_string()))
+    .bind(record.about.resource.map(|id| id.to_string()))
+    .bind(record.about.request.map(|id| id.to_string()))
+    .bind(record.about.grant.map(|id| id.to_string()))
+    .bind(leaf.to_vec())
+    .bind(body);
+    let done = conn.execute(statement).await.map_err(refused)?;
+    count(done.last_insert_rowid())
+}
+
+/// The last place taken.
+pub(crate) async fn head(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let head: Option<i64> =
+        sqlx::query_scalar("SELECT max(seq) FROM trail").fetch_one(conn).await.map_err(unavailable)?;
+    count(head.unwrap_or(0))
+}
+
+/// A page, newest first.
+pub(crate) async fn list(
+    pool: &SqlitePool,
+    filter: &RecordFilter,
+    slice: &Slice,
+) -> Result<Page<Sequenced>, StoreError> {
+    let from = filter.event.clone().map(Cell::Text);
+    // No event name holds the last code point there is, so this is just above every name with the prefix.
+    let below = filter.event.as_ref().map(|prefix| Cell::Text(format!("{prefix}\u{10FFFF}")));
+    let listing = Listing::new("seq, body", "trail", "seq", Order::NewestFirst, slice)
+        .after_number()?
+        .either(["person", "actor"], filter.person.map(Cell::of))
+        .and("resource =", filter.resource.map(Cell::of))
+        .and("grant_id =", filter.grant.map(Cell::of))
+        .and("request =", filter.request.map(Cell::of))
+        .and("event >=", from)
+        .and("event <", below)
+        .and("at >=", filter.from.map(|t| Cell::Number(t.micros())))
+        .and("at <", filter.until.map(|t| Cell::Number(t.micros())));
+    let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
+    listing.page(rows, |r| r.0.to_string(), read)
+}
+
+/// Those after a place, oldest first.
+pub(crate) async fn after(pool: &SqlitePool, seq: u64, limit: u32) -> Result<Vec<Sequenced>, StoreError> {
+    let rows = sqlx::query_as::<_, Row>("SELECT seq, body FROM trail WHERE seq > $1 ORDER BY seq LIMIT $2")
+        .bind(number(seq)?)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable)?;
+    rows.iter().map(read).collect()
+}
+
+fn read((seq, body): &Row) -> Result<Sequenced, StoreError> {
+    Ok(Sequenced { seq: count(*seq)?, record: decode(&format!("record {seq}"), body)? })
+}

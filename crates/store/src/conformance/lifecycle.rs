@@ -1,0 +1,199 @@
+//! Requests, grants, leases and what hangs on them.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::json;
+use wane_domain::closure::{ClosureBasis, EndCause};
+use wane_domain::grant::GrantEvent;
+use wane_domain::id::{LeaseId, PersonId};
+use wane_domain::lease::{Lease, LeaseEvent};
+use wane_domain::text::Name;
+use wane_domain::time::Span;
+
+use super::fixture::{Fixture, told};
+use super::{holds, same};
+use crate::commit::{Put, Seen, Write};
+use crate::port::{Store, StoreError};
+use crate::query::{Due, DueWhat};
+use crate::rows::{Answer, Login, Sealed, TokenKind, TokenOwner, Versioned};
+
+pub(crate) async fn everything_comes_back<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
+    let (person, resource, role) = (f.id(), f.id(), f.id());
+    let (request, grant, lease) = f.leased(person, resource, role)?;
+    let issuance = f.issuance(7, &lease);
+    let mut writes = Fixture::writes((&request, &grant, &lease));
+    writes.push(Write::Issuance(issuance.clone()));
+    // In whatever order they were put together.
+    writes.reverse();
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+    same("the request", &s.request(request.id).await, &Ok(Some(Versioned { value: request.clone(), generation: 1 })))?;
+    same("the grant", &s.grant(grant.id).await, &Ok(Some(Versioned { value: grant.clone(), generation: 1 })))?;
+    same("the lease", &s.lease(lease.id).await, &Ok(Some(Versioned { value: lease.clone(), generation: 1 })))?;
+    same("the issuance", &s.issuances(lease.id).await, &Ok(vec![issuance]))?;
+
+    let seen = s.grant(grant.id).await.map_err(told)?.ok_or("the grant is gone")?;
+    let (ending, _) = seen.value.clone().apply(GrantEvent::End(EndCause::Returned), f.now).map_err(told)?;
+    s.commit(f.commit(vec![Write::Grant(Put::over(&seen, ending.clone()))])?).await.map_err(told)?;
+    same("the grant after its end", &s.grant(grant.id).await, &Ok(Some(Versioned { value: ending, generation: 2 })))?;
+    same("a lease that was never made", &s.lease(f.id::<LeaseId>()).await, &Ok(None))
+}
+
+pub(crate) async fn what_is_due_comes_in_order<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
+    let (person, resource, role) = (f.id(), f.id(), f.id());
+    let waiting = f.request(person, resource, role, 1)?;
+    let (granted, scheduled) = f.granted(person, resource, role)?;
+    f.now = f.now.plus(Span::from_secs(1));
+    let (request, active, lease) = f.leased(person, resource, role)?;
+    let retry = f.now.plus(Span::from_secs(30));
+    let revoking = end_of(&lease, f)?;
+    let (revoking, _) = revoking
+        .apply(
+            LeaseEvent::Tried { next: retry, met: "down".to_owned(), quarantined: None, unrecallable_until: None },
+            f.now,
+        )
+        .map_err(told)?;
+    let mut writes = Fixture::writes((&request, &active, &revoking));
+    writes.extend([
+        Write::Request(Put::new(waiting.clone())),
+        Write::Request(Put::new(granted)),
+        Write::Grant(Put::new(scheduled.clone())),
+    ]);
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+
+    let at = |what: &str, time: Option<_>| time.ok_or_else(|| format!("{what} has no end"));
+    let want = [
+        Due { at: retry, what: DueWhat::Lease(revoking.id) },
+        Due { at: at("the scheduled grant", scheduled.due())?, what: DueWhat::Grant(scheduled.id) },
+        Due { at: at("the active grant", active.due())?, what: DueWhat::Grant(active.id) },
+        Due { at: waiting.lapses, what: DueWhat::Request(waiting.id) },
+    ];
+    for n in 0..want.len() {
+        let (past, rest) = want.split_at(n);
+        let Some(next) = rest.first() else { continue };
+        let just_before = next.at.minus(Span::from_micros(1));
+        same("what is due just before the next", &s.due(just_before, 10).await, &Ok(past.to_vec()))?;
+        same("when the next is due", &s.next_due(just_before).await, &Ok(Some(next.at)))?;
+        let mut so_far = past.to_vec();
+        so_far.push(*next);
+        same("what is due at its moment", &s.due(next.at, 10).await, &Ok(so_far))?;
+    }
+    same(
+        "the first two",
+        &s.due(waiting.lapses, 2).await.map(|d| d.iter().map(|d| d.at).collect::<Vec<_>>()),
+        &Ok(want.iter().take(2).map(|d| d.at).collect()),
+    )?;
+    same("what is due after all", &s.next_due(waiting.lapses).await, &Ok(None))?;
+
+    let seen = s.lease(revoking.id).await.map_err(told)?.ok_or("the lease is gone")?;
+    let (gone, _) = seen
+        .value
+        .clone()
+        .apply(LeaseEvent::Proven { basis: ClosureBasis::AbsentReadBack { proof: "no such key".to_owned() } }, f.now)
+        .map_err(told)?;
+    s.commit(f.commit(vec![Write::Lease(Put::over(&seen, gone))])?).await.map_err(told)?;
+    same("what is due once the lease is gone", &s.due(retry, 10).await, &Ok(Vec::new()))
+}
+
+/// A lease whose end has begun.
+fn end_of(lease: &Lease, f: &Fixture) -> Result<Lease, String> {
+    lease.clone().apply(LeaseEvent::End, f.now).map(|(l, _)| l).map_err(told)
+}
+
+pub(crate) async fn revoked_is_what_would_still_work<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
+    let (person, resource, role) = (f.id(), f.id(), f.id());
+    let ssh: Name = "ssh".parse().map_err(told)?;
+    let (request, grant, lease) = f.leased(person, resource, role)?;
+    let (live, _) = lease.apply(LeaseEvent::Made { object: None, notes: json!({}) }, f.now).map_err(told)?;
+    let mut short = f.issuance(1, &live);
+    short.not_after = f.now.plus(Span::from_mins(1));
+    let long = f.issuance(2, &live);
+    let mut writes = Fixture::writes((&request, &grant, &live));
+    writes.extend([Write::Issuance(short.clone()), Write::Issuance(long.clone())]);
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+    same("revoked while the lease lives", &s.revoked(&ssh, f.now).await, &Ok(Vec::new()))?;
+
+    let seen = s.lease(live.id).await.map_err(told)?.ok_or("the lease is gone")?;
+    let ending = end_of(&seen.value, f)?;
+    s.commit(f.commit(vec![Write::Lease(Put::over(&seen, ending))])?).await.map_err(told)?;
+    same("revoked while it ends", &s.revoked(&ssh, f.now).await, &Ok(vec![short.clone(), long.clone()]))?;
+    same("revoked at the end of one", &s.revoked(&ssh, short.not_after).await, &Ok(vec![long.clone()]))?;
+    same("revoked after the end of both", &s.revoked(&ssh, long.not_after).await, &Ok(Vec::new()))?;
+    same("revoked of another kind", &s.revoked(&"postgres".parse().map_err(told)?, f.now).await, &Ok(Vec::new()))?;
+    match s.commit(f.commit(vec![Write::Issuance(long)])?).await {
+        Err(StoreError::Conflict(_)) => Ok(()),
+        other => Err(format!("a serial number that was used gave {other:?}")),
+    }
+}
+
+pub(crate) async fn serials_never_repeat<S: Store>(s: &S, _: &mut Fixture) -> Result<(), String> {
+    let got = join_all((0..2_500).map(|_| s.next_serial()))
+        .await
+        .into_iter()
+        .collect::<Result<Vec<u64>, _>>()
+        .map_err(told)?;
+    let different: BTreeSet<u64> = got.iter().copied().collect();
+    same("different serial numbers", &different.len(), &got.len())
+}
+
+pub(crate) async fn tokens_answers_and_secrets<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
+    let (person, resource) = (f.id::<PersonId>(), f.id());
+    let login = Login {
+        person,
+        password: "$argon2id$kit".to_owned(),
+        totp: Some(vec![1, 2]),
+        totp_step: Some(9),
+        failures: 1,
+        closed_until: Some(f.now),
+    };
+    let session = f.token(TokenKind::Session, TokenOwner::Person(person));
+    let host = f.token(TokenKind::Host, TokenOwner::Resource(resource));
+    let answer = Answer {
+        person,
+        key: "k".to_owned(),
+        fingerprint: "f".to_owned(),
+        status: 201,
+        body: json!({ "id": 1 }),
+        at: f.now,
+    };
+    let sealed = |byte| Write::Sealed(Sealed { key: "signer/kit".to_owned(), sealed: vec![byte, 0, 255] });
+    let writes = vec![
+        Write::Login(Put::new(login.clone())),
+        Write::Token(Put::new(session.clone())),
+        Write::Token(Put::new(host.clone())),
+        sealed(1),
+        Write::Answer(answer.clone()),
+    ];
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+    same("the login", &s.login(person).await, &Ok(Some(Versioned { value: login, generation: 1 })))?;
+    same("the token", &s.token(session.id).await, &Ok(Some(Versioned { value: session.clone(), generation: 1 })))?;
+    same(
+        "the person's tokens",
+        &s.tokens_of(person).await,
+        &Ok(vec![Versioned { value: session.clone(), generation: 1 }]),
+    )?;
+    same(
+        "the host's tokens",
+        &s.tokens_of_resource(resource).await,
+        &Ok(vec![Versioned { value: host.clone(), generation: 1 }]),
+    )?;
+    same("the secret", &s.sealed("signer/kit").await, &Ok(Some(vec![1, 0, 255])))?;
+    same("the answer", &s.answer(person, "k").await, &Ok(Some(answer.clone())))?;
+    same("an answer to somebody else", &s.answer(f.id(), "k").await, &Ok(None))?;
+
+    match s.commit(f.commit(vec![Write::Answer(answer)])?).await {
+        Err(StoreError::Conflict(_)) => {}
+        other => return Err(format!("a second answer under one key gave {other:?}")),
+    }
+    let mut spent = session.clone();
+    spent.spent = Some(f.now);
+    let writes =
+        vec![Write::Token(Put { value: spent, seen: Seen::Generation(1) }), sealed(2), Write::RemoveToken(host.id)];
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+    same("the tokens once one is spent", &s.tokens_of(person).await, &Ok(Vec::new()))?;
+    holds("the spent token is gone", s.token(session.id).await.map_err(told)?.map(drop))?;
+    same("the removed token", &s.token(host.id).await, &Ok(None))?;
+    same("the secret put again", &s.sealed("signer/kit").await, &Ok(Some(vec![2, 0, 255])))?;
+    s.commit(f.commit(vec![Write::RemoveSealed("signer/kit".to_owned())])?).await.map_err(told)?;
+    same("the removed secret", &s.sealed("signer/kit").await, &Ok(None))
+}
