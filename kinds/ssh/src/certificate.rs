@@ -131,10 +131,14 @@ pub fn check_user_certificate(permit: &IssuePermit, tbs: &[u8]) -> Result<(), St
     if let Some(bad) = cert.valid_principals().iter().find(|name| !is_principal(name)) {
         return Err(format!("its principal {bad:?} is not one login name"));
     }
-    if let Some(odd) = cert.critical_options().keys().find(|name| ![FORCE_COMMAND, SOURCE_ADDRESS].contains(&name.as_str())) {
+    if let Some(odd) =
+        cert.critical_options().keys().find(|name| ![FORCE_COMMAND, SOURCE_ADDRESS].contains(&name.as_str()))
+    {
         return Err(format!("no role has the critical option {odd:?}"));
     }
-    if let Some((odd, _)) = cert.extensions().iter().find(|(name, data)| !EXTENSIONS.contains(&name.as_str()) || !data.is_empty()) {
+    if let Some((odd, _)) =
+        cert.extensions().iter().find(|(name, data)| !EXTENSIONS.contains(&name.as_str()) || !data.is_empty())
+    {
         return Err(format!("no role has the extension {odd:?}"));
     }
     let earliest = seconds(permit.not_before().minus(SKEW));
@@ -155,7 +159,11 @@ fn parse_unsigned(tbs: &[u8]) -> Result<Certificate, String> {
     let mut bytes = tbs.to_vec();
     zeros.encode_prefixed(&mut bytes).map_err(|e| e.to_string())?;
     let cert = Certificate::from_bytes(&bytes).map_err(|e| format!("it is no certificate: {e}"))?;
-    if cert.to_bytes().map_err(|e| e.to_string())? == bytes { Ok(cert) } else { Err("it is not in its one encoding".to_owned()) }
+    if cert.to_bytes().map_err(|e| e.to_string())? == bytes {
+        Ok(cert)
+    } else {
+        Err("it is not in its one encoding".to_owned())
+    }
 }
 
 /// Whole seconds since the epoch, rounded down, so that a certificate never outlives its grant.
@@ -184,7 +192,9 @@ where
         let sign = self.sign.lock().unwrap_or_else(PoisonError::into_inner).take();
         let sign = sign.ok_or_else(signature::Error::new)?;
         match sign(message) {
-            Ok(Signature(bytes)) => ssh_key::Signature::new(Algorithm::Ed25519, bytes).map_err(|_| signature::Error::new()),
+            Ok(Signature(bytes)) => {
+                ssh_key::Signature::new(Algorithm::Ed25519, bytes).map_err(|_| signature::Error::new())
+            }
             Err(refused) => {
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
                 Err(signature::Error::new())

@@ -21,7 +21,9 @@ impl Cidr {
         let width = width(address);
         let bits = match bits {
             None => width,
-            Some(bits) if (1..=3).contains(&bits.len()) && bits.bytes().all(|c| c.is_ascii_digit()) => bits.parse().ok()?,
+            Some(bits) if (1..=3).contains(&bits.len()) && bits.bytes().all(|c| c.is_ascii_digit()) => {
+                bits.parse().ok()?
+            }
             Some(_) => return None,
         };
         let own = Self { address, bits };
@@ -83,7 +85,9 @@ mod tests {
             assert_eq!(Cidr::read(given).map(|c| c.to_string()).as_deref(), shown, "{given}");
         }
         let wide = Cidr::read("10.0.0.0/8").unwrap();
-        for (other, inside) in [("10.1.0.0/16", true), ("10.0.0.0/8", true), ("0.0.0.0/0", false), ("11.0.0.0/16", false), ("::/0", false)] {
+        for (other, inside) in
+            [("10.1.0.0/16", true), ("10.0.0.0/8", true), ("0.0.0.0/0", false), ("11.0.0.0/16", false), ("::/0", false)]
+        {
             assert_eq!(wide.covers(Cidr::read(other).unwrap()), inside, "{other}");
         }
     }

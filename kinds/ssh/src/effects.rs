@@ -44,7 +44,13 @@ fn over_at(notes: &Notes) -> Time {
 
 #[async_trait]
 impl Effects for SshEffects {
-    async fn create(&self, target: &Target<'_>, _role: &Role, _lease: &LeaseData, _permit: IssuePermit) -> Result<Created, ConnectError> {
+    async fn create(
+        &self,
+        target: &Target<'_>,
+        _role: &Role,
+        _lease: &LeaseData,
+        _permit: IssuePermit,
+    ) -> Result<Created, ConnectError> {
         Err(refused(target, "nothing is made on a host: access to it is a certificate, which is issued"))
     }
 
@@ -71,18 +77,27 @@ impl Effects for SshEffects {
             return Ok(Presence::Absent { proof: "no certificate was ever issued".to_owned() });
         };
         match settings.read_back {
-            ReadBack::None if target.now >= over_at(&notes) => {
-                Ok(Presence::LoginRefused { proof: format!("the certificate ran out by itself at {}; the host was not asked", notes.not_after) })
-            }
+            ReadBack::None if target.now >= over_at(&notes) => Ok(Presence::LoginRefused {
+                proof: format!("the certificate ran out by itself at {}; the host was not asked", notes.not_after),
+            }),
             ReadBack::None => Err(refused(target, "it is registered with `read_back` `none`, so it is never asked")),
             ReadBack::Query => {
-                let cert = Certificate::from_openssh(&notes.certificate).map_err(|e| refused(target, format!("the noted certificate cannot be read: {e}")))?;
-                let offered = format!("certificate {} (key id {}) for `{}` at {}", notes.serial, cert.key_id(), notes.user, settings.address);
+                let cert = Certificate::from_openssh(&notes.certificate)
+                    .map_err(|e| refused(target, format!("the noted certificate cannot be read: {e}")))?;
+                let offered = format!(
+                    "certificate {} (key id {}) for `{}` at {}",
+                    notes.serial,
+                    cert.key_id(),
+                    notes.user,
+                    settings.address
+                );
                 match query::offer(&self.asked(target, &settings)?, &notes.user, cert).await? {
                     Answer::Accepted => Ok(Presence::Present { seen: format!("sshd accepts {offered}") }),
                     Answer::Refused { instead } => {
                         let why = if target.now >= over_at(&notes) { "; it had run out" } else { "" };
-                        Ok(Presence::LoginRefused { proof: format!("sshd refuses {offered}{why}; it offers: {instead}") })
+                        Ok(Presence::LoginRefused {
+                            proof: format!("sshd refuses {offered}{why}; it offers: {instead}"),
+                        })
                     }
                 }
             }

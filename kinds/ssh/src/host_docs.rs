@@ -35,22 +35,28 @@ impl HostDocs for SshHostDocs {
         let signature = self.signer.publish(KRL, PublishPermit { what: format!("krl version {version}") }, &message)?;
         let armoured = krl::armour(by.clone(), &signature).map_err(|e| ConnectError::Input(e.to_string()))?;
         krl::verify(&by, &list, &armoured).map_err(ConnectError::Input)?;
-        Ok(json!({ "version": version, "krl": BASE64.encode(&list), "signature": armoured, "namespace": krl::NAMESPACE }))
+        Ok(
+            json!({ "version": version, "krl": BASE64.encode(&list), "signature": armoured, "namespace": krl::NAMESPACE }),
+        )
     }
 
     fn enrol(&self, target: &Target<'_>, sent: &Value, serial: u64) -> Result<Value, ConnectError> {
         let name = target.resource.name.to_string();
-        let settings = Settings::read(&target.resource.settings).map_err(|e| ConnectError::Refused { target: name.clone(), why: e.to_string() })?;
+        let settings = Settings::read(&target.resource.settings)
+            .map_err(|e| ConnectError::Refused { target: name.clone(), why: e.to_string() })?;
         let keys = host_keys(sent)?;
         let ca = key::own(self.signer.public_key(HOST_CA)?);
         let mut certificates = Vec::new();
         for subject in keys {
             let plan = plan(target, &settings, subject, serial);
             let permit = PublishPermit { what: format!("host certificate for {}", target.resource.id) };
-            let cert = certificate::sign(&plan, &ca, |tbs| self.signer.publish(HOST_CA, permit, tbs)).map_err(|e| match e {
-                CertificateError::Sign(e) => ConnectError::Sign(e),
-                CertificateError::Wrong(why) => ConnectError::Input(why),
-            })?;
+            let cert =
+                certificate::sign(&plan, &ca, |tbs| self.signer.publish(HOST_CA, permit, tbs)).map_err(
+                    |e| match e {
+                        CertificateError::Sign(e) => ConnectError::Sign(e),
+                        CertificateError::Wrong(why) => ConnectError::Input(why),
+                    },
+                )?;
             certificates.push(cert.to_openssh().map_err(|e| ConnectError::Input(e.to_string()))?.trim_end().to_owned());
         }
         let line = |purpose| key::line(&key::own(self.signer.public_key(purpose)?)).map_err(ConnectError::Input);
@@ -85,7 +91,12 @@ fn host_keys(sent: &Value) -> Result<Vec<KeyData>, ConnectError> {
 
 fn plan(target: &Target<'_>, settings: &Settings, key: KeyData, serial: u64) -> Plan {
     let mut nonce = Sha256::new();
-    nonce.update(format!("wane.ssh.host-nonce.v1\n{}\n{serial}\n{}\n{}", target.resource.id, target.now.micros(), key.fingerprint(HashAlg::Sha256)));
+    nonce.update(format!(
+        "wane.ssh.host-nonce.v1\n{}\n{serial}\n{}\n{}",
+        target.resource.id,
+        target.now.micros(),
+        key.fingerprint(HashAlg::Sha256)
+    ));
     Plan {
         kind: CertType::Host,
         key,

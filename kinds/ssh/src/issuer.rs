@@ -34,7 +34,10 @@ impl Issuer for SshIssuer {
         input: &Value,
         serial: u64,
     ) -> Result<Issued, ConnectError> {
-        let refused = |e: wane_connector::KindError| ConnectError::Refused { target: target.resource.name.to_string(), why: e.to_string() };
+        let refused = |e: wane_connector::KindError| ConnectError::Refused {
+            target: target.resource.name.to_string(),
+            why: e.to_string(),
+        };
         let settings = Settings::read(&target.resource.settings).map_err(refused)?;
         let definition = Definition::read(&role.definition).map_err(refused)?;
         if permit.lease() != lease.id || permit.item().resource != target.resource.id || permit.item().role != role.id {
@@ -44,12 +47,14 @@ impl Issuer for SshIssuer {
         let ca = key::own(self.signer.public_key(USER_CA)?);
         let host_ca = key::own(self.signer.public_key(HOST_CA)?);
         let plan = plan(&definition, &permit, subject, serial)?;
-        let cert = certificate::sign(&plan, &ca, |tbs| self.signer.issue(USER_CA, permit, tbs)).map_err(|e| match e {
-            CertificateError::Sign(e) => ConnectError::Sign(e),
-            CertificateError::Wrong(why) => ConnectError::Input(why),
-        })?;
+        let cert =
+            certificate::sign(&plan, &ca, |tbs| self.signer.issue(USER_CA, permit, tbs)).map_err(|e| match e {
+                CertificateError::Sign(e) => ConnectError::Sign(e),
+                CertificateError::Wrong(why) => ConnectError::Input(why),
+            })?;
         let text = cert.to_openssh().map_err(|e| ConnectError::Input(e.to_string()))?.trim_end().to_owned();
-        let not_after = Time::from_micros(i64::try_from(plan.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000_000));
+        let not_after =
+            Time::from_micros(i64::try_from(plan.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000_000));
         let user = definition.principals.first().cloned().unwrap_or_default();
         let notes = Notes { certificate: text.clone(), user: user.clone(), not_after, serial }.after(&lease.notes);
         let handed = Handed {
@@ -86,7 +91,10 @@ impl Issuer for SshIssuer {
 fn public_key(input: &Value) -> Result<KeyData, ConnectError> {
     let map = strict::object("input", input, &["public_key"]).map_err(|e| ConnectError::Input(e.to_string()))?;
     let line = strict::text(map, "public_key").map_err(|e| ConnectError::Input(e.to_string()))?;
-    key::read(line.ok_or_else(|| ConnectError::Input("send the public key to be certified as `public_key`".to_owned()))?).map_err(ConnectError::Input)
+    key::read(
+        line.ok_or_else(|| ConnectError::Input("send the public key to be certified as `public_key`".to_owned()))?,
+    )
+    .map_err(ConnectError::Input)
 }
 
 fn plan(definition: &Definition, permit: &IssuePermit, key: KeyData, serial: u64) -> Result<Plan, ConnectError> {
@@ -98,7 +106,12 @@ fn plan(definition: &Definition, permit: &IssuePermit, key: KeyData, serial: u64
     let mut nonce = Sha256::new();
     // A nonce keeps a holder from choosing the signed bytes. The lease's own entropy does that; Ed25519
     // does not rest on collisions anyway.
-    nonce.update(format!("wane.ssh.nonce.v1\n{}\n{serial}\n{}\n{}", permit.lease(), permit.not_before().micros(), key.fingerprint(HashAlg::Sha256)));
+    nonce.update(format!(
+        "wane.ssh.nonce.v1\n{}\n{serial}\n{}\n{}",
+        permit.lease(),
+        permit.not_before().micros(),
+        key.fingerprint(HashAlg::Sha256)
+    ));
     Ok(Plan {
         kind: CertType::User,
         key,

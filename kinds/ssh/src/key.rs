@@ -1,7 +1,7 @@
 //! Public keys from outside: which are good enough to be certified.
 
-use russh::keys::ssh_key::public::KeyData;
 use russh::keys::ssh_key::public::Ed25519PublicKey;
+use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, PublicKey};
 
 const LONGEST_LINE: usize = 8 * 1024;
@@ -27,7 +27,12 @@ pub(crate) fn read(line: &str) -> Result<KeyData, String> {
         Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => Ok(key),
         Algorithm::Rsa { .. } => match key.rsa().map(|rsa| rsa.key_size()) {
             Some(bits) if RSA_BITS.contains(&bits) => Ok(key),
-            bits => Err(format!("an RSA key has to have {} to {} bits, this one has {}", RSA_BITS.start(), RSA_BITS.end(), bits.unwrap_or(0))),
+            bits => Err(format!(
+                "an RSA key has to have {} to {} bits, this one has {}",
+                RSA_BITS.start(),
+                RSA_BITS.end(),
+                bits.unwrap_or(0)
+            )),
         },
         other => Err(format!("keys of type `{other}` are not taken; make one with `ssh-keygen -t ed25519`")),
     }

@@ -6,6 +6,7 @@
 //!
 //! A direct certificate ends logins, not open sessions; [`Kind::describe`] says so to approvers.
 
+mod agent;
 mod certificate;
 mod cidr;
 mod describe;

@@ -46,7 +46,12 @@ mod tests {
 
     #[test]
     fn the_longest_lived_certificate_is_kept() {
-        let notes = |name: &str, secs: i64| Notes { certificate: name.to_owned(), user: "deploy".to_owned(), not_after: Time::from_micros(secs), serial: 1 };
+        let notes = |name: &str, secs: i64| Notes {
+            certificate: name.to_owned(),
+            user: "deploy".to_owned(),
+            not_after: Time::from_micros(secs),
+            serial: 1,
+        };
         assert_eq!(notes("b", 5).after(&Value::Null), notes("b", 5));
         assert_eq!(notes("b", 5).after(&notes("a", 9).json()), notes("a", 9));
         assert_eq!(notes("b", 9).after(&notes("a", 9).json()), notes("b", 9));

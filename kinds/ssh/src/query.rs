@@ -51,7 +51,9 @@ pub(crate) async fn offer(asked: &Asked<'_>, user: &str, cert: Certificate) -> R
         let mut signer = NoKey;
         let answer = match session.authenticate_certificate_with(user, cert, hash, &mut signer).await {
             Err(QueryEnd::AskedToSign) => Ok(Answer::Accepted),
-            Ok(AuthResult::Failure { remaining_methods, .. }) => Ok(Answer::Refused { instead: shown(&remaining_methods) }),
+            Ok(AuthResult::Failure { remaining_methods, .. }) => {
+                Ok(Answer::Refused { instead: shown(&remaining_methods) })
+            }
             // Nothing was proved, and yet the door is open.
             Ok(AuthResult::Success) => Ok(Answer::Accepted),
             Err(QueryEnd::Lost(e)) => Err(unreachable(asked.target, e)),
@@ -143,7 +145,11 @@ impl HostCheck {
             return Err("its host certificate has conditions that nobody here knows".to_owned());
         }
         if !cert.valid_principals().iter().any(|name| self.names.contains(name)) {
-            return Err(format!("its host certificate is for `{}`, not for `{}`", cert.valid_principals().join(", "), self.names.join(", ")));
+            return Err(format!(
+                "its host certificate is for `{}`, not for `{}`",
+                cert.valid_principals().join(", "),
+                self.names.join(", ")
+            ));
         }
         Ok(())
     }
@@ -182,7 +188,12 @@ impl From<russh::SendError> for QueryEnd {
 impl russh::Signer for NoKey {
     type Error = QueryEnd;
 
-    async fn auth_sign(&mut self, _key: &AgentIdentity, _hash: Option<HashAlg>, _message: Vec<u8>) -> Result<Vec<u8>, Self::Error> {
+    async fn auth_sign(
+        &mut self,
+        _key: &AgentIdentity,
+        _hash: Option<HashAlg>,
+        _message: Vec<u8>,
+    ) -> Result<Vec<u8>, Self::Error> {
         Err(QueryEnd::AskedToSign)
     }
 }

@@ -47,7 +47,12 @@ impl Definition {
         for name in texts(map, "principals")?.unwrap_or_default() {
             let shown: String = name.chars().take(64).collect();
             if !is_principal(name) {
-                return Err(wrong("principals", format!("`{shown}` is not one login name: use 1 to 32 of a-z, 0-9, `_`, `-`, beginning with a letter or `_`")));
+                return Err(wrong(
+                    "principals",
+                    format!(
+                        "`{shown}` is not one login name: use 1 to 32 of a-z, 0-9, `_`, `-`, beginning with a letter or `_`"
+                    ),
+                ));
             }
             if principals.iter().any(|known| known == name) {
                 return Err(wrong("principals", format!("`{shown}` stands there twice")));
@@ -55,13 +60,17 @@ impl Definition {
             principals.push(name.to_owned());
         }
         if principals.is_empty() || principals.len() > MOST_PRINCIPALS {
-            return Err(wrong("principals", format!("name 1 to {MOST_PRINCIPALS} login names, such as `[\"deploy\"]`")));
+            return Err(wrong(
+                "principals",
+                format!("name 1 to {MOST_PRINCIPALS} login names, such as `[\"deploy\"]`"),
+            ));
         }
         let mut extensions = Vec::new();
         for given in texts(map, "extensions")?.unwrap_or_default() {
             let Some(known) = EXTENSIONS.iter().find(|known| **known == given) else {
                 let shown: String = given.chars().take(64).collect();
-                let hint = nearest(given, &EXTENSIONS).map_or_else(|| listed(&EXTENSIONS), |near| format!("did you mean `{near}`?"));
+                let hint = nearest(given, &EXTENSIONS)
+                    .map_or_else(|| listed(&EXTENSIONS), |near| format!("did you mean `{near}`?"));
                 return Err(wrong("extensions", format!("`{shown}` is not an extension; {hint}")));
             };
             extensions.push(*known);
@@ -80,7 +89,10 @@ impl Definition {
                 map.insert("force_command".to_owned(), json!(command));
             }
             if !self.source_address.is_empty() {
-                map.insert("source_address".to_owned(), json!(self.source_address.iter().map(Cidr::to_string).collect::<Vec<_>>()));
+                map.insert(
+                    "source_address".to_owned(),
+                    json!(self.source_address.iter().map(Cidr::to_string).collect::<Vec<_>>()),
+                );
             }
         }
         out
@@ -109,7 +121,10 @@ impl Definition {
         let command = wide.force_command.is_none() || wide.force_command == self.force_command;
         let from = wide.source_address.is_empty()
             || (!self.source_address.is_empty()
-                && self.source_address.iter().all(|mine| wide.source_address.iter().any(|theirs| theirs.covers(*mine))));
+                && self
+                    .source_address
+                    .iter()
+                    .all(|mine| wide.source_address.iter().any(|theirs| theirs.covers(*mine))));
         self.principals.iter().all(|name| wide.principals.contains(name))
             && self.extensions.iter().all(|name| wide.extensions.contains(name))
             && command
@@ -122,7 +137,10 @@ fn check_command(command: &str) -> Result<String, KindError> {
         return Err(wrong("force_command", "name a command, or leave the key out"));
     }
     if command.len() > LONGEST_COMMAND {
-        return Err(wrong("force_command", format!("the command is {} bytes long; the most is {LONGEST_COMMAND}", command.len())));
+        return Err(wrong(
+            "force_command",
+            format!("the command is {} bytes long; the most is {LONGEST_COMMAND}", command.len()),
+        ));
     }
     if command.chars().any(char::is_control) {
         return Err(wrong("force_command", "the command contains a control character; write it on one line"));
@@ -139,7 +157,12 @@ fn ranges(given: Option<Vec<&str>>) -> Result<Vec<Cidr>, KindError> {
     let mut out = Vec::new();
     for text in given {
         let shown: String = text.chars().take(64).collect();
-        out.push(Cidr::read(text).ok_or_else(|| wrong("source_address", format!("`{shown}` is no range; write `192.0.2.0/24`, the bits after the mask being zero")))?);
+        out.push(Cidr::read(text).ok_or_else(|| {
+            wrong(
+                "source_address",
+                format!("`{shown}` is no range; write `192.0.2.0/24`, the bits after the mask being zero"),
+            )
+        })?);
     }
     out.sort_unstable();
     out.dedup();
@@ -157,7 +180,9 @@ mod tests {
 
     #[test]
     fn definitions_are_strict_and_normal() {
-        let role = read(json!({ "principals": ["deploy", "backup"], "extensions": ["permit-pty", "permit-X11-forwarding", "permit-pty"], "source_address": ["10.0.0.0/8", "10.0.0.0/8"] }));
+        let role = read(
+            json!({ "principals": ["deploy", "backup"], "extensions": ["permit-pty", "permit-X11-forwarding", "permit-pty"], "source_address": ["10.0.0.0/8", "10.0.0.0/8"] }),
+        );
         assert_eq!(
             role.json(),
             json!({ "principals": ["deploy", "backup"], "extensions": ["permit-X11-forwarding", "permit-pty"], "source_address": ["10.0.0.0/8"] })
@@ -181,7 +206,9 @@ mod tests {
 
     #[test]
     fn a_role_without_principals_is_refused() {
-        for bad in [json!({}), json!({ "principals": [] }), json!({ "principals": [""] }), json!({ "principals": null })] {
+        for bad in
+            [json!({}), json!({ "principals": [] }), json!({ "principals": [""] }), json!({ "principals": null })]
+        {
             assert!(Definition::read(&bad).is_err(), "{bad}");
         }
     }
@@ -204,7 +231,10 @@ mod tests {
         for (other, within) in [
             (json!({ "principals": ["deploy"], "source_address": ["10.2.0.0/16"], "force_command": "id" }), true),
             (json!({ "principals": ["deploy"], "source_address": ["10.2.0.0/16"], "force_command": "ls" }), false),
-            (json!({ "principals": ["deploy"], "source_address": ["10.2.0.0/16", "11.0.0.0/8"], "force_command": "id" }), false),
+            (
+                json!({ "principals": ["deploy"], "source_address": ["10.2.0.0/16", "11.0.0.0/8"], "force_command": "id" }),
+                false,
+            ),
             (json!({ "principals": ["deploy"], "force_command": "id" }), false),
         ] {
             assert_eq!(read(other.clone()).is_within(&ranged), within, "{other}");
@@ -218,7 +248,9 @@ mod tests {
             let c = char::from(byte);
             let inner = c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
             let first = c.is_ascii_lowercase() || c == '_';
-            for (text, good) in [(format!("{c}"), first), (format!("root{c}"), inner), (format!("root{c}backup"), inner)] {
+            for (text, good) in
+                [(format!("{c}"), first), (format!("root{c}"), inner), (format!("root{c}backup"), inner)]
+            {
                 let read = Definition::read(&json!({ "principals": [text] }));
                 assert_eq!(read.is_ok(), good, "byte {byte:#04x}");
             }

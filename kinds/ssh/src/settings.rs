@@ -41,7 +41,11 @@ pub(crate) struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -51,20 +55,33 @@ impl Settings {
         let map = object("settings", given, &KEYS)?;
         let address = text(map, "address")?.ok_or_else(|| wrong("address", "say where sshd listens: `host:port`"))?;
         let address = Address::read(address).ok_or_else(|| {
-            wrong("address", format!("`{}` is no address; write `host:port`, `192.0.2.7:22` or `[2001:db8::7]:22`", short(address)))
+            wrong(
+                "address",
+                format!("`{}` is no address; write `host:port`, `192.0.2.7:22` or `[2001:db8::7]:22`", short(address)),
+            )
         })?;
         let read_back = match text(map, "read_back")? {
             None | Some("query") => ReadBack::Query,
             Some("none") => ReadBack::None,
-            Some(other) => return Err(wrong("read_back", format!("`{}` is not one of {}", short(other), listed(&["query", "none"])))),
+            Some(other) => {
+                return Err(wrong(
+                    "read_back",
+                    format!("`{}` is not one of {}", short(other), listed(&["query", "none"])),
+                ));
+            }
         };
         let pull_secs = number(map, "pull_secs")?.unwrap_or(30);
         if !PULL_SECS.contains(&pull_secs) {
-            return Err(wrong("pull_secs", format!("`{pull_secs}` is out of range; write {} to {}", PULL_SECS.start(), PULL_SECS.end())));
+            return Err(wrong(
+                "pull_secs",
+                format!("`{pull_secs}` is out of range; write {} to {}", PULL_SECS.start(), PULL_SECS.end()),
+            ));
         }
         let mut host_names = Vec::new();
         for name in texts(map, "host_names")?.unwrap_or_else(|| vec![address.host.as_str()]) {
-            let name = host(name).ok_or_else(|| wrong("host_names", format!("`{}` is neither a host name nor an IP address", short(name))))?;
+            let name = host(name).ok_or_else(|| {
+                wrong("host_names", format!("`{}` is neither a host name nor an IP address", short(name)))
+            })?;
             if !host_names.contains(&name) {
                 host_names.push(name);
             }
@@ -152,7 +169,10 @@ mod tests {
     #[test]
     fn settings_are_strict_and_normal() {
         let full = Settings::read(&json!({ "address": "web1:22" })).unwrap();
-        assert_eq!(full.json(), json!({ "address": "web1:22", "read_back": "query", "pull_secs": 30, "host_names": ["web1"] }));
+        assert_eq!(
+            full.json(),
+            json!({ "address": "web1:22", "read_back": "query", "pull_secs": 30, "host_names": ["web1"] })
+        );
         assert_eq!(Settings::read(&full.json()).unwrap(), full);
         for (bad, key, word) in [
             (json!({}), "address", "host:port"),

@@ -17,7 +17,8 @@ pub(crate) fn object<'a>(whole: &str, given: &'a Value, keys: &[&str]) -> Result
     for key in map.keys() {
         if !keys.contains(&key.as_str()) {
             let shown: String = key.chars().take(64).collect();
-            let hint = nearest(key, keys).map_or_else(|| format!("the keys are {}", listed(keys)), |near| format!("did you mean `{near}`?"));
+            let hint = nearest(key, keys)
+                .map_or_else(|| format!("the keys are {}", listed(keys)), |near| format!("did you mean `{near}`?"));
             return Err(wrong(&shown, format!("`{shown}` is not a key here; {hint}")));
         }
     }
@@ -37,9 +38,12 @@ pub(crate) fn text<'a>(map: &'a Map<String, Value>, key: &str) -> Result<Option<
 pub(crate) fn texts<'a>(map: &'a Map<String, Value>, key: &str) -> Result<Option<Vec<&'a str>>, KindError> {
     match map.get(key) {
         None => Ok(None),
-        Some(Value::Array(items)) => {
-            items.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(Some).ok_or_else(|| wrong(key, "write a list of texts"))
-        }
+        Some(Value::Array(items)) => items
+            .iter()
+            .map(Value::as_str)
+            .collect::<Option<Vec<_>>>()
+            .map(Some)
+            .ok_or_else(|| wrong(key, "write a list of texts")),
         Some(_) => Err(wrong(key, "write a list of texts, such as `[\"one\", \"two\"]`")),
     }
 }
@@ -86,7 +90,12 @@ mod tests {
     #[test]
     fn a_misspelt_key_gets_a_suggestion() {
         let keys = ["address", "read_back", "pull_secs"];
-        for (given, near) in [("adress", Some("address")), ("readback", Some("read_back")), ("pull_sec", Some("pull_secs")), ("colour", None)] {
+        for (given, near) in [
+            ("adress", Some("address")),
+            ("readback", Some("read_back")),
+            ("pull_sec", Some("pull_secs")),
+            ("colour", None),
+        ] {
             assert_eq!(nearest(given, &keys), near, "{given}");
         }
         assert!(object("settings", &serde_json::json!([]), &keys).is_err());

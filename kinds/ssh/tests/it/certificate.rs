@@ -62,7 +62,13 @@ fn the_reference_reads_the_same() {
     let issued = world.issue(&held, &resource, &role, &holder.public_line(), 7).unwrap();
     let path = holder.keep(&issued);
     let shown = ssh_keygen(["-L", "-f", path.to_str().unwrap()]).unwrap().into_stdout().unwrap();
-    for line in [&format!("Key ID: \"{}\"", held.grant.id), "Serial: 7", "Critical Options: (none)", "Extensions: (none)", "deploy"] {
+    for line in [
+        &format!("Key ID: \"{}\"", held.grant.id),
+        "Serial: 7",
+        "Critical Options: (none)",
+        "Extensions: (none)",
+        "deploy",
+    ] {
         assert!(shown.contains(line), "{line} is not in {shown}");
     }
 }
@@ -70,7 +76,12 @@ fn the_reference_reads_the_same() {
 #[test]
 fn a_certificate_never_outlives_its_grant() {
     let world = World::new(3);
-    for (duration, life) in [(Span::from_secs(120), 120), (Span::from_mins(15), 900), (Span::from_hours(8), 900), (Span::from_micros(2_500_000), 2)] {
+    for (duration, life) in [
+        (Span::from_secs(120), 120),
+        (Span::from_mins(15), 900),
+        (Span::from_hours(8), 900),
+        (Span::from_micros(2_500_000), 2),
+    ] {
         let (resource, role, held) = setting(&world, &json!({ "principals": ["deploy"] }), duration);
         let issued = world.issue(&held, &resource, &role, KEY, 1).unwrap();
         let not_after = issued.handed.not_after.unwrap();
@@ -85,10 +96,13 @@ fn a_certificate_never_outlives_its_grant() {
 #[test]
 fn each_extension_set_comes_out_exactly() {
     let world = World::new(4);
-    let all = ["permit-X11-forwarding", "permit-agent-forwarding", "permit-port-forwarding", "permit-pty", "permit-user-rc"];
+    let all =
+        ["permit-X11-forwarding", "permit-agent-forwarding", "permit-port-forwarding", "permit-pty", "permit-user-rc"];
     for mask in 0_u32..32 {
-        let chosen: Vec<&str> = all.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, name)| *name).collect();
-        let (resource, role, held) = setting(&world, &json!({ "principals": ["deploy"], "extensions": chosen }), Span::from_hours(1));
+        let chosen: Vec<&str> =
+            all.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, name)| *name).collect();
+        let (resource, role, held) =
+            setting(&world, &json!({ "principals": ["deploy"], "extensions": chosen }), Span::from_hours(1));
         let issued = world.issue(&held, &resource, &role, KEY, 1).unwrap();
         let cert = Certificate::from_openssh(issued.handed.public["certificate"].as_str().unwrap()).unwrap();
         let signed: Vec<&str> = cert.extensions().keys().map(String::as_str).collect();
@@ -104,13 +118,18 @@ fn hostile_public_keys_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let made = |kind: &str, bits: &str| {
         let path = folder.path().join(format!("{kind}{bits}"));
-        ssh_keygen(["-q", "-t", kind, "-b", bits, "-N", "", "-f", path.to_str().unwrap()]).unwrap().into_stdout().unwrap();
+        ssh_keygen(["-q", "-t", kind, "-b", bits, "-N", "", "-f", path.to_str().unwrap()])
+            .unwrap()
+            .into_stdout()
+            .unwrap();
         std::fs::read_to_string(path.with_extension("pub")).unwrap()
     };
-    for good in [KEY.to_owned(), made("ecdsa", "256"), made("ecdsa", "384"), made("ecdsa", "521"), made("rsa", "3072")] {
+    for good in [KEY.to_owned(), made("ecdsa", "256"), made("ecdsa", "384"), made("ecdsa", "521"), made("rsa", "3072")]
+    {
         world.issue(&held, &resource, &role, &good, 1).unwrap();
     }
-    let certificate = world.issue(&held, &resource, &role, KEY, 1).unwrap().handed.public["certificate"].as_str().unwrap().to_owned();
+    let certificate =
+        world.issue(&held, &resource, &role, KEY, 1).unwrap().handed.public["certificate"].as_str().unwrap().to_owned();
     let two = format!("{}\n{}", KEY, KEY);
     for (bad, word) in [
         (made("rsa", "2048"), "3072"),
@@ -143,7 +162,14 @@ fn the_permit_has_to_be_for_this_host_role_and_lease() {
     for tried in [
         world.issue(&held, &other_host, &role, KEY, 1),
         world.issue(&held, &resource, &other_role, KEY, 1),
-        world.kind.issuer().unwrap().issue(&world.target(&resource), &role, &other.lease, held.permit(world.now()), &json!({ "public_key": KEY }), 1),
+        world.kind.issuer().unwrap().issue(
+            &world.target(&resource),
+            &role,
+            &other.lease,
+            held.permit(world.now()),
+            &json!({ "public_key": KEY }),
+            1,
+        ),
     ] {
         assert!(matches!(tried, Err(ConnectError::Input(_))), "{tried:?}");
     }
@@ -213,7 +239,11 @@ fn the_signer_refuses_what_exceeds_the_permit() {
     }
     let refused = world.signer.issue(USER_CA, held.permit(world.now()), b"SSHSIG or anything else");
     assert!(matches!(refused, Err(SignError::Exceeds(_))));
-    let long = world.hold(&world.resource(&json!({ "address": "web1:22" })), &world.role(&json!({ "principals": ["deploy"] })), Span::from_hours(8));
+    let long = world.hold(
+        &world.resource(&json!({ "address": "web1:22" })),
+        &world.role(&json!({ "principals": ["deploy"] })),
+        Span::from_hours(8),
+    );
     let forged = Forged { key_id: long.grant.id.to_string(), before: now + 902, ..honest() };
     assert!(check_user_certificate(&long.permit(world.now()), &forged.tbs(&world)).unwrap_err().contains("15 minutes"));
 }

@@ -28,7 +28,13 @@ fn terms() -> Terms {
 
 fn permit(now: Time) -> wane_domain::decision::Permit {
     let digest = Digest::of_bytes("test", b"");
-    let basis = Basis { policy_set: digest, path: Some("test".to_owned()), determining: vec!["test".to_owned()], facts: digest, at: now };
+    let basis = Basis {
+        policy_set: digest,
+        path: Some("test".to_owned()),
+        determining: vec!["test".to_owned()],
+        facts: digest,
+        at: now,
+    };
     wane_domain::evidence::permit(terms(), basis)
 }
 
@@ -54,7 +60,8 @@ pub(crate) fn hold(ambient: &Ambient, resource: &Resource, role: &Role, duration
         nonce: "00".repeat(16),
     };
     let opening = Opening::Path { terms: terms(), path: "test".to_owned() };
-    let (request, _) = AccessRequest::open(ambient.id(), ask, vec![opening], now, now.plus(Span::from_hours(1))).unwrap();
+    let (request, _) =
+        AccessRequest::open(ambient.id(), ask, vec![opening], now, now.plus(Span::from_hours(1))).unwrap();
     let (_, item) = request.mint_from(0, ambient.id()).unwrap();
     let (grant, _) = Grant::mint(item, permit(now), now).unwrap();
     let (grant, _) = grant.apply(GrantEvent::Activate(permit(now)), now).unwrap();

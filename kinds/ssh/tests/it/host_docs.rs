@@ -32,7 +32,11 @@ fn the_reference_finds_revoked_what_is_revoked() {
         fs::write(&krl, world.revocations(version, &ids(&dead)).0).unwrap();
         for index in 0..5 {
             for serial in [1, 2] {
-                assert_eq!(revoked(index, serial), dead.contains(&index), "version {version}, grant {index}, serial {serial}");
+                assert_eq!(
+                    revoked(index, serial),
+                    dead.contains(&index),
+                    "version {version}, grant {index}, serial {serial}"
+                );
             }
         }
     }
@@ -101,7 +105,13 @@ fn a_host_gets_certificates_for_its_names_only() {
     }
     assert_eq!(enrolled["names"], json!(["web1.example.com", "10.0.0.7"]));
     let line = holder.public_line();
-    for bad in [json!({}), json!({ "host_keys": [] }), json!({ "host_keys": ["x"] }), json!({ "host_keys": [line, line] }), json!({ "host_keys": [line], "names": ["*"] })] {
+    for bad in [
+        json!({}),
+        json!({ "host_keys": [] }),
+        json!({ "host_keys": ["x"] }),
+        json!({ "host_keys": [line, line] }),
+        json!({ "host_keys": [line], "names": ["*"] }),
+    ] {
         let tried = docs.enrol(&world.target(&resource), &bad, 3);
         assert!(matches!(tried, Err(ConnectError::Input(_))), "{bad}");
     }

@@ -25,7 +25,9 @@ async fn accepted_before_the_end_and_refused_after_the_pull() {
     let world = World::new(21);
     let host = Host::start(&world, &[]);
     let (holder, lease, issued) = held(&world, &host, &json!({ "principals": [host.user()] }));
-    let Presence::Present { seen } = asked(&world, &host, &lease).await.unwrap() else { panic!("not accepted: {}", host.sshd.log()) };
+    let Presence::Present { seen } = asked(&world, &host, &lease).await.unwrap() else {
+        panic!("not accepted: {}", host.sshd.log())
+    };
     assert!(seen.contains(&lease.grant.id.to_string()), "{seen}");
     assert!(host.client(&holder, &issued).run("true").unwrap().success());
     // A second issue under the same grant dies with it: what is revoked is the grant.
@@ -36,9 +38,14 @@ async fn accepted_before_the_end_and_refused_after_the_pull() {
     let others = world.issue(&bystander, &host.resource, &role, &again.public_line(), 6).unwrap();
 
     assert_eq!(world.kind.effects().end(&world.target(&host.resource), &lease.lease).await.unwrap(), EndOutcome::Done);
-    assert!(matches!(asked(&world, &host, &lease).await.unwrap(), Presence::Present { .. }), "before the pull nothing has changed");
+    assert!(
+        matches!(asked(&world, &host, &lease).await.unwrap(), Presence::Present { .. }),
+        "before the pull nothing has changed"
+    );
     host.pull(&world, 2, &[lease.grant.id.to_string()]);
-    let Presence::LoginRefused { proof } = asked(&world, &host, &lease).await.unwrap() else { panic!("still accepted: {}", host.sshd.log()) };
+    let Presence::LoginRefused { proof } = asked(&world, &host, &lease).await.unwrap() else {
+        panic!("still accepted: {}", host.sshd.log())
+    };
     assert!(proof.contains("refuses") && proof.contains("publickey"), "{proof}");
     assert!(host.client(&holder, &issued).run("true").unwrap().stderr.contains("Permission denied"));
     assert!(host.client(&again, &others).run("true").unwrap().success(), "another grant's certificate goes on");
@@ -62,7 +69,10 @@ async fn a_host_that_does_not_prove_itself_is_not_asked() {
     renamed.settings["host_names"] = json!(["db1"]);
     let (_, lease, _) = held(&world, &host, &json!({ "principals": [host.user()] }));
     let error = world.kind.effects().read_back(&world.target(&renamed), &lease.lease).await.unwrap_err();
-    assert!(matches!(&error, ConnectError::Trust { why, .. } if why.contains("for `127.0.0.1`, not for `db1`")), "{error}");
+    assert!(
+        matches!(&error, ConnectError::Trust { why, .. } if why.contains("for `127.0.0.1`, not for `db1`")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -92,7 +102,8 @@ async fn without_a_positive_control_the_end_is_the_certificates_own() {
     let world = World::new(26);
     let host = Host::start(&world, &[]);
     // From here the host refuses it although it is good elsewhere.
-    let (_, lease, issued) = held(&world, &host, &json!({ "principals": [host.user()], "source_address": ["192.0.2.0/24"] }));
+    let (_, lease, issued) =
+        held(&world, &host, &json!({ "principals": [host.user()], "source_address": ["192.0.2.0/24"] }));
     assert!(matches!(asked(&world, &host, &lease).await.unwrap(), Presence::LoginRefused { .. }));
     let until = issued.handed.not_after.unwrap().plus(Span::from_secs(60));
     let effects = world.kind.effects();
@@ -113,8 +124,14 @@ async fn a_host_that_is_never_asked_says_so() {
     assert_eq!(effects.end(&world.target(&resource), &held.lease).await.unwrap(), EndOutcome::Done);
     let issued = world.issue(&held, &resource, &role, &Holder::new().public_line(), 1).unwrap();
     let held = held.noted(issued.notes, world.now());
-    assert!(matches!(effects.read_back(&world.target(&resource), &held.lease).await, Err(ConnectError::Refused { .. })));
-    assert!(matches!(effects.end(&world.target(&resource), &held.lease).await.unwrap(), EndOutcome::Unrecallable { .. }));
+    assert!(matches!(
+        effects.read_back(&world.target(&resource), &held.lease).await,
+        Err(ConnectError::Refused { .. })
+    ));
+    assert!(matches!(
+        effects.end(&world.target(&resource), &held.lease).await.unwrap(),
+        EndOutcome::Unrecallable { .. }
+    ));
     world.clock.advance(Span::from_mins(17));
     assert_eq!(effects.end(&world.target(&resource), &held.lease).await.unwrap(), EndOutcome::Done);
     let after = effects.read_back(&world.target(&resource), &held.lease).await.unwrap();

@@ -3,9 +3,9 @@
 
 use std::sync::Mutex;
 
+use russh::keys::PrivateKey;
 use russh::keys::signature::Signer as _;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
-use russh::keys::PrivateKey;
 use wane_connector::{PublishPermit, SignError, Signature, Signer};
 use wane_domain::issue::IssuePermit;
 use wane_kind_ssh::{HOST_CA, KRL, USER_CA, check_user_certificate};

@@ -76,7 +76,14 @@ impl World {
     }
 
     /// Issues for this key, as the engine does.
-    pub(crate) fn issue(&self, held: &Held, resource: &Resource, role: &Role, public_key: &str, serial: u64) -> Result<Issued, ConnectError> {
+    pub(crate) fn issue(
+        &self,
+        held: &Held,
+        resource: &Resource,
+        role: &Role,
+        public_key: &str,
+        serial: u64,
+    ) -> Result<Issued, ConnectError> {
         let issuer = self.kind.issuer().unwrap();
         let input = json!({ "public_key": public_key });
         issuer.issue(&self.target(resource), role, &held.lease, held.permit(self.now()), &input, serial)
@@ -85,7 +92,10 @@ impl World {
     /// The revocation list's bytes and its armoured signature.
     pub(crate) fn revocations(&self, version: u64, revoked: &[String]) -> (Vec<u8>, String) {
         let docs = self.kind.host_docs().unwrap().revocations(version, self.now(), revoked).unwrap();
-        (BASE64.decode(docs["krl"].as_str().unwrap().as_bytes()).unwrap(), docs["signature"].as_str().unwrap().to_owned())
+        (
+            BASE64.decode(docs["krl"].as_str().unwrap().as_bytes()).unwrap(),
+            docs["signature"].as_str().unwrap().to_owned(),
+        )
     }
 
     /// A key's public half as one line.
@@ -118,7 +128,8 @@ impl Host {
         write("krl", &world.revocations(1, &[]).0);
         write("host-cert.pub", enrolled["host_certificates"][0].as_str().unwrap().as_bytes());
         let at = folder.display();
-        let ours = format!("TrustedUserCAKeys {at}/user_ca.pub\nRevokedKeys {at}/krl\nHostCertificate {at}/host-cert.pub\n");
+        let ours =
+            format!("TrustedUserCAKeys {at}/user_ca.pub\nRevokedKeys {at}/krl\nHostCertificate {at}/host-cert.pub\n");
         fs::write(prepared.drop_in_folder().join("10-wane.conf"), ours).unwrap();
         Self { sshd: prepared.start().unwrap(), resource, folder }
     }
@@ -144,7 +155,12 @@ impl Host {
         let at = |name: &str| holder.path().join(name).display().to_string();
         let said = Command::new("ssh")
             .args(["-F", "/dev/null", "-tt", "-p", &self.sshd.port().to_string(), "-i", &at("id")])
-            .args(["-o", &format!("CertificateFile={}", at("id-cert.pub")), "-o", &format!("UserKnownHostsFile={}", at("known_hosts"))])
+            .args([
+                "-o",
+                &format!("CertificateFile={}", at("id-cert.pub")),
+                "-o",
+                &format!("UserKnownHostsFile={}", at("known_hosts")),
+            ])
             .args(["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "IdentityAgent=none"])
             .arg(format!("{}@127.0.0.1", self.user()))
             .arg(remote)
@@ -186,6 +202,9 @@ impl Holder {
     pub(crate) fn client(&self, user: &str, port: u16, issued: &Issued) -> SshClient {
         let known_hosts = self.folder.path().join("known_hosts");
         fs::write(&known_hosts, issued.handed.public["host_ca"].as_str().unwrap()).unwrap();
-        SshClient::new(user, port).identity(self.key.private_path()).certificate(&self.keep(issued)).known_hosts(&known_hosts)
+        SshClient::new(user, port)
+            .identity(self.key.private_path())
+            .certificate(&self.keep(issued))
+            .known_hosts(&known_hosts)
     }
 }
