@@ -1,1 +1,23 @@
 //! PostgreSQL: one account per grant that can always be dropped.
+//!
+//! Owns: everything about a PostgreSQL server as a target: settings, role templates, the account's
+//! life and end, what it can leave behind, and `wane psql`. Refuses to know: grants beyond their
+//! lease, the store, the use-cases, and every other kind.
+
+mod create;
+mod effects;
+mod end;
+mod facts;
+mod kind;
+mod probe;
+mod quote;
+mod role;
+mod session;
+mod settings;
+mod setup;
+mod strict;
+mod survey;
+mod tls;
+
+pub use kind::PostgresKind;
+pub use setup::{Setup, setup_sql};

@@ -1,0 +1,221 @@
+//! Ending an account: block logins, strip, cut sessions, roll back, give away, drop.
+//!
+//! Each step can be repeated, and as many as possible are done even if one is refused: an account
+//! that cannot be dropped is at least harmless. What it owned is given to the quarantine role,
+//! never dropped, and loses the power to run with its owner's rights.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+use wane_connector::EndOutcome;
+
+use crate::create::{RIGHTS_LOCK, SET_FALSE};
+use crate::facts::{Account, Desk, Found, Left, Who, find};
+use crate::quote::{ident, literal};
+use crate::session::{Fail, Session};
+
+/// A backend that was just let in shows up in `pg_stat_activity` a moment later.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How many looks before the next try has to go on.
+const LOOKS: u32 = 60;
+/// Consecutive looks without a session that count as none.
+const CALM: u32 = 2;
+
+/// Runs the whole sequence once.
+pub(crate) async fn end(desk: &Desk<'_>, who: &Who) -> Result<EndOutcome, Fail> {
+    let mut session = desk.main().await?;
+    let outcome = match find(&mut session, who).await? {
+        Found::Ours(account) => end_account(desk, &mut session, &account).await,
+        Found::Stranger(why) => Ok(EndOutcome::Quarantined { why }),
+        Found::Nothing => end_remains(&mut session, who).await,
+    };
+    session.close().await;
+    outcome
+}
+
+/// The role is gone; a session of it may have stayed.
+async fn end_remains(session: &mut Session, who: &Who) -> Result<EndOutcome, Fail> {
+    let Some(oid) = who.oid else {
+        return Ok(EndOutcome::Done);
+    };
+    cut_sessions(session, oid).await?;
+    let left = Left::of(session, oid).await?;
+    if left.is_nothing() {
+        return Ok(EndOutcome::Done);
+    }
+    Ok(EndOutcome::Quarantined { why: format!("the role is gone, yet of oid {oid} there is left: {left}; only a superuser can remove that") })
+}
+
+async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) -> Result<EndOutcome, Fail> {
+    let name = ident(&account.name)?;
+    let nobody_knows = literal(&postgres_protocol::password::scram_sha_256(desk.password().as_bytes()))?;
+    let block = format!("ALTER ROLE {name} NOLOGIN CONNECTION LIMIT 0 PASSWORD {nobody_knows}");
+    if let Err(refused) = kept(session.run(&block).await)? {
+        return Ok(EndOutcome::Quarantined { why: format!("logins of `{}` could not be blocked: {refused}", account.name) });
+    }
+    let mut snags = Snags::default();
+    snags.note("memberships", strip_memberships(session, account).await)?;
+    cut_sessions(session, account.oid).await?;
+    let left = Left::of(session, account.oid).await?;
+    if left.sessions > 0 {
+        return Ok(EndOutcome::Retry { why: format!("{} sessions are still there", left.sessions) });
+    }
+    // To roll back and give away what is the account's, one must be it.
+    let with = if session.version >= SET_FALSE { " WITH INHERIT TRUE, SET TRUE" } else { "" };
+    snags.note("taking its place", session.run(&format!("GRANT {name} TO CURRENT_USER{with}")).await)?;
+    snags.note("prepared transactions", roll_back_prepared(desk, session, account).await)?;
+    for database in places(session, account.oid, desk.settings.main_database()).await? {
+        let cleared = if database == desk.settings.main_database() {
+            clear(session, account, &desk.settings.reassign_to).await
+        } else {
+            clear_elsewhere(desk, account, &database).await
+        };
+        snags.note(&format!("database `{database}`"), cleared)?;
+    }
+    match kept(drop_role(session, account).await)? {
+        Ok(()) => Ok(EndOutcome::Done),
+        Err(why) => {
+            snags.0.push(format!("drop: {why}"));
+            Ok(EndOutcome::Quarantined {
+                why: format!("`{}` cannot log in and has no sessions, but is not gone: {}", account.name, snags.0.join("; ")),
+            })
+        }
+    }
+}
+
+/// What was refused on the way, while the rest went on.
+#[derive(Default)]
+struct Snags(Vec<String>);
+
+impl Snags {
+    fn note(&mut self, what: &str, outcome: Result<(), Fail>) -> Result<(), Fail> {
+        if let Err(why) = kept(outcome)? {
+            self.0.push(format!("{what}: {why}"));
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a refusal as words; everything else ends this try.
+fn kept(outcome: Result<(), Fail>) -> Result<Result<(), String>, Fail> {
+    match outcome {
+        Ok(()) => Ok(Ok(())),
+        Err(Fail::Refused { why, .. }) => Ok(Err(why)),
+        Err(other @ (Fail::Unreachable(_) | Fail::Trust(_))) => Err(other),
+    }
+}
+
+async fn strip_memberships(session: &mut Session, account: &Account) -> Result<(), Fail> {
+    let sql = "SELECT r.rolname::text, g.rolname::text FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid \
+               JOIN pg_roles g ON g.oid = m.grantor WHERE m.member = $1";
+    let name = ident(&account.name)?;
+    for row in session.rows(sql, &[&account.oid]).await? {
+        let (group, grantor): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let by = if session.version >= SET_FALSE { format!(" GRANTED BY {}", ident(&grantor)?) } else { String::new() };
+        session.run(&format!("REVOKE {} FROM {name}{by}", ident(&group)?)).await?;
+    }
+    Ok(())
+}
+
+/// Ends every session whose *login* was this account, whatever role it has set since.
+async fn cut_sessions(session: &mut Session, oid: u32) -> Result<(), Fail> {
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usesysid = $1 AND pid <> pg_backend_pid()";
+    let mut calm = 0;
+    for _ in 0..LOOKS {
+        calm = if session.count(sql, &[&oid]).await? == 0 { calm + 1 } else { 0 };
+        if calm == CALM {
+            break;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
+
+async fn roll_back_prepared(desk: &Desk<'_>, session: &mut Session, account: &Account) -> Result<(), Fail> {
+    let sql = "SELECT p.gid, d.datname::text FROM pg_prepared_xact() p JOIN pg_database d ON d.oid = p.dbid WHERE p.ownerid = $1";
+    let name = ident(&account.name)?;
+    for row in session.rows(sql, &[&account.oid]).await? {
+        let (gid, database): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        // Only who prepared a transaction may end it, and only from its own database.
+        let mut other = desk.open(&database).await?;
+        other.run(&format!("SET ROLE {name}")).await?;
+        other.run(&format!("ROLLBACK PREPARED {}", literal(&gid)?)).await?;
+        other.close().await;
+    }
+    Ok(())
+}
+
+/// The databases in which something depends on the account. Shared things are reached from any.
+async fn places(session: &mut Session, oid: u32, main: &str) -> Result<BTreeSet<String>, Fail> {
+    let sql = "SELECT DISTINCT coalesce(d.datname::text, $2) FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid \
+               WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = $1";
+    Ok(session.texts(sql, &[&oid, &main]).await?.into_iter().collect())
+}
+
+async fn clear_elsewhere(desk: &Desk<'_>, account: &Account, database: &str) -> Result<(), Fail> {
+    let mut other = desk.open(database).await?;
+    let cleared = clear(&mut other, account, &desk.settings.reassign_to).await;
+    other.close().await;
+    cleared
+}
+
+async fn clear(session: &mut Session, account: &Account, reassign_to: &str) -> Result<(), Fail> {
+    session.run("BEGIN").await?;
+    let cleared = clear_inside(session, account, reassign_to).await;
+    session.run(if cleared.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    cleared
+}
+
+/// In one transaction, so that nobody sees the quarantine role hold the account's rights.
+async fn clear_inside(session: &mut Session, account: &Account, reassign_to: &str) -> Result<(), Fail> {
+    session.run(RIGHTS_LOCK).await?;
+    let (name, quarantine) = (ident(&account.name)?, ident(reassign_to)?);
+    let owned = session.texts(OWNED, &[&account.oid]).await?;
+    if !owned.is_empty() {
+        // The new owner needs CREATE where the objects are, which the account still has.
+        session.run(&format!("GRANT {name} TO {quarantine}")).await?;
+        for statement in session.texts(DISARM, &[&account.oid]).await? {
+            session.run(&statement).await?;
+        }
+        session.run(&format!("REASSIGN OWNED BY {name} TO {quarantine}")).await?;
+        session.run(&format!("REVOKE {name} FROM {quarantine}")).await?;
+        tracing::info!(account = account.name, to = reassign_to, objects = ?owned, "objects left behind were given to the quarantine role");
+    }
+    session.run(&format!("DROP OWNED BY {name}")).await
+}
+
+const OWNED: &str = "SELECT pg_describe_object(classid, objid, objsubid) FROM pg_shdepend \
+    WHERE refclassid = 'pg_authid'::regclass AND refobjid = $1 AND deptype = 'o' AND classid <> 'pg_default_acl'::regclass \
+      AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) LIMIT 200";
+
+/// What would run with its owner's rights runs with its caller's from now on. The statements are
+/// put together by the server, which quotes and qualifies the names.
+const DISARM: &str = "SELECT format('ALTER ROUTINE %s SECURITY INVOKER', oid::regprocedure) FROM pg_proc \
+      WHERE proowner = $1 AND prosecdef AND prokind IN ('f', 'p') \
+    UNION ALL \
+    SELECT format('ALTER VIEW %s SET (security_invoker = true)', oid::regclass) FROM pg_class \
+      WHERE relowner = $1 AND relkind = 'v' AND current_setting('server_version_num')::int >= 150000";
+
+async fn drop_role(session: &mut Session, account: &Account) -> Result<(), Fail> {
+    session.run("BEGIN").await?;
+    let dropped = drop_inside(session, account).await;
+    session.run(if dropped.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    match dropped {
+        Err(gone) if gone.is(&SqlState::UNDEFINED_OBJECT) => Ok(()),
+        other => other,
+    }
+}
+
+/// The name is checked against the oid before and after: what is dropped is what was made.
+async fn drop_inside(session: &mut Session, account: &Account) -> Result<(), Fail> {
+    let same = "SELECT count(*) FROM pg_roles WHERE oid = $1 AND rolname = $2";
+    if session.count(same, &[&account.oid, &account.name]).await? != 1 {
+        return Err(Fail::refused(format!("`{}` no longer has oid {}", account.name, account.oid)));
+    }
+    session.run(&format!("DROP ROLE {}", ident(&account.name)?)).await?;
+    match session.count("SELECT count(*) FROM pg_roles WHERE oid = $1", &[&account.oid]).await? {
+        0 => Ok(()),
+        _ => Err(Fail::refused(format!("oid {} is still there", account.oid))),
+    }
+}

@@ -1,0 +1,8 @@
+//! The PostgreSQL kind against a real server.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod end;
+mod hostile;
+mod rules;
+mod stage;
+mod trust;
