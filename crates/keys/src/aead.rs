@@ -17,38 +17,18 @@ const NONCE: usize = 24;
 pub(crate) struct Refused;
 
 /// Nonce and ciphertext of `plaintext`, bound to `aad`.
-pub(crate) fn seal(
-    key: &[u8; KEY],
-    ambient: &Ambient,
-    aad: &[u8],
-    plaintext: &[u8],
-) -> Result<Vec<u8>, Refused> {
+pub(crate) fn seal(key: &[u8; KEY], ambient: &Ambient, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Refused> {
     let nonce: [u8; NONCE] = ambient.bytes();
     let cipher = XChaCha20Poly1305::new(<&Key>::from(key));
-    let sealed = cipher
-        .encrypt(
-            &XNonce::from(nonce),
-            Payload {
-                msg: plaintext,
-                aad,
-            },
-        )
-        .map_err(|_| Refused)?;
+    let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: plaintext, aad }).map_err(|_| Refused)?;
     Ok([nonce.as_slice(), &sealed].concat())
 }
 
 /// What [`seal`] took in, if key, `aad` and every byte are the same.
-pub(crate) fn open(
-    key: &[u8; KEY],
-    aad: &[u8],
-    sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, Refused> {
+pub(crate) fn open(key: &[u8; KEY], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or(Refused)?;
     let cipher = XChaCha20Poly1305::new(<&Key>::from(key));
-    cipher
-        .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad })
-        .map(Zeroizing::new)
-        .map_err(|_| Refused)
+    cipher.decrypt(&XNonce::from(*nonce), Payload { msg: body, aad }).map(Zeroizing::new).map_err(|_| Refused)
 }
 
 /// Joins parts so that no two different lists of parts give the same bytes: each is preceded by
@@ -71,9 +51,7 @@ mod tests {
     fn opens_the_published_vector() {
         let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
         let key: [u8; KEY] =
-            hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f")
-                .try_into()
-                .unwrap();
+            hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f").try_into().unwrap();
         let sealed = [
             hex("404142434445464748494a4b4c4d4e4f5051525354555657"),
             hex(concat!(
@@ -92,10 +70,7 @@ mod tests {
 
     #[test]
     fn joined_parts_are_unambiguous() {
-        assert_ne!(
-            join_with_lengths(&[b"ab", b"c"]),
-            join_with_lengths(&[b"a", b"bc"])
-        );
+        assert_ne!(join_with_lengths(&[b"ab", b"c"]), join_with_lengths(&[b"a", b"bc"]));
         assert_ne!(join_with_lengths(&[b"a", b""]), join_with_lengths(&[b"a"]));
     }
 }

@@ -53,20 +53,10 @@ impl Keyring {
     ///
     /// # Errors
     /// When the cipher refuses.
-    pub fn create(
-        seal: &Seal,
-        org: OrgId,
-        ambient: &Ambient,
-    ) -> Result<(Self, Vec<u8>), KeyringError> {
+    pub fn create(seal: &Seal, org: OrgId, ambient: &Ambient) -> Result<(Self, Vec<u8>), KeyringError> {
         let newest = 1;
         let keys = BTreeMap::from([(newest, Zeroizing::new(ambient.bytes()))]);
-        let ring = Self {
-            org,
-            seal: seal.name(),
-            keys,
-            newest,
-            ambient: ambient.clone(),
-        };
+        let ring = Self { org, seal: seal.name(), keys, newest, ambient: ambient.clone() };
         let wrapped = ring.wrap(seal)?;
         Ok((ring, wrapped))
     }
@@ -75,37 +65,18 @@ impl Keyring {
     ///
     /// # Errors
     /// When it was wrapped under another seal, for another organisation, or changed since.
-    pub fn unlock(
-        seal: &Seal,
-        org: OrgId,
-        wrapped: &[u8],
-        ambient: &Ambient,
-    ) -> Result<Self, KeyringError> {
+    pub fn unlock(seal: &Seal, org: OrgId, wrapped: &[u8], ambient: &Ambient) -> Result<Self, KeyringError> {
         let refuse = || KeyringError::DoesNotOpen { seal: seal.name() };
-        let plain = seal
-            .unwrap(&bound_ring(seal.name(), org), wrapped)
-            .map_err(|aead::Refused| refuse())?;
+        let plain = seal.unwrap(&bound_ring(seal.name(), org), wrapped).map_err(|aead::Refused| refuse())?;
         let mut keys = BTreeMap::new();
         let mut rest = plain.as_slice();
         while let Some((version, after)) = rest.split_first_chunk::<VERSION>() {
-            let (key, after) = after
-                .split_first_chunk::<{ aead::KEY }>()
-                .ok_or_else(refuse)?;
+            let (key, after) = after.split_first_chunk::<{ aead::KEY }>().ok_or_else(refuse)?;
             keys.insert(u32::from_be_bytes(*version), Zeroizing::new(*key));
             rest = after;
         }
-        let newest = *keys
-            .keys()
-            .next_back()
-            .filter(|_| rest.is_empty())
-            .ok_or_else(refuse)?;
-        Ok(Self {
-            org,
-            seal: seal.name(),
-            keys,
-            newest,
-            ambient: ambient.clone(),
-        })
+        let newest = *keys.keys().next_back().filter(|_| rest.is_empty()).ok_or_else(refuse)?;
+        Ok(Self { org, seal: seal.name(), keys, newest, ambient: ambient.clone() })
     }
 
     /// A keyring with one more key, which seals from now on, and the wrapped form to store. Store it
@@ -117,13 +88,7 @@ impl Keyring {
         let newest = self.newest.checked_add(1).ok_or(KeyringError::Full)?;
         let mut keys = self.keys.clone();
         keys.insert(newest, Zeroizing::new(self.ambient.bytes()));
-        let ring = Self {
-            org: self.org,
-            seal: self.seal,
-            keys,
-            newest,
-            ambient: self.ambient.clone(),
-        };
+        let ring = Self { org: self.org, seal: self.seal, keys, newest, ambient: self.ambient.clone() };
         let wrapped = ring.wrap(seal)?;
         Ok((ring, wrapped))
     }
@@ -134,18 +99,14 @@ impl Keyring {
     /// When `seal` is not the one this keyring is under.
     pub fn wrap(&self, seal: &Seal) -> Result<Vec<u8>, KeyringError> {
         if seal.name() != self.seal {
-            return Err(KeyringError::OtherSeal {
-                wanted: self.seal,
-                given: seal.name(),
-            });
+            return Err(KeyringError::OtherSeal { wanted: self.seal, given: seal.name() });
         }
         let mut plain = Zeroizing::new(Vec::with_capacity(self.keys.len() * (VERSION + aead::KEY)));
         for (version, key) in &self.keys {
             plain.extend_from_slice(&version.to_be_bytes());
             plain.extend_from_slice(key.as_slice());
         }
-        seal.wrap(&self.ambient, &bound_ring(self.seal, self.org), &plain)
-            .map_err(|aead::Refused| KeyringError::Cipher)
+        seal.wrap(&self.ambient, &bound_ring(self.seal, self.org), &plain).map_err(|aead::Refused| KeyringError::Cipher)
     }
 
     /// Which seal it is under.
@@ -166,22 +127,11 @@ impl Keyring {
     /// When it is longer than [`MOST_PLAINTEXT`].
     pub fn seal(&self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
         if plaintext.len() > MOST_PLAINTEXT {
-            return Err(EnvelopeError::TooLong {
-                length: plaintext.len(),
-            });
+            return Err(EnvelopeError::TooLong { length: plaintext.len() });
         }
-        let key = self.keys.get(&self.newest).ok_or(EnvelopeError::NoKey {
-            version: self.newest,
-        })?;
-        let body = aead::seal(
-            key,
-            &self.ambient,
-            &self.bound(place, self.newest),
-            plaintext,
-        )
-        .map_err(|aead::Refused| EnvelopeError::TooLong {
-            length: plaintext.len(),
-        })?;
+        let key = self.keys.get(&self.newest).ok_or(EnvelopeError::NoKey { version: self.newest })?;
+        let body = aead::seal(key, &self.ambient, &self.bound(place, self.newest), plaintext)
+            .map_err(|aead::Refused| EnvelopeError::TooLong { length: plaintext.len() })?;
         Ok([&[FORMAT], self.newest.to_be_bytes().as_slice(), &body].concat())
     }
 
@@ -198,12 +148,8 @@ impl Keyring {
         let rest = sealed.strip_prefix(&[FORMAT]).ok_or_else(refuse)?;
         let (version, body) = rest.split_first_chunk::<VERSION>().ok_or_else(refuse)?;
         let version = u32::from_be_bytes(*version);
-        let key = self
-            .keys
-            .get(&version)
-            .ok_or(EnvelopeError::NoKey { version })?;
-        let mut plain =
-            aead::open(key, &self.bound(place, version), body).map_err(|aead::Refused| refuse())?;
+        let key = self.keys.get(&version).ok_or(EnvelopeError::NoKey { version })?;
+        let mut plain = aead::open(key, &self.bound(place, version), body).map_err(|aead::Refused| refuse())?;
         Ok(Secret::new(std::mem::take(&mut *plain)))
     }
 
@@ -221,11 +167,7 @@ impl Keyring {
 }
 
 fn bound_ring(seal: SealName, org: OrgId) -> Vec<u8> {
-    aead::join_with_lengths(&[
-        WRAPPED,
-        seal.as_str().as_bytes(),
-        org.to_string().as_bytes(),
-    ])
+    aead::join_with_lengths(&[WRAPPED, seal.as_str().as_bytes(), org.to_string().as_bytes()])
 }
 
 impl fmt::Debug for Keyring {
@@ -269,17 +211,13 @@ pub enum KeyringError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Over the bound.
-    #[error(
-        "a secret of {length} bytes is longer than the {MOST_PLAINTEXT} that can be sealed; shorten it"
-    )]
+    #[error("a secret of {length} bytes is longer than the {MOST_PLAINTEXT} that can be sealed; shorten it")]
     TooLong {
         /// Its length.
         length: usize,
     },
     /// Sealed with a key that is not here.
-    #[error(
-        "there is no data key of version {version}; restore the keyring that belongs to this database"
-    )]
+    #[error("there is no data key of version {version}; restore the keyring that belongs to this database")]
     NoKey {
         /// The version named in the sealed bytes.
         version: u32,

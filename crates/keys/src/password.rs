@@ -71,14 +71,9 @@ impl Hasher {
     /// When the work cannot be done here.
     pub fn new(cost: Cost, ambient: &Ambient) -> Result<Self, PasswordError> {
         let (memory_kib, passes, lanes) = cost.params();
-        let params = Params::new(memory_kib, passes, lanes, None)
-            .map_err(|e| PasswordError::Work(e.to_string()))?;
+        let params = Params::new(memory_kib, passes, lanes, None).map_err(|e| PasswordError::Work(e.to_string()))?;
         let nobody = make(&params, &ambient.bytes::<32>(), &ambient.bytes::<SALT>())?;
-        Ok(Self {
-            cost,
-            params,
-            nobody,
-        })
+        Ok(Self { cost, params, nobody })
     }
 
     /// A PHC string to store.
@@ -88,9 +83,7 @@ impl Hasher {
     pub fn hash(&self, password: &Secret, ambient: &Ambient) -> Result<String, PasswordError> {
         match password.expose().len() {
             0 => Err(PasswordError::Empty),
-            1..=MOST_PASSWORD => {
-                Ok(make(&self.params, password.expose(), &ambient.bytes::<SALT>())?.to_string())
-            }
+            1..=MOST_PASSWORD => Ok(make(&self.params, password.expose(), &ambient.bytes::<SALT>())?.to_string()),
             _ => Err(PasswordError::TooLong),
         }
     }
@@ -110,13 +103,8 @@ impl Hasher {
         if !self.matches(password, &hash) {
             return Ok(Verdict::Wrong);
         }
-        let weaker =
-            params.m_cost() < self.params.m_cost() || params.t_cost() < self.params.t_cost();
-        Ok(if weaker {
-            Verdict::RightButWeak
-        } else {
-            Verdict::Right
-        })
+        let weaker = params.m_cost() < self.params.m_cost() || params.t_cost() < self.params.t_cost();
+        Ok(if weaker { Verdict::RightButWeak } else { Verdict::Right })
     }
 
     /// The same work for somebody who does not exist or has no password; always [`Verdict::Wrong`].
@@ -127,10 +115,7 @@ impl Hasher {
 
     fn matches(&self, password: &Secret, hash: &PasswordHash) -> bool {
         // No password that was ever stored is longer; the work is done all the same.
-        let within = password
-            .expose()
-            .get(..MOST_PASSWORD)
-            .unwrap_or(password.expose());
+        let within = password.expose().get(..MOST_PASSWORD).unwrap_or(password.expose());
         let same = argon2id(&self.params).verify_password(within, hash).is_ok();
         same && within.len() == password.expose().len()
     }
@@ -141,9 +126,7 @@ fn argon2id(params: &Params) -> Argon2<'static> {
 }
 
 fn make(params: &Params, password: &[u8], salt: &[u8]) -> Result<PasswordHash, PasswordError> {
-    argon2id(params)
-        .hash_password_with_salt(password, salt)
-        .map_err(|e| PasswordError::Work(e.to_string()))
+    argon2id(params).hash_password_with_salt(password, salt).map_err(|e| PasswordError::Work(e.to_string()))
 }
 
 /// An Argon2id hash within bounds: one that asks for gigabytes is not ours.
@@ -151,18 +134,13 @@ fn read(stored: &str) -> Option<(PasswordHash, Params)> {
     let hash = PasswordHash::new(stored).ok()?;
     let params = Params::try_from(&hash).ok()?;
     let bounded = params.m_cost() <= 1024 * 1024 && params.t_cost() <= 16 && params.p_cost() <= 16;
-    (bounded
-        && hash.algorithm == argon2::ARGON2ID_IDENT
-        && hash.salt.is_some()
-        && hash.hash.is_some())
-    .then_some((hash, params))
+    (bounded && hash.algorithm == argon2::ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some())
+        .then_some((hash, params))
 }
 
 impl fmt::Debug for Hasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hasher")
-            .field("cost", &self.cost)
-            .finish_non_exhaustive()
+        f.debug_struct("Hasher").field("cost", &self.cost).finish_non_exhaustive()
     }
 }
 
@@ -176,9 +154,7 @@ pub enum PasswordError {
     #[error("a password has at most {MOST_PASSWORD} bytes; choose a shorter one")]
     TooLong,
     /// Not a hash of ours.
-    #[error(
-        "the stored password hash is not an Argon2id hash within bounds; set the password anew"
-    )]
+    #[error("the stored password hash is not an Argon2id hash within bounds; set the password anew")]
     Unreadable,
     /// The work could not be done.
     #[error("cannot hash a password here: {0}")]

@@ -57,10 +57,7 @@ impl Seal {
     /// # Errors
     /// When the file or its folder is open to others, belongs to somebody else, or is unusable.
     pub fn open_machine(name: SealName, path: &Path, ambient: &Ambient) -> Result<Self, SealError> {
-        Ok(Self {
-            name,
-            kek: machine::open(path, ambient)?,
-        })
+        Ok(Self { name, kek: machine::open(path, ambient)? })
     }
 
     /// Opens the seal whose key is derived from a passphrase (Argon2id, 64 MiB, 3 passes) with the
@@ -78,10 +75,7 @@ impl Seal {
         passphrase: &Secret,
         ambient: &Ambient,
     ) -> Result<Self, SealError> {
-        Ok(Self {
-            name,
-            kek: passphrase::open(name, path, passphrase, ambient)?,
-        })
+        Ok(Self { name, kek: passphrase::open(name, path, passphrase, ambient)? })
     }
 
     /// Which seal it is.
@@ -90,29 +84,18 @@ impl Seal {
         self.name
     }
 
-    pub(crate) fn wrap(
-        &self,
-        ambient: &Ambient,
-        aad: &[u8],
-        plaintext: &[u8],
-    ) -> Result<Vec<u8>, aead::Refused> {
+    pub(crate) fn wrap(&self, ambient: &Ambient, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, aead::Refused> {
         aead::seal(&self.kek, ambient, aad, plaintext)
     }
 
-    pub(crate) fn unwrap(
-        &self,
-        aad: &[u8],
-        wrapped: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, aead::Refused> {
+    pub(crate) fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, aead::Refused> {
         aead::open(&self.kek, aad, wrapped)
     }
 }
 
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seal")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Seal").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -27,10 +27,7 @@ impl SignerKeys {
     /// A new seed for each purpose, to be sealed and stored by the caller.
     #[must_use]
     pub fn generate(purposes: &[&'static str], ambient: &Ambient) -> Vec<(&'static str, Secret)> {
-        purposes
-            .iter()
-            .map(|purpose| (*purpose, Secret::new(ambient.bytes::<SEED>().to_vec())))
-            .collect()
+        purposes.iter().map(|purpose| (*purpose, Secret::new(ambient.bytes::<SEED>().to_vec()))).collect()
     }
 }
 
@@ -80,11 +77,7 @@ impl LocalSigner {
             }
         }
         let awaited = by_purpose.keys().copied().collect();
-        let signer = Self {
-            checkers: by_purpose,
-            keys: RwLock::default(),
-            awaited,
-        };
+        let signer = Self { checkers: by_purpose, keys: RwLock::default(), awaited };
         signer.unseal(keys)?;
         Ok(signer)
     }
@@ -105,8 +98,8 @@ impl LocalSigner {
         let mut held = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let mut fresh = BTreeMap::new();
         for (purpose, seed) in keys {
-            let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose())
-                .map_err(|_| SignerKeyError::Unusable { purpose })?;
+            let pair =
+                Ed25519KeyPair::from_seed_unchecked(seed.expose()).map_err(|_| SignerKeyError::Unusable { purpose })?;
             if held.contains_key(purpose) || fresh.insert(purpose, pair).is_some() {
                 return Err(SignerKeyError::Twice { purpose });
             }
@@ -119,9 +112,7 @@ impl LocalSigner {
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         let held = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        self.awaited
-            .iter()
-            .any(|purpose| !held.contains_key(purpose))
+        self.awaited.iter().any(|purpose| !held.contains_key(purpose))
     }
 
     fn with_key<T>(
@@ -140,31 +131,17 @@ impl LocalSigner {
     fn sign(&self, purpose: &'static str, message: &[u8]) -> Result<Signature, SignError> {
         self.with_key(purpose, |pair| {
             let signature = pair.try_sign(message).map_err(|_| unusable(purpose))?;
-            signature
-                .as_ref()
-                .try_into()
-                .map(Signature)
-                .map_err(|_| unusable(purpose))
+            signature.as_ref().try_into().map(Signature).map_err(|_| unusable(purpose))
         })
     }
 }
 
 impl Signer for LocalSigner {
     fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
-        self.with_key(purpose, |pair| {
-            pair.public_key()
-                .as_ref()
-                .try_into()
-                .map_err(|_| unusable(purpose))
-        })
+        self.with_key(purpose, |pair| pair.public_key().as_ref().try_into().map_err(|_| unusable(purpose)))
     }
 
-    fn issue(
-        &self,
-        purpose: &'static str,
-        permit: IssuePermit,
-        message: &[u8],
-    ) -> Result<Signature, SignError> {
+    fn issue(&self, purpose: &'static str, permit: IssuePermit, message: &[u8]) -> Result<Signature, SignError> {
         let Some(checker) = self.checkers.get(purpose) else {
             return Err(SignError::WrongRoad {
                 purpose: purpose.to_owned(),
@@ -175,12 +152,7 @@ impl Signer for LocalSigner {
         self.sign(purpose, message)
     }
 
-    fn publish(
-        &self,
-        purpose: &'static str,
-        _permit: PublishPermit,
-        message: &[u8],
-    ) -> Result<Signature, SignError> {
+    fn publish(&self, purpose: &'static str, _permit: PublishPermit, message: &[u8]) -> Result<Signature, SignError> {
         if self.checkers.contains_key(purpose) {
             return Err(SignError::WrongRoad {
                 purpose: purpose.to_owned(),
@@ -209,9 +181,7 @@ impl fmt::Debug for LocalSigner {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignerKeyError {
     /// Not a seed.
-    #[error(
-        "the stored key for `{purpose}` is not an Ed25519 seed of {SEED} bytes; restore it from the backup"
-    )]
+    #[error("the stored key for `{purpose}` is not an Ed25519 seed of {SEED} bytes; restore it from the backup")]
     Unusable {
         /// Which purpose.
         purpose: &'static str,

@@ -97,27 +97,17 @@ impl Bearer {
             return Err(BearerError::Malformed);
         }
         let mut parts = body.split('_');
-        let (Some(MARK), Some(letter), Some(id), Some(secret), None) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        ) else {
+        let (Some(MARK), Some(letter), Some(id), Some(secret), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(BearerError::Malformed);
         };
         let kind = BearerKind::of(letter).ok_or(BearerError::Malformed)?;
-        let id = format!("{}_{id}", TokenId::PREFIX)
-            .parse()
-            .map_err(|_| BearerError::Malformed)?;
+        let id = format!("{}_{id}", TokenId::PREFIX).parse().map_err(|_| BearerError::Malformed)?;
         if !is_secret(secret) {
             return Err(BearerError::Malformed);
         }
-        Ok(Self {
-            kind,
-            id,
-            text: Zeroizing::new(text.to_owned()),
-        })
+        Ok(Self { kind, id, text: Zeroizing::new(text.to_owned()) })
     }
 
     /// Reads a token of one kind.
@@ -126,11 +116,7 @@ impl Bearer {
     /// When it has not the form of a token, or is of another kind.
     pub fn parse_as(kind: BearerKind, text: &str) -> Result<Self, BearerError> {
         let bearer = Self::parse(text)?;
-        if bearer.kind == kind {
-            Ok(bearer)
-        } else {
-            Err(BearerError::OtherKind { wanted: kind })
-        }
+        if bearer.kind == kind { Ok(bearer) } else { Err(BearerError::OtherKind { wanted: kind }) }
     }
 
     /// What it is for.
@@ -166,10 +152,7 @@ fn is_secret(text: &str) -> bool {
 
 impl fmt::Debug for Bearer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bearer")
-            .field("kind", &self.kind)
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Bearer").field("kind", &self.kind).field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -177,9 +160,7 @@ impl fmt::Debug for Bearer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BearerError {
     /// Not the form of a token.
-    #[error(
-        "this is not a Wane token; copy the whole token, from `wane_` to its last digit, with nothing around it"
-    )]
+    #[error("this is not a Wane token; copy the whole token, from `wane_` to its last digit, with nothing around it")]
     Malformed,
     /// A token, but for something else.
     #[error("this token is for something else; here one that begins with `wane_{}_` is needed", wanted.letter())]
@@ -208,9 +189,7 @@ impl Pepper {
         if bytes.len() == SECRET {
             Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
         } else {
-            Err(PepperError {
-                length: bytes.len(),
-            })
+            Err(PepperError { length: bytes.len() })
         }
     }
 

@@ -8,13 +8,9 @@ use zeroize::Zeroizing;
 use super::{SealError, file};
 use crate::aead;
 
-pub(super) fn open(
-    path: &Path,
-    ambient: &Ambient,
-) -> Result<Zeroizing<[u8; aead::KEY]>, SealError> {
-    let content = file::read_or_create(path, ambient, || {
-        Ok(Zeroizing::new(ambient.bytes::<{ aead::KEY }>().to_vec()))
-    })?;
+pub(super) fn open(path: &Path, ambient: &Ambient) -> Result<Zeroizing<[u8; aead::KEY]>, SealError> {
+    let content =
+        file::read_or_create(path, ambient, || Ok(Zeroizing::new(ambient.bytes::<{ aead::KEY }>().to_vec())))?;
     let key = <[u8; aead::KEY]>::try_from(content.as_slice()).map_err(|_| SealError::Damaged {
         path: path.to_owned(),
         what: format!("{} bytes instead of {}", content.len(), aead::KEY),

@@ -52,32 +52,19 @@ pub(super) fn open(
     ambient: &Ambient,
 ) -> Result<Zeroizing<[u8; aead::KEY]>, SealError> {
     let content = file::read_or_create(path, ambient, || fresh(name, passphrase, ambient))?;
-    let damaged = |what: String| SealError::Damaged {
-        path: path.to_owned(),
-        what,
-    };
+    let damaged = |what: String| SealError::Damaged { path: path.to_owned(), what };
     let header: Header = serde_json::from_slice(&content).map_err(|e| damaged(e.to_string()))?;
     if header.format != FORMAT {
         return Err(damaged(format!("its format is not `{FORMAT}`")));
     }
     if header.seal != name {
-        return Err(SealError::OtherSeal {
-            path: path.to_owned(),
-            found: header.seal,
-            wanted: name,
-        });
+        return Err(SealError::OtherSeal { path: path.to_owned(), found: header.seal, wanted: name });
     }
     if !header.argon2id.is_sane() {
-        return Err(damaged(
-            "its Argon2id parameters are out of bounds".to_owned(),
-        ));
+        return Err(damaged("its Argon2id parameters are out of bounds".to_owned()));
     }
-    let salt = BASE64
-        .decode(header.salt.as_bytes())
-        .map_err(|e| damaged(format!("salt: {e}")))?;
-    let check = BASE64
-        .decode(header.check.as_bytes())
-        .map_err(|e| damaged(format!("check: {e}")))?;
+    let salt = BASE64.decode(header.salt.as_bytes()).map_err(|e| damaged(format!("salt: {e}")))?;
+    let check = BASE64.decode(header.check.as_bytes()).map_err(|e| damaged(format!("check: {e}")))?;
     let kek = derive(passphrase, &salt, header.argon2id)?;
     match aead::open(&kek, &bound(name, header.argon2id, &salt), &check) {
         Ok(said) if said.as_slice() == CHECK => Ok(kek),
@@ -85,24 +72,12 @@ pub(super) fn open(
     }
 }
 
-fn fresh(
-    name: SealName,
-    passphrase: &Secret,
-    ambient: &Ambient,
-) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let characters = passphrase
-        .expose_str()
-        .map_or(passphrase.expose().len(), |text| text.chars().count());
+fn fresh(name: SealName, passphrase: &Secret, ambient: &Ambient) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let characters = passphrase.expose_str().map_or(passphrase.expose().len(), |text| text.chars().count());
     if characters < LEAST_CHARACTERS {
-        return Err(SealError::PassphraseTooShort {
-            least: LEAST_CHARACTERS,
-        });
+        return Err(SealError::PassphraseTooShort { least: LEAST_CHARACTERS });
     }
-    let work = Work {
-        memory_kib: MEMORY_KIB,
-        passes: PASSES,
-        lanes: LANES,
-    };
+    let work = Work { memory_kib: MEMORY_KIB, passes: PASSES, lanes: LANES };
     let salt: [u8; 32] = ambient.bytes();
     let kek = derive(passphrase, &salt, work)?;
     let refuse = |why: String| SealError::Derive { why };
@@ -115,19 +90,12 @@ fn fresh(
         salt: BASE64.encode(&salt),
         check: BASE64.encode(&check),
     };
-    serde_json::to_vec_pretty(&header)
-        .map(Zeroizing::new)
-        .map_err(|e| refuse(e.to_string()))
+    serde_json::to_vec_pretty(&header).map(Zeroizing::new).map_err(|e| refuse(e.to_string()))
 }
 
-fn derive(
-    passphrase: &Secret,
-    salt: &[u8],
-    work: Work,
-) -> Result<Zeroizing<[u8; aead::KEY]>, SealError> {
+fn derive(passphrase: &Secret, salt: &[u8], work: Work) -> Result<Zeroizing<[u8; aead::KEY]>, SealError> {
     let refuse = |e: argon2::Error| SealError::Derive { why: e.to_string() };
-    let params =
-        Params::new(work.memory_kib, work.passes, work.lanes, Some(aead::KEY)).map_err(refuse)?;
+    let params = Params::new(work.memory_kib, work.passes, work.lanes, Some(aead::KEY)).map_err(refuse)?;
     let mut kek = Zeroizing::new([0; aead::KEY]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(passphrase.expose(), salt, kek.as_mut_slice())
@@ -136,11 +104,7 @@ fn derive(
 }
 
 fn bound(name: SealName, work: Work, salt: &[u8]) -> Vec<u8> {
-    let Work {
-        memory_kib,
-        passes,
-        lanes,
-    } = work;
+    let Work { memory_kib, passes, lanes } = work;
     aead::join_with_lengths(&[
         FORMAT.as_bytes(),
         name.as_str().as_bytes(),

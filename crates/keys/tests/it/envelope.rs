@@ -1,19 +1,20 @@
 //! Envelope encryption: what opens where.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
+use wane_domain::ambient::{Ambient, Entropy};
 use wane_domain::id::OrgId;
+use wane_domain::time::Time;
 use wane_keys::envelope::{EnvelopeError, Keyring, KeyringError, MOST_PLAINTEXT, Place};
 use wane_keys::seal::{Seal, SealName};
+use wane_testkit::FakeClock;
 
 use crate::ambient;
 
 const CANARY: &[u8] = b"canary-5f3a";
-const HERE: Place<'static> = Place {
-    table: "sealed",
-    row: "connector/res_1",
-    column: "sealed",
-};
+const HERE: Place<'static> = Place { table: "sealed", row: "connector/res_1", column: "sealed" };
 
 /// A seal whose key depends on the seed alone.
 fn seal(name: SealName, seed: u64) -> Seal {
@@ -26,9 +27,7 @@ fn org(seed: u64) -> OrgId {
 }
 
 fn ring() -> Keyring {
-    Keyring::create(&seal(SealName::Ends, 1), org(1), &ambient(1))
-        .unwrap()
-        .0
+    Keyring::create(&seal(SealName::Ends, 1), org(1), &ambient(1)).unwrap().0
 }
 
 #[test]
@@ -45,10 +44,7 @@ fn every_changed_byte_is_noticed() {
         assert!(ring.open(&HERE, &sealed[..at]).is_err(), "cut to {at}");
         assert!(ring.open(&HERE, &sealed[at + 1..]).is_err(), "from {at}");
     }
-    assert!(
-        ring.open(&HERE, &[sealed.as_slice(), &[0]].concat())
-            .is_err()
-    );
+    assert!(ring.open(&HERE, &[sealed.as_slice(), &[0]].concat()).is_err());
 }
 
 #[test]
@@ -56,41 +52,17 @@ fn a_moved_ciphertext_does_not_open() {
     let ring = ring();
     let sealed = ring.seal(&HERE, CANARY).unwrap();
     let moved = [
-        Place {
-            row: "connector/res_2",
-            ..HERE
-        },
-        Place {
-            table: "login",
-            ..HERE
-        },
-        Place {
-            column: "totp",
-            ..HERE
-        },
+        Place { row: "connector/res_2", ..HERE },
+        Place { table: "login", ..HERE },
+        Place { column: "totp", ..HERE },
         // The same letters in all, cut elsewhere.
-        Place {
-            table: "sealedc",
-            row: "onnector/res_1",
-            ..HERE
-        },
-        Place {
-            row: "connector/res_1s",
-            column: "ealed",
-            ..HERE
-        },
-        Place {
-            table: "",
-            row: "",
-            column: "",
-        },
+        Place { table: "sealedc", row: "onnector/res_1", ..HERE },
+        Place { row: "connector/res_1s", column: "ealed", ..HERE },
+        Place { table: "", row: "", column: "" },
     ];
     for place in moved {
         let refused = ring.open(&place, &sealed).unwrap_err();
-        assert!(
-            matches!(refused, EnvelopeError::DoesNotOpen { .. }),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, EnvelopeError::DoesNotOpen { .. }), "{refused:?}");
         assert!(!refused.to_string().contains("canary"));
     }
 }
@@ -101,14 +73,7 @@ fn the_same_keys_under_another_organisation_or_seal_do_not_open() {
     let (_, wrapped) = Keyring::create(&ends, org(1), &ambient(1)).unwrap();
     let check = |seal: &Seal, org: OrgId, opens: bool| {
         let got = Keyring::unlock(seal, org, &wrapped, &ambient(2)).map(|_| ());
-        assert_eq!(
-            got,
-            if opens {
-                Ok(())
-            } else {
-                Err(KeyringError::DoesNotOpen { seal: seal.name() })
-            }
-        );
+        assert_eq!(got, if opens { Ok(()) } else { Err(KeyringError::DoesNotOpen { seal: seal.name() }) });
     };
     check(&ends, org(1), true);
     check(&ends, org(2), false);
@@ -124,11 +89,7 @@ fn records_are_bound_to_organisation_and_seal_and_not_only_to_the_key() {
     let sealed = make(SealName::Ends, org(1)).seal(&HERE, CANARY).unwrap();
     assert!(make(SealName::Ends, org(1)).open(&HERE, &sealed).is_ok());
     assert!(make(SealName::Ends, org(2)).open(&HERE, &sealed).is_err());
-    assert!(
-        make(SealName::Issuing, org(1))
-            .open(&HERE, &sealed)
-            .is_err()
-    );
+    assert!(make(SealName::Issuing, org(1)).open(&HERE, &sealed).is_err());
 }
 
 #[test]
@@ -138,14 +99,8 @@ fn a_wrapped_keyring_notices_every_changed_byte() {
     for at in 0..wrapped.len() {
         let mut changed = wrapped.clone();
         changed[at] ^= 0x10;
-        assert!(
-            Keyring::unlock(&ends, org(1), &changed, &ambient(1)).is_err(),
-            "byte {at}"
-        );
-        assert!(
-            Keyring::unlock(&ends, org(1), &wrapped[..at], &ambient(1)).is_err(),
-            "cut to {at}"
-        );
+        assert!(Keyring::unlock(&ends, org(1), &changed, &ambient(1)).is_err(), "byte {at}");
+        assert!(Keyring::unlock(&ends, org(1), &wrapped[..at], &ambient(1)).is_err(), "cut to {at}");
     }
 }
 
@@ -163,20 +118,36 @@ fn a_rotated_keyring_opens_the_old_and_seals_with_the_new() {
     for sealed in [&old, &new] {
         assert_eq!(again.open(&HERE, sealed).unwrap().expose(), CANARY);
     }
-    assert_eq!(
-        first.open(&HERE, &new).unwrap_err(),
-        EnvelopeError::NoKey { version: 2 }
-    );
+    assert_eq!(first.open(&HERE, &new).unwrap_err(), EnvelopeError::NoKey { version: 2 });
     // Claiming the other version picks the other key.
     let mut relabelled = old;
     relabelled[4] = 2;
     assert!(again.open(&HERE, &relabelled).is_err());
 
     let other = seal(SealName::Issuing, 1);
-    assert!(matches!(
-        first.rotated(&other),
-        Err(KeyringError::OtherSeal { .. })
-    ));
+    assert!(matches!(first.rotated(&other), Err(KeyringError::OtherSeal { .. })));
+}
+
+/// Bytes anybody can guess.
+struct Constant;
+
+impl Entropy for Constant {
+    fn fill(&self, buf: &mut [u8]) {
+        buf.fill(7);
+    }
+}
+
+/// With entropy that repeats, both versions are the same key: the version itself must be bound.
+#[test]
+fn records_are_bound_to_the_key_version_and_not_only_to_the_key() {
+    let ambient = Ambient::new(FakeClock::at(Time::from_micros(0)), Arc::new(Constant));
+    let ends = seal(SealName::Ends, 1);
+    let (first, _) = Keyring::create(&ends, org(1), &ambient).unwrap();
+    let mut sealed = first.seal(&HERE, CANARY).unwrap();
+    let (second, _) = first.rotated(&ends).unwrap();
+    assert!(second.open(&HERE, &sealed).is_ok());
+    sealed[4] = 2;
+    assert!(second.open(&HERE, &sealed).is_err());
 }
 
 #[test]
@@ -186,21 +157,13 @@ fn a_keyring_moves_to_a_new_key_file() {
     let sealed = ring.seal(&HERE, CANARY).unwrap();
     let moved = ring.wrap(&new).unwrap();
     assert!(Keyring::unlock(&old, org(1), &moved, &ambient(1)).is_err());
-    assert!(
-        Keyring::unlock(&new, org(1), &moved, &ambient(1))
-            .unwrap()
-            .open(&HERE, &sealed)
-            .is_ok()
-    );
+    assert!(Keyring::unlock(&new, org(1), &moved, &ambient(1)).unwrap().open(&HERE, &sealed).is_ok());
 }
 
 #[test]
 fn the_same_secret_never_looks_the_same() {
     let ring = ring();
-    let (one, two) = (
-        ring.seal(&HERE, CANARY).unwrap(),
-        ring.seal(&HERE, CANARY).unwrap(),
-    );
+    let (one, two) = (ring.seal(&HERE, CANARY).unwrap(), ring.seal(&HERE, CANARY).unwrap());
     assert_ne!(one, two);
     assert!(!one.windows(CANARY.len()).any(|w| w == CANARY));
 }
@@ -209,28 +172,15 @@ fn the_same_secret_never_looks_the_same() {
 fn a_secret_has_a_bound() {
     let ring = ring();
     let most = vec![1; MOST_PLAINTEXT];
-    assert_eq!(
-        ring.open(&HERE, &ring.seal(&HERE, &most).unwrap())
-            .unwrap()
-            .expose(),
-        most
-    );
+    assert_eq!(ring.open(&HERE, &ring.seal(&HERE, &most).unwrap()).unwrap().expose(), most);
     let over = ring.seal(&HERE, &vec![1; MOST_PLAINTEXT + 1]);
-    assert_eq!(
-        over,
-        Err(EnvelopeError::TooLong {
-            length: MOST_PLAINTEXT + 1
-        })
-    );
+    assert_eq!(over, Err(EnvelopeError::TooLong { length: MOST_PLAINTEXT + 1 }));
 }
 
 #[test]
 fn debug_shows_no_key() {
     let ring = ring();
-    assert_eq!(
-        format!("{ring:?}"),
-        format!("Keyring {{ org: {}, seal: Ends, newest: 1, .. }}", org(1))
-    );
+    assert_eq!(format!("{ring:?}"), format!("Keyring {{ org: {}, seal: Ends, newest: 1, .. }}", org(1)));
     let sealed = ring.seal(&HERE, CANARY).unwrap();
     assert!(!format!("{:?}", ring.open(&HERE, &sealed).unwrap()).contains("canary"));
 }

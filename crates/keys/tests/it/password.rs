@@ -17,80 +17,43 @@ fn weak() -> Hasher {
 #[test]
 fn the_right_password_and_no_other() {
     let hasher = weak();
-    let stored = hasher
-        .hash(&secret("canary-password"), &ambient(2))
-        .unwrap();
-    let check = |given: &str, expected: Verdict| {
-        assert_eq!(
-            hasher.verify(&secret(given), &stored),
-            Ok(expected),
-            "{given}"
-        )
-    };
+    let stored = hasher.hash(&secret("canary-password"), &ambient(2)).unwrap();
+    let check =
+        |given: &str, expected: Verdict| assert_eq!(hasher.verify(&secret(given), &stored), Ok(expected), "{given}");
     check("canary-password", Verdict::Right);
-    for wrong in [
-        "",
-        "canary-passwor",
-        "canary-password ",
-        "Canary-password",
-        "canary-password\0",
-        &"x".repeat(5000),
-    ] {
+    for wrong in ["", "canary-passwor", "canary-password ", "Canary-password", "canary-password\0", &"x".repeat(5000)] {
         check(wrong, Verdict::Wrong);
     }
     assert!(!stored.contains("canary"));
-    assert!(
-        Verdict::Right.is_right() && Verdict::RightButWeak.is_right() && !Verdict::Wrong.is_right()
-    );
+    assert!(Verdict::Right.is_right() && Verdict::RightButWeak.is_right() && !Verdict::Wrong.is_right());
 }
 
 #[test]
 fn the_standard_cost_is_the_promised_one() {
     let hasher = Hasher::new(Cost::Standard, &ambient(1)).unwrap();
     let stored = hasher.hash(&secret("p"), &ambient(2)).unwrap();
-    assert!(
-        stored.starts_with("$argon2id$v=19$m=65536,t=3,p=1$"),
-        "{stored}"
-    );
+    assert!(stored.starts_with("$argon2id$v=19$m=65536,t=3,p=1$"), "{stored}");
     let cheap = weak().hash(&secret("p"), &ambient(2)).unwrap();
-    assert_eq!(
-        hasher.verify(&secret("p"), &cheap),
-        Ok(Verdict::RightButWeak)
-    );
+    assert_eq!(hasher.verify(&secret("p"), &cheap), Ok(Verdict::RightButWeak));
     assert_eq!(hasher.verify(&secret("q"), &cheap), Ok(Verdict::Wrong));
 }
 
 #[test]
 fn equal_passwords_have_different_hashes() {
     let (hasher, ambient) = (weak(), ambient(2));
-    assert_ne!(
-        hasher.hash(&secret("p"), &ambient),
-        hasher.hash(&secret("p"), &ambient)
-    );
+    assert_ne!(hasher.hash(&secret("p"), &ambient), hasher.hash(&secret("p"), &ambient));
 }
 
 #[test]
 fn lengths_are_bounded() {
     let (hasher, ambient) = (weak(), ambient(2));
     let longest = "x".repeat(MOST_PASSWORD);
-    assert_eq!(
-        hasher.hash(&secret(""), &ambient),
-        Err(PasswordError::Empty)
-    );
-    assert_eq!(
-        hasher.hash(&secret(&format!("{longest}x")), &ambient),
-        Err(PasswordError::TooLong)
-    );
+    assert_eq!(hasher.hash(&secret(""), &ambient), Err(PasswordError::Empty));
+    assert_eq!(hasher.hash(&secret(&format!("{longest}x")), &ambient), Err(PasswordError::TooLong));
     let stored = hasher.hash(&secret(&longest), &ambient).unwrap();
-    assert_eq!(
-        hasher.verify(&secret(&longest), &stored),
-        Ok(Verdict::Right)
-    );
+    assert_eq!(hasher.verify(&secret(&longest), &stored), Ok(Verdict::Right));
     // Cutting a longer one to the bound must not make it right.
-    assert_eq!(
-        hasher.verify(&secret(&format!("{longest}x")), &stored),
-        Ok(Verdict::Wrong)
-    );
+    assert_eq!(hasher.verify(&secret(&format!("{longest}x")), &stored), Ok(Verdict::Wrong));
 }
 
 #[test]
@@ -106,11 +69,7 @@ fn what_is_no_hash_of_ours_is_an_error() {
         good.rsplit_once('$').unwrap().0.to_owned(),
         "$argon2id$v=19$m=64,t=1,p=1".to_owned(),
     ] {
-        assert_eq!(
-            hasher.verify(&secret("p"), &bad),
-            Err(PasswordError::Unreadable),
-            "{bad}"
-        );
+        assert_eq!(hasher.verify(&secret("p"), &bad), Err(PasswordError::Unreadable), "{bad}");
     }
 }
 
@@ -139,33 +98,13 @@ fn absent_people_cost_as_much() {
     let stored = hasher.hash(&secret("right"), &ambient(2)).unwrap();
     let right = cost(|| assert_eq!(hasher.verify(&secret("right"), &stored), Ok(Verdict::Right)));
     let others = [
-        (
-            "wrong",
-            cost(|| assert_eq!(hasher.verify(&secret("wrong"), &stored), Ok(Verdict::Wrong))),
-        ),
-        (
-            "too long",
-            cost(|| {
-                assert_eq!(
-                    hasher.verify(&secret(&"x".repeat(5000)), &stored),
-                    Ok(Verdict::Wrong)
-                )
-            }),
-        ),
-        (
-            "absent",
-            cost(|| assert_eq!(hasher.verify_absent(&secret("right")), Verdict::Wrong)),
-        ),
-        (
-            "unreadable",
-            cost(|| assert!(hasher.verify(&secret("right"), "gone").is_err())),
-        ),
+        ("wrong", cost(|| assert_eq!(hasher.verify(&secret("wrong"), &stored), Ok(Verdict::Wrong)))),
+        ("too long", cost(|| assert_eq!(hasher.verify(&secret(&"x".repeat(5000)), &stored), Ok(Verdict::Wrong)))),
+        ("absent", cost(|| assert_eq!(hasher.verify_absent(&secret("right")), Verdict::Wrong))),
+        ("unreadable", cost(|| assert!(hasher.verify(&secret("right"), "gone").is_err()))),
     ];
     for (what, spent) in others {
-        assert!(
-            spent > right / 2 && spent < right * 2,
-            "{what}: {spent} ns against {right} ns"
-        );
+        assert!(spent > right / 2 && spent < right * 2, "{what}: {spent} ns against {right} ns");
     }
 }
 

@@ -58,30 +58,11 @@ pub(crate) fn issue_permit(ambient: &Ambient) -> IssuePermit {
         parent: None,
         nonce: "00".repeat(16),
     };
-    let path = Opening::Path {
-        terms: terms(),
-        path: "test".into(),
-    };
-    let (request, _) = AccessRequest::open(
-        ambient.id(),
-        ask,
-        vec![path],
-        now,
-        now.plus(Span::from_hours(1)),
-    )
-    .unwrap();
+    let path = Opening::Path { terms: terms(), path: "test".into() };
+    let (request, _) = AccessRequest::open(ambient.id(), ask, vec![path], now, now.plus(Span::from_hours(1))).unwrap();
     let (_, item) = request.mint_from(0, ambient.id()).unwrap();
     let (grant, _) = Grant::mint(item, judged(ambient), now).unwrap();
-    let (grant, _) = grant
-        .apply(GrantEvent::Activate(judged(ambient)), now)
-        .unwrap();
-    let (lease, _) = grant
-        .lease(
-            ambient.id(),
-            "ssh".parse().unwrap(),
-            LeaseKind::Credential,
-            now,
-        )
-        .unwrap();
+    let (grant, _) = grant.apply(GrantEvent::Activate(judged(ambient)), now).unwrap();
+    let (lease, _) = grant.lease(ambient.id(), "ssh".parse().unwrap(), LeaseKind::Credential, now).unwrap();
     grant.issue_permit(&lease, judged(ambient), now).unwrap()
 }

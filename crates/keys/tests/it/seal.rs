@@ -20,12 +20,7 @@ fn machine(path: &Path, seed: u64) -> Result<Seal, SealError> {
 }
 
 fn passphrase(path: &Path, words: &[u8]) -> Result<Seal, SealError> {
-    Seal::open_passphrase(
-        SealName::Issuing,
-        path,
-        &Secret::new(words.to_vec()),
-        &ambient(1),
-    )
+    Seal::open_passphrase(SealName::Issuing, path, &Secret::new(words.to_vec()), &ambient(1))
 }
 
 /// Whether what one wraps, the other unwraps: the keys are the same.
@@ -51,17 +46,10 @@ fn a_machine_key_is_made_private_and_opens_again() {
     assert_eq!(mode(&path), 0o600);
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     assert_eq!(fs::read(&path).unwrap().len(), 32);
-    assert_eq!(
-        fs::read_dir(path.parent().unwrap()).unwrap().count(),
-        1,
-        "nothing is left beside it"
-    );
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
     // Other entropy: the key is what is in the file, not what is drawn now.
     assert!(same_key(&first, &machine(&path, 2).unwrap()));
-    assert!(!same_key(
-        &first,
-        &machine(&dir.path().join("other.key"), 3).unwrap()
-    ));
+    assert!(!same_key(&first, &machine(&dir.path().join("other.key"), 3).unwrap()));
 }
 
 #[test]
@@ -93,10 +81,7 @@ fn a_file_open_to_others_is_refused_with_what_to_do() {
     for bad in [0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o666] {
         fs::set_permissions(&path, Permissions::from_mode(bad)).unwrap();
         let said = machine(&path, 1).unwrap_err().to_string();
-        assert!(
-            said.contains(&format!("mode {bad:04o}")) && said.contains("chmod 600"),
-            "{said}"
-        );
+        assert!(said.contains(&format!("mode {bad:04o}")) && said.contains("chmod 600"), "{said}");
     }
     fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
     machine(&path, 1).unwrap();
@@ -108,10 +93,7 @@ fn a_folder_others_can_write_to_is_refused() {
     for bad in [0o770, 0o702, 0o777] {
         fs::set_permissions(dir.path(), Permissions::from_mode(bad)).unwrap();
         let refused = machine(&dir.path().join("k"), 1);
-        assert!(
-            matches!(refused, Err(SealError::OpenToOthers { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(SealError::OpenToOthers { .. })), "{refused:?}");
         assert!(!dir.path().join("k").exists());
     }
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
@@ -129,10 +111,7 @@ fn somebody_elses_file_is_refused() {
     } else {
         machine(Path::new("/etc/passwd"), 1)
     };
-    assert!(
-        matches!(refused, Err(SealError::ForeignOwner { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(SealError::ForeignOwner { .. })), "{refused:?}");
 }
 
 #[test]
@@ -141,17 +120,10 @@ fn only_a_plain_file_is_a_key_file() {
     machine(&dir.path().join("real"), 1).unwrap();
     symlink(dir.path().join("real"), dir.path().join("link")).unwrap();
     fs::create_dir(dir.path().join("folder")).unwrap();
-    nix::unistd::mkfifo(
-        &dir.path().join("pipe"),
-        nix::sys::stat::Mode::from_bits_truncate(0o600),
-    )
-    .unwrap();
+    nix::unistd::mkfifo(&dir.path().join("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
     for name in ["link", "folder", "pipe"] {
         let refused = machine(&dir.path().join(name), 1);
-        assert!(
-            matches!(refused, Err(SealError::NotAFile { .. })),
-            "{name}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(SealError::NotAFile { .. })), "{name}: {refused:?}");
     }
 }
 
@@ -163,15 +135,8 @@ fn a_key_file_of_another_length_is_damaged_and_stays() {
         machine(&path, 1).unwrap();
         fs::write(&path, vec![7; length]).unwrap();
         let refused = machine(&path, 1);
-        assert!(
-            matches!(refused, Err(SealError::Damaged { .. })),
-            "{refused:?}"
-        );
-        assert_eq!(
-            fs::metadata(&path).unwrap().len(),
-            length as u64,
-            "never replaced by itself"
-        );
+        assert!(matches!(refused, Err(SealError::Damaged { .. })), "{refused:?}");
+        assert_eq!(fs::metadata(&path).unwrap().len(), length as u64, "never replaced by itself");
         fs::remove_file(&path).unwrap();
     }
 }
@@ -184,21 +149,10 @@ fn a_passphrase_opens_what_it_made_and_no_other_does() {
     assert_eq!(mode(&path), 0o600);
     assert!(same_key(&first, &passphrase(&path, PASSPHRASE).unwrap()));
     let header = fs::read_to_string(&path).unwrap();
-    assert!(
-        header.contains("\"memory_kib\": 65536") && !header.contains("canary"),
-        "{header}"
-    );
-    for wrong in [
-        b"canary battery staple ".as_slice(),
-        b"Canary battery staple",
-        b"",
-        b"canary battery stapl",
-    ] {
+    assert!(header.contains("\"memory_kib\": 65536") && !header.contains("canary"), "{header}");
+    for wrong in [b"canary battery staple ".as_slice(), b"Canary battery staple", b"", b"canary battery stapl"] {
         let refused = passphrase(&path, wrong).unwrap_err();
-        assert!(
-            matches!(refused, SealError::WrongPassphrase { .. }),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, SealError::WrongPassphrase { .. }), "{refused:?}");
         assert!(!format!("{refused} {refused:?}").contains("canary"));
     }
 }
@@ -207,20 +161,8 @@ fn a_passphrase_opens_what_it_made_and_no_other_does() {
 fn two_headers_with_one_passphrase_give_different_keys() {
     let dir = tempfile::tempdir().unwrap();
     let words = || Secret::new(PASSPHRASE.to_vec());
-    let one = Seal::open_passphrase(
-        SealName::Issuing,
-        &dir.path().join("a"),
-        &words(),
-        &ambient(1),
-    )
-    .unwrap();
-    let other = Seal::open_passphrase(
-        SealName::Issuing,
-        &dir.path().join("b"),
-        &words(),
-        &ambient(2),
-    )
-    .unwrap();
+    let one = Seal::open_passphrase(SealName::Issuing, &dir.path().join("a"), &words(), &ambient(1)).unwrap();
+    let other = Seal::open_passphrase(SealName::Issuing, &dir.path().join("b"), &words(), &ambient(2)).unwrap();
     assert!(!same_key(&one, &other));
 }
 
@@ -230,10 +172,7 @@ fn a_short_passphrase_makes_no_seal() {
     let path = dir.path().join("issuing.json");
     // Eleven characters, though more bytes.
     let refused = passphrase(&path, "ääääääääääa".as_bytes());
-    assert!(
-        matches!(refused, Err(SealError::PassphraseTooShort { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(SealError::PassphraseTooShort { .. })), "{refused:?}");
     assert!(!path.exists());
 }
 
@@ -258,20 +197,13 @@ fn a_header_that_was_tampered_with_does_not_open() {
     check("\"lanes\": 1", "\"lanes\": 0", damaged);
     check("\"salt\"", "\"extra\": 1, \"salt\"", damaged);
     check("{", "", damaged);
-    check("\"issuing\"", "\"ends\"", |e| {
-        matches!(e, SealError::OtherSeal { .. })
-    });
+    check("\"issuing\"", "\"ends\"", |e| matches!(e, SealError::OtherSeal { .. }));
     // Stronger work than it was made with gives another key.
-    check("\"passes\": 3", "\"passes\": 4", |e| {
-        matches!(e, SealError::WrongPassphrase { .. })
-    });
+    check("\"passes\": 3", "\"passes\": 4", |e| matches!(e, SealError::WrongPassphrase { .. }));
 }
 
 #[test]
 fn debug_shows_no_key() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(
-        format!("{:?}", machine(&dir.path().join("k"), 1).unwrap()),
-        "Seal { name: Ends, .. }"
-    );
+    assert_eq!(format!("{:?}", machine(&dir.path().join("k"), 1).unwrap()), "Seal { name: Ends, .. }");
 }

@@ -34,15 +34,11 @@ fn signer() -> LocalSigner {
 }
 
 fn publish_permit() -> PublishPermit {
-    PublishPermit {
-        what: "krl version 7".to_owned(),
-    }
+    PublishPermit { what: "krl version 7".to_owned() }
 }
 
 fn verifies(signer: &LocalSigner, purpose: &'static str, message: &[u8], signature: &[u8]) -> bool {
-    UnparsedPublicKey::new(&ED25519, signer.public_key(purpose).unwrap())
-        .verify(message, signature)
-        .is_ok()
+    UnparsedPublicKey::new(&ED25519, signer.public_key(purpose).unwrap()).verify(message, signature).is_ok()
 }
 
 #[test]
@@ -51,11 +47,7 @@ fn what_the_permit_allows_is_signed_with_the_key_of_the_purpose() {
     let message = permit.not_after().micros().to_be_bytes();
     let signature = signer.issue(USER_CA, permit, &message).unwrap();
     for purpose in ALL {
-        assert_eq!(
-            verifies(&signer, purpose, &message, &signature.0),
-            purpose == USER_CA,
-            "{purpose}"
-        );
+        assert_eq!(verifies(&signer, purpose, &message, &signature.0), purpose == USER_CA, "{purpose}");
     }
 }
 
@@ -63,26 +55,16 @@ fn what_the_permit_allows_is_signed_with_the_key_of_the_purpose() {
 fn the_checker_has_the_last_word() {
     let (signer, permit) = (signer(), issue_permit(&ambient(2)));
     let later = (permit.not_after().micros() + 1).to_be_bytes();
-    assert_eq!(
-        signer.issue(USER_CA, permit, &later),
-        Err(SignError::Exceeds("it ends at another time".to_owned()))
-    );
+    assert_eq!(signer.issue(USER_CA, permit, &later), Err(SignError::Exceeds("it ends at another time".to_owned())));
 }
 
 #[test]
 fn the_user_ca_cannot_be_reached_through_publish() {
     let (signer, permit) = (signer(), issue_permit(&ambient(2)));
     // Not even with bytes that a permit would allow.
-    for message in [
-        permit.not_after().micros().to_be_bytes().as_slice(),
-        b"",
-        b"krl",
-    ] {
+    for message in [permit.not_after().micros().to_be_bytes().as_slice(), b"", b"krl"] {
         let refused = signer.publish(USER_CA, publish_permit(), message);
-        assert!(
-            matches!(refused, Err(SignError::WrongRoad { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(SignError::WrongRoad { .. })), "{refused:?}");
     }
 }
 
@@ -93,10 +75,7 @@ fn what_publishes_does_not_issue() {
         let signature = signer.publish(purpose, publish_permit(), b"list").unwrap();
         assert!(verifies(&signer, purpose, b"list", &signature.0));
         let refused = signer.issue(purpose, issue_permit(&ambient(2)), b"list");
-        assert!(
-            matches!(refused, Err(SignError::WrongRoad { .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(SignError::WrongRoad { .. })), "{refused:?}");
     }
 }
 
@@ -104,37 +83,21 @@ fn what_publishes_does_not_issue() {
 fn sealed_is_told_from_unknown_and_ends_go_on() {
     let mut keys = SignerKeys::generate(&ALL, &ambient(1));
     let krl = keys.pop().unwrap();
-    let signer = LocalSigner::new(vec![krl], checkers())
-        .unwrap()
-        .awaiting(&[HOST_CA]);
+    let signer = LocalSigner::new(vec![krl], checkers()).unwrap().awaiting(&[HOST_CA]);
     assert!(signer.is_sealed());
     for purpose in [USER_CA, HOST_CA] {
-        assert_eq!(
-            signer.public_key(purpose),
-            Err(SignError::Sealed),
-            "{purpose}"
-        );
+        assert_eq!(signer.public_key(purpose), Err(SignError::Sealed), "{purpose}");
     }
     let permit = issue_permit(&ambient(2));
     let message = permit.not_after().micros().to_be_bytes();
-    assert_eq!(
-        signer.issue(USER_CA, permit, &message),
-        Err(SignError::Sealed)
-    );
-    assert_eq!(
-        signer.public_key("tls"),
-        Err(SignError::NoKey("tls".to_owned()))
-    );
+    assert_eq!(signer.issue(USER_CA, permit, &message), Err(SignError::Sealed));
+    assert_eq!(signer.public_key("tls"), Err(SignError::NoKey("tls".to_owned())));
     // Revocation lists need no person.
     assert!(signer.publish(KRL, publish_permit(), b"list").is_ok());
 
     signer.unseal(keys).unwrap();
     assert!(!signer.is_sealed());
-    assert!(
-        signer
-            .issue(USER_CA, issue_permit(&ambient(2)), &message)
-            .is_ok()
-    );
+    assert!(signer.issue(USER_CA, issue_permit(&ambient(2)), &message).is_ok());
 }
 
 #[test]
@@ -142,27 +105,17 @@ fn keys_are_one_per_purpose_and_usable() {
     let twice = LocalSigner::new(SignerKeys::generate(&[KRL, KRL], &ambient(1)), Vec::new());
     assert_eq!(twice.unwrap_err(), SignerKeyError::Twice { purpose: KRL });
     let twice = LocalSigner::new(Vec::new(), [checkers(), checkers()].concat());
-    assert_eq!(
-        twice.unwrap_err(),
-        SignerKeyError::Twice { purpose: USER_CA }
-    );
+    assert_eq!(twice.unwrap_err(), SignerKeyError::Twice { purpose: USER_CA });
 
     let signer = signer();
     let own = signer.public_key(USER_CA).unwrap();
     let refused = signer.unseal(SignerKeys::generate(&["fresh", USER_CA], &ambient(5)));
     assert_eq!(refused, Err(SignerKeyError::Twice { purpose: USER_CA }));
-    assert_eq!(
-        signer.public_key(USER_CA),
-        Ok(own),
-        "a key is never replaced"
-    );
+    assert_eq!(signer.public_key(USER_CA), Ok(own), "a key is never replaced");
     assert!(signer.public_key("fresh").is_err(), "all or none");
     for length in [0, 31, 33, 64] {
         let unusable = LocalSigner::new(vec![(KRL, Secret::new(vec![1; length]))], Vec::new());
-        assert_eq!(
-            unusable.unwrap_err(),
-            SignerKeyError::Unusable { purpose: KRL }
-        );
+        assert_eq!(unusable.unwrap_err(), SignerKeyError::Unusable { purpose: KRL });
     }
 }
 

@@ -11,13 +11,7 @@ use crate::ambient;
 fn mint(kind: BearerKind, seed: u64) -> (TokenId, String) {
     let ambient = ambient(seed);
     let id = ambient.id();
-    (
-        id,
-        Bearer::mint(kind, id, &ambient)
-            .into_secret()
-            .reveal()
-            .to_string(),
-    )
+    (id, Bearer::mint(kind, id, &ambient).into_secret().reveal().to_string())
 }
 
 fn pepper(seed: u64) -> Pepper {
@@ -34,10 +28,7 @@ fn a_token_says_what_it_is() {
     for kind in BearerKind::ALL {
         let (id, text) = mint(kind, 1);
         assert_eq!(text.len(), LENGTH);
-        assert!(
-            text.starts_with(&format!("wane_{}_{}_", kind.letter(), id.suffix())),
-            "{text}"
-        );
+        assert!(text.starts_with(&format!("wane_{}_{}_", kind.letter(), id.suffix())), "{text}");
         let read = Bearer::parse(&text).unwrap();
         assert_eq!((read.kind(), read.id()), (kind, id));
         assert_eq!(*read.into_secret().reveal(), text);
@@ -49,14 +40,7 @@ fn a_token_of_one_kind_is_none_of_another() {
     for kind in BearerKind::ALL {
         for wanted in BearerKind::ALL {
             let got = Bearer::parse_as(wanted, &mint(kind, 1).1).map(|b| b.kind());
-            assert_eq!(
-                got,
-                if kind == wanted {
-                    Ok(kind)
-                } else {
-                    Err(BearerError::OtherKind { wanted })
-                }
-            );
+            assert_eq!(got, if kind == wanted { Ok(kind) } else { Err(BearerError::OtherKind { wanted }) });
         }
     }
 }
@@ -65,26 +49,17 @@ fn a_token_of_one_kind_is_none_of_another() {
 fn no_variant_of_a_token_is_a_token() {
     let (_, text) = mint(BearerKind::Session, 1);
     let refused = |variant: &str| {
-        assert_eq!(
-            Bearer::parse(variant).map(|b| b.kind()),
-            Err(BearerError::Malformed),
-            "{variant:?}"
-        );
+        assert_eq!(Bearer::parse(variant).map(|b| b.kind()), Err(BearerError::Malformed), "{variant:?}");
     };
     for at in 0..text.len() {
         refused(&text[..at]);
         refused(&text[at + 1..]);
         refused(&format!("{}{}", &text[..at], &text[at + 1..]));
-        for other in (0x20..0x7f_u8)
-            .map(char::from)
-            .filter(|c| *c != text.as_bytes()[at] as char)
-        {
+        for other in (0x20..0x7f_u8).map(char::from).filter(|c| *c != text.as_bytes()[at] as char) {
             refused(&format!("{}{other}{}", &text[..at], &text[at + 1..]));
         }
     }
-    for extra in [
-        " ", "\t", "\n", "\r\n", "\0", "=", "_", "0", "a", ".", "\u{a0}", "\u{feff}", "\u{200b}",
-    ] {
+    for extra in [" ", "\t", "\n", "\r\n", "\0", "=", "_", "0", "a", ".", "\u{a0}", "\u{feff}", "\u{200b}"] {
         for at in 0..=text.len() {
             refused(&format!("{}{extra}{}", &text[..at], &text[at..]));
         }
@@ -101,17 +76,11 @@ fn a_fitting_checksum_does_not_excuse_another_spelling() {
     let (body, _) = text.rsplit_once('_').unwrap();
     assert_eq!(summed(body), text);
     let parts: Vec<&str> = body.split('_').collect();
-    let [_, _, id, secret] = parts[..] else {
-        unreachable!("four parts")
-    };
+    let [_, _, id, secret] = parts[..] else { unreachable!("four parts") };
     let tail = &secret[..51];
     let check = |body: String| {
         let variant = summed(&body);
-        assert_eq!(
-            Bearer::parse(&variant).map(|b| b.kind()),
-            Err(BearerError::Malformed),
-            "{variant}"
-        );
+        assert_eq!(Bearer::parse(&variant).map(|b| b.kind()), Err(BearerError::Malformed), "{variant}");
     };
     check(format!("WANE_s_{id}_{secret}"));
     check(format!("wane_S_{id}_{secret}"));
@@ -175,16 +144,12 @@ fn a_pepper_has_its_length() {
 fn neither_debug_nor_errors_show_a_secret() {
     let (id, text) = mint(BearerKind::Enrol, 1);
     let bearer = Bearer::parse(&text).unwrap();
-    assert_eq!(
-        format!("{bearer:?}"),
-        format!("Bearer {{ kind: Enrol, id: {id}, .. }}")
-    );
+    assert_eq!(format!("{bearer:?}"), format!("Bearer {{ kind: Enrol, id: {id}, .. }}"));
     assert_eq!(format!("{:?}", pepper(1)), "Pepper(…)");
     let secret = text.rsplit('_').nth(1).unwrap();
-    for error in [
-        Bearer::parse(&format!("{text} ")).unwrap_err(),
-        Bearer::parse_as(BearerKind::Host, &text).unwrap_err(),
-    ] {
+    for error in
+        [Bearer::parse(&format!("{text} ")).unwrap_err(), Bearer::parse_as(BearerKind::Host, &text).unwrap_err()]
+    {
         assert!(!format!("{error} {error:?}").contains(secret));
     }
 }
