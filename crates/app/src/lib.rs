@@ -1,1 +1,257 @@
-//! Use-cases, one file each.
+//! The use-cases, one file each.
+//!
+//! Owns: the order of the one path everything takes (ask, judge, approve, mint, intend, create,
+//! read back, hand out, end). Refuses to know: HTTP, SQL, any particular kind of target.
+//!
+//! A use-case reads a snapshot, asks the pure rooms (`domain`, `policy`) what follows, and commits
+//! the result with its records in one transaction; if somebody else wrote first, it decides again.
+
+mod activate;
+mod approve;
+mod ask;
+mod auth;
+mod board;
+mod caller;
+mod catalogue;
+mod change;
+mod credential;
+mod directory;
+mod end;
+mod error;
+mod extend;
+mod hosts;
+mod judge;
+mod lock;
+mod log;
+mod policies;
+mod rejudge;
+mod story;
+mod targets;
+mod why;
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use wane_connector::Registry;
+use wane_domain::ambient::Ambient;
+use wane_domain::canonical::Digest;
+use wane_domain::id::{LeaseId, OrgId};
+use wane_domain::time::{Span, Time};
+use wane_domain::world::World;
+use wane_keys::envelope::Keyring;
+use wane_keys::password::{Cost, Hasher, PasswordError};
+use wane_keys::token::Pepper;
+use wane_policy::set::PolicySet;
+use wane_store::Store;
+
+pub use approve::{Narrower, WhoCould};
+pub use ask::{AskInput, MOST_DURATION};
+pub use auth::{Enrolled, SignedIn};
+pub use board::{DebtLine, LiveLine};
+pub use caller::Caller;
+pub use catalogue::{NewResource, NewRole, ResourceChange, RoleChange};
+pub use credential::HandedOut;
+pub use directory::{Membership, NewPerson, PersonChange};
+pub use end::{RevokeWhat, TryEnd};
+pub use error::{AppError, Class};
+pub use hosts::Joined;
+pub use judge::AskFacts;
+pub use lock::LockInput;
+pub use policies::Checked;
+pub use rejudge::rejudge_all;
+pub use story::{Story, StoryLine};
+pub use targets::{CheckedInventory, TargetHandle};
+pub use why::{Askable, WhyAnswer, WhyInput};
+
+/// Bounds a deployment sets.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open requests of one person.
+    pub open_requests: usize,
+    /// Live leases under one grant.
+    pub leases_per_grant: usize,
+    /// Password checks at once.
+    pub password_checks: usize,
+    /// The longest a signed-in session lasts.
+    pub session_max: Span,
+    /// How long one may be idle.
+    pub session_idle: Span,
+    /// The longest wait between tries to end something.
+    pub retry_cap: Span,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            open_requests: 50,
+            leases_per_grant: 16,
+            password_checks: 2,
+            session_max: Span::from_hours(8),
+            session_idle: Span::from_hours(1),
+            retry_cap: Span::from_secs(30),
+        }
+    }
+}
+
+/// What the binary hands over.
+#[expect(missing_debug_implementations, reason = "it is taken apart at once and holds keys")]
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The kinds.
+    pub kinds: Registry,
+    /// Clock and entropy.
+    pub ambient: Ambient,
+    /// The organisation.
+    pub org: OrgId,
+    /// Opens unattended: connector credentials, what ends need.
+    pub ends: Keyring,
+    /// Opens with the issuing seal: sign-in secrets.
+    pub issuing: Keyring,
+    /// For bearer tokens.
+    pub pepper: Pepper,
+    /// What password hashing costs.
+    pub cost: Cost,
+    /// IANA time zone that policies see as local time.
+    pub zone: jiff::tz::TimeZone,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// The use-cases.
+pub struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) kinds: Registry,
+    pub(crate) ambient: Ambient,
+    pub(crate) org: OrgId,
+    pub(crate) ends: Keyring,
+    pub(crate) issuing: Keyring,
+    pub(crate) pepper: Pepper,
+    pub(crate) hasher: Hasher,
+    pub(crate) checks: tokio::sync::Semaphore,
+    pub(crate) zone: jiff::tz::TimeZone,
+    pub(crate) limits: Limits,
+    policy: RwLock<Option<(Digest, Arc<PolicySet>)>>,
+    /// Woken when something is due sooner than was known.
+    nudge: tokio::sync::Notify,
+    /// Credentials signed since the last look, which a target is yet to be seen accepting.
+    unconfirmed: Mutex<Vec<LeaseId>>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("org", &self.org).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// When the password hasher cannot be set up.
+    pub fn new(parts: Parts) -> Result<Self, PasswordError> {
+        let checks = tokio::sync::Semaphore::new(parts.limits.password_checks);
+        let hasher = Hasher::new(parts.cost, &parts.ambient)?;
+        Ok(Self {
+            store: parts.store,
+            kinds: parts.kinds,
+            ambient: parts.ambient,
+            org: parts.org,
+            ends: parts.ends,
+            issuing: parts.issuing,
+            pepper: parts.pepper,
+            hasher,
+            checks,
+            zone: parts.zone,
+            limits: parts.limits,
+            policy: RwLock::new(None),
+            nudge: tokio::sync::Notify::new(),
+            unconfirmed: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.ambient.now()
+    }
+
+    /// The bounds in force.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The kinds.
+    #[must_use]
+    pub fn kinds(&self) -> &Registry {
+        &self.kinds
+    }
+
+    /// The world as it is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn world(&self) -> Result<Arc<World>, AppError> {
+        Ok(self.store.world().await?)
+    }
+
+    /// Waits until something may be due sooner than was known.
+    pub async fn nudged(&self) {
+        self.nudge.notified().await;
+    }
+
+    /// Something may be due sooner than was known.
+    pub(crate) fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Remembers that a target should be asked whether it accepts what was signed.
+    pub(crate) fn to_confirm(&self, lease: LeaseId) {
+        if let Ok(mut list) = self.unconfirmed.lock() {
+            list.push(lease);
+        }
+    }
+
+    /// Credentials signed since the last call.
+    #[must_use]
+    pub fn take_unconfirmed(&self) -> Vec<LeaseId> {
+        self.unconfirmed.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default()
+    }
+
+    /// The policy set in force, compiled once per version.
+    pub(crate) fn policy(&self, world: &World) -> Result<Arc<PolicySet>, AppError> {
+        let poisoned = |_| AppError::Fault("the policy cache is poisoned".to_owned());
+        if let Some((digest, set)) = self.policy.read().map_err(poisoned)?.as_ref()
+            && *digest == world.policy.digest
+        {
+            return Ok(Arc::clone(set));
+        }
+        let set = self.compile(&world.policy.text)?;
+        *self.policy.write().map_err(|_| AppError::Fault("the policy cache is poisoned".to_owned()))? =
+            Some((world.policy.digest, Arc::clone(&set)));
+        Ok(set)
+    }
+}
+
+/// How often a decision is made again because somebody else wrote first.
+pub(crate) const TRIES: usize = 16;
+
+/// Makes a decision again while its commit conflicts.
+macro_rules! decide {
+    ($body:expr) => {{
+        let mut tries = 0;
+        loop {
+            match $body.await {
+                Err($crate::error::AppError::Contended) if tries < $crate::TRIES => tries += 1,
+                done => break done,
+            }
+        }
+    }};
+}
+pub(crate) use decide;

@@ -1,0 +1,111 @@
+//! Beginning to use a grant: policy judged again, the clock of the access started.
+
+use wane_audit::Actor;
+use wane_domain::catalogue::{Resource, Role};
+use wane_domain::decision::{Permit, Why};
+use wane_domain::grant::{Grant, GrantEvent, GrantState};
+use wane_domain::id::GrantId;
+use wane_domain::time::Time;
+use wane_domain::world::World;
+use wane_policy::schema::Action;
+use wane_store::{Put, Versioned, Write};
+
+use crate::caller::Caller;
+use crate::change::about_grant;
+use crate::error::AppError;
+use crate::judge::{AskFacts, Rejudged};
+use crate::{App, decide};
+
+impl App {
+    /// Activates a scheduled grant; an active one stays as it is.
+    ///
+    /// # Errors
+    /// When it is not the caller's, its window is not open, or policy refuses now.
+    pub async fn activate(&self, caller: &Caller, id: GrantId) -> Result<Grant, AppError> {
+        let grant = decide!(async {
+            let world = self.world().await?;
+            let now = self.now();
+            let seen = self.held_grant(caller, &world, id).await?;
+            if !matches!(seen.value.state, GrantState::Scheduled) {
+                seen.value.usable_until(now)?;
+                return Ok(seen.value);
+            }
+            let permit = self.permit_to_use(caller, &world, &seen.value, now)?;
+            let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+            let (active, fact) = seen.value.clone().apply(GrantEvent::Activate(permit), now)?;
+            change.fact(about_grant(&active), fact);
+            change.write(Write::Grant(Put::over(&seen, active.clone())));
+            change.commit().await?;
+            Ok(active)
+        })?;
+        self.nudge();
+        Ok(grant)
+    }
+
+    /// Judges a grant's use now: person, lock, role as it was approved, policy, age of the last proof.
+    pub(crate) fn permit_to_use(
+        &self,
+        caller: &Caller,
+        world: &World,
+        grant: &Grant,
+        now: Time,
+    ) -> Result<Permit, AppError> {
+        let refused = |reasons| AppError::Refused { reasons };
+        if !world.is_active(grant.holder) {
+            return Err(refused(vec![Why::Disabled]));
+        }
+        if let Some(lock) = world.lock_on(grant.holder, grant.item.resource, grant.item.role, Some(grant.id)) {
+            return Err(refused(vec![Why::Locked { lock: lock.id.to_string() }]));
+        }
+        let (resource, role) = self.grant_parts(world, grant)?;
+        if role.digest()? != grant.item.role_digest {
+            let missing = format!("role `{}` was redefined after this was approved; ask again", role.name);
+            return Err(refused(vec![Why::TermsNotMet { missing }]));
+        }
+        let facts = AskFacts::of_grant(grant, now).proven(caller.proof_age(now), &caller.proof);
+        match self.rejudge(world, grant.holder, &resource, &role, &facts, &grant.approvals)? {
+            Rejudged::Keeps(permit) => Ok(permit),
+            Rejudged::Lost(missing) => Err(refused(vec![Why::TermsNotMet { missing }])),
+        }
+    }
+
+    /// A grant that the caller holds.
+    pub(crate) async fn held_grant(
+        &self,
+        caller: &Caller,
+        world: &World,
+        id: GrantId,
+    ) -> Result<Versioned<Grant>, AppError> {
+        let seen = self.grant_for(caller, world, id).await?;
+        if seen.value.holder == caller.person {
+            Ok(seen)
+        } else {
+            Err(AppError::NotAllowed { what: "use somebody else's grant" })
+        }
+    }
+
+    /// A grant, if the caller may see it: it is theirs, they approved it, or they may read all access.
+    ///
+    /// # Errors
+    /// When there is none that the caller may see.
+    pub async fn grant_for(&self, caller: &Caller, world: &World, id: GrantId) -> Result<Versioned<Grant>, AppError> {
+        let missing = || AppError::missing("grant", id);
+        let seen = self.store.grant(id).await?.ok_or_else(missing)?;
+        let party =
+            seen.value.holder == caller.person || seen.value.approvals.iter().any(|a| a.approver == caller.person);
+        if party || self.allows(caller, world, Action::ReadAccess)? { Ok(seen) } else { Err(missing()) }
+    }
+
+    /// The resource and role of a grant.
+    ///
+    /// # Errors
+    /// When either was removed.
+    pub fn grant_parts(&self, world: &World, grant: &Grant) -> Result<(Resource, Role), AppError> {
+        let resource = world
+            .resources
+            .get(&grant.item.resource)
+            .ok_or_else(|| AppError::missing("resource", grant.item.resource))?;
+        let role = world.roles.get(&grant.item.role).ok_or_else(|| AppError::missing("role", grant.item.role))?;
+        Ok((resource.clone(), role.clone()))
+    }
+}

@@ -1,0 +1,300 @@
+//! Asking for access: the answer (granted, who must approve, denied and why) comes in the same call.
+
+use wane_audit::Actor;
+use wane_domain::catalogue::{Resource, Role};
+use wane_domain::decision::{Decision, Permit, Why};
+use wane_domain::directory::Person;
+use wane_domain::grant::{Grant, GrantEvent};
+use wane_domain::id::{GrantId, RequestId};
+use wane_domain::request::{AccessRequest, Ask, AskItem, MOST_ITEMS, Opening, Start};
+use wane_domain::terms::Terms;
+use wane_domain::text::{Reason, Ticket};
+use wane_domain::time::{Span, Time};
+use wane_domain::world::World;
+use wane_store::{GrantFilter, GrantPhase, Put, RequestFilter, Slice, Write};
+
+use crate::caller::Caller;
+use crate::change::{Change, about_grant, about_request};
+use crate::error::AppError;
+use crate::judge::AskFacts;
+use crate::{App, decide};
+
+/// No single ask is longer than this, whatever policy says.
+pub const MOST_DURATION: Span = Span::from_hours(24 * 366);
+
+/// How long a request with several paths waits if no path says.
+const DEFAULT_APPROVAL_WINDOW: Span = Span::from_hours(24);
+
+/// What somebody asks for.
+#[derive(Clone, Debug)]
+pub struct AskInput {
+    /// Resource and role names.
+    pub items: Vec<(String, String)>,
+    /// For whom, if not for oneself.
+    pub for_person: Option<String>,
+    /// For how long.
+    pub duration: Span,
+    /// From when; now if left out.
+    pub start: Option<Time>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Under which ticket.
+    pub ticket: Option<Ticket>,
+}
+
+/// How policy answered one item.
+enum Answer {
+    Path { terms: Terms, path: String, permit: Permit },
+    Covered(GrantId),
+    Denied(Vec<Why>),
+}
+
+impl App {
+    /// Freezes an ask, judges it, and grants at once what policy alone grants.
+    ///
+    /// # Errors
+    /// When a name does not resolve, the input is unusable, or the caller may not ask for others.
+    pub async fn request_access(&self, caller: &Caller, input: AskInput) -> Result<AccessRequest, AppError> {
+        check_input(&input, self.now())?;
+        decide!(self.try_request(caller, &input))
+    }
+
+    async fn try_request(&self, caller: &Caller, input: &AskInput) -> Result<AccessRequest, AppError> {
+        let world = self.world().await?;
+        let now = self.now();
+        let beneficiary = match &input.for_person {
+            Some(name) if *name != caller.name.as_str() => {
+                let person = world.person(name).ok_or_else(|| AppError::missing("person", name))?;
+                // Managers ask for those they manage; others who enter people may too.
+                if person.manager != Some(caller.person) {
+                    self.allow(caller, &world, wane_policy::schema::Action::ManageDirectory)?;
+                }
+                person
+            }
+            Some(_) | None => world.people.get(&caller.person).ok_or(AppError::SignedOut)?,
+        };
+        self.check_open_requests(caller).await?;
+        let pairs = resolve(&world, &input.items)?;
+        let facts = AskFacts::of(input, caller.proof_age(now), &caller.proof, now);
+        let mut answers = Vec::with_capacity(pairs.len());
+        for (resource, role) in &pairs {
+            answers.push(self.answer(&world, beneficiary, resource, role, &facts).await?);
+        }
+        let ask = self.freeze(caller, beneficiary, &pairs, input)?;
+        let (openings, permits): (Vec<_>, Vec<_>) = answers.into_iter().map(split).unzip();
+        let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+        let lapses = now.plus(approval_window(&openings));
+        let (mut request, opened) = AccessRequest::open(self.ambient.id::<RequestId>(), ask, openings, now, lapses)?;
+        change.fact(about_request(&request, None), opened);
+        for (index, permit) in permits.into_iter().enumerate() {
+            let Some(permit) = permit else { continue };
+            let again = match input.start {
+                // A grant from now on is usable at once; activation is its own judgement.
+                None => Some(self.permit_now(&world, beneficiary, pairs.get(index), &facts)?),
+                Some(_) => None,
+            };
+            request = self.mint(&mut change, request, index, permit, again, now)?;
+        }
+        change.write(Write::Request(Put::new(request.clone())));
+        change.commit().await?;
+        self.nudge();
+        Ok(request)
+    }
+
+    async fn answer(
+        &self,
+        world: &World,
+        person: &Person,
+        resource: &Resource,
+        role: &Role,
+        facts: &AskFacts,
+    ) -> Result<Answer, AppError> {
+        if let Some(lock) = world.lock_on(person.id, resource.id, role.id, None) {
+            return Ok(Answer::Denied(vec![Why::Locked { lock: lock.id.to_string() }]));
+        }
+        if !world.is_active(person.id) {
+            return Ok(Answer::Denied(vec![Why::Disabled]));
+        }
+        if let Some(grant) = self.covering(person, resource, role, facts).await? {
+            return Ok(Answer::Covered(grant));
+        }
+        Ok(match self.judge(world, person, resource, role, facts)? {
+            Decision::Deny(denial) => Answer::Denied(denial.reasons),
+            Decision::Permit(permit) => Answer::Path {
+                terms: permit.terms().clone(),
+                path: permit.basis().path.clone().unwrap_or_default(),
+                permit,
+            },
+        })
+    }
+
+    /// The live grant that already gives all that is asked, if there is one.
+    async fn covering(
+        &self,
+        person: &Person,
+        resource: &Resource,
+        role: &Role,
+        facts: &AskFacts,
+    ) -> Result<Option<GrantId>, AppError> {
+        if facts.start.is_some() {
+            return Ok(None);
+        }
+        let filter = GrantFilter {
+            holder: Some(person.id),
+            resource: Some(resource.id),
+            role: Some(role.id),
+            phases: vec![GrantPhase::Active],
+            ..GrantFilter::default()
+        };
+        let held = self.store.grants(filter, Slice::first(100)).await?;
+        let digest = role.digest()?;
+        Ok(held
+            .items
+            .iter()
+            .map(|g| &g.value)
+            .find(|g| {
+                g.item.role_digest == digest
+                    && g.usable_until(facts.now).is_ok_and(|end| end >= facts.now.plus(facts.duration))
+            })
+            .map(|g| g.id))
+    }
+
+    fn permit_now(
+        &self,
+        world: &World,
+        person: &Person,
+        pair: Option<&(Resource, Role)>,
+        facts: &AskFacts,
+    ) -> Result<Permit, AppError> {
+        let (resource, role) = pair.ok_or_else(|| AppError::Fault("an item lost its resource".to_owned()))?;
+        match self.judge(world, person, resource, role, facts)? {
+            Decision::Permit(permit) => Ok(permit),
+            Decision::Deny(denial) => Err(AppError::Refused { reasons: denial.reasons }),
+        }
+    }
+
+    /// Mints the grant of an approved item, and activates it if a second permit is given.
+    pub(crate) fn mint(
+        &self,
+        change: &mut Change<'_>,
+        request: AccessRequest,
+        index: usize,
+        permit: Permit,
+        activate: Option<Permit>,
+        now: Time,
+    ) -> Result<AccessRequest, AppError> {
+        let (request, approved) = request.mint_from(index, self.ambient.id::<GrantId>())?;
+        let (mut grant, minted) = Grant::mint(approved, permit, now)?;
+        change.fact(about_grant(&grant), minted);
+        if let Some(permit) = activate {
+            let (active, activated) = grant.apply(GrantEvent::Activate(permit), now)?;
+            change.fact(about_grant(&active), activated);
+            grant = active;
+        }
+        change.write(Write::Grant(Put::new(grant)));
+        Ok(request)
+    }
+
+    fn freeze(
+        &self,
+        caller: &Caller,
+        beneficiary: &Person,
+        pairs: &[(Resource, Role)],
+        input: &AskInput,
+    ) -> Result<Ask, AppError> {
+        let items = pairs
+            .iter()
+            .map(|(resource, role)| Ok(AskItem { resource: resource.id, role: role.id, role_digest: role.digest()? }))
+            .collect::<Result<Vec<_>, AppError>>()?;
+        Ok(Ask {
+            org: self.org,
+            requester: caller.person,
+            beneficiary: beneficiary.id,
+            items,
+            start: input.start.map_or(Start::Now, Start::At),
+            duration: input.duration,
+            justification: input.reason.clone(),
+            ticket: input.ticket.clone(),
+            parent: None,
+            nonce: self.nonce(),
+        })
+    }
+
+    /// 16 random bytes, hexadecimal.
+    pub(crate) fn nonce(&self) -> String {
+        self.ambient.bytes::<16>().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    async fn check_open_requests(&self, caller: &Caller) -> Result<(), AppError> {
+        let filter = RequestFilter { person: Some(caller.person), waiting: Some(true) };
+        let most = self.limits.open_requests;
+        let limit = u32::try_from(most).unwrap_or(u32::MAX).clamp(1, 1000);
+        let have = self.store.requests(filter, Slice::first(limit)).await?.items.len();
+        if have >= most { Err(AppError::TooMany { have, most }) } else { Ok(()) }
+    }
+}
+
+fn split(answer: Answer) -> (Opening, Option<Permit>) {
+    match answer {
+        Answer::Path { terms, path, permit } => {
+            let at_once = terms.stages.is_empty().then_some(permit);
+            (Opening::Path { terms, path }, at_once)
+        }
+        Answer::Covered(grant) => (Opening::Covered { grant }, None),
+        Answer::Denied(reasons) => {
+            let reason = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            (Opening::Denied { reason }, None)
+        }
+    }
+}
+
+/// The shortest wait that any of the paths allows.
+fn approval_window(openings: &[Opening]) -> Span {
+    openings
+        .iter()
+        .filter_map(|o| match o {
+            Opening::Path { terms, .. } => Some(terms.approval_window),
+            Opening::Covered { .. } | Opening::Denied { .. } => None,
+        })
+        .min()
+        .unwrap_or(DEFAULT_APPROVAL_WINDOW)
+}
+
+fn check_input(input: &AskInput, now: Time) -> Result<(), AppError> {
+    if input.items.is_empty() || input.items.len() > MOST_ITEMS {
+        return Err(AppError::invalid(
+            "items",
+            format!("ask for 1 to {MOST_ITEMS} roles at once, not {}", input.items.len()),
+        ));
+    }
+    if input.duration == Span::ZERO || input.duration > MOST_DURATION {
+        return Err(AppError::invalid("duration", format!("ask for more than nothing and at most {MOST_DURATION}")));
+    }
+    if let Some(start) = input.start
+        && (start <= now || start > now.plus(MOST_DURATION))
+    {
+        return Err(AppError::invalid(
+            "start",
+            format!("`{start}` is not ahead of us within a year; leave it out to start now"),
+        ));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    match input.items.iter().find(|item| !seen.insert(*item)) {
+        Some((resource, role)) => {
+            Err(AppError::invalid("items", format!("`{role}` on `{resource}` is asked for twice")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Resolves resource and role names.
+pub(crate) fn resolve(world: &World, items: &[(String, String)]) -> Result<Vec<(Resource, Role)>, AppError> {
+    items
+        .iter()
+        .map(|(resource, role)| {
+            let found = world.resource(resource).ok_or_else(|| AppError::missing("resource", resource))?;
+            let role = world.role(&found.kind, role).ok_or_else(|| AppError::missing("role", role))?;
+            Ok((found.clone(), role.clone()))
+        })
+        .collect()
+}

@@ -1,0 +1,56 @@
+//! Who is calling, and whether policy lets them.
+
+use wane_domain::id::{PersonId, TokenId};
+use wane_domain::text::Name;
+use wane_domain::time::{Span, Time};
+use wane_domain::world::World;
+use wane_policy::schema::Action;
+
+use crate::App;
+use crate::error::AppError;
+
+/// A signed-in person.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub person: PersonId,
+    /// Their name.
+    pub name: Name,
+    /// The session.
+    pub token: TokenId,
+    /// When identity was last proved.
+    pub proved: Time,
+    /// How: `password` or `password+totp`.
+    pub proof: String,
+    /// When the session ends at the latest.
+    pub expires: Time,
+}
+
+impl Caller {
+    /// How old the last proof of identity is.
+    #[must_use]
+    pub fn proof_age(&self, now: Time) -> Span {
+        now.since(self.proved)
+    }
+}
+
+impl App {
+    /// Refuses unless policy permits the caller this action.
+    ///
+    /// # Errors
+    /// When it does not, or cannot say.
+    pub fn allow(&self, caller: &Caller, world: &World, action: Action) -> Result<(), AppError> {
+        if self.allows(caller, world, action)? { Ok(()) } else { Err(AppError::NotAllowed { what: action.name() }) }
+    }
+
+    /// Whether policy permits the caller this action.
+    ///
+    /// # Errors
+    /// When the policy set cannot be used.
+    pub fn allows(&self, caller: &Caller, world: &World, action: Action) -> Result<bool, AppError> {
+        if !world.is_active(caller.person) {
+            return Ok(false);
+        }
+        self.judge_action(world, caller.person, &caller.proof, caller.proof_age(self.now()), action)
+    }
+}

@@ -1,0 +1,265 @@
+//! Handing out a credential or account under a grant.
+//!
+//! Two roads. What is only *signed* commits intent, lease and record once, then leaves. What is
+//! *made* at a target commits its intent first, is made and read back, commits again, then leaves.
+//! INVARIANT: no secret leaves before its record is on disk, and none leaves for a grant that ended
+//! meanwhile (held by `a_grant_that_ends_meanwhile_hands_nothing_out`).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wane_audit::{Actor, Outcome};
+use wane_connector::{ConnectError, Handed};
+use wane_domain::decision::Permit;
+use wane_domain::grant::Grant;
+use wane_domain::id::{GrantId, LeaseId};
+use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
+use wane_domain::secret::SecretOnce;
+use wane_domain::time::Time;
+use wane_domain::world::World;
+use wane_store::{Issuance, Put, Seen, Versioned, Write};
+
+use crate::caller::Caller;
+use crate::change::{about_grant, about_lease};
+use crate::error::AppError;
+use crate::targets::TargetHandle;
+use crate::{App, decide};
+
+/// A kind bounds its own calls; this bounds the kind.
+const LONGEST_CREATE: Duration = Duration::from_secs(30);
+
+/// What the holder gets.
+#[derive(Debug)]
+pub struct HandedOut {
+    /// The lease it hangs under.
+    pub lease: LeaseId,
+    /// Not secret: address, user, certificate.
+    pub public: Value,
+    /// The secret, once.
+    pub secret: Option<SecretOnce>,
+    /// When it stops working by itself.
+    pub not_after: Option<Time>,
+    /// When the grant ends.
+    pub grant_end: Time,
+}
+
+impl App {
+    /// Hands out what a grant gives: activates it if need be, judges again, makes or signs, records, hands over.
+    ///
+    /// # Errors
+    /// When the grant is not the caller's or not usable, policy refuses, or the target does.
+    pub async fn hand_out(&self, caller: &Caller, id: GrantId, input: &Value) -> Result<HandedOut, AppError> {
+        self.activate(caller, id).await?;
+        let world = self.world().await?;
+        let grant = self.held_grant(caller, &world, id).await?;
+        let handle = self.target(grant.value.item.resource).await?;
+        match handle.kind.gives() {
+            LeaseKind::Credential => decide!(self.sign(caller, id, &handle, input)),
+            LeaseKind::Account => self.make(caller, id, &handle).await,
+        }
+    }
+
+    async fn sign(
+        &self,
+        caller: &Caller,
+        id: GrantId,
+        handle: &TargetHandle,
+        input: &Value,
+    ) -> Result<HandedOut, AppError> {
+        let world = self.world().await?;
+        let now = self.now();
+        let seen = self.held_grant(caller, &world, id).await?;
+        let permit = self.permit_to_use(caller, &world, &seen.value, now)?;
+        let (_, role) = self.grant_parts(&world, &seen.value)?;
+        let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+        let (lease, put) = match self.live_lease(id, LeaseKind::Credential).await? {
+            Some(lease) => (lease.value.clone(), Seen::Generation(lease.generation)),
+            None => {
+                let (lease, fact) =
+                    seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Credential, now)?;
+                change.fact(about_lease(&lease, Some(&seen.value)), fact);
+                (lease, Seen::Nothing)
+            }
+        };
+        let serial = self.store.next_serial().await?;
+        let right = seen.value.issue_permit(&lease, permit, now)?;
+        let issuer = handle
+            .kind
+            .issuer()
+            .ok_or_else(|| AppError::Fault(format!("kind `{}` issues nothing", handle.kind.name())))?;
+        let issued = issuer.issue(&handle.target(now), &role, &lease, right, input, serial)?;
+        let not_after = issued.handed.not_after.unwrap_or(lease.end);
+        let event = match put {
+            Seen::Nothing => LeaseEvent::Made { object: None, notes: issued.notes },
+            Seen::Generation(_) => LeaseEvent::Reissued { notes: issued.notes },
+        };
+        let (lease, fact) = lease.apply(event, now)?;
+        let about = about_lease(&lease, Some(&seen.value));
+        change.fact(about.clone(), fact);
+        change.note(
+            "credential.issued",
+            Outcome::Done,
+            about,
+            json!({ "serial": serial, "issued": issued.inventory, "not_after": not_after }),
+        );
+        let (row, kind) = (lease.clone(), handle.resource.kind.clone());
+        change.write(Write::Lease(Put { value: row, seen: put }));
+        change.write(Write::Issuance(Issuance {
+            serial,
+            lease: lease.id,
+            grant: id,
+            kind,
+            at: now,
+            not_after,
+            detail: issued.inventory,
+        }));
+        // Written back unchanged, so that a grant that ended meanwhile makes this conflict.
+        change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
+        change.commit().await?;
+        if lease.confirmed.is_none() {
+            self.to_confirm(lease.id);
+        }
+        self.nudge();
+        handed(&lease, &seen.value, issued.handed, now)
+    }
+
+    async fn make(&self, caller: &Caller, id: GrantId, handle: &TargetHandle) -> Result<HandedOut, AppError> {
+        let (intent, grant, permit) = decide!(self.intend(caller, id, handle))?;
+        let world = self.world().await?;
+        let (_, role) = self.grant_parts(&world, &grant)?;
+        let now = self.now();
+        let right = grant.issue_permit(&intent.value, permit, now)?;
+        let effects = handle.kind.effects();
+        let target = handle.target(now);
+        let made = tokio::time::timeout(LONGEST_CREATE, effects.create(&target, &role, &intent.value, right))
+            .await
+            .unwrap_or_else(|_| {
+                Err(ConnectError::Unreachable {
+                    target: handle.resource.name.to_string(),
+                    why: "it took longer than 30 s".to_owned(),
+                })
+            });
+        match made {
+            Ok(created) => {
+                let event = match intent.value.state {
+                    LeaseState::Live { .. } => LeaseEvent::Reissued { notes: created.notes },
+                    LeaseState::Intended | LeaseState::Revoking { .. } | LeaseState::Gone { .. } => {
+                        LeaseEvent::Made { object: created.object, notes: created.notes }
+                    }
+                };
+                let now = self.now();
+                let mut change = self.change(Actor::Person(caller.person), now);
+                let (lease, fact) = intent.value.clone().apply(event, now)?;
+                change.fact(about_lease(&lease, Some(&grant)), fact);
+                change.write(Write::Lease(Put::over(&intent, lease.clone())));
+                // A lease that was ended meanwhile conflicts here; its secret goes nowhere and its end is under way.
+                change.commit().await?;
+                self.nudge();
+                handed(&lease, &grant, created.handed, now)
+            }
+            Err(error) => {
+                // An existing account stays as it was; a half-made one is ended by what is already written down.
+                if matches!(intent.value.state, LeaseState::Intended) {
+                    self.give_up(&intent, &grant, &error).await?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Writes down what is about to be made; an account that exists already is used again.
+    async fn intend(
+        &self,
+        caller: &Caller,
+        id: GrantId,
+        handle: &TargetHandle,
+    ) -> Result<(Versioned<Lease>, Grant, Permit), AppError> {
+        let world: &World = &*self.world().await?;
+        let now = self.now();
+        let seen = self.held_grant(caller, world, id).await?;
+        let permit = self.permit_to_use(caller, world, &seen.value, now)?;
+        if let Some(lease) = self.live_lease(id, LeaseKind::Account).await? {
+            return Ok((lease, seen.value, permit));
+        }
+        let open = self.open_leases(id).await?;
+        if open.len() >= self.limits.leases_per_grant {
+            return Err(AppError::TooMany { have: open.len(), most: self.limits.leases_per_grant });
+        }
+        let mut change = self.change_at(Actor::Person(caller.person), world, now);
+        let (lease, fact) =
+            seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Account, now)?;
+        change.fact(about_lease(&lease, Some(&seen.value)), fact);
+        change.write(Write::Lease(Put::new(lease.clone())));
+        change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
+        change.commit().await?;
+        Ok((Versioned { value: lease, generation: 1 }, seen.value, permit))
+    }
+
+    async fn give_up(&self, intent: &Versioned<Lease>, grant: &Grant, error: &ConnectError) -> Result<(), AppError> {
+        let now = self.now();
+        let mut change = self.change(Actor::System, now);
+        let about = about_lease(&intent.value, Some(grant));
+        change.note(
+            "lease.create_failed",
+            Outcome::Failed,
+            about.clone(),
+            json!({ "lease": intent.value.id, "met": error.to_string() }),
+        );
+        let (lease, fact) = intent.value.clone().apply(LeaseEvent::End, now)?;
+        change.fact(about, fact);
+        change.write(Write::Lease(Put::over(intent, lease)));
+        match change.commit().await {
+            // Somebody ended it already.
+            Ok(_) | Err(AppError::Contended) => {}
+            Err(error) => return Err(error),
+        }
+        self.nudge();
+        Ok(())
+    }
+
+    /// The live lease of this sort under a grant.
+    async fn live_lease(&self, grant: GrantId, what: LeaseKind) -> Result<Option<Versioned<Lease>>, AppError> {
+        let open = self.open_leases(grant).await?;
+        Ok(open.into_iter().find(|l| l.value.what == what && matches!(l.value.state, LeaseState::Live { .. })))
+    }
+
+    /// Ends the lease that a call handed a secret out under, because its answer cannot be given again.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn end_handed_out(&self, caller: &Caller, id: LeaseId) -> Result<(), AppError> {
+        decide!(async {
+            let now = self.now();
+            let Some(seen) = self.store.lease(id).await? else { return Ok(()) };
+            let wanted = matches!(seen.value.state, LeaseState::Intended | LeaseState::Live { .. });
+            if seen.value.holder != caller.person || !wanted {
+                return Ok(());
+            }
+            let grant = self.store.grant(seen.value.grant).await?;
+            let mut change = self.change(Actor::Person(caller.person), now);
+            let (lease, fact) = seen.value.clone().apply(LeaseEvent::End, now)?;
+            change.fact(about_lease(&lease, grant.as_ref().map(|g| &g.value)), fact);
+            if let Some(grant) = &grant {
+                change.note(
+                    "credential.replay_refused",
+                    Outcome::Denied,
+                    about_grant(&grant.value),
+                    json!({ "lease": id }),
+                );
+            }
+            change.write(Write::Lease(Put::over(&seen, lease)));
+            change.commit().await.map(|_| self.nudge())
+        })
+    }
+}
+
+fn handed(lease: &Lease, grant: &Grant, handed: Handed, now: Time) -> Result<HandedOut, AppError> {
+    let grant_end = grant.usable_until(now)?;
+    Ok(HandedOut {
+        lease: lease.id,
+        public: handed.public,
+        secret: handed.secret,
+        not_after: handed.not_after,
+        grant_end,
+    })
+}

@@ -1,0 +1,195 @@
+//! People and groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use wane_audit::{Actor, Outcome, Subjects};
+use wane_domain::directory::{Group, Person, Standing};
+use wane_domain::id::PersonId;
+use wane_domain::text::{Line, Name};
+use wane_policy::schema::Action;
+use wane_store::{Put, Seen, Write};
+
+use crate::caller::Caller;
+use crate::error::AppError;
+use crate::{App, decide};
+
+/// A person to be entered.
+#[derive(Clone, Debug)]
+pub struct NewPerson {
+    /// Login name.
+    pub name: Name,
+    /// The name people read.
+    pub display: Line,
+    /// Who manages them, by name.
+    pub manager: Option<String>,
+    /// Facts for policy.
+    pub attributes: BTreeMap<Name, Line>,
+}
+
+/// What changes about a person; what is none stays.
+#[derive(Clone, Debug, Default)]
+pub struct PersonChange {
+    /// The name people read.
+    pub display: Option<Line>,
+    /// Who manages them, by name; `Some(None)` for nobody.
+    pub manager: Option<Option<String>>,
+    /// All attributes.
+    pub attributes: Option<BTreeMap<Name, Line>>,
+    /// Whether they may do anything.
+    pub standing: Option<Standing>,
+}
+
+impl App {
+    /// Enters a person.
+    ///
+    /// # Errors
+    /// When policy does not let the caller, or the name is taken.
+    pub async fn add_person(&self, caller: &Caller, new: &NewPerson) -> Result<Person, AppError> {
+        decide!(async {
+            let world = self.world().await?;
+            self.allow(caller, &world, Action::ManageDirectory)?;
+            let now = self.now();
+            let manager = match &new.manager {
+                Some(name) => Some(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id),
+                None => None,
+            };
+            let person = Person {
+                id: self.ambient.id(),
+                name: new.name.clone(),
+                display: new.display.clone(),
+                manager,
+                attributes: new.attributes.clone(),
+                standing: Standing::Active,
+                since: now,
+            };
+            let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+            change.note("person.entered", Outcome::Done, about(person.id), json!({ "person": person }));
+            change.write(Write::Person(Put::new(person.clone())));
+            change.commit().await?;
+            Ok(person)
+        })
+    }
+
+    /// Changes a person. Disabling ends their sessions at once; what they hold ends with the next judgement of live grants.
+    ///
+    /// # Errors
+    /// When policy does not let the caller, or there is no such person.
+    pub async fn change_person(&self, caller: &Caller, name: &str, wanted: &PersonChange) -> Result<Person, AppError> {
+        let person = decide!(async {
+            let world = self.world().await?;
+            self.allow(caller, &world, Action::ManageDirectory)?;
+            let now = self.now();
+            let mut person = world.person(name).cloned().ok_or_else(|| AppError::missing("person", name))?;
+            if let Some(display) = &wanted.display {
+                person.display = display.clone();
+            }
+            if let Some(manager) = &wanted.manager {
+                person.manager = match manager {
+                    Some(name) => Some(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id),
+                    None => None,
+                };
+                if person.manager == Some(person.id) {
+                    return Err(AppError::invalid("manager", "nobody manages themselves"));
+                }
+            }
+            if let Some(attributes) = &wanted.attributes {
+                person.attributes = attributes.clone();
+            }
+            if let Some(standing) = wanted.standing {
+                person.standing = standing;
+            }
+            let seen = self.seen(person.id).await?;
+            let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+            change.note("person.changed", Outcome::Done, about(person.id), json!({ "person": person }));
+            change.write(Write::Person(Put { value: person.clone(), seen }));
+            if person.standing == Standing::Disabled {
+                for token in self.store.tokens_of(person.id).await? {
+                    change.write(Write::RemoveToken(token.value.id));
+                }
+            }
+            change.commit().await?;
+            Ok(person)
+        })?;
+        self.nudge();
+        Ok(person)
+    }
+
+    /// Makes a group, or changes its description.
+    ///
+    /// # Errors
+    /// When policy does not let the caller.
+    pub async fn put_group(&self, caller: &Caller, name: &Name, description: &Line) -> Result<Group, AppError> {
+        self.edit_group(caller, name, true, |group, _| {
+            group.description = description.clone();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Puts a person into a group, or takes them out.
+    ///
+    /// # Errors
+    /// When policy does not let the caller, or either does not exist.
+    pub async fn set_member(
+        &self,
+        caller: &Caller,
+        group: &Name,
+        person: &str,
+        member: Membership,
+    ) -> Result<Group, AppError> {
+        self.edit_group(caller, group, false, |group, world| {
+            let person = world.person(person).ok_or_else(|| AppError::missing("person", person))?;
+            match member {
+                Membership::In => group.members.insert(person.id),
+                Membership::Out => group.members.remove(&person.id),
+            };
+            Ok(())
+        })
+        .await
+    }
+
+    async fn edit_group(
+        &self,
+        caller: &Caller,
+        name: &Name,
+        make: bool,
+        edit: impl Fn(&mut Group, &wane_domain::world::World) -> Result<(), AppError>,
+    ) -> Result<Group, AppError> {
+        let group = decide!(async {
+            let world = self.world().await?;
+            self.allow(caller, &world, Action::ManageDirectory)?;
+            let now = self.now();
+            let (mut group, seen) = match world.group(name.as_str()) {
+                Some(group) => (group.clone(), self.seen(group.id).await?),
+                None if make => {
+                    let (id, description) =
+                        (self.ambient.id(), Line::try_from(String::new()).map_err(|e| AppError::Fault(e.to_string()))?);
+                    (Group { id, name: name.clone(), description, members: BTreeSet::new() }, Seen::Nothing)
+                }
+                None => return Err(AppError::missing("group", name)),
+            };
+            edit(&mut group, &world)?;
+            let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+            change.note("group.changed", Outcome::Done, Subjects::default(), json!({ "group": group }));
+            change.write(Write::Group(Put { value: group.clone(), seen }));
+            change.commit().await?;
+            Ok(group)
+        })?;
+        self.nudge();
+        Ok(group)
+    }
+}
+
+/// Whether somebody is to be in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// In it.
+    In,
+    /// Not in it.
+    Out,
+}
+
+fn about(person: PersonId) -> Subjects {
+    Subjects { person: Some(person), ..Subjects::default() }
+}

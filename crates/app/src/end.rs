@@ -1,0 +1,397 @@
+//! The end: one road for expiry, return, revoke, denial after approval, lock, lost eligibility.
+//!
+//! Ending a grant is two things. First it is *said*, in one commit: nothing new is handed out from
+//! then on, and each artifact is an open debt. Then each artifact is *done*: ended at its target and
+//! read back, tried again for ever, until its absence is established. Nothing here asks policy or
+//! needs the issuing seal: doubt never keeps an access alive.
+
+use std::time::Duration;
+
+use wane_audit::Actor;
+use wane_connector::{ConnectError, EndOutcome, Presence};
+use wane_domain::closure::{ClosureBasis, EndCause};
+use wane_domain::grant::{Grant, GrantEvent, GrantState};
+use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId};
+use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
+use wane_domain::text::Reason;
+use wane_domain::time::{Span, Time};
+use wane_policy::schema::Action;
+use wane_store::{GrantFilter, GrantPhase, Put, Slice, Versioned, Write};
+
+use crate::caller::Caller;
+use crate::change::{about_grant, about_lease};
+use crate::error::AppError;
+use crate::{App, decide};
+
+/// A kind bounds its own calls; this bounds the kind.
+const LONGEST_END: Duration = Duration::from_secs(60);
+
+/// How long an intent may stand before it counts as abandoned.
+const INTENT_LIFE: Span = Span::from_secs(90);
+
+/// What one try to end a lease came to, for whoever schedules the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryEnd {
+    /// Its end was established.
+    Gone,
+    /// It is still open; the target answered.
+    Open,
+    /// It is still open; the target could not be worked with, so others there need not be tried either.
+    Unreachable,
+}
+
+/// What one try to end a lease met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tried {
+    Proven(ClosureBasis),
+    Not { met: String, quarantined: Option<String>, unrecallable_until: Option<Time> },
+    Unreachable { met: String },
+}
+
+impl App {
+    /// Says that a grant ends, and why. Ending what has ended changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such grant or the store cannot be written.
+    pub async fn end_grant(&self, actor: Actor, id: GrantId, cause: EndCause) -> Result<Grant, AppError> {
+        let grant = decide!(async {
+            let now = self.now();
+            let seen = self.store.grant(id).await?.ok_or_else(|| AppError::missing("grant", id))?;
+            if !seen.value.is_live() {
+                return Ok(seen.value);
+            }
+            let mut change = self.change(actor.clone(), now);
+            let (mut grant, fact) = seen.value.clone().apply(GrantEvent::End(cause.clone()), now)?;
+            change.fact(about_grant(&grant), fact);
+            let mut open = 0usize;
+            for lease in self.open_leases(id).await? {
+                open += 1;
+                if matches!(lease.value.state, LeaseState::Intended | LeaseState::Live { .. }) {
+                    let (ending, fact) = lease.value.clone().apply(LeaseEvent::End, now)?;
+                    change.fact(about_lease(&ending, Some(&grant)), fact);
+                    change.write(Write::Lease(Put::over(&lease, ending)));
+                }
+            }
+            if open == 0 && matches!(grant.state, GrantState::Ending { .. }) {
+                let (closed, fact) = grant.apply(GrantEvent::Close(self.leases_of(id).await?), now)?;
+                change.fact(about_grant(&closed), fact);
+                grant = closed;
+            }
+            change.write(Write::Grant(Put::over(&seen, grant.clone())));
+            change.commit().await?;
+            Ok(grant)
+        })?;
+        self.nudge();
+        Ok(grant)
+    }
+
+    /// The holder gives a grant back.
+    ///
+    /// # Errors
+    /// When it is not theirs.
+    pub async fn give_back(&self, caller: &Caller, id: GrantId) -> Result<Grant, AppError> {
+        let world = self.world().await?;
+        let seen = self.grant_for(caller, &world, id).await?;
+        if seen.value.holder != caller.person {
+            return Err(AppError::NotAllowed { what: "return somebody else's grant; revoke it instead" });
+        }
+        self.end_grant(Actor::Person(caller.person), id, EndCause::Returned).await
+    }
+
+    /// An approver takes an approval back.
+    ///
+    /// # Errors
+    /// When the caller did not approve it and may not revoke.
+    pub async fn deny_granted(&self, caller: &Caller, id: GrantId, reason: &Reason) -> Result<Grant, AppError> {
+        let world = self.world().await?;
+        let seen = self.grant_for(caller, &world, id).await?;
+        if !seen.value.approvals.iter().any(|a| a.approver == caller.person) {
+            self.allow(caller, &world, Action::Revoke)?;
+        }
+        let cause = EndCause::DeniedAfterApproval { by: caller.person, reason: reason.as_str().to_owned() };
+        self.end_grant(Actor::Person(caller.person), id, cause).await
+    }
+
+    /// An operator ends one grant, all of a person, or all on a resource.
+    ///
+    /// # Errors
+    /// When policy does not let the caller, or the store cannot be written.
+    pub async fn revoke(&self, caller: &Caller, what: RevokeWhat, reason: &Reason) -> Result<Vec<GrantId>, AppError> {
+        let world = self.world().await?;
+        self.allow(caller, &world, Action::Revoke)?;
+        let cause = || EndCause::Revoked { by: caller.person, reason: reason.as_str().to_owned() };
+        let grants = match what {
+            RevokeWhat::Grant(id) => {
+                vec![self.store.grant(id).await?.ok_or_else(|| AppError::missing("grant", id))?.value.id]
+            }
+            RevokeWhat::Person(id) => {
+                self.live_grants(GrantFilter { holder: Some(id), ..GrantFilter::default() }).await?
+            }
+            RevokeWhat::Resource(id) => {
+                self.live_grants(GrantFilter { resource: Some(id), ..GrantFilter::default() }).await?
+            }
+            RevokeWhat::Role(id) => self.live_grants(GrantFilter { role: Some(id), ..GrantFilter::default() }).await?,
+        };
+        for id in &grants {
+            self.end_grant(Actor::Person(caller.person), *id, cause()).await?;
+        }
+        Ok(grants)
+    }
+
+    /// The ids of all live grants that match.
+    pub(crate) async fn live_grants(&self, filter: GrantFilter) -> Result<Vec<GrantId>, AppError> {
+        Ok(self.all_live_grants(filter).await?.iter().map(|g| g.id).collect())
+    }
+
+    /// All live grants that match.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn all_live_grants(&self, filter: GrantFilter) -> Result<Vec<Grant>, AppError> {
+        let filter = GrantFilter { phases: vec![GrantPhase::Scheduled, GrantPhase::Active], ..filter };
+        let mut out = Vec::new();
+        let mut slice = Slice::first(1000);
+        loop {
+            let page = self.store.grants(filter.clone(), slice.clone()).await?;
+            out.extend(page.items.into_iter().map(|g| g.value));
+            match page.next {
+                Some(next) => slice.after = Some(next),
+                None => return Ok(out),
+            }
+        }
+    }
+
+    /// Ends a grant whose time is up, or that was never activated in its window.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn end_if_due(&self, id: GrantId) -> Result<(), AppError> {
+        let Some(seen) = self.store.grant(id).await? else { return Ok(()) };
+        if seen.value.due().is_none_or(|due| due > self.now()) {
+            return Ok(());
+        }
+        let cause = if matches!(seen.value.state, GrantState::Scheduled) {
+            EndCause::NeverActivated
+        } else {
+            EndCause::Expired
+        };
+        match self.end_grant(Actor::System, id, cause).await {
+            // It was activated or extended in between; it is due again later.
+            Ok(_) | Err(AppError::Illegal(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries once to end a lease at its target and to read its absence back.
+    ///
+    /// # Errors
+    /// When the store cannot be used; what the target does is an outcome, not an error.
+    pub async fn try_end(&self, id: LeaseId) -> Result<TryEnd, AppError> {
+        let Some(seen) = self.store.lease(id).await? else { return Ok(TryEnd::Gone) };
+        if !matches!(seen.value.state, LeaseState::Revoking { .. }) {
+            return Ok(if seen.value.is_open() { TryEnd::Open } else { TryEnd::Gone });
+        }
+        let tried = self.touch_target(&seen.value).await;
+        let gone = decide!(self.book(id, &tried))?;
+        Ok(match tried {
+            Tried::Unreachable { .. } if !gone => TryEnd::Unreachable,
+            Tried::Proven(_) | Tried::Not { .. } | Tried::Unreachable { .. } if gone => TryEnd::Gone,
+            Tried::Proven(_) | Tried::Not { .. } | Tried::Unreachable { .. } => TryEnd::Open,
+        })
+    }
+
+    async fn touch_target(&self, lease: &Lease) -> Tried {
+        let not = |met: String| Tried::Not { met, quarantined: None, unrecallable_until: None };
+        let handle = match self.target(lease.resource).await {
+            Ok(handle) => handle,
+            Err(error) => return not(error.to_string()),
+        };
+        let now = self.now();
+        let effects = handle.kind.effects();
+        let target = handle.target(now);
+        let work = async {
+            match effects.end(&target, lease).await {
+                Err(error) => failed(&error),
+                Ok(EndOutcome::Retry { why }) => not(why),
+                Ok(EndOutcome::Quarantined { why }) => {
+                    Tried::Not { met: why.clone(), quarantined: Some(why), unrecallable_until: None }
+                }
+                Ok(EndOutcome::Unrecallable { until, .. }) if now >= until => {
+                    Tried::Proven(ClosureBasis::Unrecallable { until })
+                }
+                Ok(EndOutcome::Unrecallable { until, why }) => {
+                    Tried::Not { met: why, quarantined: None, unrecallable_until: Some(until) }
+                }
+                Ok(EndOutcome::Done) => match effects.read_back(&target, lease).await {
+                    Err(error) => failed(&error),
+                    Ok(Presence::Present { seen }) => not(format!("read back: still there: {seen}")),
+                    Ok(presence @ (Presence::Absent { .. } | Presence::LoginRefused { .. })) => {
+                        settle(lease, presence, now)
+                    }
+                },
+            }
+        };
+        tokio::time::timeout(LONGEST_END, work)
+            .await
+            .unwrap_or_else(|_| Tried::Unreachable { met: "the target took longer than 60 s".to_owned() })
+    }
+
+    async fn book(&self, id: LeaseId, tried: &Tried) -> Result<bool, AppError> {
+        let now = self.now();
+        let Some(seen) = self.store.lease(id).await? else { return Ok(true) };
+        if !matches!(seen.value.state, LeaseState::Revoking { .. }) {
+            return Ok(!seen.value.is_open());
+        }
+        let grant = self.store.grant(seen.value.grant).await?;
+        let mut change = self.change(Actor::System, now);
+        let tried_at =
+            |met: &String, quarantined: &Option<String>, unrecallable_until: &Option<Time>| LeaseEvent::Tried {
+                next: now.plus(self.backoff(&seen.value)),
+                met: met.clone(),
+                quarantined: quarantined.clone(),
+                unrecallable_until: *unrecallable_until,
+            };
+        let event = match tried {
+            Tried::Proven(basis) => LeaseEvent::Proven { basis: basis.clone() },
+            Tried::Not { met, quarantined, unrecallable_until } => tried_at(met, quarantined, unrecallable_until),
+            // What was known before stays known while the target cannot be asked.
+            Tried::Unreachable { met } => {
+                tried_at(met, &seen.value.debt.quarantined, &seen.value.debt.unrecallable_until)
+            }
+        };
+        let (lease, fact) = seen.value.clone().apply(event, now)?;
+        let gone = !lease.is_open();
+        change.fact(about_lease(&lease, grant.as_ref().map(|g| &g.value)), fact);
+        change.write(Write::Lease(Put::over(&seen, lease.clone())));
+        if let (true, Some(grant)) = (gone, grant) {
+            self.close_if_last(&mut change, &grant, lease, now).await?;
+        }
+        change.commit().await?;
+        Ok(gone)
+    }
+
+    /// Closes a grant in the change that proved its last lease gone.
+    async fn close_if_last(
+        &self,
+        change: &mut crate::change::Change<'_>,
+        seen: &Versioned<Grant>,
+        gone: Lease,
+        now: Time,
+    ) -> Result<(), AppError> {
+        let mut leases = self.leases_of(seen.value.id).await?;
+        for lease in &mut leases {
+            if lease.id == gone.id {
+                *lease = gone.clone();
+            }
+        }
+        let last = leases.iter().all(|l| !l.is_open()) && matches!(seen.value.state, GrantState::Ending { .. });
+        let grant = if last {
+            let (closed, fact) = seen.value.clone().apply(GrantEvent::Close(leases), now)?;
+            change.fact(about_grant(&closed), fact);
+            closed
+        } else {
+            seen.value.clone()
+        };
+        // Written even if unchanged: of two last leases proven at once, one conflicts and looks again.
+        change.write(Write::Grant(Put::over(seen, grant)));
+        Ok(())
+    }
+
+    /// Capped exponential: 1, 2, 4 … seconds.
+    fn backoff(&self, lease: &Lease) -> Span {
+        Span::from_secs(1u64.checked_shl(lease.debt.attempts.min(20)).unwrap_or(u64::MAX)).min(self.limits.retry_cap)
+    }
+
+    /// Ends an intent that nobody finished: the process that wrote it died, or was too slow.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn sweep_intent(&self, id: LeaseId, at_start: bool) -> Result<(), AppError> {
+        decide!(async {
+            let now = self.now();
+            let Some(seen) = self.store.lease(id).await? else { return Ok(()) };
+            let old = at_start || now >= seen.value.at.plus(INTENT_LIFE);
+            if !matches!(seen.value.state, LeaseState::Intended) || !old {
+                return Ok(());
+            }
+            let grant = self.store.grant(seen.value.grant).await?;
+            let mut change = self.change(Actor::System, now);
+            let (lease, fact) = seen.value.clone().apply(LeaseEvent::End, now)?;
+            change.fact(about_lease(&lease, grant.as_ref().map(|g| &g.value)), fact);
+            change.write(Write::Lease(Put::over(&seen, lease)));
+            change.commit().await.map(|_| self.nudge())
+        })
+    }
+
+    /// Looks whether a target accepts a credential that was only signed: what its later refusal is compared with.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn confirm(&self, id: LeaseId) -> Result<bool, AppError> {
+        let Some(seen) = self.store.lease(id).await? else { return Ok(false) };
+        let open = matches!(seen.value.state, LeaseState::Live { .. });
+        if !open || seen.value.what != LeaseKind::Credential || seen.value.confirmed.is_some() {
+            return Ok(false);
+        }
+        let handle = self.target(seen.value.resource).await?;
+        let present = handle.kind.effects().read_back(&handle.target(self.now()), &seen.value).await;
+        if !matches!(present, Ok(Presence::Present { .. })) {
+            return Ok(false);
+        }
+        decide!(async {
+            let Some(seen) = self.store.lease(id).await? else { return Ok(false) };
+            if !matches!(seen.value.state, LeaseState::Live { .. } | LeaseState::Revoking { .. }) {
+                return Ok(false);
+            }
+            let grant = self.store.grant(seen.value.grant).await?;
+            let mut change = self.change(Actor::System, self.now());
+            let (lease, fact) = seen.value.clone().apply(LeaseEvent::Confirmed, self.now())?;
+            change.fact(about_lease(&lease, grant.as_ref().map(|g| &g.value)), fact);
+            change.write(Write::Lease(Put::over(&seen, lease)));
+            change.commit().await.map(|_| true)
+        })
+    }
+}
+
+/// What an operator ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokeWhat {
+    /// One grant.
+    Grant(GrantId),
+    /// Everything a person holds.
+    Person(PersonId),
+    /// Every grant on a resource.
+    Resource(ResourceId),
+    /// Every grant of a role.
+    Role(RoleId),
+}
+
+/// What a failed call to a target means for the others there.
+fn failed(error: &ConnectError) -> Tried {
+    let met = error.to_string();
+    match error {
+        ConnectError::Unreachable { .. } | ConnectError::Trust { .. } => Tried::Unreachable { met },
+        ConnectError::Refused { .. } | ConnectError::Input(_) | ConnectError::Sign(_) => {
+            Tried::Not { met, quarantined: None, unrecallable_until: None }
+        }
+    }
+}
+
+/// What a read-back establishes.
+fn settle(lease: &Lease, presence: Presence, now: Time) -> Tried {
+    match presence {
+        Presence::Absent { proof } => Tried::Proven(ClosureBasis::AbsentReadBack { proof }),
+        Presence::LoginRefused { proof } if lease.confirmed.is_some() => {
+            Tried::Proven(ClosureBasis::LoginRefusedReadBack { proof })
+        }
+        // A refusal of what was never seen accepted proves nothing; its own end does.
+        Presence::LoginRefused { .. } | Presence::Present { .. } => match lease.debt.unrecallable_until {
+            Some(until) if now >= until => Tried::Proven(ClosureBasis::Unrecallable { until }),
+            until => Tried::Not {
+                met: "refused, but it was never seen accepted, so the refusal proves nothing".to_owned(),
+                quarantined: None,
+                unrecallable_until: until,
+            },
+        },
+    }
+}

@@ -1,0 +1,192 @@
+//! Why a use-case did not do it. Each situation belongs to one class, which adapters map once.
+
+use wane_connector::{ConnectError, KindError, SignError};
+use wane_domain::decision::Why;
+use wane_domain::transition::IllegalTransition;
+use wane_store::StoreError;
+
+/// How an adapter answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Not allowed; looks like `Missing` to those who may not know.
+    Denied,
+    /// The input cannot be used.
+    Invalid,
+    /// Nothing there.
+    Missing,
+    /// It changed, exists already, or its state does not allow it.
+    Conflict,
+    /// Too much at once; try later.
+    Busy,
+    /// Something of ours or of a target failed.
+    Fault,
+}
+
+/// Why a use-case did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Nobody is signed in, or the token is no good. Says nothing about which.
+    #[error("sign in first: the token is missing, unknown, spent or expired")]
+    SignedOut,
+    /// Name, password or code are wrong. Says nothing about which.
+    #[error("the name, password or code is wrong")]
+    BadSignIn,
+    /// Too many failed sign-ins.
+    #[error("too many failed attempts; wait until {until} and try again")]
+    Closed {
+        /// When the next attempt counts.
+        until: wane_domain::time::Time,
+    },
+    /// More password checks at once than this server makes.
+    #[error("the server is busy checking passwords; try again in a moment")]
+    Crowded,
+    /// Policy does not let the caller do this.
+    #[error("policy does not let you do that: {what}")]
+    NotAllowed {
+        /// What was tried.
+        what: &'static str,
+    },
+    /// Policy refused access.
+    #[error("{}", .reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Refused {
+        /// Why.
+        reasons: Vec<Why>,
+    },
+    /// Nothing of that name or id, or nothing the caller may know of.
+    #[error("there is no {what} `{name}`")]
+    Missing {
+        /// What sort of thing.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// One field is unusable.
+    #[error("{field}: {why}")]
+    Invalid {
+        /// Which field.
+        field: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// A policy set that does not validate.
+    #[error("the policy does not validate; nothing was changed")]
+    Policy {
+        /// Every problem.
+        problems: Vec<wane_policy::set::LoadProblem>,
+    },
+    /// The lifecycle has no such step.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The thing exists or is in use.
+    #[error("{0}")]
+    Taken(String),
+    /// Somebody else changed it, again and again.
+    #[error("it is being changed by others at the same time; try again")]
+    Contended,
+    /// A secret was handed out under this call already; it is not handed out twice.
+    #[error("this call handed out a secret before; it was ended, ask again with a new idempotency key")]
+    HandedOut,
+    /// The caller holds or waits for too much.
+    #[error("you have {have} open requests, the most is {most}; withdraw some or wait")]
+    TooMany {
+        /// How many.
+        have: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// The target could not be worked with.
+    #[error(transparent)]
+    Target(#[from] ConnectError),
+    /// The signer refused.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The store cannot be used now.
+    #[error("the store is not available; nothing was changed: {0}")]
+    Store(String),
+    /// A secret could not be sealed or opened.
+    #[error("a secret could not be sealed or opened: {0}")]
+    Seal(String),
+    /// Something that cannot be, was.
+    #[error("internal fault: {0}")]
+    Fault(String),
+}
+
+impl AppError {
+    /// The class adapters map.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::SignedOut | Self::BadSignIn | Self::NotAllowed { .. } | Self::Refused { .. } => Class::Denied,
+            Self::Missing { .. } => Class::Missing,
+            Self::Invalid { .. } | Self::Policy { .. } => Class::Invalid,
+            Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut => Class::Conflict,
+            Self::Closed { .. } | Self::Crowded | Self::TooMany { .. } => Class::Busy,
+            Self::Target(ConnectError::Input(_)) => Class::Invalid,
+            Self::Target(_) | Self::Sign(_) | Self::Store(_) | Self::Seal(_) | Self::Fault(_) => Class::Fault,
+        }
+    }
+
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed-out",
+            Self::BadSignIn => "bad-sign-in",
+            Self::Closed { .. } => "closed-for-now",
+            Self::Crowded => "crowded",
+            Self::NotAllowed { .. } => "not-allowed",
+            Self::Refused { .. } => "refused",
+            Self::Missing { .. } => "missing",
+            Self::Invalid { .. } => "invalid",
+            Self::Policy { .. } => "policy-invalid",
+            Self::Illegal(_) => "illegal-transition",
+            Self::Taken(_) => "taken",
+            Self::Contended => "contended",
+            Self::HandedOut => "handed-out",
+            Self::TooMany { .. } => "too-many",
+            Self::Target(ConnectError::Input(_)) => "input",
+            Self::Target(ConnectError::Unreachable { .. }) => "target-unreachable",
+            Self::Target(ConnectError::Trust { .. }) => "target-not-trusted",
+            Self::Target(ConnectError::Refused { .. }) => "target-refused",
+            Self::Target(ConnectError::Sign(_)) | Self::Sign(_) => "signer",
+            Self::Store(_) => "store",
+            Self::Seal(_) => "seal",
+            Self::Fault(_) => "fault",
+        }
+    }
+
+    /// An unusable field.
+    #[must_use]
+    pub fn invalid(field: &str, why: impl ToString) -> Self {
+        Self::Invalid { field: field.to_owned(), why: why.to_string() }
+    }
+
+    /// Nothing there.
+    #[must_use]
+    pub fn missing(what: &'static str, name: impl ToString) -> Self {
+        Self::Missing { what, name: name.to_string() }
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(_) => Self::Contended,
+            StoreError::Refused(why) => Self::Taken(why),
+            StoreError::Unavailable(why) => Self::Store(why),
+            StoreError::Corrupt(why) => Self::Fault(why),
+        }
+    }
+}
+
+impl From<KindError> for AppError {
+    fn from(error: KindError) -> Self {
+        Self::Invalid { field: error.what, why: error.why }
+    }
+}
+
+impl From<serde_json::Error> for AppError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Fault(error.to_string())
+    }
+}

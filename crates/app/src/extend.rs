@@ -1,0 +1,158 @@
+//! More time for a live grant, in place: a child request, judged again, that moves one end.
+
+use wane_audit::{Actor, Outcome};
+use wane_domain::decision::{Decision, Permit};
+use wane_domain::grant::GrantEvent;
+use wane_domain::id::{GrantId, RequestId};
+use wane_domain::lease::{LeaseKind, LeaseState};
+use wane_domain::request::{AccessRequest, Ask, Opening, Parent, Start};
+use wane_domain::text::Reason;
+use wane_domain::time::{Span, Time};
+use wane_store::{LeaseFilter, LeasePhase, Put, Slice, Write};
+
+use crate::caller::Caller;
+use crate::change::{Change, about_grant, about_lease, about_request};
+use crate::error::AppError;
+use crate::judge::AskFacts;
+use crate::{App, decide};
+
+impl App {
+    /// Asks for more time on a live grant. Open sessions are not disturbed.
+    ///
+    /// # Errors
+    /// When it is not the caller's, is not active, or policy refuses.
+    pub async fn extend(
+        &self,
+        caller: &Caller,
+        id: GrantId,
+        more: Span,
+        reason: Option<Reason>,
+    ) -> Result<AccessRequest, AppError> {
+        if more == Span::ZERO || more > crate::MOST_DURATION {
+            return Err(AppError::invalid("duration", "ask for more than nothing"));
+        }
+        let request = decide!(self.try_extend(caller, id, more, reason.as_ref()))?;
+        if request.items.iter().any(|i| i.state.name() == "approved") {
+            self.extend_targets(id).await?;
+        }
+        self.nudge();
+        Ok(request)
+    }
+
+    async fn try_extend(
+        &self,
+        caller: &Caller,
+        id: GrantId,
+        more: Span,
+        reason: Option<&Reason>,
+    ) -> Result<AccessRequest, AppError> {
+        let world = self.world().await?;
+        let now = self.now();
+        let seen = self.grant_for(caller, &world, id).await?;
+        let grant = &seen.value;
+        if grant.holder != caller.person {
+            return Err(AppError::NotAllowed { what: "extend somebody else's grant" });
+        }
+        let end = grant.usable_until(now)?;
+        let person = world.people.get(&grant.holder).ok_or(AppError::SignedOut)?;
+        let (resource, role) = self.grant_parts(&world, grant)?;
+        let first =
+            self.store.request(grant.request).await?.ok_or_else(|| AppError::missing("request", grant.request))?;
+        let justification = reason.cloned().or_else(|| first.value.ask.justification.clone());
+        let ask = Ask {
+            org: self.org,
+            requester: caller.person,
+            beneficiary: grant.holder,
+            items: vec![grant.item.clone()],
+            start: Start::Now,
+            duration: more,
+            justification,
+            ticket: grant.ticket.clone(),
+            parent: Some(Parent::Extends { digest: grant.digest, grant: id }),
+            nonce: self.nonce(),
+        };
+        // What counts against the cap is the whole access, from its activation to the new end.
+        let since = match &grant.state {
+            wane_domain::grant::GrantState::Active { since, .. } => *since,
+            other => return Err(AppError::Taken(format!("grant `{id}` is {}", other.name()))),
+        };
+        let whole = end.plus(more).since(since);
+        let facts =
+            AskFacts { duration: whole, ..AskFacts::frozen(&ask, now) }.proven(caller.proof_age(now), &caller.proof);
+        let locked =
+            world.lock_on(person.id, resource.id, role.id, Some(id)).map(|l| format!("it is locked (`{}`)", l.id));
+        let (opening, permit): (Opening, Option<Permit>) =
+            match (locked, self.judge(&world, person, &resource, &role, &facts)?) {
+                (Some(reason), _) => (Opening::Denied { reason }, None),
+                (None, Decision::Deny(denial)) => {
+                    let reason = denial.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                    (Opening::Denied { reason }, None)
+                }
+                (None, Decision::Permit(permit)) => {
+                    let terms = permit.terms().clone();
+                    let path = permit.basis().path.clone().unwrap_or_default();
+                    let at_once = terms.stages.is_empty().then_some(permit);
+                    (Opening::Path { terms, path }, at_once)
+                }
+            };
+        let lapses = match &opening {
+            // Nobody needs to decide about time that has passed.
+            Opening::Path { terms, .. } => now.plus(terms.approval_window).min(end),
+            Opening::Covered { .. } | Opening::Denied { .. } => end,
+        };
+        let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+        let (mut request, opened) =
+            AccessRequest::open(self.ambient.id::<RequestId>(), ask, vec![opening], now, lapses)?;
+        change.fact(about_request(&request, Some(0)), opened);
+        if let Some(permit) = permit {
+            request = self.extend_in(&mut change, request, 0, id, permit, now).await?;
+        }
+        change.write(Write::Request(Put::new(request.clone())));
+        change.commit().await?;
+        Ok(request)
+    }
+
+    /// Moves a grant's end, and with it the ends of its leases, in the change that approved it.
+    pub(crate) async fn extend_in(
+        &self,
+        change: &mut Change<'_>,
+        request: AccessRequest,
+        index: usize,
+        id: GrantId,
+        permit: Permit,
+        now: Time,
+    ) -> Result<AccessRequest, AppError> {
+        let seen = self.store.grant(id).await?.ok_or_else(|| AppError::missing("grant", id))?;
+        let (request, approved) = request.mint_from(index, id)?;
+        let (extended, fact) = seen.value.clone().apply(GrantEvent::Extend(approved, permit), now)?;
+        change.fact(about_grant(&extended), fact);
+        for lease in self.open_leases(id).await? {
+            if matches!(lease.value.state, LeaseState::Intended | LeaseState::Live { .. }) {
+                let (moved, fact) = lease.value.clone().follow(&extended, now)?;
+                change.fact(about_lease(&moved, Some(&extended)), fact);
+                change.write(Write::Lease(Put::over(&lease, moved)));
+            }
+        }
+        change.write(Write::Grant(Put::over(&seen, extended)));
+        Ok(request)
+    }
+
+    /// Tells the targets of a grant's accounts that the end has moved. A target that cannot be told
+    /// enforces the earlier end, which is safe; the record says so.
+    pub(crate) async fn extend_targets(&self, id: GrantId) -> Result<(), AppError> {
+        let filter = LeaseFilter { grant: Some(id), phases: vec![LeasePhase::Live], ..LeaseFilter::default() };
+        for lease in self.store.leases(filter, Slice::first(1000)).await?.items {
+            if lease.value.what != LeaseKind::Account {
+                continue;
+            }
+            let handle = self.target(lease.value.resource).await?;
+            if let Err(error) = handle.kind.effects().extend(&handle.target(self.now()), &lease.value).await {
+                let mut change = self.change(Actor::System, self.now());
+                let detail = serde_json::json!({ "lease": lease.value.id, "met": error.to_string() });
+                change.note("lease.extend_failed", Outcome::Failed, about_lease(&lease.value, None), detail);
+                change.commit().await?;
+            }
+        }
+        Ok(())
+    }
+}

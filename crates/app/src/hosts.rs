@@ -1,0 +1,83 @@
+//! Hosts that join and pull: what a registered target fetches from Wane by itself.
+
+use serde_json::{Value, json};
+use wane_audit::{Actor, Outcome, Subjects};
+use wane_domain::id::ResourceId;
+use wane_domain::secret::SecretOnce;
+use wane_keys::token::BearerKind;
+use wane_store::{Put, Token, TokenOwner, Write};
+
+use crate::error::AppError;
+use crate::{App, decide};
+
+/// What a host gets when it joins.
+#[derive(Debug)]
+pub struct Joined {
+    /// The resource it now is.
+    pub resource: String,
+    /// Its token for pulling, once.
+    pub host_token: SecretOnce,
+    /// What its kind hands it: CA keys, certificates, the first revocation list.
+    pub documents: Value,
+}
+
+impl App {
+    /// A host joins with a one-time code and what it says about itself (its public host keys).
+    ///
+    /// # Errors
+    /// When the code is no good, or what was sent is unusable.
+    pub async fn join_host(&self, code: &str, sent: &Value) -> Result<Joined, AppError> {
+        let token = self.token(BearerKind::Join, code).await?;
+        let TokenOwner::Resource(id) = token.value.owner else { return Err(AppError::SignedOut) };
+        let handle = self.target(id).await?;
+        let docs = handle.kind.host_docs().ok_or_else(|| AppError::invalid("code", "nothing of this kind joins"))?;
+        let serial = self.store.next_serial().await?;
+        let mut documents = docs.enrol(&handle.target(self.now()), sent, serial)?;
+        let list = self.revocation_list(&handle).await?;
+        if let Some(documents) = documents.as_object_mut() {
+            documents.insert("revocations".to_owned(), list);
+        }
+        decide!(async {
+            let now = self.now();
+            let token = self.token(BearerKind::Join, code).await?;
+            let mut change = self.change(Actor::Host(id), now);
+            change.note("host.joined", Outcome::Done, about(id), json!({ "serial": serial, "sent": sent }));
+            change.write(Write::Token(Put::over(&token, Token { spent: Some(now), ..token.value.clone() })));
+            // A host that joins again leaves its former token behind.
+            for former in self.store.tokens_of_resource(id).await? {
+                if former.value.id != token.value.id {
+                    change.write(Write::RemoveToken(former.value.id));
+                }
+            }
+            change.commit().await
+        })?;
+        let host_token = self.host_token(id).await?;
+        Ok(Joined { resource: handle.resource.name.to_string(), host_token, documents })
+    }
+
+    /// The signed revocation list a joined host pulls.
+    ///
+    /// # Errors
+    /// When the signer refuses or the store cannot be read.
+    pub async fn revocations(&self, host: ResourceId) -> Result<Value, AppError> {
+        let handle = self.target(host).await?;
+        self.revocation_list(&handle).await
+    }
+
+    async fn revocation_list(&self, handle: &crate::targets::TargetHandle) -> Result<Value, AppError> {
+        let docs =
+            handle.kind.host_docs().ok_or_else(|| AppError::missing("revocation list", &handle.resource.name))?;
+        let now = self.now();
+        // The trail only grows, and every revocation is in it: its head is a version that rises with each.
+        let version = self.store.head().await?;
+        let mut ids: Vec<String> =
+            self.store.revoked(&handle.resource.kind, now).await?.iter().map(|i| i.grant.to_string()).collect();
+        ids.sort();
+        ids.dedup();
+        Ok(docs.revocations(version, now, &ids)?)
+    }
+}
+
+fn about(id: ResourceId) -> Subjects {
+    Subjects { resource: Some(id), ..Subjects::default() }
+}

@@ -1,0 +1,252 @@
+//! Putting questions to policy: which facts go in, what comes out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use wane_domain::catalogue::{Resource, Role};
+use wane_domain::decision::{Decision, Permit};
+use wane_domain::directory::Person;
+use wane_domain::grant::{Grant, GrantState};
+use wane_domain::id::PersonId;
+use wane_domain::request::{Approval, Ask, Start};
+use wane_domain::text::{Name, Ticket};
+use wane_domain::time::{Span, Time};
+use wane_domain::world::World;
+use wane_policy::administer::{ActionQuery, Object, allows};
+use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, Proof, Subject, Thing};
+use wane_policy::rejudge::HeldApprovals;
+use wane_policy::schema::{Action, KindFragment, SchemaParts};
+use wane_policy::set::PolicySet;
+
+use crate::App;
+use crate::error::AppError;
+
+/// What this version serves. Brokered and recorded sessions need a gateway, which it has not.
+const SERVES: Capabilities = Capabilities { brokered: false, recording: false };
+
+/// The facts of an ask, besides who, what and which role.
+#[derive(Clone, Debug)]
+pub struct AskFacts {
+    /// For how long.
+    pub duration: Span,
+    /// From when; none for now.
+    pub start: Option<Time>,
+    /// Whether a justification was given.
+    pub justified: bool,
+    /// Under which ticket.
+    pub ticket: Option<Ticket>,
+    /// How old the last proof of identity is.
+    pub proof_age: Span,
+    /// How identity was proved.
+    pub proof: String,
+    /// The moment of judgement.
+    pub now: Time,
+}
+
+/// How a grant that is held (or about to be) fares under the policy in force.
+#[derive(Debug)]
+pub(crate) enum Rejudged {
+    /// The approvals it holds meet a path.
+    Keeps(Permit),
+    /// They meet none.
+    Lost(String),
+}
+
+impl AskFacts {
+    /// The facts of an ask that is being made.
+    pub(crate) fn of(input: &crate::AskInput, proof_age: Span, proof: &str, now: Time) -> Self {
+        Self {
+            duration: input.duration,
+            start: input.start,
+            justified: input.reason.is_some(),
+            ticket: input.ticket.clone(),
+            proof_age,
+            proof: proof.to_owned(),
+            now,
+        }
+    }
+
+    /// The facts of an ask made earlier. The proof of identity was judged then, and is judged again when the grant is used.
+    pub(crate) fn frozen(ask: &Ask, now: Time) -> Self {
+        Self {
+            duration: ask.duration,
+            start: match ask.start {
+                Start::Now => None,
+                Start::At(at) => Some(at),
+            },
+            justified: ask.justification.is_some(),
+            ticket: ask.ticket.clone(),
+            proof_age: Span::ZERO,
+            proof: "frozen".to_owned(),
+            now,
+        }
+    }
+
+    /// The facts a grant was given under.
+    pub(crate) fn of_grant(grant: &Grant, now: Time) -> Self {
+        let duration = match &grant.state {
+            GrantState::Active { since, end } => end.since(*since),
+            GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. } => grant.window.duration,
+        };
+        // A grant exists only if the justification its path asked for was given.
+        Self {
+            duration,
+            start: None,
+            justified: true,
+            ticket: grant.ticket.clone(),
+            proof_age: Span::ZERO,
+            proof: "frozen".to_owned(),
+            now,
+        }
+    }
+
+    /// The same with the proof of identity at hand.
+    pub(crate) fn proven(self, proof_age: Span, proof: &str) -> Self {
+        Self { proof_age, proof: proof.to_owned(), ..self }
+    }
+}
+
+impl App {
+    /// The schema of this deployment: the core and its kinds.
+    pub(crate) fn schema(&self) -> Result<SchemaParts, AppError> {
+        let fragments = self
+            .kinds
+            .iter()
+            .map(|kind| {
+                let name: Name =
+                    kind.name().parse().map_err(|e: wane_domain::text::TextError| AppError::Fault(e.to_string()))?;
+                Ok(KindFragment { kind: name, entity: kind.entity().to_owned() })
+            })
+            .collect::<Result<Vec<_>, AppError>>()?;
+        SchemaParts::new(fragments).map_err(|e| AppError::Fault(e.to_string()))
+    }
+
+    /// Compiles a policy text.
+    pub(crate) fn compile(&self, text: &str) -> Result<Arc<PolicySet>, AppError> {
+        let schema = self.schema()?;
+        PolicySet::load(text, &schema).map(Arc::new).map_err(|problems| AppError::Policy { problems })
+    }
+
+    /// Judges an ask.
+    ///
+    /// # Errors
+    /// When the policy set cannot be used; a no is a decision, not an error.
+    pub fn judge(
+        &self,
+        world: &World,
+        person: &Person,
+        resource: &Resource,
+        role: &Role,
+        facts: &AskFacts,
+    ) -> Result<Decision, AppError> {
+        let set = self.policy(world)?;
+        self.asking(world, person.id, resource, role, facts, |query| wane_policy::judge::judge(&set, query))
+    }
+
+    /// Builds the query and puts it.
+    pub(crate) fn asking<T>(
+        &self,
+        world: &World,
+        person: PersonId,
+        resource: &Resource,
+        role: &Role,
+        facts: &AskFacts,
+        put: impl FnOnce(&AccessQuery<'_>) -> T,
+    ) -> Result<T, AppError> {
+        let kind = self.kind(&resource.kind)?;
+        let describe = kind.describe(&resource.settings);
+        let who = Subject::of(world, person).ok_or_else(|| AppError::missing("person", person))?;
+        let what = Thing::of(world, resource.id).ok_or_else(|| AppError::missing("resource", &resource.name))?;
+        let query = AccessQuery {
+            who,
+            what,
+            role,
+            facts: Facts {
+                duration: facts.duration,
+                start_in: facts.start.map_or(Span::ZERO, |at| at.since(facts.now)),
+                justified: facts.justified,
+                ticket: facts.ticket.as_ref(),
+                proof: Proof { how: &facts.proof, age: facts.proof_age },
+                moment: Moment { now: facts.now, zone: &self.zone },
+                residual_sessions: describe.residual_sessions_secs.map(Span::from_secs),
+            },
+            serves: SERVES,
+        };
+        Ok(put(&query))
+    }
+
+    /// Judges what somebody holds, or is about to, by the approvals it has.
+    pub(crate) fn rejudge(
+        &self,
+        world: &World,
+        holder: PersonId,
+        resource: &Resource,
+        role: &Role,
+        facts: &AskFacts,
+        held: &[Approval],
+    ) -> Result<Rejudged, AppError> {
+        let set = self.policy(world)?;
+        let approvers: BTreeSet<PersonId> = held.iter().map(|a| a.approver).collect();
+        let meant =
+            |stage: &wane_domain::terms::Stage| world.approvers(&stage.approvers, holder, resource.id, &[holder]);
+        let held = HeldApprovals { approvers: &approvers, meant: &meant };
+        let judged = self
+            .asking(world, holder, resource, role, facts, |query| wane_policy::rejudge::rejudge(&set, query, &held))?;
+        Ok(match judged {
+            wane_policy::rejudge::Rejudged::Keep { permit, .. } => Rejudged::Keeps(permit),
+            wane_policy::rejudge::Rejudged::Lost(denial) => {
+                Rejudged::Lost(denial.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            }
+        })
+    }
+
+    /// Whether policy lets a person do something to the deployment as a whole.
+    pub(crate) fn judge_action(
+        &self,
+        world: &World,
+        person: PersonId,
+        proof: &str,
+        age: Span,
+        action: Action,
+    ) -> Result<bool, AppError> {
+        Ok(self.judge_action_in(&*self.policy(world)?, world, person, proof, age, action))
+    }
+
+    /// The same under a given policy set.
+    pub(crate) fn judge_action_in(
+        &self,
+        set: &PolicySet,
+        world: &World,
+        person: PersonId,
+        proof: &str,
+        age: Span,
+        action: Action,
+    ) -> bool {
+        let Some(who) = Subject::of(world, person) else { return false };
+        let moment = Moment { now: self.now(), zone: &self.zone };
+        let query = ActionQuery { who, on: Object::System, proof: Proof { how: proof, age }, moment };
+        allows(set, action, &query).allowed
+    }
+
+    /// Whether policy lets a person answer where a stage names them.
+    pub(crate) fn may_approve(
+        &self,
+        world: &World,
+        approver: PersonId,
+        requester: PersonId,
+        resource: &Resource,
+        role: &Role,
+        duration: Span,
+    ) -> Result<bool, AppError> {
+        let set = self.policy(world)?;
+        let (Some(who), Some(requester), Some(what)) =
+            (Subject::of(world, approver), Subject::of(world, requester), Thing::of(world, resource.id))
+        else {
+            return Ok(false);
+        };
+        let moment = Moment { now: self.now(), zone: &self.zone };
+        let on = Object::Ask { what, role, requester, duration };
+        let query = ActionQuery { who, on, proof: Proof { how: "session", age: Span::ZERO }, moment };
+        Ok(allows(&set, Action::Approve, &query).allowed)
+    }
+}

@@ -1,0 +1,94 @@
+//! Judging live grants again when the world has changed: people, groups, roles, policy, locks.
+
+use wane_audit::Actor;
+use wane_domain::closure::EndCause;
+use wane_domain::grant::{Grant, GrantEvent, GrantState};
+use wane_domain::lease::LeaseState;
+use wane_domain::world::{Epoch, World};
+use wane_store::{GrantFilter, Put, Write};
+
+use crate::change::{about_grant, about_lease};
+use crate::error::AppError;
+use crate::judge::{AskFacts, Rejudged};
+use crate::{App, decide};
+
+/// Judges every live grant over the world as it is; ends what lost its ground, shortens what got a
+/// nearer cap. Never widens. Returns the epoch it judged at.
+///
+/// # Errors
+/// When the store cannot be used; one grant that cannot be judged does not keep the others from it.
+pub async fn rejudge_all(app: &App) -> Result<Epoch, AppError> {
+    let world = app.world().await?;
+    let mut failed = None;
+    for grant in app.all_live_grants(GrantFilter::default()).await? {
+        if let Err(error) = app.rejudge_one(&world, &grant).await {
+            tracing::warn!(grant = %grant.id, %error, "a live grant could not be judged again");
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(world.epoch), Err)
+}
+
+impl App {
+    async fn rejudge_one(&self, world: &World, grant: &Grant) -> Result<(), AppError> {
+        let item = &grant.item;
+        if let Some(lock) = world.lock_on(grant.holder, item.resource, item.role, Some(grant.id)) {
+            return self
+                .end_grant(Actor::System, grant.id, EndCause::Locked { lock: lock.id.to_string() })
+                .await
+                .map(|_| ());
+        }
+        let lost = |reason: String| self.end_grant(Actor::System, grant.id, EndCause::LostEligibility { reason });
+        if !world.is_active(grant.holder) {
+            return lost("the holder is disabled".to_owned()).await.map(|_| ());
+        }
+        let Ok((resource, role)) = self.grant_parts(world, grant) else {
+            return lost("the resource or role is gone".to_owned()).await.map(|_| ());
+        };
+        if role.digest()? != item.role_digest {
+            return lost(format!("role `{}` was redefined", role.name)).await.map(|_| ());
+        }
+        let facts = AskFacts::of_grant(grant, self.now());
+        match self.rejudge(world, grant.holder, &resource, &role, &facts, &grant.approvals)? {
+            Rejudged::Lost(reason) => lost(reason).await.map(|_| ()),
+            Rejudged::Keeps(permit) => match &grant.state {
+                GrantState::Active { since, end } if since.plus(permit.terms().max_ttl) < *end => {
+                    self.shorten(grant, since.plus(permit.terms().max_ttl)).await
+                }
+                GrantState::Active { .. }
+                | GrantState::Scheduled
+                | GrantState::Ending { .. }
+                | GrantState::Closed { .. } => Ok(()),
+            },
+        }
+    }
+
+    async fn shorten(&self, grant: &Grant, end: wane_domain::time::Time) -> Result<(), AppError> {
+        let now = self.now();
+        if end <= now {
+            let reason = "policy now allows less time than has passed".to_owned();
+            return self.end_grant(Actor::System, grant.id, EndCause::LostEligibility { reason }).await.map(|_| ());
+        }
+        decide!(async {
+            let Some(seen) = self.store.grant(grant.id).await? else { return Ok(()) };
+            let shorter = matches!(&seen.value.state, GrantState::Active { end: present, .. } if end < *present);
+            if !shorter {
+                return Ok(());
+            }
+            let mut change = self.change(Actor::System, now);
+            let (shortened, fact) = seen.value.clone().apply(GrantEvent::Shorten { end }, now)?;
+            change.fact(about_grant(&shortened), fact);
+            for lease in self.open_leases(grant.id).await? {
+                if matches!(lease.value.state, LeaseState::Intended | LeaseState::Live { .. }) {
+                    let (moved, fact) = lease.value.clone().follow(&shortened, now)?;
+                    change.fact(about_lease(&moved, Some(&shortened)), fact);
+                    change.write(Write::Lease(Put::over(&lease, moved)));
+                }
+            }
+            change.write(Write::Grant(Put::over(&seen, shortened)));
+            change.commit().await.map(|_| ())
+        })?;
+        self.nudge();
+        self.extend_targets(grant.id).await
+    }
+}

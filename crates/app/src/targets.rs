@@ -1,0 +1,157 @@
+//! Reaching a resource: its kind, its settings, the connector's own credential.
+
+use std::sync::Arc;
+
+use wane_connector::{Artifact, EndOutcome, Inventory, Kind, Target};
+use wane_domain::catalogue::Resource;
+use wane_domain::id::{GrantId, ResourceId};
+use wane_domain::lease::{Lease, lease_of_artifact};
+use wane_domain::secret::Secret;
+use wane_domain::text::Name;
+use wane_domain::time::Time;
+use wane_keys::envelope::Place;
+use wane_store::{LeaseFilter, LeasePhase, Slice, Versioned};
+
+use crate::App;
+use crate::error::AppError;
+
+/// A resource with everything needed to reach it.
+pub struct TargetHandle {
+    /// Its kind.
+    pub kind: Arc<dyn Kind>,
+    /// The resource.
+    pub resource: Resource,
+    credential: Option<Secret>,
+}
+
+impl std::fmt::Debug for TargetHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TargetHandle").field("resource", &self.resource.name).finish_non_exhaustive()
+    }
+}
+
+impl TargetHandle {
+    /// The target, at a moment.
+    #[must_use]
+    pub fn target(&self, now: Time) -> Target<'_> {
+        Target { resource: &self.resource, credential: self.credential.as_ref(), now }
+    }
+}
+
+/// What stands at a target, with what of it belongs to nobody.
+#[derive(Clone, Debug)]
+pub struct CheckedInventory {
+    /// As the kind listed it.
+    pub inventory: Inventory,
+    /// Marked artifacts without an open lease.
+    pub orphans: Vec<Artifact>,
+}
+
+/// Which place in the store a connector's credential is sealed to.
+fn connector_place(key: &str) -> Place<'_> {
+    Place { table: "sealed", row: key, column: "credential" }
+}
+
+/// The key a connector's credential is kept under.
+pub(crate) fn connector_key(id: ResourceId) -> String {
+    format!("connector/{id}")
+}
+
+impl App {
+    /// A kind by name.
+    pub(crate) fn kind(&self, name: &Name) -> Result<Arc<dyn Kind>, AppError> {
+        let known = || self.kinds.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
+        self.kinds.get(name.as_str()).cloned().ok_or_else(|| {
+            AppError::invalid("kind", format!("there is no kind `{name}`; this server has: {}", known()))
+        })
+    }
+
+    /// Reaches a registered resource.
+    ///
+    /// # Errors
+    /// When there is none, or its credential cannot be opened.
+    pub async fn target(&self, id: ResourceId) -> Result<TargetHandle, AppError> {
+        let world = self.world().await?;
+        let resource = world.resources.get(&id).cloned().ok_or_else(|| AppError::missing("resource", id))?;
+        let kind = self.kind(&resource.kind)?;
+        let credential = match self.store.sealed(&connector_key(id)).await? {
+            Some(sealed) => Some(
+                self.ends
+                    .open(&connector_place(&connector_key(id)), &sealed)
+                    .map_err(|e| AppError::Seal(e.to_string()))?,
+            ),
+            None => None,
+        };
+        Ok(TargetHandle { kind, resource, credential })
+    }
+
+    /// A target that is not registered yet.
+    pub(crate) fn new_target(
+        &self,
+        kind: Arc<dyn Kind>,
+        resource: Resource,
+        credential: Option<Secret>,
+    ) -> TargetHandle {
+        TargetHandle { kind, resource, credential }
+    }
+
+    /// Seals a connector's credential to its place.
+    pub(crate) fn seal_connector(&self, id: ResourceId, credential: &Secret) -> Result<Vec<u8>, AppError> {
+        self.ends
+            .seal(&connector_place(&connector_key(id)), credential.expose())
+            .map_err(|e| AppError::Seal(e.to_string()))
+    }
+
+    /// Leases under a grant that are not yet known to be gone.
+    pub(crate) async fn open_leases(&self, grant: GrantId) -> Result<Vec<Versioned<Lease>>, AppError> {
+        let phases = vec![LeasePhase::Intended, LeasePhase::Live, LeasePhase::Revoking];
+        let filter = LeaseFilter { grant: Some(grant), phases, ..LeaseFilter::default() };
+        Ok(self.store.leases(filter, Slice::first(1000)).await?.items)
+    }
+
+    /// All leases under a grant.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn leases_of(&self, grant: GrantId) -> Result<Vec<Lease>, AppError> {
+        let filter = LeaseFilter { grant: Some(grant), ..LeaseFilter::default() };
+        Ok(self.store.leases(filter, Slice::first(1000)).await?.items.into_iter().map(|l| l.value).collect())
+    }
+
+    /// Lists what stands at a target and finds what belongs to no open lease.
+    ///
+    /// # Errors
+    /// When the target does not answer.
+    pub async fn take_inventory(&self, id: ResourceId) -> Result<CheckedInventory, AppError> {
+        let handle = self.target(id).await?;
+        let inventory = handle.kind.effects().inventory(&handle.target(self.now())).await?;
+        let mut orphans = Vec::new();
+        for artifact in &inventory.marked {
+            let lease = match lease_of_artifact(&artifact.name) {
+                Some(lease) => self.store.lease(lease).await?,
+                None => None,
+            };
+            if !lease.is_some_and(|l| l.value.is_open() && l.value.resource == id) {
+                orphans.push(artifact.clone());
+            }
+        }
+        Ok(CheckedInventory { inventory, orphans })
+    }
+
+    /// Ends something that carries our mark and belongs to no open lease, and says so in the log.
+    ///
+    /// # Errors
+    /// When the target does not answer or the store cannot be written.
+    pub async fn remove_orphan(&self, id: ResourceId, artifact: &Artifact) -> Result<EndOutcome, AppError> {
+        let handle = self.target(id).await?;
+        let outcome = handle.kind.effects().remove_orphan(&handle.target(self.now()), artifact).await?;
+        let about = wane_audit::Subjects { resource: Some(id), ..wane_audit::Subjects::default() };
+        let done = matches!(outcome, EndOutcome::Done);
+        let mut change = self.change(wane_audit::Actor::System, self.now());
+        let said = if done { wane_audit::Outcome::Done } else { wane_audit::Outcome::Failed };
+        let detail = serde_json::json!({ "artifact": artifact.name, "object": artifact.object, "outcome": format!("{outcome:?}") });
+        change.note("orphan.removed", said, about, detail);
+        change.commit().await?;
+        Ok(outcome)
+    }
+}
