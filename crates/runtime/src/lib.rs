@@ -1,1 +1,28 @@
-//! System clock, entropy, id minting, supervised tasks, shutdown: the only ambient authority.
+//! System clock, OS entropy, supervised tasks, shutdown: the only ambient authority.
+//!
+//! Owns: the calls that reach for the machine (its clock, its randomness, its signals, its task
+//! spawner). Refuses to know: what anybody does with them. Everything else gets time and entropy
+//! as arguments, through [`ambient`].
+
+mod backoff;
+mod clock;
+mod entropy;
+mod harden;
+mod supervisor;
+
+pub use backoff::Backoff;
+pub use clock::SystemClock;
+pub use entropy::OsEntropy;
+pub use harden::{HardenError, harden};
+pub use supervisor::{Cause, Shutdown, Supervisor};
+pub use tokio_util::sync::CancellationToken;
+
+use std::sync::Arc;
+
+use wane_domain::ambient::Ambient;
+
+/// The machine's clock and entropy, to be handed down from the binary.
+#[must_use]
+pub fn ambient() -> Ambient {
+    Ambient::new(Arc::new(SystemClock::new()), Arc::new(OsEntropy))
+}

@@ -1,0 +1,3 @@
+//! Tasks that fail, hang and end, and the signals that end them.
+
+mod supervisor;
