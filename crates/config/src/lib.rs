@@ -1,1 +1,23 @@
 //! Text to settings, with origins.
+//!
+//! Owns: which settings there are, their defaults and docs, where each value came from, and what is wrong
+//! with it, all at once. Refuses to know: what the settings are for, secrets themselves, the network.
+
+mod error;
+mod explain;
+mod key;
+mod layer;
+mod nearest;
+mod parse;
+mod read;
+mod secret;
+mod settings;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use explain::Explained;
+pub use key::{KEYS, Key};
+pub use layer::Origin;
+pub use secret::{SecretError, SecretRef};
+pub use settings::{
+    EndsSeal, Engine, IssuingSeal, Limits, Loaded, Log, LogFormat, LogLevel, Login, Seal, Server, Settings, Tls,
+};

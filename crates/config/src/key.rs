@@ -1,0 +1,108 @@
+//! Every setting there is, in one table: its name, its default, what it is for.
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its dotted name: `server.listen`.
+    pub name: &'static str,
+    /// What it is when nobody says; in angle brackets where it follows from another setting, empty for nothing.
+    pub default: &'static str,
+    /// What it is for, in one sentence.
+    pub doc: &'static str,
+}
+
+/// All settings, by section.
+pub const KEYS: &[Key] = &[
+    Key { name: "server.listen", default: "127.0.0.1:7440", doc: "Address and port to listen on." },
+    Key {
+        name: "server.public_url",
+        default: "<http or https>://<server.listen>",
+        doc: "The URL people and hosts reach this server at; it appears in links.",
+    },
+    Key {
+        name: "server.data_dir",
+        default: "./wane-data",
+        doc: "Folder of the store and of key files; on a local disk.",
+    },
+    Key { name: "server.zone", default: "UTC", doc: "IANA time zone of times of day in policies and on pages." },
+    Key {
+        name: "server.tls.cert",
+        default: "",
+        doc: "PEM file with the server's certificate chain; needs `server.tls.key`.",
+    },
+    Key {
+        name: "server.tls.key",
+        default: "",
+        doc: "PEM file with the certificate's private key; needs `server.tls.cert`.",
+    },
+    Key {
+        name: "server.plaintext_behind_proxy",
+        default: "false",
+        doc: "Whether a proxy in front does TLS, so that plain HTTP on an address others can reach is meant.",
+    },
+    Key {
+        name: "seal.ends.kind",
+        default: "machine",
+        doc: "How secrets needed to end access are sealed: `machine`, so that ends never wait for a person.",
+    },
+    Key {
+        name: "seal.ends.file",
+        default: "<server.data_dir>/ends.key",
+        doc: "The machine-bound key file of that seal.",
+    },
+    Key {
+        name: "seal.issuing.kind",
+        default: "machine",
+        doc: "How signing keys are sealed: `machine` or `passphrase`.",
+    },
+    Key {
+        name: "seal.issuing.file",
+        default: "<server.data_dir>/issuing.key",
+        doc: "The machine-bound key file of that seal, if it is `machine`.",
+    },
+    Key {
+        name: "seal.issuing.passphrase.file",
+        default: "",
+        doc: "File with the passphrase, if the seal is `passphrase`.",
+    },
+    Key {
+        name: "seal.issuing.passphrase.env",
+        default: "",
+        doc: "Environment variable with the passphrase, if the seal is `passphrase`.",
+    },
+    Key {
+        name: "log.level",
+        default: "info",
+        doc: "Least severe message to log: `error`, `warn`, `info`, `debug` or `trace`.",
+    },
+    Key { name: "log.format", default: "text", doc: "Form of log lines: `text` for people, `json` for machines." },
+    Key {
+        name: "engine.inventory_every",
+        default: "15m",
+        doc: "How often targets are searched for access that no grant stands behind.",
+    },
+    Key {
+        name: "engine.retry_cap",
+        default: "30s",
+        doc: "The longest wait between two tries to end access at a target.",
+    },
+    Key { name: "login.session_max", default: "8h", doc: "How long a sign-in lasts at most." },
+    Key { name: "login.session_idle", default: "1h", doc: "After how long without use a sign-in ends." },
+    Key { name: "limits.body_bytes", default: "1 MiB", doc: "The largest request body that is read." },
+    Key { name: "limits.open_requests", default: "50", doc: "How many requests one person may have waiting." },
+];
+
+/// A key by name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|k| k.name == name)
+}
+
+/// Whether a name is a section: the beginning of a key.
+pub(crate) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|k| k.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Sections that stand for a secret, which is only ever referred to.
+pub(crate) fn is_secret(name: &str) -> bool {
+    name == "seal.issuing.passphrase"
+}

@@ -1,0 +1,140 @@
+//! The layers a value can come from: file, then environment over it, then flags over both.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::error::ConfigError;
+use crate::key::{self, Key};
+use crate::nearest::nearest;
+
+/// Environment variables that begin so are settings.
+const PREFIX: &str = "WANE__";
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody said.
+    Default,
+    /// A line of the file, from 1.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+    },
+    /// An environment variable.
+    Env(String),
+    /// A flag.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Env(name) => write!(f, "environment variable `{name}`"),
+            Self::Flag(name) => write!(f, "flag `{name}`"),
+        }
+    }
+}
+
+/// Everything that was said, the last word on each key.
+#[derive(Debug, Default)]
+pub(crate) struct Layers {
+    said: BTreeMap<&'static str, (String, Origin)>,
+    pub(crate) errors: Vec<ConfigError>,
+}
+
+impl Layers {
+    /// What was said about a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&(String, Origin)> {
+        self.said.get(key)
+    }
+
+    /// Lays a TOML file down.
+    pub(crate) fn file(&mut self, path: &Path) {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) => return self.errors.push(ConfigError::Unreadable { path: path.to_owned(), why: e.to_string() }),
+        };
+        let at = |offset: usize| {
+            let line = text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1;
+            Origin::File { path: path.to_owned(), line }
+        };
+        let (table, errors) = DeTable::parse_recoverable(&text);
+        self.errors.extend(
+            errors.iter().map(|e| ConfigError::Syntax {
+                origin: at(e.span().map_or(0, |s| s.start)),
+                why: e.message().to_owned(),
+            }),
+        );
+        self.table("", table.get_ref(), &at);
+    }
+
+    fn table(&mut self, under: &str, table: &DeTable<'_>, at: &dyn Fn(usize) -> Origin) {
+        for (name, value) in table {
+            let full =
+                if under.is_empty() { name.get_ref().to_string() } else { format!("{under}.{}", name.get_ref()) };
+            self.value(&full, at(name.span().start), value, at);
+        }
+    }
+
+    fn value(&mut self, name: &str, origin: Origin, value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Origin) {
+        let text = match value.get_ref() {
+            DeValue::Table(table) if key::is_section(name) => return self.table(name, table, at),
+            DeValue::Table(_) if key::find(name).is_some() => {
+                return self.errors.push(ConfigError::Shape { origin, key: name.to_owned(), got: "a table" });
+            }
+            DeValue::Array(_) if key::find(name).is_some() => {
+                return self.errors.push(ConfigError::Shape { origin, key: name.to_owned(), got: "a list" });
+            }
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(n) => n.to_string(),
+            DeValue::Float(n) => n.to_string(),
+            DeValue::Boolean(b) => b.to_string(),
+            DeValue::Datetime(at) => at.to_string(),
+            DeValue::Table(_) | DeValue::Array(_) => String::new(),
+        };
+        self.say(name, text, origin);
+    }
+
+    /// Lays environment variables over what is there; those without the prefix are not ours.
+    pub(crate) fn env(&mut self, env: impl Iterator<Item = (String, String)>) {
+        for (variable, value) in env {
+            if let Some(rest) = variable.strip_prefix(PREFIX) {
+                let name = rest.replace("__", ".").to_ascii_lowercase();
+                self.say(&name, value, Origin::Env(variable));
+            }
+        }
+    }
+
+    /// Lays flags over all.
+    pub(crate) fn flags(&mut self, flags: &[(String, String)]) {
+        for (name, value) in flags {
+            self.say(name, value.clone(), Origin::Flag(name.clone()));
+        }
+    }
+
+    fn say(&mut self, name: &str, value: String, origin: Origin) {
+        match key::find(name) {
+            Some(Key { name, .. }) => drop(self.said.insert(name, (value, origin))),
+            // The value may be the secret, so it is not repeated.
+            None if key::is_secret(name) => {
+                self.errors.push(ConfigError::InlineSecret { origin, key: name.to_owned() })
+            }
+            None if key::is_section(name) => {
+                self.errors.push(ConfigError::NotASection { origin, key: name.to_owned() })
+            }
+            None => self.errors.push(ConfigError::Unknown {
+                origin,
+                key: name.chars().take(64).collect(),
+                nearest: nearest(name),
+            }),
+        }
+    }
+}

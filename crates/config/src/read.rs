@@ -1,0 +1,204 @@
+//! Layers to settings: every key read once, what goes together checked, everything that is wrong collected.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::ConfigError;
+use crate::explain::Explained;
+use crate::layer::{Layers, Origin};
+use crate::parse;
+use crate::secret::SecretRef;
+use crate::settings::{
+    EndsSeal, Engine, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login, Seal, Server, Settings, Tls,
+};
+
+/// Reads keys one by one and remembers what it read.
+pub(crate) struct Reader {
+    layers: Layers,
+    explained: Vec<Explained>,
+}
+
+impl Reader {
+    pub(crate) fn new(layers: Layers) -> Self {
+        Self { layers, explained: Vec::new() }
+    }
+
+    /// All of it, or everything that is wrong.
+    pub(crate) fn settings(mut self) -> Result<(Settings, Vec<Explained>), Vec<ConfigError>> {
+        match self.all() {
+            Some(settings) if self.layers.errors.is_empty() => Ok((settings, self.explained)),
+            _ => Err(self.layers.errors),
+        }
+    }
+
+    fn all(&mut self) -> Option<Settings> {
+        let server = self.server();
+        let data_dir = server.as_ref().map_or_else(|| PathBuf::from("."), |s| s.data_dir.clone());
+        let seal = self.seal(&data_dir);
+        let levels =
+            [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace].map(|l| (l.name(), l));
+        let level = self.read("log.level", |t| parse::word(t, &levels));
+        let format =
+            self.read("log.format", |t| parse::word(t, &[("text", LogFormat::Text), ("json", LogFormat::Json)]));
+        let inventory_every = self.read("engine.inventory_every", parse::duration);
+        let retry_cap = self.read("engine.retry_cap", parse::duration);
+        let session_max = self.read("login.session_max", parse::duration);
+        let session_idle = self.read("login.session_idle", parse::duration);
+        if let (Some(max), Some(idle)) = (session_max, session_idle)
+            && idle > max
+        {
+            self.refuse(
+                "login.session_idle",
+                "`login.session_idle` is longer than `login.session_max`; make it shorter".to_owned(),
+            );
+        }
+        let body_bytes = self.read("limits.body_bytes", parse::bytes);
+        let open_requests = self.read("limits.open_requests", |t| parse::count(t, 1, 10_000));
+        Some(Settings {
+            server: server?,
+            seal: seal?,
+            log: Log { level: level?, format: format? },
+            engine: Engine { inventory_every: inventory_every?, retry_cap: retry_cap? },
+            login: Login { session_max: session_max?, session_idle: session_idle? },
+            limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },
+        })
+    }
+
+    fn server(&mut self) -> Option<Server> {
+        let listen = self.read("server.listen", parse::address);
+        let data_dir = self.read("server.data_dir", parse::filled);
+        let zone = self.read("server.zone", parse::zone);
+        let cert = self.maybe("server.tls.cert");
+        let key = self.maybe("server.tls.key");
+        let behind_proxy = self.read("server.plaintext_behind_proxy", parse::flag);
+        let tls = match (cert, key) {
+            (Some(cert), Some(key)) => Some(Tls { cert: cert.into(), key: key.into() }),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.refuse("server.tls.cert", "`server.tls.cert` needs `server.tls.key`; set both or none".to_owned());
+                None
+            }
+            (None, Some(_)) => {
+                self.refuse("server.tls.key", "`server.tls.key` needs `server.tls.cert`; set both or none".to_owned());
+                None
+            }
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let here = listen.map(|l| format!("{scheme}://{l}")).unwrap_or_default();
+        let public_url = self.read_or("server.public_url", &here, parse::origin_url);
+        let half_tls = self.layers.get("server.tls.cert").is_some() || self.layers.get("server.tls.key").is_some();
+        if let Some(listen) = listen
+            && !listen.ip().is_loopback()
+            && !half_tls
+            && behind_proxy == Some(false)
+        {
+            let why = format!(
+                "`server.listen` is `{listen}`, which others can reach, without TLS; set `server.tls`, \
+                 or `server.plaintext_behind_proxy = true` if a proxy in front does TLS"
+            );
+            self.refuse("server.listen", why);
+        }
+        Some(Server {
+            listen: listen?,
+            public_url: public_url?,
+            data_dir: data_dir?.into(),
+            zone: zone?,
+            tls,
+            plaintext_behind_proxy: behind_proxy?,
+        })
+    }
+
+    fn seal(&mut self, data_dir: &Path) -> Option<Seal> {
+        #[derive(Clone, Copy)]
+        enum Kind {
+            Machine,
+            Passphrase,
+        }
+        let default = |name: &str| data_dir.join(name).display().to_string();
+        let ends_kind = self.read("seal.ends.kind", |t| parse::word(t, &[("machine", ())]));
+        let ends = self.read_or("seal.ends.file", &default("ends.key"), parse::filled);
+        let kind = self.read("seal.issuing.kind", |t| {
+            parse::word(t, &[("machine", Kind::Machine), ("passphrase", Kind::Passphrase)])
+        });
+        let file = self.read_or("seal.issuing.file", &default("issuing.key"), parse::filled);
+        let in_file = self.maybe("seal.issuing.passphrase.file");
+        let in_env = self.maybe("seal.issuing.passphrase.env");
+        let passphrase = match (in_file, in_env) {
+            (Some(_), Some(_)) => {
+                self.refuse(
+                    "seal.issuing.passphrase.env",
+                    "`seal.issuing.passphrase` is given as a file and as an environment variable; choose one"
+                        .to_owned(),
+                );
+                return None;
+            }
+            (Some(path), None) => Some(SecretRef::File(path.into())),
+            (None, Some(name)) => Some(SecretRef::Env(name)),
+            (None, None) => None,
+        };
+        let issuing = match (kind?, passphrase) {
+            (Kind::Machine, None) => IssuingSeal::Machine { file: file?.into() },
+            (Kind::Passphrase, Some(from)) => IssuingSeal::Passphrase(from),
+            (Kind::Machine, Some(_)) => {
+                self.refuse("seal.issuing.kind", "`seal.issuing.passphrase` is given but the seal is `machine`; set `seal.issuing.kind = \"passphrase\"`, or leave the passphrase out".to_owned());
+                return None;
+            }
+            (Kind::Passphrase, None) => {
+                // Where it was given in the wrong form, that was said already.
+                if !self.layers.errors.iter().any(|e| matches!(e, ConfigError::InlineSecret { .. })) {
+                    self.refuse("seal.issuing.kind", "the seal is `passphrase` but none is referred to; set `seal.issuing.passphrase` to `{ file = \"…\" }` or `{ env = \"…\" }`".to_owned());
+                }
+                return None;
+            }
+        };
+        ends_kind?;
+        Some(Seal { ends: EndsSeal::Machine { file: ends?.into() }, issuing })
+    }
+
+    /// A key with the default of its table.
+    fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let default = crate::key::find(key).map_or("", |k| k.default);
+        self.read_or(key, default, parse)
+    }
+
+    /// A key with a default that follows from others.
+    fn read_or<T>(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (text, origin) = self.layers.get(key).cloned().unwrap_or_else(|| (default.to_owned(), Origin::Default));
+        let parsed = match parse(&text) {
+            Ok(value) => Some(value),
+            // A default can only be wrong because what it follows from is, and that was said already.
+            Err(_) if origin == Origin::Default => None,
+            Err(want) => {
+                let got = text.chars().take(64).collect();
+                self.layers.errors.push(ConfigError::Invalid { origin: origin.clone(), key, got, want });
+                None
+            }
+        };
+        self.explain(key, text, origin);
+        parsed
+    }
+
+    /// A key that may be left out.
+    fn maybe(&mut self, key: &'static str) -> Option<String> {
+        if self.layers.get(key).is_some() {
+            return self.read(key, parse::filled);
+        }
+        self.explain(key, String::new(), Origin::Default);
+        None
+    }
+
+    fn explain(&mut self, key: &'static str, value: String, origin: Origin) {
+        let doc = crate::key::find(key).map_or("", |k| k.doc);
+        self.explained.push(Explained { key, value, origin, doc });
+    }
+
+    /// Refuses what does not go together, where `key` was said.
+    fn refuse(&mut self, key: &str, why: String) {
+        let origin = self.layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
+        self.layers.errors.push(ConfigError::Together { origin, why });
+    }
+}

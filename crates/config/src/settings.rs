@@ -1,0 +1,212 @@
+//! The settings themselves.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::ConfigErrors;
+use crate::explain::{Explained, render};
+use crate::key::KEYS;
+use crate::layer::{Layers, Origin};
+use crate::read::Reader;
+use crate::secret::SecretRef;
+
+/// Everything `wane server` can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How the server is reached and where its data is.
+    pub server: Server,
+    /// How secrets are sealed.
+    pub seal: Seal,
+    /// What is logged.
+    pub log: Log,
+    /// How access is ended and looked after.
+    pub engine: Engine,
+    /// How long sign-ins last.
+    pub login: Login,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// How the server is reached and where its data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How others reach it; without a slash at the end.
+    pub public_url: String,
+    /// Folder of the store and of key files.
+    pub data_dir: PathBuf,
+    /// An IANA time zone that exists.
+    pub zone: String,
+    /// Certificate and key; none for plain HTTP.
+    pub tls: Option<Tls>,
+    /// Whether a proxy in front does TLS.
+    pub plaintext_behind_proxy: bool,
+}
+
+/// PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// How secrets are sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// What is needed to end access.
+    pub ends: EndsSeal,
+    /// Signing keys.
+    pub issuing: IssuingSeal,
+}
+
+/// The seal over what is needed to end access; it opens unattended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndsSeal {
+    /// Bound to this machine by a key file.
+    Machine {
+        /// The key file.
+        file: PathBuf,
+    },
+}
+
+/// The seal over signing keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssuingSeal {
+    /// Bound to this machine by a key file.
+    Machine {
+        /// The key file.
+        file: PathBuf,
+    },
+    /// Opened with a passphrase.
+    Passphrase(SecretRef),
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe message.
+    pub level: LogLevel,
+    /// Its form.
+    pub format: LogFormat,
+}
+
+/// How severe a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the usual levels")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    /// The level's name, as filters read it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// How access is ended and looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// How often targets are searched.
+    pub inventory_every: Duration,
+    /// The longest wait between two tries of an end.
+    pub retry_cap: Duration,
+}
+
+/// How long sign-ins last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// At most.
+    pub session_max: Duration,
+    /// Without use.
+    pub session_idle: Duration,
+}
+
+/// Bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body that is read.
+    pub body_bytes: u64,
+    /// Waiting requests of one person.
+    pub open_requests: u32,
+}
+
+/// Settings, with where each came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    explained: Vec<Explained>,
+}
+
+impl Settings {
+    /// Reads a file, lays environment variables over it and flags over both.
+    ///
+    /// `env` is the whole environment; only names that begin with `WANE__` are read: `WANE__server__listen`.
+    /// `flags` are pairs of a dotted key and its value.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        flags: &[(String, String)],
+    ) -> Result<Loaded, ConfigErrors> {
+        let mut layers = Layers::default();
+        if let Some(path) = file {
+            layers.file(path);
+        }
+        layers.env(env);
+        layers.flags(flags);
+        let (settings, mut explained) = Reader::new(layers).settings().map_err(ConfigErrors)?;
+        // In the order of the table, whatever order they were read in.
+        explained.sort_by_key(|e| KEYS.iter().position(|k| k.name == e.key));
+        Ok(Loaded { settings, explained })
+    }
+}
+
+impl Loaded {
+    /// Every setting with its value, where it came from and what it is for.
+    #[must_use]
+    pub fn explain(&self) -> &[Explained] {
+        &self.explained
+    }
+
+    /// The same as text, for `config explain`.
+    #[must_use]
+    pub fn render(&self) -> String {
+        render(&self.explained)
+    }
+
+    /// One line for `config check`: that all is well, and how many settings somebody set.
+    #[must_use]
+    pub fn check(&self) -> String {
+        let set = self.explained.iter().filter(|e| e.origin != Origin::Default).count();
+        let are = if set == 1 { "is" } else { "are" };
+        format!("the settings are good; {set} of {} {are} set, the rest are as by default", self.explained.len())
+    }
+}
