@@ -1,6 +1,7 @@
 //! The PostgreSQL kind against a real server.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod conformance;
 mod end;
 mod hostile;
 mod rules;
