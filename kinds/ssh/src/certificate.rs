@@ -18,7 +18,7 @@ use wane_connector::{SignError, Signature};
 use wane_domain::issue::IssuePermit;
 use wane_domain::time::{Span, Time};
 
-use crate::role::{EXTENSIONS, FORCE_COMMAND, SOURCE_ADDRESS, is_principal};
+use crate::role::{EXTENSIONS, FORCE_COMMAND, SOURCE_ADDRESS, is_principal_at};
 
 /// The longest one issue may be valid: what a stolen key is worth at most.
 pub(crate) const LONGEST: Span = Span::from_mins(15);
@@ -113,7 +113,7 @@ pub(crate) fn read_back(plan: &Plan, ca: &KeyData, text: &str) -> Result<Certifi
 ///
 /// # Errors
 /// When they are no user certificate in its one encoding, or say more than the permit: another key
-/// id than the grant, no principal or one that is not a login name, an option or extension no role
+/// id than the grant, no principal or one that is not a login name at the permit's host, an option or extension no role
 /// can name, or a time outside the permit or longer than 15 minutes. The role's own principals
 /// are not in a permit, so which of the login names it may be is the issuer's to keep.
 pub fn check_user_certificate(permit: &IssuePermit, tbs: &[u8]) -> Result<(), String> {
@@ -128,8 +128,9 @@ pub fn check_user_certificate(permit: &IssuePermit, tbs: &[u8]) -> Result<(), St
     if cert.valid_principals().is_empty() {
         return refuse("it has no principal, which some servers take for all");
     }
-    if let Some(bad) = cert.valid_principals().iter().find(|name| !is_principal(name)) {
-        return Err(format!("its principal {bad:?} is not one login name"));
+    let host = permit.item().resource;
+    if let Some(bad) = cert.valid_principals().iter().find(|name| !is_principal_at(name, host)) {
+        return Err(format!("its principal {bad:?} is not one login name at the permit's host"));
     }
     if let Some(odd) =
         cert.critical_options().keys().find(|name| ![FORCE_COMMAND, SOURCE_ADDRESS].contains(&name.as_str()))

@@ -15,7 +15,7 @@ use wane_domain::time::{Span, Time};
 
 use crate::certificate::{self, CertificateError, LONGEST, Plan, SKEW, seconds};
 use crate::notes::Notes;
-use crate::role::Definition;
+use crate::role::{Definition, principal_at};
 use crate::settings::Settings;
 use crate::{HOST_CA, USER_CA, describe, key, strict};
 
@@ -118,7 +118,7 @@ fn plan(definition: &Definition, permit: &IssuePermit, key: KeyData, serial: u64
         nonce: nonce.finalize().into(),
         serial,
         key_id: permit.grant().to_string(),
-        principals: definition.principals.clone(),
+        principals: definition.principals.iter().map(|login| principal_at(login, permit.item().resource)).collect(),
         valid_after,
         valid_before,
         critical_options: definition.critical_options(),

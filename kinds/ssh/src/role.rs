@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use wane_connector::KindError;
+use wane_domain::id::ResourceId;
 
 use crate::cidr::Cidr;
 use crate::strict::{listed, nearest, object, text, texts, wrong};
@@ -37,6 +38,17 @@ pub(crate) fn is_principal(text: &str) -> bool {
     let mut bytes = text.bytes();
     let first = bytes.next().is_some_and(|c| c.is_ascii_lowercase() || c == b'_');
     first && text.len() <= 32 && bytes.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'_' | b'-'))
+}
+
+/// A login name at one host, as it stands in a certificate: `deploy@res_…`. All hosts trust the same
+/// authority, so a bare login name would open the account of that name on every one of them.
+pub(crate) fn principal_at(login: &str, host: ResourceId) -> String {
+    format!("{login}@{host}")
+}
+
+/// Whether this is a login name at this host.
+pub(crate) fn is_principal_at(text: &str, host: ResourceId) -> bool {
+    text.split_once('@').is_some_and(|(login, at)| is_principal(login) && at == host.to_string())
 }
 
 impl Definition {

@@ -11,6 +11,7 @@ use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
 use serde_json::{Value, json};
 use wane_connector::verb::{AccessPort, Verb, VerbError};
+use wane_domain::id::ResourceId;
 
 use super::files::{Written, failed, put};
 use super::sshd_config::{self, Effective};
@@ -21,6 +22,8 @@ pub(super) const KRL_FILE: &str = "krl";
 pub(super) const SIGNER_FILE: &str = "krl_signer";
 pub(super) const TOKEN_FILE: &str = "token";
 const USER_CA_FILE: &str = "user_ca.pub";
+/// Has sshd accept, for a login name, the principal that is that name at this host and no other.
+const PRINCIPALS_COMMAND: &str = "/usr/bin/echo %u@";
 
 /// `wane host setup`.
 #[derive(Clone, Copy, Debug)]
@@ -75,11 +78,9 @@ impl Verb for HostSetup {
         let effective = sshd_config::effective(&args.sshd, &args.sshd_config)?;
         refuse_others(&effective, &args.dir)?;
         let keys = host_keys(&effective, port)?;
-        let planned: Vec<String> =
-            keys.iter().map(|key| args.dir.join(&key.certificate_file).display().to_string()).collect();
-        let block = block(&args.dir, &planned);
-        let after = sshd_config::with_block(&before, &block)?;
+        let _: String = sshd_config::with_block(&before, &[])?;
         if args.dry_run {
+            let block = block(&args.dir, &keys, "RESOURCE-ID");
             let text = format!(
                 "would write into `{}`, and put on top of `{}`:\n  {}",
                 args.dir.display(),
@@ -96,6 +97,8 @@ impl Verb for HostSetup {
         let answer =
             port.call("POST", "/v1/hosts/join", None, Some(json!({ "code": args.code, "host_keys": lines }))).await?;
         let joined = Joined::read(&answer, &keys)?;
+        let block = block(&args.dir, &keys, &joined.host.to_string());
+        let after = sshd_config::with_block(&before, &block)?;
         let mut changes = Changes { port, made: Vec::new(), said: Vec::new() };
         let done = install(&args, &joined, &after, &mut changes);
         if let Err(e) = done {
@@ -107,14 +110,18 @@ impl Verb for HostSetup {
     }
 }
 
-/// Our block stands first and would silently switch off another authority, or another revocation list.
+/// Our block stands first and would silently switch off another authority, revocation list or way to map logins.
 fn refuse_others(effective: &Effective, dir: &Path) -> Result<(), VerbError> {
-    let ours = |path: &String| Path::new(path).starts_with(dir);
-    for (keyword, value) in [("TrustedUserCAKeys", &effective.user_ca), ("RevokedKeys", &effective.revoked_keys)] {
-        if let Some(path) = value.as_ref().filter(|path| !ours(path)) {
-            return Err(VerbError::Failed(format!(
-                "sshd already has `{keyword} {path}`, which this would override; merge them by hand as the documentation of the kind says"
-            )));
+    let in_dir = |path: &str| Path::new(path).starts_with(dir);
+    let ours = |command: &str| command.starts_with(PRINCIPALS_COMMAND);
+    for (keyword, value, is_ours) in [
+        ("TrustedUserCAKeys", &effective.user_ca, &in_dir as &dyn Fn(&str) -> bool),
+        ("RevokedKeys", &effective.revoked_keys, &in_dir),
+        ("AuthorizedPrincipalsCommand", &effective.principals_command, &ours),
+    ] {
+        if let Some(value) = value.as_ref().filter(|value| !is_ours(value)) {
+            let why = "which this would override; merge them by hand as the documentation of the kind says";
+            return Err(VerbError::Failed(format!("sshd already has `{keyword} {value}`, {why}")));
         }
     }
     Ok(())
@@ -148,10 +155,16 @@ fn host_keys(effective: &Effective, port: &dyn AccessPort) -> Result<Vec<HostKey
     Ok(out)
 }
 
-fn block(dir: &Path, certificates: &[String]) -> Vec<String> {
+/// The lines for sshd. `host` is what principals in certificates for this host end in.
+fn block(dir: &Path, keys: &[HostKey], host: &str) -> Vec<String> {
     let at = |name: &str| dir.join(name).display().to_string();
-    let mut out = vec![format!("TrustedUserCAKeys {}", at(USER_CA_FILE)), format!("RevokedKeys {}", at(KRL_FILE))];
-    out.extend(certificates.iter().map(|path| format!("HostCertificate {path}")));
+    let mut out = vec![
+        format!("TrustedUserCAKeys {}", at(USER_CA_FILE)),
+        format!("RevokedKeys {}", at(KRL_FILE)),
+        format!("AuthorizedPrincipalsCommand {PRINCIPALS_COMMAND}{host}"),
+        "AuthorizedPrincipalsCommandUser nobody".to_owned(),
+    ];
+    out.extend(keys.iter().map(|key| format!("HostCertificate {}", at(&key.certificate_file))));
     out
 }
 
@@ -163,6 +176,8 @@ struct Joined {
     signer: String,
     krl: Vec<u8>,
     certificates: Vec<(String, String)>,
+    /// The resource, as the host certificates name it.
+    host: ResourceId,
     names: Vec<String>,
     pull_secs: u64,
 }
@@ -189,12 +204,17 @@ impl Joined {
             .and_then(Value::as_array)
             .ok_or_else(|| wrong("`host_certificates` is missing"))?;
         let mut certificates = Vec::new();
+        let mut host: Option<ResourceId> = None;
         for own in keys {
             let cert = given
                 .iter()
                 .filter_map(|text| Certificate::from_openssh(text.as_str()?).ok())
                 .find(|cert| cert.cert_type() == CertType::Host && cert.public_key() == &own.data)
                 .ok_or_else(|| wrong("a host key has no certificate"))?;
+            let named = cert.key_id().parse().map_err(|_| wrong("a host certificate does not name the resource"))?;
+            if *host.get_or_insert(named) != named {
+                return Err(wrong("the host certificates are for different resources"));
+            }
             let line = cert.to_openssh().map_err(|e| wrong(&e.to_string()))?;
             certificates.push((own.certificate_file.clone(), format!("{}\n", line.trim_end())));
         }
@@ -212,6 +232,7 @@ impl Joined {
             signer,
             krl,
             certificates,
+            host: host.ok_or_else(|| wrong("there is no host certificate"))?,
             names,
             pull_secs: answer.get("pull_secs").and_then(Value::as_u64).unwrap_or(30),
         })

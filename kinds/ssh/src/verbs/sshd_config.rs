@@ -34,6 +34,7 @@ pub(super) struct Effective {
     pub(super) host_keys: Vec<String>,
     pub(super) user_ca: Option<String>,
     pub(super) revoked_keys: Option<String>,
+    pub(super) principals_command: Option<String>,
 }
 
 /// Has sshd print the configuration it would run with.
@@ -46,6 +47,7 @@ pub(super) fn effective(sshd: &Path, config: &Path) -> Result<Effective, VerbErr
             ("hostkey", Some(path)) => out.host_keys.push(path.to_owned()),
             ("trustedusercakeys", Some(path)) => out.user_ca = Some(path.to_owned()),
             ("revokedkeys", Some(path)) => out.revoked_keys = Some(path.to_owned()),
+            ("authorizedprincipalscommand", Some(command)) => out.principals_command = Some(command.to_owned()),
             _ => {}
         }
     }

@@ -50,6 +50,20 @@ fn other_principals_authorities_and_hosts_are_refused() {
     assert!(said.stderr.contains("Host key verification failed"), "{said:?}");
 }
 
+/// Both hosts trust the same authority and have an account of the same name.
+#[test]
+fn a_certificate_for_one_host_opens_no_other() {
+    let world = World::new(18);
+    let host = Host::start(&world, &[]);
+    let holder = Holder::new();
+    let role = world.role(&json!({ "principals": [host.user()] }));
+    let elsewhere = world.resource(&host.resource.settings);
+    let held = world.hold(&elsewhere, &role, Span::from_hours(1));
+    let issued = world.issue(&held, &elsewhere, &role, &holder.public_line(), 1).unwrap();
+    let said = host.client(&holder, &issued).run("true").unwrap();
+    assert!(said.stderr.contains("Permission denied"), "{said:?}");
+}
+
 #[test]
 fn force_command_is_all_that_runs() {
     let world = World::new(14);

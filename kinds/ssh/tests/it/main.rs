@@ -1,4 +1,5 @@
 //! The kind against a real sshd, the real `ssh` and `ssh-keygen`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod certificate;
 mod grants;

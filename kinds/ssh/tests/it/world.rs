@@ -128,8 +128,11 @@ impl Host {
         write("krl", &world.revocations(1, &[]).0);
         write("host-cert.pub", enrolled["host_certificates"][0].as_str().unwrap().as_bytes());
         let at = folder.display();
-        let ours =
-            format!("TrustedUserCAKeys {at}/user_ca.pub\nRevokedKeys {at}/krl\nHostCertificate {at}/host-cert.pub\n");
+        let ours = format!(
+            "TrustedUserCAKeys {at}/user_ca.pub\nRevokedKeys {at}/krl\nHostCertificate {at}/host-cert.pub\n\
+             AuthorizedPrincipalsCommand /usr/bin/echo %u@{id}\nAuthorizedPrincipalsCommandUser nobody\n",
+            id = resource.id
+        );
         fs::write(prepared.drop_in_folder().join("10-wane.conf"), ours).unwrap();
         Self { sshd: prepared.start().unwrap(), resource, folder }
     }
