@@ -10,6 +10,7 @@ mod end;
 mod facts;
 mod kind;
 mod probe;
+mod psql;
 mod quote;
 mod role;
 mod session;
@@ -20,4 +21,5 @@ mod survey;
 mod tls;
 
 pub use kind::PostgresKind;
+pub use psql::PsqlVerb;
 pub use setup::{Setup, setup_sql};

@@ -7,3 +7,4 @@ mod hostile;
 mod rules;
 mod stage;
 mod trust;
+mod verb;
