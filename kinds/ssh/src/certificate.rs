@@ -2,7 +2,7 @@
 //! finished one back.
 //!
 //! INVARIANT: no certificate leaves whose text, parsed again, does not say field for field what was
-//! meant (held by `the_finished_certificate_says_what_was_meant`). The signer reads the bytes it
+//! meant (held by `a_certificate_that_differs_in_any_field_does_not_leave`). The signer reads the bytes it
 //! signs itself: [`check_user_certificate`] (held by `the_signer_refuses_what_exceeds_the_permit`).
 
 use std::collections::BTreeMap;
@@ -201,5 +201,77 @@ where
                 Err(signature::Error::new())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use russh::keys::PrivateKey;
+    use russh::keys::signature::Signer as _;
+    use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
+
+    fn key(seed: u8) -> PrivateKey {
+        PrivateKey::new(KeypairData::Ed25519(Ed25519Keypair::from_seed(&[seed; 32])), "").unwrap()
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            kind: CertType::User,
+            key: key(1).public_key().key_data().clone(),
+            nonce: [3; 32],
+            serial: 4,
+            key_id: "grt_x".to_owned(),
+            principals: vec!["deploy".to_owned()],
+            valid_after: 100,
+            valid_before: 200,
+            critical_options: BTreeMap::new(),
+            extensions: BTreeMap::new(),
+        }
+    }
+
+    fn signed(plan: &Plan, ca: &PrivateKey) -> Result<Certificate, CertificateError> {
+        sign(plan, ca.public_key().key_data(), |tbs| {
+            Ok(Signature(ca.try_sign(tbs).unwrap().as_bytes().try_into().unwrap()))
+        })
+    }
+
+    #[test]
+    fn a_certificate_that_differs_in_any_field_does_not_leave() {
+        let ca = key(9);
+        let text = signed(&plan(), &ca).unwrap().to_openssh().unwrap();
+        let judge = |plan: &Plan, ca: &PrivateKey| read_back(plan, ca.public_key().key_data(), &text);
+        judge(&plan(), &ca).unwrap();
+        let some = BTreeMap::from([("permit-pty".to_owned(), String::new())]);
+        for (other, field) in [
+            (Plan { kind: CertType::Host, ..plan() }, "type"),
+            (Plan { key: key(2).public_key().key_data().clone(), ..plan() }, "key"),
+            (Plan { nonce: [0; 32], ..plan() }, "nonce"),
+            (Plan { serial: 5, ..plan() }, "serial"),
+            (Plan { key_id: "grt_y".to_owned(), ..plan() }, "key id"),
+            (Plan { principals: vec!["root".to_owned()], ..plan() }, "principals"),
+            (Plan { valid_after: 101, ..plan() }, "start"),
+            (Plan { valid_before: 201, ..plan() }, "end"),
+            (Plan { critical_options: some.clone(), ..plan() }, "critical options"),
+            (Plan { extensions: some, ..plan() }, "extensions"),
+        ] {
+            assert_eq!(
+                judge(&other, &ca).unwrap_err().to_string(),
+                format!("the certificate did not come out as meant: its {field} differs")
+            );
+        }
+        assert!(judge(&plan(), &key(8)).unwrap_err().to_string().contains("authority"));
+    }
+
+    #[test]
+    fn what_the_signer_gives_is_verified() {
+        let ca = key(9);
+        let by_another = sign(&plan(), ca.public_key().key_data(), |tbs| {
+            Ok(Signature(key(8).try_sign(tbs).unwrap().as_bytes().try_into().unwrap()))
+        });
+        assert!(matches!(by_another, Err(CertificateError::Wrong(_))));
+        let refused = sign(&plan(), ca.public_key().key_data(), |_| Err(SignError::Sealed));
+        assert!(matches!(refused, Err(CertificateError::Sign(SignError::Sealed))));
+        assert!(signed(&Plan { principals: Vec::new(), ..plan() }, &ca).is_err(), "nobody is not everybody");
     }
 }

@@ -1,8 +1,11 @@
 //! What a certificate says, and what is never certified.
 
-use russh::keys::Certificate;
+use std::path::Path;
+
 use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::keys::ssh_key::encoding::Encode as _;
+use russh::keys::ssh_key::public::{Ed25519PublicKey, KeyData, SkEd25519};
+use russh::keys::{Certificate, PublicKey};
 use serde_json::json;
 use wane_connector::{ConnectError, Kind as _, SignError, Signer as _};
 use wane_domain::catalogue::{Resource, Role};
@@ -110,19 +113,24 @@ fn each_extension_set_comes_out_exactly() {
     }
 }
 
+/// A public key line made by the reference.
+fn made(folder: &Path, kind: &str, bits: &str) -> String {
+    let path = folder.join(format!("{kind}{bits}"));
+    let arguments = ["-q", "-t", kind, "-b", bits, "-N", "", "-f", path.to_str().unwrap()];
+    ssh_keygen(arguments).unwrap().into_stdout().unwrap();
+    std::fs::read_to_string(path.with_extension("pub")).unwrap()
+}
+
 #[test]
 fn hostile_public_keys_are_refused() {
     let world = World::new(5);
     let (resource, role, held) = setting(&world, &json!({ "principals": ["deploy"] }), Span::from_hours(1));
     let folder = tempfile::tempdir().unwrap();
-    let made = |kind: &str, bits: &str| {
-        let path = folder.path().join(format!("{kind}{bits}"));
-        ssh_keygen(["-q", "-t", kind, "-b", bits, "-N", "", "-f", path.to_str().unwrap()])
-            .unwrap()
-            .into_stdout()
-            .unwrap();
-        std::fs::read_to_string(path.with_extension("pub")).unwrap()
-    };
+    let made = |kind: &str, bits: &str| made(folder.path(), kind, bits);
+    // No security key is at hand to make one with; the public half is a key and an application.
+    let own = world.signer.public_key(USER_CA).unwrap();
+    let held_in_hardware = KeyData::SkEd25519(SkEd25519::new(Ed25519PublicKey(own), "ssh:"));
+    world.issue(&held, &resource, &role, &PublicKey::new(held_in_hardware, "").to_openssh().unwrap(), 1).unwrap();
     for good in [KEY.to_owned(), made("ecdsa", "256"), made("ecdsa", "384"), made("ecdsa", "521"), made("rsa", "3072")]
     {
         world.issue(&held, &resource, &role, &good, 1).unwrap();
@@ -188,6 +196,10 @@ struct Forged {
 impl Forged {
     fn tbs(self, world: &World) -> Vec<u8> {
         let key = world.signer.key(wane_kind_ssh::HOST_CA).public_key().key_data().clone();
+        self.tbs_for(world, key)
+    }
+
+    fn tbs_for(self, world: &World, key: KeyData) -> Vec<u8> {
         let mut builder = Builder::new([7; 32], key, self.after, self.before).unwrap();
         builder.cert_type(self.kind).unwrap().key_id(self.key_id).unwrap().all_principals_valid().unwrap();
         for name in self.principals {
@@ -252,7 +264,7 @@ fn the_signer_reads_every_byte_it_signs() {
     let world = World::new(8);
     let (resource, _, held) = setting(&world, &json!({ "principals": ["deploy"] }), Span::from_secs(300));
     let now = u64::try_from(world.now().seconds()).unwrap();
-    let honest = Forged {
+    let honest = || Forged {
         kind: CertType::User,
         key_id: held.grant.id.to_string(),
         principals: vec![format!("deploy@{}", resource.id)],
@@ -261,7 +273,7 @@ fn the_signer_reads_every_byte_it_signs() {
         option: None,
         extension: None,
     };
-    let bytes = honest.tbs(&world);
+    let bytes = honest().tbs(&world);
     let takes = |bytes: &[u8]| check_user_certificate(&held.permit(world.now()), bytes).is_ok();
     assert!(takes(&bytes));
     let (grant, host) = (held.grant.id.to_string(), format!("@{}", resource.id));
@@ -275,6 +287,14 @@ fn the_signer_reads_every_byte_it_signs() {
             assert!(!takes(&changed) || (names(&grant) && names(&host)), "{mask:#x} at {at}");
         }
     }
+    // A certificate over an RSA key has several names for its type; only the one that is written is signed.
+    let folder = tempfile::tempdir().unwrap();
+    let rsa = PublicKey::from_openssh(made(folder.path(), "rsa", "3072").trim()).unwrap();
+    let plain = honest().tbs_for(&world, rsa.key_data().clone());
+    assert!(takes(&plain));
+    let mut renamed = "rsa-sha2-512-cert-v01@openssh.com".encode_vec().unwrap();
+    renamed.extend_from_slice(&plain["ssh-rsa-cert-v01@openssh.com".encoded_len().unwrap()..]);
+    assert!(!takes(&renamed), "a second spelling");
     for tail in [&[0][..], &[0, 0, 0, 0], &bytes] {
         assert!(!takes(&[&bytes, tail].concat()), "a tail of {} bytes", tail.len());
     }

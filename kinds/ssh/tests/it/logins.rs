@@ -85,7 +85,7 @@ fn source_address_is_enforced() {
 
 /// Without extensions nothing but a command runs, whatever the client asks for and the server would allow.
 #[test]
-fn forwards_agent_x11_terminal_and_sftp_need_the_role() {
+fn forwards_agent_x11_and_terminal_need_the_role() {
     let world = World::new(16);
     let host = Host::start(
         &world,
