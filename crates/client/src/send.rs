@@ -15,7 +15,7 @@ use crate::error::ClientError;
 /// The most an answer may weigh.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// How long a call may take, answer included; the server gives up after 30 s.
-const LONGEST_CALL: Duration = Duration::from_secs(45);
+pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(45);
 
 impl Client {
     /// Reads. `query` is `&()` where there is nothing to say.
@@ -25,11 +25,7 @@ impl Client {
         query: &(impl Serialize + Sync),
     ) -> Result<T, ClientError> {
         let request = self.http.get(self.url(path)?).query(query);
-        self.decode(
-            &self
-                .call_bytes(request.timeout(LONGEST_CALL), self.token.as_ref())
-                .await?,
-        )
+        self.decode(&self.call_bytes(request.timeout(LONGEST_CALL), self.token.as_ref()).await?)
     }
 
     /// Writes, and reads what came of it.
@@ -39,14 +35,7 @@ impl Client {
         path: &[&str],
         body: &(impl Serialize + Sync),
     ) -> Result<T, ClientError> {
-        let bytes = self
-            .write_bytes(
-                method,
-                self.url(path)?,
-                Some(encode(body)?),
-                self.token.as_ref(),
-            )
-            .await?;
+        let bytes = self.write_bytes(method, self.url(path)?, Some(encode(body)?), self.token.as_ref()).await?;
         self.decode(&bytes)
     }
 
@@ -57,9 +46,7 @@ impl Client {
         path: &[&str],
         body: Option<Vec<u8>>,
     ) -> Result<(), ClientError> {
-        self.write_bytes(method, self.url(path)?, body, self.token.as_ref())
-            .await
-            .map(drop)
+        self.write_bytes(method, self.url(path)?, body, self.token.as_ref()).await.map(drop)
     }
 
     /// One call that no method here stands for: `path` is as in the contract (`/v1/…`), the bearer in
@@ -74,27 +61,17 @@ impl Client {
         bearer: Option<&Bearer>,
         body: Option<&serde_json::Value>,
     ) -> Result<serde_json::Value, ClientError> {
-        let segments = path
-            .strip_prefix('/')
-            .unwrap_or(path)
-            .split('/')
-            .collect::<Vec<_>>();
+        let segments = path.strip_prefix('/').unwrap_or(path).split('/').collect::<Vec<_>>();
         let url = self.url(&segments)?;
         let bearer = bearer.or(self.token.as_ref());
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| ClientError::Input(format!("`{method}` is no HTTP method")))?;
         let bytes = if method == Method::GET {
-            self.call_bytes(self.http.get(url).timeout(LONGEST_CALL), bearer)
-                .await?
+            self.call_bytes(self.http.get(url).timeout(LONGEST_CALL), bearer).await?
         } else {
-            self.write_bytes(method, url, body.map(encode).transpose()?, bearer)
-                .await?
+            self.write_bytes(method, url, body.map(encode).transpose()?, bearer).await?
         };
-        if bytes.is_empty() {
-            Ok(serde_json::Value::Null)
-        } else {
-            self.decode(&bytes)
-        }
+        if bytes.is_empty() { Ok(serde_json::Value::Null) } else { self.decode(&bytes) }
     }
 
     async fn write_bytes(
@@ -104,11 +81,7 @@ impl Client {
         body: Option<Vec<u8>>,
         bearer: Option<&Bearer>,
     ) -> Result<Vec<u8>, ClientError> {
-        let mut request = self
-            .http
-            .request(method, url)
-            .header(IDEMPOTENCY_KEY, (self.keys)())
-            .timeout(LONGEST_CALL);
+        let mut request = self.http.request(method, url).header(IDEMPOTENCY_KEY, (self.keys)()).timeout(LONGEST_CALL);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
@@ -116,24 +89,15 @@ impl Client {
         // asking again safe: the server answers what it answered, or refuses to hand out a secret twice.
         let again = request.try_clone();
         match (self.call_bytes(request, bearer).await, again) {
-            (
-                Err(ClientError::Transport {
-                    what: "broke off", ..
-                }),
-                Some(again),
-            ) => self.call_bytes(again, bearer).await,
+            (Err(ClientError::Transport { what: "broke off", .. }), Some(again)) => {
+                self.call_bytes(again, bearer).await
+            }
             (answer, _) => answer,
         }
     }
 
-    async fn call_bytes(
-        &self,
-        request: RequestBuilder,
-        bearer: Option<&Bearer>,
-    ) -> Result<Vec<u8>, ClientError> {
-        let response = self
-            .open(request.header(ACCEPT, "application/json"), bearer)
-            .await?;
+    async fn call_bytes(&self, request: RequestBuilder, bearer: Option<&Bearer>) -> Result<Vec<u8>, ClientError> {
+        let response = self.open(request.header(ACCEPT, "application/json"), bearer).await?;
         self.read(response).await
     }
 
@@ -144,51 +108,32 @@ impl Client {
         bearer: Option<&Bearer>,
     ) -> Result<Response, ClientError> {
         if let Some(bearer) = bearer {
-            let mut value = HeaderValue::from_str(&bearer.header()).map_err(|_| {
-                ClientError::Input("the session is not usable; sign in again".to_owned())
-            })?;
+            let mut value = HeaderValue::from_str(&bearer.header())
+                .map_err(|_| ClientError::Input("the session is not usable; sign in again".to_owned()))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let response = request
-            .send()
-            .await
-            .map_err(|e| ClientError::transport(self.server(), &e))?;
+        let response = request.send().await.map_err(|e| ClientError::transport(self.server(), &e))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        let is_problem = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_some_and(|v| v.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
+        let is_problem =
+            response.headers().get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
         let body = self.read(response).await?;
-        let problem = is_problem
-            .then(|| serde_json::from_slice::<Problem>(&body).ok())
-            .flatten();
-        Err(ClientError::Problem(Box::new(problem.unwrap_or_else(
-            || {
-                let detail = format!(
-                    "`{}` answered {status}, which is not an answer of Wane; check the address",
-                    self.server()
-                );
-                Problem::with_status(status.as_u16(), "not-wane", detail)
-            },
-        ))))
+        let problem = is_problem.then(|| serde_json::from_slice::<Problem>(&body).ok()).flatten();
+        Err(ClientError::Problem(Box::new(problem.unwrap_or_else(|| {
+            let detail =
+                format!("`{}` answered {status}, which is not an answer of Wane; check the address", self.server());
+            Problem::with_status(status.as_u16(), "not-wane", detail)
+        }))))
     }
 
     async fn read(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|e| ClientError::transport(self.server(), &e))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|e| ClientError::transport(self.server(), &e))? {
             if body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(ClientError::decode(
-                    self.server(),
-                    "it is longer than 16 MiB",
-                ));
+                return Err(ClientError::decode(self.server(), "it is longer than 16 MiB"));
             }
             body.extend_from_slice(&chunk);
         }
@@ -201,6 +146,5 @@ impl Client {
 }
 
 pub(crate) fn encode(body: &impl Serialize) -> Result<Vec<u8>, ClientError> {
-    serde_json::to_vec(body)
-        .map_err(|e| ClientError::Input(format!("the input has no JSON form: {e}")))
+    serde_json::to_vec(body).map_err(|e| ClientError::Input(format!("the input has no JSON form: {e}")))
 }

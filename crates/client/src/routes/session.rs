@@ -1,10 +1,12 @@
 //! Enrolment, signing in and out.
 
 use reqwest::Method;
+use reqwest::header::DATE;
 use wane_api::session::{Enrol, Enrolled, Health, Me, Prove, Proved, SignIn, SignedIn};
 
 use crate::connect::Client;
 use crate::error::ClientError;
+use crate::send::LONGEST_CALL;
 
 impl Client {
     /// Whether the server serves.
@@ -13,6 +15,17 @@ impl Client {
     /// As every call.
     pub async fn health(&self) -> Result<Health, ClientError> {
         self.get(&["v1", "health"], &()).await
+    }
+
+    /// What time the server says it is: the `Date` of an answer (RFC 9110 section 6.6.1), as it stands.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn server_date(&self) -> Result<Option<String>, ClientError> {
+        let request = self.http.get(self.url(&["v1", "health"])?);
+        let response = self.open(request.timeout(LONGEST_CALL), None).await?;
+        let date = response.headers().get(DATE);
+        Ok(date.and_then(|date| date.to_str().ok()).map(str::to_owned))
     }
 
     /// Sets up a local sign-in with a one-time code.
@@ -36,8 +49,7 @@ impl Client {
     /// # Errors
     /// As [`Client::sign_in`].
     pub async fn prove(&self, input: &Prove) -> Result<Proved, ClientError> {
-        self.write(Method::POST, &["v1", "sessions", "proof"], input)
-            .await
+        self.write(Method::POST, &["v1", "sessions", "proof"], input).await
     }
 
     /// Ends the session.
@@ -45,8 +57,7 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn sign_out(&self) -> Result<(), ClientError> {
-        self.write_only(Method::DELETE, &["v1", "sessions", "current"], None)
-            .await
+        self.write_only(Method::DELETE, &["v1", "sessions", "current"], None).await
     }
 
     /// Who one is.

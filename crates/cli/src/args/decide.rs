@@ -1,0 +1,115 @@
+//! Deciding what others asked, and ending access.
+
+use clap::{Args, Subcommand};
+
+use super::Many;
+use super::item::RoleOfKind;
+
+/// Requests, newest first
+#[derive(Debug, Args)]
+pub(crate) struct Requests {
+    /// Only one, in full
+    #[arg(value_name = "REQUEST")]
+    pub(crate) id: Option<String>,
+    /// Only those you could approve now
+    #[arg(long)]
+    pub(crate) waiting_for_me: bool,
+    /// Only those that wait
+    #[arg(long)]
+    pub(crate) waiting: bool,
+    /// Only yours
+    #[arg(long)]
+    pub(crate) mine: bool,
+    /// Only those by or for this person
+    #[arg(long)]
+    pub(crate) person: Option<String>,
+    #[command(flatten)]
+    pub(crate) many: Many,
+}
+
+/// Approve a request, in full or narrower
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    pub(crate) request: String,
+    /// Only this item, from 0
+    #[arg(long, value_name = "N")]
+    pub(crate) item: Option<u32>,
+    /// Not for as long as asked: `30m`
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: Option<String>,
+    /// Not for the role asked, but for this narrower one
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+}
+
+/// Deny a request, or take back your approval of a grant
+#[derive(Debug, Args)]
+pub(crate) struct Deny {
+    #[arg(value_name = "REQUEST|GRANT")]
+    pub(crate) id: String,
+    /// Only this item, from 0
+    #[arg(long, value_name = "N")]
+    pub(crate) item: Option<u32>,
+    /// Why
+    #[arg(long, short = 'm')]
+    pub(crate) reason: String,
+}
+
+/// End a grant, everything a person holds, or everything on a resource
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true)))]
+pub(crate) struct Revoke {
+    #[arg(group = "what")]
+    pub(crate) grant: Option<String>,
+    /// Everything this person holds
+    #[arg(long, group = "what")]
+    pub(crate) person: Option<String>,
+    /// Every grant on this resource
+    #[arg(long, group = "what")]
+    pub(crate) resource: Option<String>,
+    /// Why
+    #[arg(long, short = 'm')]
+    pub(crate) reason: String,
+}
+
+/// Locks: what they cover ends, and nothing new is granted until they are lifted
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lock {
+    Add(AddLock),
+    List(ListLocks),
+    Lift(LiftLock),
+}
+
+/// Lock a person, a resource, a role or a grant
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true)))]
+pub(crate) struct AddLock {
+    /// Everything this person holds or would ask for
+    #[arg(long, group = "what")]
+    pub(crate) person: Option<String>,
+    /// Everything on this resource
+    #[arg(long, group = "what")]
+    pub(crate) resource: Option<String>,
+    /// Every grant of this role
+    #[arg(long, group = "what", value_name = "KIND/ROLE")]
+    pub(crate) role: Option<RoleOfKind>,
+    /// One grant
+    #[arg(long, group = "what")]
+    pub(crate) grant: Option<String>,
+    /// Why
+    #[arg(long, short = 'm')]
+    pub(crate) reason: String,
+}
+
+/// The locks that hold
+#[derive(Debug, Args)]
+pub(crate) struct ListLocks {
+    #[command(flatten)]
+    pub(crate) many: Many,
+}
+
+/// Lift a lock
+#[derive(Debug, Args)]
+pub(crate) struct LiftLock {
+    pub(crate) lock: String,
+}

@@ -1,0 +1,100 @@
+//! Seeing what is, what was, and why.
+
+use clap::Args;
+
+use super::Many;
+
+/// All live access on one board
+#[derive(Debug, Args)]
+pub(crate) struct Live {
+    /// Keep it up to date until Ctrl-C
+    #[arg(long, short = 'w')]
+    pub(crate) watch: bool,
+}
+
+/// Grants, newest first
+#[derive(Debug, Args)]
+pub(crate) struct Grants {
+    /// Only yours
+    #[arg(long)]
+    pub(crate) mine: bool,
+    /// Only those this person holds
+    #[arg(long)]
+    pub(crate) person: Option<String>,
+    /// Only those on this resource
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    /// Only those that stand so
+    #[arg(long, value_delimiter = ',', value_name = "STATE",
+          value_parser = ["scheduled", "active", "ending", "closed"])]
+    pub(crate) state: Vec<String>,
+    #[command(flatten)]
+    pub(crate) many: Many,
+}
+
+/// One grant, with everything made for it
+#[derive(Debug, Args)]
+pub(crate) struct Grant {
+    pub(crate) grant: String,
+}
+
+/// Ends that are owed: what should be over and is not proven to be
+#[derive(Debug, Args)]
+pub(crate) struct Debts {}
+
+/// Why something is decided as it is: a grant, or an ask that is only supposed
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// A grant, or what would be asked for; every role if only a RESOURCE is named
+    #[arg(value_name = "GRANT|ROLE@RESOURCE")]
+    pub(crate) what: String,
+    /// Who would hold it; you if left out
+    #[arg(long)]
+    pub(crate) person: Option<String>,
+    /// For how long
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: Option<String>,
+    /// With this reason
+    #[arg(long, short = 'm')]
+    pub(crate) reason: Option<String>,
+    /// Under this ticket
+    #[arg(long)]
+    pub(crate) ticket: Option<String>,
+}
+
+/// The whole story of a grant, from the ask to the evidence of its end
+#[derive(Debug, Args)]
+pub(crate) struct Story {
+    pub(crate) grant: String,
+}
+
+/// The trail of everything that happened, newest first
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// About or by this person
+    #[arg(long)]
+    pub(crate) person: Option<String>,
+    /// About this resource
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    /// About this grant
+    #[arg(long)]
+    pub(crate) grant: Option<String>,
+    /// About this request
+    #[arg(long)]
+    pub(crate) request: Option<String>,
+    /// Whose event begins with this: `grant.`
+    #[arg(long)]
+    pub(crate) event: Option<String>,
+    /// Not before
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) from: Option<String>,
+    /// Before
+    #[arg(long, value_name = "MOMENT", conflicts_with = "follow")]
+    pub(crate) until: Option<String>,
+    /// Go on with what happens from now, until Ctrl-C; with --json one record a line
+    #[arg(long, short = 'f')]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) many: Many,
+}

@@ -1,0 +1,126 @@
+//! Asking for access and using it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Many;
+use super::item::{Item, Place};
+
+/// What you may ask for, and what each asks of you
+#[derive(Debug, Args)]
+pub(crate) struct Askable {
+    /// Only what names this resource
+    pub(crate) resource: Option<String>,
+    #[command(flatten)]
+    pub(crate) many: Many,
+}
+
+/// Ask for access: ROLE@RESOURCE, several at once
+///
+/// Comes out as 0 if everything asked for is granted, 6 if something waits for approval, 3 if
+/// something is denied.
+#[derive(Debug, Args)]
+pub(crate) struct Request {
+    /// What: `deploy@web-1`; a bare RESOURCE takes --role, or the only role you may ask for
+    #[arg(required = true, value_name = "ROLE@RESOURCE")]
+    pub(crate) items: Vec<Item>,
+    /// The role on every bare RESOURCE
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+    /// For how long: `2h`, `30m`
+    #[arg(long = "for", value_name = "TIME", default_value = "1h")]
+    pub(crate) duration: String,
+    /// From when: `+30m`, `14:00`, `2026-11-21T14:00Z`; at once if left out
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) from: Option<String>,
+    /// Why
+    #[arg(long, short = 'm')]
+    pub(crate) reason: Option<String>,
+    /// Under which ticket
+    #[arg(long)]
+    pub(crate) ticket: Option<String>,
+    /// Who is to hold it; you if left out
+    #[arg(long, value_name = "PERSON")]
+    pub(crate) for_person: Option<String>,
+    /// Wait until it is decided; at most so long, if said: `--wait=10m`
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) wait: Option<String>,
+}
+
+/// Have a credential issued under a grant
+///
+/// Prints what is not secret. The secret is printed only if standard output is not a terminal, or
+/// with --show-secret; with --secret-file it goes to a file only you can read instead. A credential
+/// that got lost is never shown again: ask for another.
+#[derive(Debug, Args)]
+pub(crate) struct Credential {
+    pub(crate) grant: String,
+    /// What the kind needs from you, as JSON: the text itself, `@FILE`, or `-` for standard input
+    #[arg(long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// Print the secret even on a terminal
+    #[arg(long)]
+    pub(crate) show_secret: bool,
+    /// Write the secret to this new file, readable by you alone, and do not print it
+    #[arg(long, value_name = "FILE", conflicts_with = "show_secret")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// Run a command with access to a resource, and end it when the access ends
+///
+/// Asks for access if none is live, and waits for approval. The command finds the facts of the
+/// connection in its environment: `WANE_GRANT`, `WANE_RESOURCE`, `WANE_ROLE`, `WANE_END`, and each
+/// public fact as `WANE_…`; where host, port and user are given also PGHOST, PGPORT, PGUSER,
+/// PGDATABASE, PGSSLMODE, PGSSLROOTCERT and PGPASSFILE. A secret is never in its environment or
+/// arguments: `WANE_SECRET_FILE` names a file only you can read, gone afterwards. When the access
+/// ends, the command gets SIGTERM, and SIGKILL five seconds later.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// Where: `db`, `db/readonly` or `readonly@db`
+    #[arg(value_name = "RESOURCE[/ROLE]")]
+    pub(crate) place: Place,
+    /// For how long, if it has to be asked for
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: Option<String>,
+    /// Why, if it has to be asked for
+    #[arg(long, short = 'm')]
+    pub(crate) reason: Option<String>,
+    /// Under which ticket, if it has to be asked for
+    #[arg(long)]
+    pub(crate) ticket: Option<String>,
+    /// Give the access back when the command is done
+    #[arg(long = "return")]
+    pub(crate) give_back: bool,
+    /// The command and its arguments
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+/// Ask for more time on a grant
+#[derive(Debug, Args)]
+pub(crate) struct Extend {
+    pub(crate) grant: String,
+    /// How much more: `1h`
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: String,
+    /// Why
+    #[arg(long, short = 'm')]
+    pub(crate) reason: Option<String>,
+}
+
+/// Give access back: it ends now
+#[derive(Debug, Args)]
+pub(crate) struct Done {
+    #[arg(required = true, value_name = "GRANT")]
+    pub(crate) grants: Vec<String>,
+}
+
+/// Take a request back
+#[derive(Debug, Args)]
+pub(crate) struct Withdraw {
+    pub(crate) request: String,
+    /// Only this item, from 0
+    #[arg(long, value_name = "N")]
+    pub(crate) item: Option<u32>,
+}

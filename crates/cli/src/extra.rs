@@ -1,0 +1,56 @@
+//! Commands that others bring: kinds (`wane ssh`) and the binary (`wane server`).
+
+use futures::future::BoxFuture;
+
+use crate::access::Session;
+use crate::exit::Exit;
+
+/// Under which heading a command is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Asking for access and using it.
+    Use,
+    /// Deciding what others asked.
+    Decide,
+    /// Ending access.
+    End,
+    /// Seeing what is and was.
+    See,
+    /// People, resources, roles, policy.
+    Arrange,
+    /// Who one is.
+    Identity,
+    /// The server, and this machine.
+    Machine,
+}
+
+impl Group {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Use, Self::Decide, Self::End, Self::See, Self::Arrange, Self::Identity, Self::Machine];
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Use => "Ask for access and use it",
+            Self::Decide => "Decide what others asked",
+            Self::End => "End access",
+            Self::See => "See what is and was",
+            Self::Arrange => "Arrange people, resources, roles and policy",
+            Self::Identity => "Sign in",
+            Self::Machine => "The server and this machine",
+        }
+    }
+}
+
+/// A command that others bring. It is listed and completed like all others.
+pub trait ExtraCommand: Send + Sync {
+    /// Its words: `["ssh"]`, or `["host", "setup"]`.
+    fn words(&self) -> &'static [&'static str];
+    /// One line for the list of commands.
+    fn about(&self) -> &'static str;
+    /// Under which heading it is listed, if it is of one word.
+    fn group(&self) -> Group {
+        Group::Use
+    }
+    /// Runs with the arguments after its words, `--help` among them.
+    fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit>;
+}

@@ -1,0 +1,162 @@
+//! Signing in and out, setting up a sign-in, proving identity again.
+
+use std::path::Path;
+
+use wane_api::SecretText;
+use wane_api::session::{Enrol, Prove, SignIn};
+use wane_client::Bearer;
+
+use super::Done;
+use crate::access::Session;
+use crate::args::identity as args;
+use crate::exit::{Exit, Stop};
+use crate::show;
+use crate::signed_in::SignedInFile;
+
+pub(super) async fn login(args: args::Login, s: &Session) -> Done {
+    let whither = s.whither()?;
+    let person = match args.person {
+        Some(person) => person,
+        None => ask(s, "Your name: ", "--person")?,
+    };
+    let password = password(s, &args.password, &format!("Password of {person}: "))?;
+    let totp = totp(s, args.totp)?;
+    // Whoever was signed in before is not who signs in now.
+    let client = s.client()?.with_token(None);
+    let input = SignIn { person: person.clone(), password, totp };
+    let signed_in = s.out.busy("you are being signed in", client.sign_in(&input)).await?;
+    let bearer = Bearer::new(SecretText::new(signed_in.token.expose().to_owned()));
+    let me = client.with_token(Some(bearer)).me().await?;
+    let ca = whither.ca.map(|ca| std::path::absolute(&ca).unwrap_or(ca));
+    s.remember(&SignedInFile {
+        server: whither.server.clone(),
+        ca,
+        person: Some(me.person.clone()),
+        token: Some(signed_in.token),
+        expires: Some(signed_in.expires),
+    })?;
+    s.out.put(&me, |layout| show::identity::me(&me, &whither.server, &s.present(), layout));
+    Ok(Exit::Done)
+}
+
+pub(super) async fn logout(s: &Session) -> Done {
+    let remembered = s.remembered()?;
+    let ended = match s.client() {
+        Ok(client) => client.sign_out().await.map_err(Stop::from),
+        Err(stop) => Err(stop),
+    };
+    if let Some(file) = remembered {
+        s.remember(&SignedInFile { token: None, expires: None, ..file })?;
+    }
+    match ended {
+        Ok(()) => {}
+        // It had ended before.
+        Err(stop) if stop.problem.as_ref().is_some_and(|p| p.status == 401) => {}
+        Err(stop) => {
+            return Err(Stop {
+                message: format!("it is forgotten here, but the session did not end on the server: {}", stop.message),
+                ..stop
+            });
+        }
+    }
+    s.put(&serde_json::json!({ "signed_out": true }), "signed out");
+    Ok(Exit::Done)
+}
+
+pub(super) async fn enrol(args: args::Enrol, s: &Session) -> Done {
+    let server = s.server()?;
+    let code = match args.code {
+        Some(code) => SecretText::new(code),
+        None => hidden(s, "One-time code: ", "CODE")?,
+    };
+    let asked = args.password.password_file.is_none() && !args.password.password_stdin;
+    let password = password(s, &args.password, "New password: ")?;
+    if asked {
+        let again = hidden(s, "The same again: ", "--password-file")?;
+        if again.expose() != password.expose() {
+            return Err(Stop::usage("the passwords differ").todo("run this again; the code is not used up"));
+        }
+    }
+    let client = s.client()?.with_token(None);
+    let enrolled = s.out.busy("your sign-in is being set up", client.enrol(&Enrol { code, password })).await?;
+    let remembered = s.remembered()?;
+    if remembered.is_none() {
+        let whither = s.whither()?;
+        s.remember(&SignedInFile {
+            server,
+            ca: whither.ca.map(|ca| std::path::absolute(&ca).unwrap_or(ca)),
+            person: Some(enrolled.person.clone()),
+            token: None,
+            expires: None,
+        })?;
+    }
+    s.out.put(&enrolled, |layout| show::identity::enrolled(&enrolled, layout));
+    Ok(Exit::Done)
+}
+
+pub(super) async fn prove(args: args::Prove, s: &Session) -> Done {
+    let client = s.client()?;
+    let input = Prove { password: password(s, &args.password, "Password: ")?, totp: totp(s, args.totp)? };
+    let proved = s.out.busy("the server is asked", client.prove(&input)).await?;
+    s.out.put(&proved, |_| format!("proved {}\n", s.present().both(proved.proved)));
+    Ok(Exit::Done)
+}
+
+pub(super) async fn me(s: &Session) -> Done {
+    let client = s.client()?;
+    let me = s.out.busy("the server is asked", client.me()).await?;
+    let server = s.server()?;
+    s.out.put(&me, |layout| show::identity::me(&me, &server, &s.present(), layout));
+    Ok(Exit::Done)
+}
+
+fn password(s: &Session, from: &args::PasswordFrom, prompt: &str) -> Result<SecretText, Stop> {
+    let text = match &from.password_file {
+        Some(file) => first_line(s, file)?,
+        None if from.password_stdin => s.read_line()?,
+        None => return hidden(s, prompt, "--password-file or --password-stdin"),
+    };
+    if text.is_empty() {
+        return Err(Stop::usage("the password is empty"));
+    }
+    Ok(SecretText::new(text))
+}
+
+fn first_line(s: &Session, file: &Path) -> Result<String, Stop> {
+    let text =
+        String::from_utf8(s.read(file)?).map_err(|_| Stop::usage(format!("`{}` is not text", file.display())))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// The six-digit code: as said, or asked for; none where nobody can be asked. The server says if one is needed.
+fn totp(s: &Session, said: Option<String>) -> Result<Option<SecretText>, Stop> {
+    let code = match said {
+        Some(code) => SecretText::new(code),
+        None if s.interactive => hidden(s, "Six-digit code: ", "--totp")?,
+        None => return Ok(None),
+    };
+    Ok((!code.expose().is_empty()).then_some(code))
+}
+
+fn ask(s: &Session, prompt: &str, instead: &str) -> Result<String, Stop> {
+    if !s.interactive {
+        return Err(nobody_to_ask(prompt, instead));
+    }
+    s.out.raw_err(prompt);
+    s.read_line()
+}
+
+/// Asks without showing what is typed.
+fn hidden(s: &Session, prompt: &str, instead: &str) -> Result<SecretText, Stop> {
+    if !s.interactive {
+        return Err(nobody_to_ask(prompt, instead));
+    }
+    rpassword::prompt_password(prompt)
+        .map(SecretText::new)
+        .map_err(|e| Stop::failed(format!("the terminal cannot be read: {e}")))
+}
+
+fn nobody_to_ask(prompt: &str, instead: &str) -> Stop {
+    let what = prompt.trim_end_matches(": ").to_lowercase();
+    Stop::usage(format!("there is no terminal to ask for `{what}` on")).todo(format!("give {instead}"))
+}

@@ -1,0 +1,179 @@
+//! This machine: whether it, the server and the session work together.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use jiff::fmt::rfc2822;
+use nix::unistd::{AccessFlags, access};
+use serde::Serialize;
+use serde_json::json;
+
+use super::Done;
+use crate::access::Session;
+use crate::exit::{CODES, Exit, Stop, table_of_codes};
+use crate::table::{Sheet, Text, Tone};
+
+/// Programs that people connect with.
+const PROGRAMS: [&str; 2] = ["ssh", "psql"];
+/// More than this, and times that must agree do not.
+const MOST_SKEW_SECS: i64 = 30;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    what: &'static str,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    todo: Option<String>,
+}
+
+impl Check {
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Ok, found: found.into(), todo: None }
+    }
+
+    fn not(what: &'static str, verdict: Verdict, found: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { what, verdict, found: found.into(), todo: Some(todo.into()) }
+    }
+
+    fn failed(what: &'static str, stop: Stop) -> Self {
+        Self { what, verdict: Verdict::Fail, found: stop.message, todo: stop.todo }
+    }
+}
+
+pub(super) async fn doctor(s: &Session) -> Done {
+    let mut checks = Vec::new();
+    server(s, &mut checks).await;
+    checks.push(agent_dir(s));
+    checks.extend(PROGRAMS.map(|program| present(s, program)));
+    let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
+    s.out.put(&json!({ "ok": !failed, "checks": checks }), |layout| {
+        let mut sheet = Sheet::new(&[("", 0), ("CHECK", 0), ("FOUND", 0), ("WHAT TO DO", 0)]);
+        for check in &checks {
+            let (word, tone) = match check.verdict {
+                Verdict::Ok => ("ok", Tone::Good),
+                Verdict::Warn => ("warn", Tone::Warn),
+                Verdict::Fail => ("fail", Tone::Bad),
+            };
+            sheet.row([
+                Text::new(word).tone(tone),
+                check.what.into(),
+                (&check.found).into(),
+                check.todo.as_deref().unwrap_or_default().into(),
+            ]);
+        }
+        sheet.render(layout, "")
+    });
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+async fn server(s: &Session, checks: &mut Vec<Check>) {
+    let client = match s.client() {
+        Ok(client) => client,
+        Err(stop) => return checks.push(Check::failed("server", stop)),
+    };
+    match s.out.busy("the server is asked", client.health()).await {
+        Err(error) => return checks.push(Check::failed("server", error.into())),
+        Ok(health) => {
+            let found = format!("{} answers, version {}", client.server(), health.version);
+            checks.push(if health.version == env!("CARGO_PKG_VERSION") {
+                Check::ok("server", found)
+            } else {
+                let todo = format!("this program is version {}; use the same on both sides", env!("CARGO_PKG_VERSION"));
+                Check::not("server", Verdict::Warn, found, todo)
+            });
+        }
+    }
+    let said = client.server_date().await;
+    match said.map(|date| date.and_then(|date| rfc2822::parse(&date).ok())) {
+        Ok(Some(there)) => {
+            let there = there.timestamp();
+            let skew = s.now().duration_since(there).as_secs();
+            checks.push(if skew.abs() <= MOST_SKEW_SECS {
+                Check::ok("clock", "agrees with the server's")
+            } else {
+                let way = if skew > 0 { "ahead of" } else { "behind" };
+                let away = crate::when::span(skew.unsigned_abs());
+                Check::not("clock", Verdict::Warn, format!("{away} {way} the server's"), "set it by NTP, here or there")
+            });
+        }
+        Ok(None) => checks.push(Check::not(
+            "clock",
+            Verdict::Warn,
+            "the server does not tell its time",
+            "check the proxy before it",
+        )),
+        Err(error) => checks.push(Check::failed("clock", error.into())),
+    }
+    checks.push(match client.me().await {
+        Ok(me) => Check::ok("session", format!("{}, ends {}", me.person, s.present().both(me.session.expires))),
+        Err(error) => Check::failed("session", error.into()),
+    });
+}
+
+/// Keys live in memory behind a socket; the socket needs a folder of one's own.
+fn agent_dir(s: &Session) -> Check {
+    let what = "agent folder";
+    let Some(dir) = s.var("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute()) else {
+        return Check::not(
+            what,
+            Verdict::Warn,
+            "XDG_RUNTIME_DIR is not set",
+            "a private folder under TMPDIR or /tmp is used",
+        );
+    };
+    let shown = dir.display().to_string();
+    let Ok(meta) = dir.metadata() else {
+        return Check::not(
+            what,
+            Verdict::Fail,
+            format!("{shown} is not there"),
+            "make it, mode 0700, or unset XDG_RUNTIME_DIR",
+        );
+    };
+    if meta.mode() & 0o077 != 0 {
+        return Check::not(what, Verdict::Warn, format!("{shown} is open to others"), format!("chmod 700 {shown}"));
+    }
+    if access(&dir, AccessFlags::W_OK | AccessFlags::X_OK).is_err() {
+        return Check::not(
+            what,
+            Verdict::Fail,
+            format!("{shown} is not writable"),
+            "set XDG_RUNTIME_DIR to a folder of yours",
+        );
+    }
+    Check::ok(what, shown)
+}
+
+fn present(s: &Session, program: &'static str) -> Check {
+    let path = s.var("PATH").unwrap_or_default();
+    let runs = |file: &Path| file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    match std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| runs(file)) {
+        Some(found) => Check::ok(program, found.display().to_string()),
+        None => {
+            Check::not(program, Verdict::Warn, "not found on PATH", format!("install it, if you use `wane {program}`"))
+        }
+    }
+}
+
+pub(super) fn version(s: &Session) -> Exit {
+    let version = env!("CARGO_PKG_VERSION");
+    s.put(&json!({ "version": version }), &format!("wane {version}"));
+    Exit::Done
+}
+
+pub(super) fn exit_codes(s: &Session) -> Exit {
+    let codes: Vec<_> =
+        CODES.iter().map(|(exit, meaning)| json!({ "code": exit.code(), "meaning": meaning })).collect();
+    s.put(&json!(codes), &table_of_codes());
+    Exit::Done
+}

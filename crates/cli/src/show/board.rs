@@ -1,0 +1,101 @@
+//! The boards of live access and of debts; locks; what was revoked.
+
+use wane_api::board::{DebtView, LiveView};
+use wane_api::lock::{LockView, Revoked};
+
+use crate::escape;
+use crate::table::{Layout, Sheet, Text, Tone};
+use crate::when::{Now, span};
+
+pub(crate) fn live(live: &[LiveView], now: &Now, layout: Layout) -> String {
+    let mut sheet = Sheet::new(&[
+        ("PERSON", 0),
+        ("WHAT", 0),
+        ("SINCE", 2),
+        ("END", 0),
+        ("ENDED BY", 1),
+        ("SESSIONS", 3),
+        ("ACCESS", 5),
+        ("GRANT", 4),
+    ]);
+    for l in live {
+        let end = if l.left_secs == 0 {
+            Text::new("ending").tone(Tone::Warn)
+        } else {
+            let tone = if l.left_secs < 300 { Tone::Warn } else { Tone::Plain };
+            Text::new(now.both(l.end)).tone(tone)
+        };
+        sheet.row([
+            (&l.person).into(),
+            format!("{}@{}", l.role, l.resource).into(),
+            now.away(l.since).into(),
+            end,
+            (&l.ends_by).into(),
+            if l.sessions_cut { "cut" } else { "not cut" }.into(),
+            l.access.name().into(),
+            (&l.grant).into(),
+        ]);
+    }
+    sheet.render(layout, "nobody has access to anything")
+}
+
+pub(crate) fn debts(debts: &[DebtView], now: &Now, layout: Layout) -> String {
+    let mut sheet = Sheet::new(&[
+        ("RESOURCE", 0),
+        ("ARTIFACT", 0),
+        ("OWED FOR", 0),
+        ("TRIED", 1),
+        ("NEXT", 2),
+        ("LAST", 0),
+        ("OWNER", 3),
+        ("GRANT", 4),
+    ]);
+    for d in debts {
+        let last = match (&d.quarantined, d.unrecallable_until) {
+            (Some(why), _) => Text::new(format!("needs a person: {why}")).tone(Tone::Bad),
+            (None, Some(until)) => Text::new(format!("runs out {}", now.both(until))).tone(Tone::Warn),
+            (None, None) => d.last.as_deref().unwrap_or_default().into(),
+        };
+        sheet.row([
+            (&d.resource).into(),
+            (&d.artifact).into(),
+            span(d.age_secs).into(),
+            d.attempts.to_string().into(),
+            d.next.map(|at| now.away(at)).unwrap_or_default().into(),
+            last,
+            d.owner.as_deref().unwrap_or_default().into(),
+            (&d.grant).into(),
+        ]);
+    }
+    sheet.render(layout, "nothing is owed: everything that should be over is proven to be")
+}
+
+pub(crate) fn locks(locks: &[LockView], now: &Now, layout: Layout) -> String {
+    let mut sheet = Sheet::new(&[("LOCK", 0), ("COVERS", 0), ("REASON", 0), ("BY", 1), ("SINCE", 2)]);
+    for l in locks {
+        let mut covers = Vec::new();
+        covers.extend(l.person.iter().map(|p| format!("person {p}")));
+        covers.extend(l.resource.iter().map(|r| format!("resource {r}")));
+        covers.extend(l.role.iter().map(|r| format!("role {}/{}", r.kind, r.name)));
+        covers.extend(l.grant.iter().map(|g| format!("grant {g}")));
+        sheet.row([
+            (&l.id).into(),
+            covers.join(", ").into(),
+            (&l.reason).into(),
+            (&l.by).into(),
+            now.both(l.at).into(),
+        ]);
+    }
+    sheet.render(layout, "no locks")
+}
+
+pub(crate) fn revoked(revoked: &Revoked) -> String {
+    if revoked.ended.is_empty() {
+        return "there was nothing to end\n".to_owned();
+    }
+    let mut text = String::new();
+    for grant in &revoked.ended {
+        text.push_str(&format!("{} is ending\n", escape::line(grant)));
+    }
+    text
+}

@@ -1,0 +1,64 @@
+//! People and groups.
+
+use wane_api::directory::{GroupView, PersonView, Standing};
+
+use super::{or_dash, pairs};
+use crate::table::{Fields, Layout, Sheet, Text, Tone};
+use crate::when::Now;
+
+fn standing(standing: Standing) -> Text {
+    Text::new(standing.name()).tone(match standing {
+        Standing::Active => Tone::Plain,
+        Standing::Disabled => Tone::Bad,
+    })
+}
+
+pub(crate) fn people(people: &[PersonView], layout: Layout) -> String {
+    let mut sheet =
+        Sheet::new(&[("PERSON", 0), ("NAME", 1), ("STANDING", 0), ("GROUPS", 2), ("MANAGER", 3), ("ATTRIBUTES", 4)]);
+    for p in people {
+        sheet.row([
+            (&p.name).into(),
+            (&p.display).into(),
+            standing(p.standing),
+            p.groups.join(", ").into(),
+            p.manager.as_deref().unwrap_or_default().into(),
+            pairs(&p.attributes).into(),
+        ]);
+    }
+    sheet.render(layout, "nobody")
+}
+
+pub(crate) fn person(p: &PersonView, now: &Now, layout: Layout) -> String {
+    let mut fields = Fields::default();
+    fields
+        .put("person", &p.name)
+        .put("name", &p.display)
+        .put("standing", standing(p.standing))
+        .put("groups", or_dash((!p.groups.is_empty()).then(|| p.groups.join(", ")).as_deref()))
+        .maybe("manager", p.manager.as_ref())
+        .each("attributes", p.attributes.iter().map(|(k, v)| format!("{k}={v}")))
+        .put("since", now.both(p.since));
+    fields.render(layout)
+}
+
+pub(crate) fn groups(groups: &[GroupView], layout: Layout) -> String {
+    let mut sheet = Sheet::new(&[("GROUP", 0), ("DESCRIPTION", 1), ("MEMBERS", 0)]);
+    for g in groups {
+        sheet.row([(&g.name).into(), (&g.description).into(), g.members.join(", ").into()]);
+    }
+    sheet.render(layout, "no groups")
+}
+
+pub(crate) fn group(g: &GroupView, layout: Layout) -> String {
+    let mut fields = Fields::default();
+    fields.put("group", &g.name);
+    if !g.description.is_empty() {
+        fields.put("for", &g.description);
+    }
+    if g.members.is_empty() {
+        fields.put("members", "nobody");
+    }
+    fields.each("members", &g.members);
+    fields.render(layout)
+}
