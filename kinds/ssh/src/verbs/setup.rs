@@ -197,7 +197,7 @@ impl Joined {
         };
         let (user_ca, _) = own_line("user_ca")?;
         let (signer, signer_key) = own_line("krl_signer")?;
-        let list = answer.get("krl").ok_or_else(|| wrong("`krl` is missing"))?;
+        let list = answer.get("revocations").ok_or_else(|| wrong("`revocations` is missing"))?;
         let krl = super::pull::verified(list, &signer_key).map_err(|why| wrong(&why))?;
         let given = answer
             .get("host_certificates")

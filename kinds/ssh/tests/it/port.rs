@@ -125,8 +125,8 @@ impl AccessPort for TestPort<'_> {
                     .enrol(&self.world.target(&self.resource), &sent, 1)
                     .map_err(|e| VerbError::Failed(e.to_string()))?;
                 answer["host_token"] = json!(TOKEN);
-                answer["resource"] = json!(self.resource.id);
-                answer["krl"] = list?;
+                answer["resource"] = json!(self.resource.name);
+                answer["revocations"] = list?;
                 Ok(answer)
             }
             ("GET", "/v1/hosts/revocations", Some(TOKEN)) => list,
