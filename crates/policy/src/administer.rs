@@ -11,7 +11,7 @@ use wane_domain::time::Span;
 use crate::query::{Moment, Proof, Subject, Thing};
 use crate::schema::{Action, On};
 use crate::set::{PolicySet, Said};
-use crate::sheet::{Cast, SheetError, Scene, common};
+use crate::sheet::{Cast, Scene, SheetError, common};
 
 /// What an action is about.
 #[derive(Clone, Debug)]

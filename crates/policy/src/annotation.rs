@@ -83,7 +83,9 @@ pub(crate) fn read(policy: &Policy, access: Covers) -> Result<Notes, Vec<Fault>>
         }
     };
     let id = match policy.annotation("id") {
-        Some(text) => text.parse::<Name>().map_err(|e| fault(format!("@id: {e}"), "give each policy a short unique name")),
+        Some(text) => {
+            text.parse::<Name>().map_err(|e| fault(format!("@id: {e}"), "give each policy a short unique name"))
+        }
         None => Err(fault("the policy has no @id", "give each policy a short unique name: `@id(\"deploy-staging\")`")),
     };
     let description = line(policy, "description");
@@ -127,7 +129,9 @@ fn unknown(key: &str, known: &[&str], what: &str) -> Fault {
 fn line(policy: &Policy, key: &str) -> Result<Option<String>, Fault> {
     policy
         .annotation(key)
-        .map(|text| text.parse::<Line>().map(String::from).map_err(|e| fault(format!("@{key}: {e}"), "write one short line")))
+        .map(|text| {
+            text.parse::<Line>().map(String::from).map_err(|e| fault(format!("@{key}: {e}"), "write one short line"))
+        })
         .transpose()
 }
 
@@ -175,7 +179,9 @@ fn terms(policy: &Policy, take: &mut impl FnMut(Result<(), Fault>)) -> Option<Te
 fn span(policy: &Policy, key: &str) -> Result<Option<Span>, Fault> {
     policy
         .annotation(key)
-        .map(|text| Span::from_str(text).map_err(|e| fault(format!("@{key}: {e}"), format!("for instance `@{key}(\"1h\")`"))))
+        .map(|text| {
+            Span::from_str(text).map_err(|e| fault(format!("@{key}: {e}"), format!("for instance `@{key}(\"1h\")`")))
+        })
         .transpose()
 }
 
@@ -183,7 +189,10 @@ fn need(policy: &Policy, key: &str) -> Result<Need, Fault> {
     match policy.annotation(key) {
         None | Some("optional") => Ok(Need::Optional),
         Some("required") => Ok(Need::Required),
-        Some(other) => Err(fault(format!("@{key}: `{other}` is neither `required` nor `optional`"), format!("`@{key}(\"required\")`"))),
+        Some(other) => Err(fault(
+            format!("@{key}: `{other}` is neither `required` nor `optional`"),
+            format!("`@{key}(\"required\")`"),
+        )),
     }
 }
 
@@ -192,7 +201,9 @@ fn mode(policy: &Policy) -> Result<Mode, Fault> {
         None | Some("any") => Ok(Mode::Any),
         Some("direct") => Ok(Mode::Direct),
         Some("brokered") => Ok(Mode::Brokered),
-        Some(other) => Err(fault(format!("@mode: `{other}` is none of `any`, `direct`, `brokered`"), "`@mode(\"brokered\")`")),
+        Some(other) => {
+            Err(fault(format!("@mode: `{other}` is none of `any`, `direct`, `brokered`"), "`@mode(\"brokered\")`"))
+        }
     }
 }
 
@@ -221,11 +232,17 @@ fn stages(text: &str) -> Result<Vec<Stage>, Fault> {
             approvers.push(who);
         }
         if approvers.len() > MOST_APPROVERS {
-            return Err(fault(format!("@approve: a stage names {} rules", approvers.len()), format!("at most {MOST_APPROVERS}; use a group")));
+            return Err(fault(
+                format!("@approve: a stage names {} rules", approvers.len()),
+                format!("at most {MOST_APPROVERS}; use a group"),
+            ));
         }
         let bounded = approvers.iter().all(|a| matches!(a, Approvers::Manager | Approvers::Person(_)));
         if bounded && approvers.len() < usize::from(quorum) {
-            return Err(fault(format!("@approve: {quorum} people are asked for where at most {} can be meant", approvers.len()), FORM));
+            return Err(fault(
+                format!("@approve: {quorum} people are asked for where at most {} can be meant", approvers.len()),
+                FORM,
+            ));
         }
         out.push(Stage { quorum, approvers });
     }
@@ -236,7 +253,8 @@ fn stages(text: &str) -> Result<Vec<Stage>, Fault> {
 }
 
 fn approver(text: &str) -> Result<Approvers, Fault> {
-    let name = |name: &str| name.parse::<Name>().map_err(|e| fault(format!("@approve: {e}"), "for instance `group:sre`"));
+    let name =
+        |name: &str| name.parse::<Name>().map_err(|e| fault(format!("@approve: {e}"), "for instance `group:sre`"));
     match (text, text.split_once(':')) {
         ("manager", _) => Ok(Approvers::Manager),
         ("owner", _) => Ok(Approvers::Owner),

@@ -14,7 +14,7 @@ use crate::path::{asks_less, needs, too_long, unserved};
 use crate::query::AccessQuery;
 use crate::schema::Action;
 use crate::set::{Compiled, PolicySet, Said};
-use crate::sheet::{SheetError, Scene, access_context, digest, scene};
+use crate::sheet::{Scene, SheetError, access_context, digest, scene};
 
 /// Judges an ask over one snapshot. Locks are the caller's to look at: they are not policy.
 ///
@@ -54,14 +54,19 @@ impl<'a> Case<'a> {
     }
 
     /// The same over any list of candidates that holds the slice: tests compare slice and whole.
-    pub(crate) fn open_over(set: &'a PolicySet, query: &'a AccessQuery<'a>, candidates: impl FnOnce(&Scene) -> Vec<usize>) -> Result<Self, Denial> {
+    pub(crate) fn open_over(
+        set: &'a PolicySet,
+        query: &'a AccessQuery<'a>,
+        candidates: impl FnOnce(&Scene) -> Vec<usize>,
+    ) -> Result<Self, Denial> {
         if query.who.person.standing == Standing::Disabled {
             return Err(deny(set, query, vec![Why::Disabled], Vec::new()));
         }
         if query.role.kind != query.what.resource.kind {
             return Err(deny(set, query, vec![Why::NoPath], Vec::new()));
         }
-        let (scene, request) = prepare(set, query, None).map_err(|e| deny(set, query, vec![sheet_why(e)], Vec::new()))?;
+        let (scene, request) =
+            prepare(set, query, None).map_err(|e| deny(set, query, vec![sheet_why(e)], Vec::new()))?;
         let candidates = candidates(&scene);
         let mut case = Self { set, query, scene, candidates, paths: Vec::new(), forbids: Vec::new() };
         let mut failures = Vec::new();
@@ -130,15 +135,18 @@ impl<'a> Case<'a> {
 
     /// Evaluates again with a path's terms in the context.
     pub(crate) fn hear(&self, path: &Compiled, terms: &Terms) -> Heard<'a> {
-        let request = match access_context(self.query, Some(terms)).and_then(|pairs| self.scene.request(Action::Access, pairs)) {
-            Ok(request) => request,
-            Err(e) => return Heard::Failure(sheet_why(e)),
-        };
+        let request =
+            match access_context(self.query, Some(terms)).and_then(|pairs| self.scene.request(Action::Access, pairs)) {
+                Ok(request) => request,
+                Err(e) => return Heard::Failure(sheet_why(e)),
+            };
         let mut objections = Vec::new();
         let mut stands = false;
         for policy in self.policies() {
             match (self.set.ask(policy, &request, &self.scene.entities), policy.effect) {
-                (Said::Failed(message), _) => return Heard::Failure(Why::PolicyError { policy: policy.id.clone(), message }),
+                (Said::Failed(message), _) => {
+                    return Heard::Failure(Why::PolicyError { policy: policy.id.clone(), message });
+                }
                 (Said::Applies, Effect::Forbid) => objections.push(policy),
                 (Said::Applies, Effect::Permit) => stands |= policy.id == path.id,
                 (Said::Nothing, _) => {}
@@ -149,7 +157,9 @@ impl<'a> Case<'a> {
             (false, _) => Heard::Objection(objections),
             (true, false) => Heard::Failure(Why::PolicyError {
                 policy: path.id.clone(),
-                message: "the path no longer applies once its own terms are known; write conditions on terms as a forbid".to_owned(),
+                message:
+                    "the path no longer applies once its own terms are known; write conditions on terms as a forbid"
+                        .to_owned(),
             }),
         }
     }
@@ -165,7 +175,8 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn forbidden(&self, by: &[&Compiled]) -> Denial {
-        let reasons = by.iter().map(|p| Why::Forbidden { policy: p.id.clone(), reason: p.reason().map(str::to_owned) }).collect();
+        let reasons =
+            by.iter().map(|p| Why::Forbidden { policy: p.id.clone(), reason: p.reason().map(str::to_owned) }).collect();
         deny(self.set, self.query, reasons, by.iter().map(|p| p.id.clone()).collect())
     }
 }

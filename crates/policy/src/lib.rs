@@ -18,8 +18,8 @@ mod path;
 pub mod query;
 pub mod rejudge;
 pub mod schema;
-mod sheet;
 pub mod set;
+mod sheet;
 mod verify;
 
 /// A policy set people understand in two minutes; what a new deployment begins with.

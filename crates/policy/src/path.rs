@@ -50,7 +50,10 @@ pub(crate) fn needs(terms: &Terms, query: &AccessQuery<'_>) -> Vec<Why> {
 
 /// A proof of identity older than the path takes.
 pub(crate) fn stale_proof(terms: &Terms, query: &AccessQuery<'_>) -> Option<Why> {
-    terms.step_up.filter(|most| query.facts.proof.age > *most).map(|most| Why::StepUpNeeded { max_age_micros: most.micros() })
+    terms
+        .step_up
+        .filter(|most| query.facts.proof.age > *most)
+        .map(|most| Why::StepUpNeeded { max_age_micros: most.micros() })
 }
 
 /// Which of two paths asks less of people: the first in this order applies, and two are never mixed.

@@ -122,7 +122,12 @@ fn met(stages: &[Stage], held: &HeldApprovals<'_>) -> bool {
     (0..seats.len()).all(|seat| sit(seat, &seats, &mut seated, &mut BTreeSet::new()))
 }
 
-fn sit(seat: usize, seats: &[Vec<PersonId>], seated: &mut Vec<(PersonId, usize)>, tried: &mut BTreeSet<PersonId>) -> bool {
+fn sit(
+    seat: usize,
+    seats: &[Vec<PersonId>],
+    seated: &mut Vec<(PersonId, usize)>,
+    tried: &mut BTreeSet<PersonId>,
+) -> bool {
     for person in seats.get(seat).into_iter().flatten() {
         if !tried.insert(*person) {
             continue;

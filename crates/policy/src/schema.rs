@@ -30,7 +30,9 @@ pub struct SchemaParts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// Not usable as the name of an entity type.
-    #[error("`{entity}` of kind `{kind}` is no entity type: use 1 to 63 letters and digits beginning with A-Z, other than Person, Group, Label, System, Action and Cedar's own types")]
+    #[error(
+        "`{entity}` of kind `{kind}` is no entity type: use 1 to 63 letters and digits beginning with A-Z, other than Person, Group, Label, System, Action and Cedar's own types"
+    )]
     NotAType {
         /// The kind.
         kind: String,
@@ -148,9 +150,8 @@ pub(crate) enum On {
     Both,
 }
 
-const RESERVED: [&str; 12] = [
-    "Person", "Group", "Label", "System", "Action", "Local", "Terms", "String", "Long", "Bool", "Boolean", "Set",
-];
+const RESERVED: [&str; 12] =
+    ["Person", "Group", "Label", "System", "Action", "Local", "Terms", "String", "Long", "Bool", "Boolean", "Set"];
 
 const CORE: &str = r"entity Group;
 entity Person in [Group] { name: String, disabled: Bool } tags String;
@@ -172,7 +173,11 @@ impl SchemaParts {
             let plain = (1..=63).contains(&entity.len())
                 && entity.bytes().all(|c| c.is_ascii_alphanumeric())
                 && entity.bytes().next().is_some_and(|c| c.is_ascii_uppercase());
-            let parsed = if plain && !RESERVED.contains(&entity.as_str()) { EntityTypeName::from_str(&entity).ok() } else { None };
+            let parsed = if plain && !RESERVED.contains(&entity.as_str()) {
+                EntityTypeName::from_str(&entity).ok()
+            } else {
+                None
+            };
             let Some(name) = parsed else {
                 return Err(SchemaError::NotAType { kind: kind.into(), entity });
             };

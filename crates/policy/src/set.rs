@@ -169,6 +169,9 @@ impl PolicySet {
 
 impl fmt::Debug for PolicySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicySet").field("digest", &self.digest).field("policies", &self.policies.len()).finish_non_exhaustive()
+        f.debug_struct("PolicySet")
+            .field("digest", &self.digest)
+            .field("policies", &self.policies.len())
+            .finish_non_exhaustive()
     }
 }

@@ -79,7 +79,8 @@ impl Cast {
             ("name".to_owned(), text(subject.person.name.as_str())),
             ("disabled".to_owned(), RestrictedExpression::new_bool(disabled)),
         ];
-        let entity = Entity::new_with_tags(me.clone(), attrs, groups.iter().cloned(), tags(&subject.person.attributes)).map_err(unspeakable)?;
+        let entity = Entity::new_with_tags(me.clone(), attrs, groups.iter().cloned(), tags(&subject.person.attributes))
+            .map_err(unspeakable)?;
         self.entities.insert(me.to_string(), entity);
         Ok(Placed { uid: me, within: groups })
     }
@@ -95,7 +96,8 @@ impl Cast {
             // A name has no `=`, so key and value cannot be read in two ways.
             labels.push(self.bare("Label", &format!("{key}={value}"))?);
         }
-        let mut attrs = vec![("name".to_owned(), text(resource.name.as_str())), ("kind".to_owned(), text(resource.kind.as_str()))];
+        let mut attrs =
+            vec![("name".to_owned(), text(resource.name.as_str())), ("kind".to_owned(), text(resource.kind.as_str()))];
         match &thing.owner {
             Some(OwnedBy::Person(owner)) => {
                 let owner = self.person(owner)?;
@@ -107,7 +109,8 @@ impl Cast {
             }
             None => {}
         }
-        let entity = Entity::new_with_tags(me.clone(), attrs, labels.iter().cloned(), tags(&resource.labels)).map_err(unspeakable)?;
+        let entity = Entity::new_with_tags(me.clone(), attrs, labels.iter().cloned(), tags(&resource.labels))
+            .map_err(unspeakable)?;
         self.entities.insert(me.to_string(), entity);
         Ok(Placed { uid: me, within: labels })
     }
@@ -139,7 +142,11 @@ pub(crate) fn scene(query: &AccessQuery<'_>, parts: &SchemaParts) -> Result<Scen
 }
 
 impl Scene {
-    pub(crate) fn request(&self, action: Action, pairs: Vec<(String, RestrictedExpression)>) -> Result<Request, SheetError> {
+    pub(crate) fn request(
+        &self,
+        action: Action,
+        pairs: Vec<(String, RestrictedExpression)>,
+    ) -> Result<Request, SheetError> {
         let context = Context::from_pairs(pairs).map_err(unspeakable)?;
         let action = uid("Action", action.name())?;
         Request::new(self.principal.clone(), action, self.resource.clone(), context, None).map_err(unspeakable)
@@ -180,7 +187,10 @@ pub(crate) fn common(proof: Proof<'_>, moment: Moment<'_>) -> Result<Vec<(String
 }
 
 /// The context of `access`, with the terms of the path in question, or without.
-pub(crate) fn access_context(query: &AccessQuery<'_>, terms: Option<&Terms>) -> Result<Vec<(String, RestrictedExpression)>, SheetError> {
+pub(crate) fn access_context(
+    query: &AccessQuery<'_>,
+    terms: Option<&Terms>,
+) -> Result<Vec<(String, RestrictedExpression)>, SheetError> {
     let Facts { duration, start_in, justified, ticket, proof, moment, residual_sessions } = query.facts;
     let mut out = common(proof, moment)?;
     out.extend([

@@ -15,9 +15,14 @@ type Verified = (Vec<(Compiled, Scope)>, Vec<LoadProblem>);
 
 /// Compiles a text, or says everything wrong with it.
 pub(crate) fn compile(text: &str, parts: &SchemaParts) -> Result<Verified, Vec<LoadProblem>> {
-    let whole = |message: String, hint: &str| vec![LoadProblem { line: None, policy: None, message, hint: Some(hint.to_owned()) }];
+    let whole = |message: String, hint: &str| {
+        vec![LoadProblem { line: None, policy: None, message, hint: Some(hint.to_owned()) }]
+    };
     if text.len() > MOST_TEXT {
-        return Err(whole(format!("the text is {} bytes long; the most is {MOST_TEXT}", text.len()), "use groups and labels instead of one policy each"));
+        return Err(whole(
+            format!("the text is {} bytes long; the most is {MOST_TEXT}", text.len()),
+            "use groups and labels instead of one policy each",
+        ));
     }
     let schema = parts.schema().map_err(|e| whole(e, "one of the kinds gives an unusable entity type"))?;
     let lines = Lines::of(text);
@@ -25,7 +30,10 @@ pub(crate) fn compile(text: &str, parts: &SchemaParts) -> Result<Verified, Vec<L
         errors.iter().map(|e| diagnosed(e, None, &lines)).collect::<Vec<_>>()
     })?;
     if parsed.num_of_policies() > MOST_POLICIES {
-        return Err(whole(format!("there are {} policies; the most is {MOST_POLICIES}", parsed.num_of_policies()), "use groups and labels instead of one policy each"));
+        return Err(whole(
+            format!("there are {} policies; the most is {MOST_POLICIES}", parsed.num_of_policies()),
+            "use groups and labels instead of one policy each",
+        ));
     }
     let mut problems = Vec::new();
     for template in parsed.templates() {
@@ -79,8 +87,15 @@ pub(crate) fn compile(text: &str, parts: &SchemaParts) -> Result<Verified, Vec<L
                 if let Err(e) = alone.add(named) {
                     problems.push(problem(Fault { message: e.to_string(), hint: None }));
                 }
-                let compiled =
-                    Compiled { id, line, description: notes.description, effect: policy.effect(), part: notes.part, speaks_of_terms, alone };
+                let compiled = Compiled {
+                    id,
+                    line,
+                    description: notes.description,
+                    effect: policy.effect(),
+                    part: notes.part,
+                    speaks_of_terms,
+                    alone,
+                };
                 out.push((compiled, scope));
             }
         }
@@ -98,7 +113,9 @@ fn misnamed(uid: &EntityUid, parts: &SchemaParts) -> Option<Fault> {
     let name = || (id.parse::<Name>().is_ok(), "a name is 1 to 63 of a-z, 0-9, `.`, `_`, `-`");
     let (good, form) = match uid.type_name().to_string().as_str() {
         "System" => (id == "wane", "write `System::\"wane\"`"),
-        "Label" => (id.split_once('=').is_some_and(|(key, _)| key.parse::<Name>().is_ok()), "write `Label::\"env=prod\"`"),
+        "Label" => {
+            (id.split_once('=').is_some_and(|(key, _)| key.parse::<Name>().is_ok()), "write `Label::\"env=prod\"`")
+        }
         "Person" | "Group" => name(),
         _ if parts.is_resource_type(uid.type_name()) => name(),
         // Actions and unknown types are the validator's to report.
@@ -109,7 +126,11 @@ fn misnamed(uid: &EntityUid, parts: &SchemaParts) -> Option<Fault> {
 
 /// Whether its conditions read `context.terms`.
 fn reads_terms(policy: &Policy) -> bool {
-    let mentioned = || policy.to_json().is_ok_and(|json| json.get("conditions").is_some_and(|c| c.to_string().contains("\"attr\":\"terms\"")));
+    let mentioned = || {
+        policy
+            .to_json()
+            .is_ok_and(|json| json.get("conditions").is_some_and(|c| c.to_string().contains("\"attr\":\"terms\"")))
+    };
     policy.to_string().contains("terms") && mentioned()
 }
 
@@ -120,17 +141,15 @@ fn line_of(policy: &Policy, lines: &Lines) -> Option<u64> {
 fn diagnosed(error: &(impl Diagnostic + std::fmt::Display), policy: Option<&Policy>, lines: &Lines) -> LoadProblem {
     let label = error.labels().and_then(|mut labels| labels.next()).map(|l| lines.at(l.offset()));
     let id = policy.and_then(|p| p.annotation("id")).map(str::to_owned);
-    let mut message = error.to_string();
     // Cedar numbers policies; people know them by their own names.
-    if let (Some(id), Some(policy)) = (&id, policy) {
-        message = message.replace(&format!("for policy `{}`, ", policy.id()), "").replace(&format!("`{}`", policy.id()), &format!("`{id}`"));
-    }
-    LoadProblem {
-        line: label.or_else(|| policy.and_then(|p| line_of(p, lines))),
-        policy: id,
-        message,
-        hint: error.help().map(|h| h.to_string()),
-    }
+    let named = |text: String| match (&id, policy) {
+        (Some(id), Some(policy)) => text
+            .replace(&format!("for policy `{}`, ", policy.id()), "")
+            .replace(&format!("`{}`", policy.id()), &format!("`{id}`")),
+        _ => text,
+    };
+    let (message, hint) = (named(error.to_string()), error.help().map(|h| named(h.to_string())));
+    LoadProblem { line: label.or_else(|| policy.and_then(|p| line_of(p, lines))), policy: id, message, hint }
 }
 
 /// Where lines begin, so that an offset becomes a line.

@@ -1,5 +1,11 @@
 //! The policy engine against real Cedar: one binary, a module per subject.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod explaining;
+mod hostile;
+mod judging;
+mod loading;
+mod rejudging;
+mod slice;
 mod starter;
 mod world;

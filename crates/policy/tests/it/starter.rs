@@ -52,7 +52,12 @@ fn access() {
         true,
         "guardrail `no-contractors-on-restricted` forbids it: contractors have no access to what is labelled classification=restricted",
     );
-    check(question("bob", &["admins"], "deploy", "ssh:web1", &staging), 1, true, "no policy gives you this role on this resource");
+    check(
+        question("bob", &["admins"], "deploy", "ssh:web1", &staging),
+        1,
+        true,
+        "no policy gives you this role on this resource",
+    );
 }
 
 #[test]
@@ -82,7 +87,12 @@ fn every_action_by_everyone() {
                 ("database", Object::Thing(asker.thing())),
                 (
                     "ask",
-                    Object::Ask { what: asker.thing(), role: &asker.role, requester: other.subject(), duration: Span::from_hours(1) },
+                    Object::Ask {
+                        what: asker.thing(),
+                        role: &asker.role,
+                        requester: other.subject(),
+                        duration: Span::from_hours(1),
+                    },
                 ),
             ];
             let mut cells = Vec::new();
@@ -92,7 +102,11 @@ fn every_action_by_everyone() {
                     cells.push(on);
                 }
             }
-            table.push_str(&format!("{:<17} {who:<6} {}\n", action.name(), if cells.is_empty() { "-".to_owned() } else { cells.join(" ") }));
+            table.push_str(&format!(
+                "{:<17} {who:<6} {}\n",
+                action.name(),
+                if cells.is_empty() { "-".to_owned() } else { cells.join(" ") }
+            ));
         }
     }
     golden("starter-actions.txt", &table);

@@ -45,7 +45,7 @@ pub(crate) fn shown(problems: &[LoadProblem]) -> String {
 }
 
 /// Everything one question borrows from.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) person: Person,
     pub(crate) groups: Vec<Name>,

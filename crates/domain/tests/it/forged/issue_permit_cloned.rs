@@ -1,0 +1,5 @@
+fn twice(permit: wane_domain::issue::IssuePermit) {
+    drop(permit.clone());
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+fn twice(permit: wane_domain::decision::Permit) {
+    drop(permit.clone());
+}
+
+fn main() {}

@@ -1,0 +1,90 @@
+//! The laws of a lease, a lock and a closure.
+
+use proptest::prelude::*;
+use serde_json::json;
+use wane_domain::closure::{Closure, ClosureBasis, EndCause, LeaseEnd};
+use wane_domain::id::{GrantId, LeaseId, LockId, PersonId, ResourceId, RoleId};
+use wane_domain::lease::{LeaseEvent, LeaseState};
+use wane_domain::lock::{Lock, LockTarget};
+use wane_domain::time::Span;
+
+use crate::fixtures::{T0, active, id, leases, person};
+
+fn event() -> impl Strategy<Value = LeaseEvent> {
+    prop_oneof![
+        Just(LeaseEvent::Made { object: None, notes: json!({}) }),
+        Just(LeaseEvent::Reissued { notes: json!({}) }),
+        Just(LeaseEvent::Confirmed),
+        Just(LeaseEvent::Moved { end: T0.plus(Span::from_mins(5)) }),
+        Just(LeaseEvent::End),
+        any::<bool>().prop_map(|quarantined| LeaseEvent::Tried {
+            next: T0,
+            met: "refused".to_owned(),
+            quarantined: quarantined.then(|| "look".to_owned()),
+            unrecallable_until: None,
+        }),
+        Just(LeaseEvent::Proven { basis: ClosureBasis::AbsentReadBack { proof: "none".to_owned() } }),
+    ]
+}
+
+proptest! {
+    /// There is no road out of `Revoking` but proof, none into `Gone` but through `Revoking`, none out of `Gone`.
+    #[test]
+    fn a_lease_leaves_revoking_on_proof_alone(events in proptest::collection::vec(event(), 0..40)) {
+        let mut lease = leases(&active(Span::from_hours(1), Span::from_hours(1)))["intended"].clone();
+        for event in events {
+            let Ok((next, fact)) = lease.clone().apply(event.clone(), T0) else { continue };
+            match (&lease.state, &next.state) {
+                (LeaseState::Gone { .. }, _) => prop_assert!(false, "{event:?} after it was gone"),
+                (LeaseState::Revoking { .. }, LeaseState::Revoking { .. }) => {}
+                (LeaseState::Revoking { .. }, _) => prop_assert!(matches!(event, LeaseEvent::Proven { .. }), "left without proof"),
+                (_, LeaseState::Gone { .. }) => prop_assert!(false, "gone without having been ended"),
+                (LeaseState::Intended | LeaseState::Live { .. }, _) => {}
+            }
+            prop_assert_eq!(next.is_open(), next.ended().is_none());
+            prop_assert!(fact.event.starts_with("lease."));
+            prop_assert!(next.debt.attempts >= lease.debt.attempts);
+            lease = next;
+        }
+    }
+}
+
+#[test]
+fn a_lock_covers_what_it_names_while_it_holds() {
+    let (holder, resource, role, grant) = (person(2), id::<ResourceId>(20), id::<RoleId>(21), id::<GrantId>(40));
+    let covers = |target| {
+        let (lock, _) = Lock::impose(id::<LockId>(60), target, "incident".parse().unwrap(), person(11), T0);
+        let lifted = lock.clone().lift(person(11), T0).unwrap().0;
+        assert!(!lifted.covers(holder, resource, role, Some(grant)), "a lifted lock covers nothing");
+        (lock.covers(holder, resource, role, Some(grant)), lock.covers(holder, resource, role, None))
+    };
+    assert_eq!(covers(LockTarget::Person(holder)), (true, true));
+    assert_eq!(covers(LockTarget::Resource(resource)), (true, true));
+    assert_eq!(covers(LockTarget::Role(role)), (true, true));
+    assert_eq!(covers(LockTarget::Grant(grant)), (true, false));
+    assert_eq!(covers(LockTarget::Person(id::<PersonId>(3))), (false, false));
+    assert_eq!(covers(LockTarget::Resource(id(3))), (false, false));
+    assert_eq!(covers(LockTarget::Role(id(3))), (false, false));
+    assert_eq!(covers(LockTarget::Grant(id(3))), (false, false));
+}
+
+/// One word for a whole closure: its weakest lease's.
+#[test]
+fn the_word_is_the_weakest() {
+    let proof = || "p".to_owned();
+    let absent = || ClosureBasis::AbsentReadBack { proof: proof() };
+    let refused = || ClosureBasis::LoginRefusedReadBack { proof: proof() };
+    let ran_out = || ClosureBasis::Unrecallable { until: T0 };
+    let check = |bases: Vec<ClosureBasis>, expected: &str| {
+        let end = |basis| LeaseEnd { lease: id::<LeaseId>(50), artifact: "wane_x".to_owned(), basis, at: T0 };
+        for bases in [bases.clone(), bases.into_iter().rev().collect()] {
+            let closure = Closure { cause: EndCause::Expired, leases: bases.into_iter().map(end).collect(), at: T0 };
+            assert_eq!(closure.word(), expected);
+        }
+    };
+    check(vec![], "nothing was made");
+    check(vec![absent()], "gone");
+    check(vec![absent(), absent()], "gone");
+    check(vec![absent(), refused()], "login refused");
+    check(vec![absent(), refused(), ran_out()], "ran out");
+}

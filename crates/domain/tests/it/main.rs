@@ -1,0 +1,11 @@
+//! The lifecycle, held to its laws: one binary, a module per subject.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod digest;
+mod fixtures;
+mod forgery;
+mod grants;
+mod ids;
+mod leases;
+mod lifecycle;
+mod requests;

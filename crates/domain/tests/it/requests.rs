@@ -1,0 +1,118 @@
+//! The laws of a request: what was asked stays as it was asked; nobody approves for themselves; one
+//! person counts once.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use wane_domain::id::{RequestId, ResourceId, RoleId};
+use wane_domain::request::{AccessRequest, Ask, ItemEvent, ItemState, MOST_ITEMS, Opening, Start};
+use wane_domain::time::Span;
+
+use crate::fixtures::{HOLDER, REQUESTER, T0, approval, ask, id, item, person, request};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nobody_approves_for_themselves(
+        quorums in proptest::collection::vec(1..4u16, 1..4),
+        yes in proptest::collection::vec((1..8u8, 0..4u16), 0..40),
+    ) {
+        let mut r = request(&quorums);
+        let frozen = (r.ask.clone(), r.digest);
+        for (who, stage) in yes {
+            if let Ok((next, _)) = r.clone().apply(0, approval(&r, who, stage), T0) {
+                prop_assert!(who != REQUESTER && who != HOLDER);
+                r = next;
+            }
+        }
+        prop_assert_eq!(frozen, (r.ask.clone(), r.digest));
+    }
+
+    #[test]
+    fn one_person_counts_once(
+        quorums in proptest::collection::vec(1..4u16, 1..4),
+        yes in proptest::collection::vec((3..12u8, 0..4u16), 0..60),
+    ) {
+        let mut r = request(&quorums);
+        for (who, stage) in yes {
+            if let Ok((next, _)) = r.clone().apply(0, approval(&r, who, stage), T0) {
+                r = next;
+            }
+        }
+        let item = &r.items[0];
+        let people: BTreeSet<_> = item.approvals.iter().map(|a| a.approver).collect();
+        prop_assert_eq!(people.len(), item.approvals.len(), "somebody counted twice");
+        // Approved exactly when each stage has its number of different people.
+        let full = quorums.iter().zip(0u16..).all(|(quorum, stage)| item.approvals_at(stage) == usize::from(*quorum));
+        prop_assert_eq!(matches!(item.state, ItemState::Approved { .. }), full);
+        // No stage was begun before the one ahead of it was full.
+        prop_assert!(item.approvals.windows(2).all(|pair| pair[0].stage <= pair[1].stage));
+    }
+
+    /// Nothing wider is ever within: each part of the narrower ask is checked against the wider.
+    #[test]
+    fn is_within_never_holds_for_something_wider(
+        mine in (1..200u64, proptest::option::of(0..100u64), proptest::collection::vec((20..24u8, 30..33u8), 0..4)),
+        theirs in (1..200u64, proptest::option::of(0..100u64), proptest::collection::vec((20..24u8, 30..33u8), 0..4)),
+        narrower in any::<bool>(),
+        same_people in any::<bool>(),
+    ) {
+        let build = |(minutes, start, items): &(u64, Option<u64>, Vec<(u8, u8)>)| Ask {
+            items: items
+                .iter()
+                .map(|(resource, role)| {
+                    let mut asked = item();
+                    asked.resource = id::<ResourceId>(*resource);
+                    asked.role = id::<RoleId>(*role);
+                    asked
+                })
+                .collect(),
+            ..ask(Span::from_mins(*minutes), start.map_or(Start::Now, |m| Start::At(T0.plus(Span::from_mins(m)))), None)
+        };
+        let (mut a, b) = (build(&mine), build(&theirs));
+        if !same_people {
+            a.beneficiary = person(77);
+        }
+        // Role 30 is narrower than every other, if roles may be narrower at all.
+        let role_within = |mine: &wane_domain::request::AskItem, _: &wane_domain::request::AskItem| narrower && mine.role == id::<RoleId>(30);
+        let within = a.is_within(&b, role_within);
+        prop_assert!(a.items.is_empty() || a.is_within(&a, |_, _| false), "an ask is within itself");
+        if within {
+            prop_assert!(same_people && a.duration <= b.duration && !a.items.is_empty());
+            for want in &a.items {
+                prop_assert!(b.items.iter().any(|have| have.resource == want.resource
+                    && (have.role == want.role || (narrower && want.role == id::<RoleId>(30)))));
+            }
+            match (a.start, b.start) {
+                (Start::At(mine), Start::At(theirs)) => {
+                    prop_assert!(mine >= theirs && mine.plus(a.duration) <= theirs.plus(b.duration));
+                }
+                (mine, theirs) => prop_assert_eq!(mine, theirs),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_item_yields_one_grant() {
+    let r = request(&[]);
+    assert_eq!(r.state_name(), "approved");
+    let (minted, _) = r.clone().mint_from(0, id(40)).unwrap();
+    assert!(minted.clone().mint_from(0, id(41)).is_err());
+    assert!(minted.apply(0, ItemEvent::Deny { by: None, reason: "late".to_owned() }, T0).is_err());
+    assert!(request(&[1]).mint_from(0, id(40)).is_err(), "a waiting item yielded a grant");
+    assert!(r.clone().mint_from(1, id(40)).is_err());
+    assert!(r.apply(7, ItemEvent::Lapse, T0).is_err());
+}
+
+#[test]
+fn a_request_has_one_to_thirty_two_items_and_as_many_answers() {
+    let open = |items: usize, answers: usize| {
+        let asked = Ask { items: vec![item(); items], ..ask(Span::from_hours(1), Start::Now, None) };
+        let answers = vec![Opening::Denied { reason: "no".to_owned() }; answers];
+        AccessRequest::open(id::<RequestId>(30), asked, answers, T0, T0).is_ok()
+    };
+    assert!(open(1, 1) && open(MOST_ITEMS, MOST_ITEMS));
+    assert!(!open(0, 0) && !open(MOST_ITEMS + 1, MOST_ITEMS + 1) && !open(2, 1) && !open(1, 2));
+}

@@ -1,0 +1,204 @@
+//! What is decided, and by which path.
+
+use wane_domain::decision::{Decision, Why};
+use wane_domain::directory::Standing;
+use wane_domain::time::Span;
+use wane_policy::judge::judge;
+use wane_policy::query::Capabilities;
+use wane_policy::set::PolicySet;
+
+use crate::world::{Question, load, question};
+
+fn ask() -> Question {
+    question("ana", &["eng"], "deploy", "ssh:web1", &[("env", "prod")])
+}
+
+fn reasons(set: &PolicySet, q: &Question) -> Vec<Why> {
+    match judge(set, &q.query()) {
+        Decision::Permit(permit) => panic!("permitted by {:?}", permit.basis().path),
+        Decision::Deny(denial) => denial.reasons,
+    }
+}
+
+fn path(set: &PolicySet, q: &Question) -> String {
+    match judge(set, &q.query()) {
+        Decision::Permit(permit) => permit.basis().path.clone().unwrap(),
+        Decision::Deny(denial) => panic!("denied: {:?}", denial.reasons),
+    }
+}
+
+fn access(id: &str, annotations: &str) -> String {
+    format!(
+        "@id(\"{id}\") {annotations} permit (principal in Group::\"eng\", action == Action::\"access\", resource);\n"
+    )
+}
+
+/// Paths in the order they are preferred; each is tried with only those after it.
+#[test]
+fn the_path_that_asks_least_is_taken() {
+    let ladder = [
+        ("z0", "@max_ttl(\"1h\")"),
+        ("y1", "@max_ttl(\"8h\") @mode(\"direct\")"),
+        ("x2", "@max_ttl(\"8h\") @mode(\"brokered\")"),
+        ("w3", "@max_ttl(\"8h\") @recording(\"required\")"),
+        ("v4", "@max_ttl(\"8h\") @step_up(\"15m\")"),
+        ("u5", "@max_ttl(\"8h\") @approve(\"1 of owner\")"),
+        ("t6", "@max_ttl(\"8h\") @approve(\"2 of group:a\")"),
+        ("s7", "@max_ttl(\"8h\") @approve(\"1 of owner; then 1 of manager\")"),
+        ("s8", "@max_ttl(\"8h\") @approve(\"1 of owner; then 1 of manager\")"),
+    ];
+    for first in 0..ladder.len() {
+        let mut rest: Vec<_> = ladder[first..].iter().map(|(id, a)| access(id, a)).collect();
+        rest.reverse();
+        assert_eq!(path(&load(&rest.concat()), &ask()), ladder[first].0);
+    }
+}
+
+/// INVARIANT: one path is taken whole. The lax path caps at an hour; a longer ask gets the strict one with all it asks.
+#[test]
+fn one_path_is_taken_whole() {
+    let set = load(
+        &(access("lax", "@max_ttl(\"1h\")")
+            + &access("strict", "@max_ttl(\"8h\") @approve(\"1 of owner\") @recording(\"required\")")),
+    );
+    for (hours, expected) in [(1, "lax"), (2, "strict"), (8, "strict")] {
+        let mut q = ask();
+        q.duration = Span::from_hours(hours);
+        assert_eq!(path(&set, &q), expected, "{hours}h");
+        let Decision::Permit(permit) = judge(&set, &q.query()) else { panic!("denied") };
+        assert_eq!(permit.terms(), set.terms_of(expected).unwrap());
+    }
+    let mut q = ask();
+    q.duration = Span::from_hours(8).micros().checked_add(1).map(Span::from_micros).unwrap();
+    assert_eq!(reasons(&set, &q), [Why::TooLong { most_micros: Span::from_hours(8).micros() }]);
+}
+
+#[test]
+fn what_is_lacking_is_said() {
+    let check = |annotations: &str, change: fn(&mut Question), expected: &[Why]| {
+        let set = load(&access("p", annotations));
+        let mut q = ask();
+        change(&mut q);
+        assert_eq!(reasons(&set, &q), expected, "{annotations}");
+    };
+    check("@max_ttl(\"1h\") @justification(\"required\")", |_| {}, &[Why::JustificationNeeded]);
+    check("@max_ttl(\"1h\") @ticket(\"required\")", |_| {}, &[Why::TicketNeeded]);
+    check(
+        "@max_ttl(\"1h\") @step_up(\"15m\") @ticket(\"required\")",
+        |q| q.proof_age = Span::from_micros(Span::from_mins(15).micros() + 1),
+        &[Why::TicketNeeded, Why::StepUpNeeded { max_age_micros: Span::from_mins(15).micros() }],
+    );
+    check(
+        "@max_ttl(\"1h\") @recording(\"required\")",
+        |q| q.serves = Capabilities { brokered: true, recording: false },
+        &[Why::CannotServe { what: "recorded sessions".to_owned() }],
+    );
+    check(
+        "@max_ttl(\"1h\") @mode(\"brokered\")",
+        |q| q.serves = Capabilities { brokered: false, recording: false },
+        &[Why::CannotServe { what: "sessions through the gateway".to_owned() }],
+    );
+    check("@max_ttl(\"1h\")", |q| q.groups.clear(), &[Why::NoPath]);
+    check("@max_ttl(\"1h\")", |q| q.person.standing = Standing::Disabled, &[Why::Disabled]);
+    check("@max_ttl(\"1h\")", |q| q.role.kind = "postgres".parse().unwrap(), &[Why::NoPath]);
+    check(
+        "@max_ttl(\"1h\")",
+        |q| {
+            q.role.kind = "vnc".parse().unwrap();
+            q.resource.kind = "vnc".parse().unwrap();
+        },
+        &[Why::CannotServe { what: "kind `vnc`".to_owned() }],
+    );
+    // Exactly as old, exactly as long as allowed is allowed.
+    let mut q = ask();
+    q.proof_age = Span::from_mins(15);
+    assert_eq!(path(&load(&access("p", "@max_ttl(\"1h\") @step_up(\"15m\")")), &q), "p");
+}
+
+/// INVARIANT: doubt is a no, for a permit as for a forbid, whatever else applies.
+#[test]
+fn a_failing_policy_denies() {
+    let open = access("open", "@max_ttl(\"8h\")");
+    let overflow = "when { context.duration * 9223372036854775807 > 0 }";
+    for (id, failing) in [
+        ("f", format!("@id(\"f\") forbid (principal, action == Action::\"access\", resource) {overflow};")),
+        ("g", format!("@id(\"g\") @max_ttl(\"1h\") permit (principal, action == Action::\"access\", resource) {overflow};")),
+        ("h", format!("@id(\"h\") forbid (principal, action, resource) when {{ true }} {overflow};").replace("action,", "action == Action::\"access\",")),
+        (
+            "t",
+            "@id(\"t\") forbid (principal, action == Action::\"access\", resource) when { context has terms && context.terms.max_ttl * 9223372036854775807 > 0 };"
+                .to_owned(),
+        ),
+    ] {
+        let got = reasons(&load(&(open.clone() + &failing)), &ask());
+        assert!(matches!(got.as_slice(), [Why::PolicyError { policy, .. }] if policy == id), "{failing}: {got:?}");
+    }
+    // Out of scope, it neither applies nor fails.
+    let elsewhere =
+        format!("@id(\"e\") forbid (principal, action == Action::\"access\", resource is Database) {overflow};");
+    assert_eq!(path(&load(&(open + &elsewhere)), &ask()), "open");
+}
+
+#[test]
+fn guardrails_see_the_terms_of_the_path() {
+    let lax = access("lax", "@max_ttl(\"8h\")");
+    let strict = access("strict", "@max_ttl(\"8h\") @recording(\"required\") @approve(\"1 of owner\")");
+    let floors = [
+        "@id(\"floor\") @reason(\"recorded only\") forbid (principal, action == Action::\"access\", resource) when { context has terms && !context.terms.recording };",
+        "@id(\"floor\") @reason(\"recorded only\") forbid (principal, action == Action::\"access\", resource) unless { context has terms && context.terms.recording };",
+        "@id(\"floor\") @reason(\"recorded only\") forbid (principal, action == Action::\"access\", resource) when { context has terms && context.terms.human_stages < 1 };",
+    ];
+    for floor in floors {
+        assert_eq!(path(&load(&format!("{lax}{strict}{floor}")), &ask()), "strict", "{floor}");
+        let forbidden = Why::Forbidden { policy: "floor".to_owned(), reason: Some("recorded only".to_owned()) };
+        assert_eq!(reasons(&load(&format!("{lax}{floor}")), &ask()), [forbidden], "{floor}");
+        assert_eq!(reasons(&load(floor), &ask()), [Why::NoPath], "{floor}");
+    }
+}
+
+#[test]
+fn a_forbid_wins_over_every_path() {
+    let text = access("a", "@max_ttl(\"8h\")")
+        + "@id(\"weekend\") forbid (principal, action == Action::\"access\", resource) when { [\"sat\", \"sun\"].contains(context.local.weekday) };"
+        + "@id(\"slow\") forbid (principal, action == Action::\"access\", resource) unless { context has residual_sessions && context.residual_sessions <= 60 };";
+    let set = load(&text);
+    let mut q = ask();
+    let forbidden = |policy: &str| Why::Forbidden { policy: policy.to_owned(), reason: None };
+    assert_eq!(reasons(&set, &q), [forbidden("weekend"), forbidden("slow")]);
+    q.now = "2026-11-20T10:00:00Z".parse().unwrap();
+    assert_eq!(reasons(&set, &q), [forbidden("slow")]);
+    q.residual = Some(Span::from_micros(60_000_001));
+    assert_eq!(reasons(&set, &q), [forbidden("slow")], "seconds round up");
+    q.residual = Some(Span::from_secs(60));
+    assert_eq!(path(&set, &q), "a");
+}
+
+#[test]
+fn the_basis_says_what_was_judged() {
+    let set = load(&access("a", "@max_ttl(\"8h\")"));
+    let facts = |q: &Question| match judge(&set, &q.query()) {
+        Decision::Permit(p) => p.basis().facts,
+        Decision::Deny(d) => d.basis.facts,
+    };
+    let Decision::Permit(permit) = judge(&set, &ask().query()) else { panic!("denied") };
+    assert_eq!(permit.basis().policy_set, set.digest());
+    assert_eq!(permit.basis().determining, ["a"]);
+    assert_eq!(permit.basis().at, ask().now);
+    let changes: [fn(&mut Question); 10] = [
+        |q| q.person.name = "bob".parse().unwrap(),
+        |q| q.groups.push("dba".parse().unwrap()),
+        |q| drop(q.person.attributes.insert("team".parse().unwrap(), "red".parse().unwrap())),
+        |q| drop(q.resource.labels.insert("tier".parse().unwrap(), "1".parse().unwrap())),
+        |q| q.owner = Some("dba".parse().unwrap()),
+        |q| q.role.definition = serde_json::json!({ "user": "root" }),
+        |q| q.duration = Span::from_micros(q.duration.micros() + 1),
+        |q| q.ticket = Some("OPS-1".parse().unwrap()),
+        |q| q.proof_age = Span::from_secs(61),
+        |q| q.now = q.now.plus(Span::from_micros(1)),
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut q = ask();
+        change(&mut q);
+        assert_ne!(facts(&q), facts(&ask()), "change {i} left the digest of the facts as it was");
+    }
+}
