@@ -142,7 +142,7 @@ pub struct DebtState {
 /// On what basis something counts as ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BasisView {
-    /// `gone` only if the target itself said it is not there; else `login refused`, `ran out`, `never made`.
+    /// `gone` only if the target itself said it is not there; else `login refused` or `ran out`.
     pub word: String,
     /// What the target answered, where it was asked.
     pub proof: Option<String>,

@@ -130,10 +130,7 @@ impl Problem {
     /// Names one field of the input that is wrong.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>, problem: impl Into<String>) -> Self {
-        self.fields.push(Field {
-            field: field.into(),
-            problem: problem.into(),
-        });
+        self.fields.push(Field { field: field.into(), problem: problem.into() });
         self
     }
 
@@ -153,11 +150,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = if self.detail.is_empty() {
-            &self.title
-        } else {
-            &self.detail
-        };
+        let said = if self.detail.is_empty() { &self.title } else { &self.detail };
         f.write_str(said)?;
         for Field { field, problem } in &self.fields {
             write!(f, "\n  `{field}`: {problem}")?;
@@ -177,14 +170,7 @@ mod tests {
 
     #[test]
     fn a_class_keeps_its_status() {
-        for class in [
-            Class::Denied,
-            Class::Invalid,
-            Class::Missing,
-            Class::Conflict,
-            Class::Busy,
-            Class::Fault,
-        ] {
+        for class in [Class::Denied, Class::Invalid, Class::Missing, Class::Conflict, Class::Busy, Class::Fault] {
             assert_eq!(Class::of_status(class.status()), class);
         }
         for (status, class) in [
@@ -204,8 +190,7 @@ mod tests {
 
     #[test]
     fn a_foreign_problem_is_still_read() {
-        let read: Problem =
-            serde_json::from_str(r#"{"status":404,"title":"Not Found","instance":"/x"}"#).unwrap();
+        let read: Problem = serde_json::from_str(r#"{"status":404,"title":"Not Found","instance":"/x"}"#).unwrap();
         assert_eq!(
             (read.class(), read.kind.as_str(), read.to_string().as_str()),
             (Class::Missing, "about:blank", "Not Found")

@@ -9,9 +9,7 @@ fn flag<'de, D: Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
     match String::deserialize(d)?.as_str() {
         "" | "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        other => Err(serde::de::Error::custom(format!(
-            "`{other}` is neither `true` nor `false`"
-        ))),
+        other => Err(serde::de::Error::custom(format!("`{other}` is neither `true` nor `false`"))),
     }
 }
 

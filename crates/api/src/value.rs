@@ -154,11 +154,7 @@ mod tests {
             (r#"{"manager":"maya"}"#, Edit::Set("maya".to_owned())),
         ] {
             let patch = Patch { manager: edit };
-            assert_eq!(
-                serde_json::from_str::<Patch>(text).unwrap(),
-                patch,
-                "{text}"
-            );
+            assert_eq!(serde_json::from_str::<Patch>(text).unwrap(), patch, "{text}");
             assert_eq!(serde_json::to_string(&patch).unwrap(), text);
         }
     }

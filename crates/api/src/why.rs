@@ -15,7 +15,7 @@ pub struct Suppose {
     pub person: Option<String>,
     /// The resource.
     pub resource: String,
-    /// The role; every role of the resource's kind if left out, the best answer first.
+    /// The role; may be left out where the resource's kind has only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// For how long: `2h`.

@@ -50,9 +50,7 @@ pub struct Connect<'a> {
 
 impl fmt::Debug for Connect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect")
-            .field("server", &self.server)
-            .finish_non_exhaustive()
+        f.debug_struct("Connect").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
@@ -67,9 +65,7 @@ pub struct Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("base", &self.base.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -79,12 +75,7 @@ impl Client {
     /// # Errors
     /// When the address is no http(s) address, would send a session in the clear, or the PEM is unusable.
     pub fn new(connect: Connect<'_>) -> Result<Self, ClientError> {
-        let Connect {
-            server,
-            token,
-            ca_pem,
-            keys,
-        } = connect;
+        let Connect { server, token, ca_pem, keys } = connect;
         let base = parse_base(server)?;
         // Somebody else in the process may have chosen a provider already; then theirs stays.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -99,30 +90,19 @@ impl Client {
             let certs = Certificate::from_pem_bundle(pem)
                 .map_err(|e| ClientError::Input(format!("the CA file is not usable PEM: {e}")))?;
             if certs.is_empty() {
-                return Err(ClientError::Input(
-                    "the CA file holds no certificate; give one in PEM form".to_owned(),
-                ));
+                return Err(ClientError::Input("the CA file holds no certificate; give one in PEM form".to_owned()));
             }
             http = http.tls_certs_only(certs);
         }
-        let http = http.build().map_err(|e| {
-            ClientError::Input(format!("no client can be made for `{server}`: {e}"))
-        })?;
-        Ok(Self {
-            http,
-            base,
-            token,
-            keys,
-        })
+        let http =
+            http.build().map_err(|e| ClientError::Input(format!("no client can be made for `{server}`: {e}")))?;
+        Ok(Self { http, base, token, keys })
     }
 
     /// The same client as somebody else.
     #[must_use]
     pub fn with_token(&self, token: Option<Bearer>) -> Self {
-        Self {
-            token,
-            ..self.clone()
-        }
+        Self { token, ..self.clone() }
     }
 
     /// The server's address.
@@ -145,10 +125,7 @@ impl Client {
                 path.pop_if_empty().extend(segments);
             }
             Err(()) => {
-                return Err(ClientError::Input(format!(
-                    "`{}` is not an address of a server",
-                    self.base
-                )));
+                return Err(ClientError::Input(format!("`{}` is not an address of a server", self.base)));
             }
         }
         Ok(url)
@@ -158,15 +135,10 @@ impl Client {
 fn parse_base(server: &str) -> Result<Url, ClientError> {
     let shown = || server.chars().take(200).collect::<String>();
     let base: Url = server.parse().map_err(|e| {
-        ClientError::Input(format!(
-            "`{}` is not an address ({e}); write `https://` and a host name",
-            shown()
-        ))
+        ClientError::Input(format!("`{}` is not an address ({e}); write `https://` and a host name", shown()))
     })?;
-    let plain = base.query().is_none()
-        && base.fragment().is_none()
-        && base.username().is_empty()
-        && base.password().is_none();
+    let plain =
+        base.query().is_none() && base.fragment().is_none() && base.username().is_empty() && base.password().is_none();
     if !plain || !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
         return Err(ClientError::Input(format!(
             "`{}` is not an address of a server; write `https://` and a host name",
@@ -184,11 +156,7 @@ fn parse_base(server: &str) -> Result<Url, ClientError> {
 
 fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    host == "localhost"
-        || host
-            .trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -196,22 +164,12 @@ mod tests {
     use super::*;
 
     fn client(server: &str) -> Result<Client, ClientError> {
-        Client::new(Connect {
-            server,
-            token: None,
-            ca_pem: None,
-            keys: Arc::new(|| "k".to_owned()),
-        })
+        Client::new(Connect { server, token: None, ca_pem: None, keys: Arc::new(|| "k".to_owned()) })
     }
 
     #[test]
     fn a_session_never_travels_in_the_clear() {
-        for good in [
-            "https://wane.example.org",
-            "http://127.0.0.1:8200/",
-            "http://localhost:1",
-            "http://[::1]:1",
-        ] {
+        for good in ["https://wane.example.org", "http://127.0.0.1:8200/", "http://localhost:1", "http://[::1]:1"] {
             assert!(client(good).is_ok(), "{good}");
         }
         for bad in [
@@ -223,10 +181,7 @@ mod tests {
             "https://x/?q",
             "http://127.0.0.1.evil.org",
         ] {
-            assert!(
-                matches!(client(bad), Err(ClientError::Input(_))),
-                "{bad} was taken"
-            );
+            assert!(matches!(client(bad), Err(ClientError::Input(_))), "{bad} was taken");
         }
     }
 
@@ -240,10 +195,7 @@ mod tests {
             ("%2e%2e", "https://h/behind/v1/resources/%252e%252e"),
             ("../x", "https://h/behind/v1/resources/..%2Fx"),
         ] {
-            assert_eq!(
-                client.url(&["v1", "resources", name]).unwrap().as_str(),
-                url
-            );
+            assert_eq!(client.url(&["v1", "resources", name]).unwrap().as_str(), url);
         }
         for bad in ["", ".", ".."] {
             assert!(client.url(&["v1", "resources", bad]).is_err(), "{bad:?}");

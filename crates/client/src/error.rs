@@ -23,9 +23,7 @@ pub enum ClientError {
         todo: &'static str,
     },
     /// The answer is not what the contract says.
-    #[error(
-        "`{server}` gave an answer this client does not read: {why}; check that both are of one version"
-    )]
+    #[error("`{server}` gave an answer this client does not read: {why}; check that both are of one version")]
     Decode {
         /// Who answered.
         server: String,
@@ -61,36 +59,19 @@ impl ClientError {
     pub(crate) fn transport(server: &str, error: &reqwest::Error) -> Self {
         let why = root_of(error);
         let (what, todo) = if error.is_timeout() {
-            (
-                "did not answer in time",
-                "try again, or check the server's log",
-            )
+            ("did not answer in time", "try again, or check the server's log")
         } else if why.contains("certificate") {
-            (
-                "cannot be trusted",
-                "give its CA certificate, or check that the address is right",
-            )
+            ("cannot be trusted", "give its CA certificate, or check that the address is right")
         } else if error.is_connect() {
-            (
-                "is not reachable",
-                "check the address and that the server runs there",
-            )
+            ("is not reachable", "check the address and that the server runs there")
         } else {
             ("broke off", "try again, or check the server's log")
         };
-        Self::Transport {
-            server: server.to_owned(),
-            what,
-            why,
-            todo,
-        }
+        Self::Transport { server: server.to_owned(), what, why, todo }
     }
 
     pub(crate) fn decode(server: &str, why: impl ToString) -> Self {
-        Self::Decode {
-            server: server.to_owned(),
-            why: why.to_string(),
-        }
+        Self::Decode { server: server.to_owned(), why: why.to_string() }
     }
 }
 

@@ -77,28 +77,15 @@ impl Client {
             wait: Duration::ZERO,
             over: false,
         };
-        Events(
-            stream::unfold(state, |mut state| async move {
-                state.next().await.map(|item| (item, state))
-            })
-            .boxed(),
-        )
+        Events(stream::unfold(state, |mut state| async move { state.next().await.map(|item| (item, state)) }).boxed())
     }
 
-    async fn open_events(
-        &self,
-        after: Option<u64>,
-        weight: Arc<AtomicUsize>,
-    ) -> Result<Open, ClientError> {
-        let mut request = self
-            .http
-            .get(self.url(&["v1", "events"])?)
-            .header(ACCEPT, "text/event-stream");
+    async fn open_events(&self, after: Option<u64>, weight: Arc<AtomicUsize>) -> Result<Open, ClientError> {
+        let mut request = self.http.get(self.url(&["v1", "events"])?).header(ACCEPT, "text/event-stream");
         if let Some(after) = after {
             request = request.header(LAST_EVENT_ID, after.to_string());
         }
-        let opened =
-            tokio::time::timeout(LONGEST_SILENCE, self.open(request, self.token.as_ref())).await;
+        let opened = tokio::time::timeout(LONGEST_SILENCE, self.open(request, self.token.as_ref())).await;
         let response = opened.map_err(|_| ClientError::Transport {
             server: self.server().to_owned(),
             what: "did not answer in time",
@@ -109,9 +96,8 @@ impl Client {
         let chunks = stream::try_unfold(response, move |mut response| {
             let weight = Arc::clone(&weight);
             async move {
-                let chunk = tokio::time::timeout(LONGEST_SILENCE, response.chunk())
-                    .await
-                    .map_err(|_| Broken::Silent)??;
+                let chunk =
+                    tokio::time::timeout(LONGEST_SILENCE, response.chunk()).await.map_err(|_| Broken::Silent)??;
                 let Some(chunk) = chunk else { return Ok(None) };
                 if weight.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len() > LARGEST_EVENT {
                     return Err(Broken::TooLong);
@@ -129,11 +115,7 @@ impl State {
             let Some(open) = self.open.as_mut() else {
                 tokio::time::sleep(self.wait).await;
                 self.wait = (self.wait * 2).clamp(FIRST_WAIT, LAST_WAIT);
-                match self
-                    .client
-                    .open_events(self.after, Arc::clone(&self.weight))
-                    .await
-                {
+                match self.client.open_events(self.after, Arc::clone(&self.weight)).await {
                     Ok(open) => self.open = Some(open),
                     Err(error) => {
                         self.over = !matches!(error.class(), Class::Busy);
@@ -143,9 +125,7 @@ impl State {
                 continue;
             };
             match open.next().await {
-                Some(Ok(Sse {
-                    data: Some(data), ..
-                })) => {
+                Some(Ok(Sse { data: Some(data), .. })) => {
                     self.weight.store(0, Ordering::Relaxed);
                     self.wait = FIRST_WAIT;
                     return Some(self.record(&data));

@@ -1,1 +1,44 @@
-//! Routes to use-cases, authentication of callers, problem+json.
+//! Routes to use-cases.
+//!
+//! Owns: who is calling, what they sent, what they get back, and the OpenAPI document, which is made
+//! from the very routes that serve. Refuses to know: how anything is decided or stored. Every route
+//! calls one use-case, and that asks policy.
+
+mod once;
+mod openapi;
+mod read;
+mod refused;
+mod rim;
+mod routes;
+mod shared;
+mod view;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use tokio_util::sync::CancellationToken;
+use wane_app::App;
+
+pub use openapi::document;
+pub use shared::Limits;
+
+use rim::layers;
+use shared::Shared;
+
+/// Everything under `/v1`. Once `stop` is cancelled, event streams end, so that the server can.
+pub fn router(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Router {
+    let shared = Shared::new(app, limits, stop);
+    let (calls, _) = routes::calls().split_for_parts();
+    let (streams, _) = routes::streams().split_for_parts();
+    let calls = calls
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), once::once))
+        .layer(middleware::from_fn_with_state(limits.body, layers::whole_body))
+        .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
+    calls
+        .merge(streams)
+        .fallback(layers::not_found)
+        .method_not_allowed_fallback(layers::not_allowed)
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(middleware::map_response(layers::headers))
+        .with_state(shared)
+}

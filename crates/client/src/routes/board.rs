@@ -40,8 +40,7 @@ impl Client {
     /// # Errors
     /// When it is lifted already.
     pub async fn lift(&self, id: &str) -> Result<(), ClientError> {
-        self.write_only(Method::DELETE, &["v1", "locks", id], None)
-            .await
+        self.write_only(Method::DELETE, &["v1", "locks", id], None).await
     }
 
     /// Ends that are owed.

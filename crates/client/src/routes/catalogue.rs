@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use wane_api::Page;
 use wane_api::host::{HostJoined, JoinHost};
 use wane_api::query::Listing;
-use wane_api::resource::{
-    EditResource, Inventory, NewResource, Probe, ResourceView, SetCredential,
-};
+use wane_api::resource::{EditResource, Inventory, NewResource, Probe, ResourceView, SetCredential};
 use wane_api::role::{EditRole, NewRole, RoleView};
 use wane_api::session::OneTimeCode;
 
@@ -44,13 +42,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::new_resource`].
-    pub async fn edit_resource(
-        &self,
-        name: &str,
-        input: &EditResource,
-    ) -> Result<ResourceView, ClientError> {
-        self.write(Method::PATCH, &["v1", "resources", name], input)
-            .await
+    pub async fn edit_resource(&self, name: &str, input: &EditResource) -> Result<ResourceView, ClientError> {
+        self.write(Method::PATCH, &["v1", "resources", name], input).await
     }
 
     /// Takes a resource out.
@@ -58,25 +51,15 @@ impl Client {
     /// # Errors
     /// When something there is not yet ended.
     pub async fn remove_resource(&self, name: &str) -> Result<(), ClientError> {
-        self.write_only(Method::DELETE, &["v1", "resources", name], None)
-            .await
+        self.write_only(Method::DELETE, &["v1", "resources", name], None).await
     }
 
     /// Replaces the connector's own credential at a resource.
     ///
     /// # Errors
     /// As every call.
-    pub async fn set_credential(
-        &self,
-        name: &str,
-        input: &SetCredential,
-    ) -> Result<(), ClientError> {
-        self.write_only(
-            Method::PUT,
-            &["v1", "resources", name, "credential"],
-            Some(encode(input)?),
-        )
-        .await
+    pub async fn set_credential(&self, name: &str, input: &SetCredential) -> Result<(), ClientError> {
+        self.write_only(Method::PUT, &["v1", "resources", name, "credential"], Some(encode(input)?)).await
     }
 
     /// Checks a resource's roles at the resource itself.
@@ -84,12 +67,7 @@ impl Client {
     /// # Errors
     /// When it does not answer.
     pub async fn probe(&self, name: &str) -> Result<Probe, ClientError> {
-        self.write(
-            Method::POST,
-            &["v1", "resources", name, "probe"],
-            &json!({}),
-        )
-        .await
+        self.write(Method::POST, &["v1", "resources", name, "probe"], &json!({})).await
     }
 
     /// What stands at a resource.
@@ -105,12 +83,7 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn new_join_code(&self, name: &str) -> Result<OneTimeCode, ClientError> {
-        self.write(
-            Method::POST,
-            &["v1", "resources", name, "join-code"],
-            &json!({}),
-        )
-        .await
+        self.write(Method::POST, &["v1", "resources", name, "join-code"], &json!({})).await
     }
 
     /// Joins a host; the code is the authority.
@@ -118,9 +91,7 @@ impl Client {
     /// # Errors
     /// When the code is wrong or used.
     pub async fn join_host(&self, input: &JoinHost) -> Result<HostJoined, ClientError> {
-        self.with_token(None)
-            .write(Method::POST, &["v1", "hosts", "join"], input)
-            .await
+        self.with_token(None).write(Method::POST, &["v1", "hosts", "join"], input).await
     }
 
     /// What a joined host pulls: the kind's own document.
@@ -128,9 +99,7 @@ impl Client {
     /// # Errors
     /// When the host's token is not accepted.
     pub async fn host_revocations(&self, host: &Bearer) -> Result<Value, ClientError> {
-        self.with_token(Some(host.clone()))
-            .get(&["v1", "hosts", "revocations"], &())
-            .await
+        self.with_token(Some(host.clone())).get(&["v1", "hosts", "revocations"], &()).await
     }
 
     /// Roles.
@@ -161,14 +130,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::new_role`].
-    pub async fn edit_role(
-        &self,
-        kind: &str,
-        name: &str,
-        input: &EditRole,
-    ) -> Result<RoleView, ClientError> {
-        self.write(Method::PATCH, &["v1", "roles", kind, name], input)
-            .await
+    pub async fn edit_role(&self, kind: &str, name: &str, input: &EditRole) -> Result<RoleView, ClientError> {
+        self.write(Method::PATCH, &["v1", "roles", kind, name], input).await
     }
 
     /// Takes a role out.
@@ -176,7 +139,6 @@ impl Client {
     /// # Errors
     /// When a grant of it is not yet closed.
     pub async fn remove_role(&self, kind: &str, name: &str) -> Result<(), ClientError> {
-        self.write_only(Method::DELETE, &["v1", "roles", kind, name], None)
-            .await
+        self.write_only(Method::DELETE, &["v1", "roles", kind, name], None).await
     }
 }

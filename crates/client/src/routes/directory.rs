@@ -38,13 +38,8 @@ impl Client {
     ///
     /// # Errors
     /// As every call.
-    pub async fn edit_person(
-        &self,
-        name: &str,
-        input: &EditPerson,
-    ) -> Result<PersonView, ClientError> {
-        self.write(Method::PATCH, &["v1", "people", name], input)
-            .await
+    pub async fn edit_person(&self, name: &str, input: &EditPerson) -> Result<PersonView, ClientError> {
+        self.write(Method::PATCH, &["v1", "people", name], input).await
     }
 
     /// A one-time code for a person to set up a local sign-in.
@@ -52,12 +47,7 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn new_enrolment(&self, name: &str) -> Result<OneTimeCode, ClientError> {
-        self.write(
-            Method::POST,
-            &["v1", "people", name, "enrolment"],
-            &serde_json::json!({}),
-        )
-        .await
+        self.write(Method::POST, &["v1", "people", name, "enrolment"], &serde_json::json!({})).await
     }
 
     /// Groups.
@@ -89,12 +79,7 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn add_member(&self, group: &str, person: &str) -> Result<GroupView, ClientError> {
-        self.write(
-            Method::PUT,
-            &["v1", "groups", group, "members", person],
-            &serde_json::json!({}),
-        )
-        .await
+        self.write(Method::PUT, &["v1", "groups", group, "members", person], &serde_json::json!({})).await
     }
 
     /// Takes a person out of a group.
@@ -102,11 +87,6 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn remove_member(&self, group: &str, person: &str) -> Result<GroupView, ClientError> {
-        self.write(
-            Method::DELETE,
-            &["v1", "groups", group, "members", person],
-            &serde_json::json!({}),
-        )
-        .await
+        self.write(Method::DELETE, &["v1", "groups", group, "members", person], &serde_json::json!({})).await
     }
 }

@@ -31,13 +31,8 @@ impl Client {
     ///
     /// # Errors
     /// When the grant is over, or policy no longer allows it.
-    pub async fn credential(
-        &self,
-        id: &str,
-        input: &NewCredential,
-    ) -> Result<CredentialView, ClientError> {
-        self.write(Method::POST, &["v1", "grants", id, "credential"], input)
-            .await
+    pub async fn credential(&self, id: &str, input: &NewCredential) -> Result<CredentialView, ClientError> {
+        self.write(Method::POST, &["v1", "grants", id, "credential"], input).await
     }
 
     /// Gives a grant back.
@@ -45,8 +40,7 @@ impl Client {
     /// # Errors
     /// When it has ended already.
     pub async fn return_grant(&self, id: &str) -> Result<GrantView, ClientError> {
-        self.write(Method::POST, &["v1", "grants", id, "return"], &json!({}))
-            .await
+        self.write(Method::POST, &["v1", "grants", id, "return"], &json!({})).await
     }
 
     /// Asks for more time.
@@ -54,8 +48,7 @@ impl Client {
     /// # Errors
     /// When it has ended, or already lasts as long as policy allows.
     pub async fn extend(&self, id: &str, input: &Extend) -> Result<RequestView, ClientError> {
-        self.write(Method::POST, &["v1", "grants", id, "extend"], input)
-            .await
+        self.write(Method::POST, &["v1", "grants", id, "extend"], input).await
     }
 
     /// Takes one's approval back: the grant ends.
@@ -63,8 +56,7 @@ impl Client {
     /// # Errors
     /// When the caller did not approve it.
     pub async fn deny_grant(&self, id: &str, input: &DenyGrant) -> Result<GrantView, ClientError> {
-        self.write(Method::POST, &["v1", "grants", id, "deny"], input)
-            .await
+        self.write(Method::POST, &["v1", "grants", id, "deny"], input).await
     }
 
     /// The whole story of a grant.

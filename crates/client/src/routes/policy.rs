@@ -31,8 +31,7 @@ impl Client {
     /// # Errors
     /// As every call; a set that does not validate is an answer.
     pub async fn check_policy(&self, input: &CheckPolicy) -> Result<PolicyChecked, ClientError> {
-        self.write(Method::POST, &["v1", "policy", "check"], input)
-            .await
+        self.write(Method::POST, &["v1", "policy", "check"], input).await
     }
 
     /// How a supposed ask would be decided, and why.

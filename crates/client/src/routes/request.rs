@@ -38,8 +38,7 @@ impl Client {
     /// # Errors
     /// When it no longer waits.
     pub async fn withdraw(&self, id: &str, input: &Withdraw) -> Result<RequestView, ClientError> {
-        self.write(Method::POST, &["v1", "requests", id, "withdraw"], input)
-            .await
+        self.write(Method::POST, &["v1", "requests", id, "withdraw"], input).await
     }
 
     /// Approves a request, in full or narrower.
@@ -47,8 +46,7 @@ impl Client {
     /// # Errors
     /// When it no longer waits, or the caller may not approve it.
     pub async fn approve(&self, id: &str, input: &Approve) -> Result<RequestView, ClientError> {
-        self.write(Method::POST, &["v1", "requests", id, "approve"], input)
-            .await
+        self.write(Method::POST, &["v1", "requests", id, "approve"], input).await
     }
 
     /// Denies a request.
@@ -56,7 +54,6 @@ impl Client {
     /// # Errors
     /// When it no longer waits, or the caller may not decide it.
     pub async fn deny(&self, id: &str, input: &Deny) -> Result<RequestView, ClientError> {
-        self.write(Method::POST, &["v1", "requests", id, "deny"], input)
-            .await
+        self.write(Method::POST, &["v1", "requests", id, "deny"], input).await
     }
 }

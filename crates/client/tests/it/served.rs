@@ -34,8 +34,5 @@ pub(crate) async fn serve(router: Router) -> Served {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
     let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    Served {
-        client: client_to(&server),
-        task,
-    }
+    Served { client: client_to(&server), task }
 }

@@ -1,0 +1,83 @@
+//! The routes, by area. A route and its description are one thing.
+
+mod board;
+mod directory;
+mod events;
+mod grants;
+mod hosts;
+mod locks;
+mod policy;
+mod requests;
+mod resources;
+mod roles;
+mod sessions;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::shared::Shared;
+
+/// Every route that answers and is done.
+pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::health))
+        .routes(routes!(sessions::openapi))
+        .routes(routes!(sessions::enrol))
+        .routes(routes!(sessions::sign_in))
+        .routes(routes!(sessions::prove))
+        .routes(routes!(sessions::sign_out))
+        .routes(routes!(sessions::me))
+        .routes(routes!(directory::people, directory::new_person))
+        .routes(routes!(directory::person, directory::edit_person))
+        .routes(routes!(directory::enrolment))
+        .routes(routes!(directory::groups, directory::new_group))
+        .routes(routes!(directory::group))
+        .routes(routes!(directory::add_member, directory::remove_member))
+        .routes(routes!(resources::resources, resources::new_resource))
+        .routes(routes!(resources::resource, resources::edit_resource, resources::remove_resource))
+        .routes(routes!(resources::set_credential))
+        .routes(routes!(resources::probe))
+        .routes(routes!(resources::inventory))
+        .routes(routes!(resources::join_code))
+        .routes(routes!(hosts::join))
+        .routes(routes!(hosts::revocations))
+        .routes(routes!(roles::roles, roles::new_role))
+        .routes(routes!(roles::role, roles::edit_role, roles::remove_role))
+        .routes(routes!(policy::policy, policy::load_policy))
+        .routes(routes!(policy::check_policy))
+        .routes(routes!(policy::why))
+        .routes(routes!(policy::why_grant))
+        .routes(routes!(policy::askable))
+        .routes(routes!(requests::requests, requests::ask))
+        .routes(routes!(requests::request))
+        .routes(routes!(requests::withdraw))
+        .routes(routes!(requests::approve))
+        .routes(routes!(requests::deny))
+        .routes(routes!(grants::grants))
+        .routes(routes!(grants::grant))
+        .routes(routes!(grants::credential))
+        .routes(routes!(grants::give_back))
+        .routes(routes!(grants::extend))
+        .routes(routes!(grants::deny_grant))
+        .routes(routes!(grants::story))
+        .routes(routes!(locks::revoke))
+        .routes(routes!(locks::locks, locks::lock))
+        .routes(routes!(locks::lift))
+        .routes(routes!(board::debts))
+        .routes(routes!(board::live))
+        .routes(routes!(board::log))
+}
+
+/// Routes whose answer has no end.
+pub(crate) fn streams() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(events::events))
+}
+
+/// An answer to a write that made something.
+pub(crate) fn made<T>(view: T) -> (StatusCode, Json<T>) {
+    (StatusCode::CREATED, Json(view))
+}

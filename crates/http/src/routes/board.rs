@@ -1,0 +1,78 @@
+//! The boards and the trail.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use wane_api::Page;
+use wane_api::board::{DebtView, LiveView};
+use wane_api::query::{Listing, Records};
+use wane_api::trail::RecordView;
+use wane_app::AppError;
+use wane_store::RecordFilter;
+
+use crate::openapi::Problems;
+use crate::read;
+use crate::rim::{Answer, Failure, Query};
+use crate::shared::{Shared, Signed};
+use crate::view::{Names, board, trail};
+
+/// Every end that is owed, oldest first: all for those who may read access, else one's own.
+#[utoipa::path(get, path = "/v1/debts", tag = "boards", params(Listing), responses((status = 200, body = Page<DebtView>), Problems))]
+pub(crate) async fn debts(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Listing>,
+) -> Answer<Json<Page<DebtView>>> {
+    let debts = shared.app.debts(&caller).await?;
+    let (world, now) = (shared.app.world().await?, shared.app.now());
+    let debts: Vec<_> = debts.iter().map(|line| board::debt(Names(&world), line, now)).collect();
+    Ok(Json(read::page(debts, query.cursor.as_deref(), query.limit, |d| d.lease.clone())?))
+}
+
+/// All live access, what ends soonest first: all for those who may read access, else one's own.
+#[utoipa::path(get, path = "/v1/live", tag = "boards", params(Listing), responses((status = 200, body = Page<LiveView>), Problems))]
+pub(crate) async fn live(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Listing>,
+) -> Answer<Json<Page<LiveView>>> {
+    let live = shared.app.live(&caller).await?;
+    let (world, now) = (shared.app.world().await?, shared.app.now());
+    let live: Vec<_> = live.iter().map(|line| board::live(Names(&world), line, now)).collect();
+    Ok(Json(read::page(live, query.cursor.as_deref(), query.limit, |l| l.grant.clone())?))
+}
+
+/// The trail, newest first: all for those who may read the log, else what one did or is about oneself.
+#[utoipa::path(get, path = "/v1/log", tag = "boards", params(Records), responses((status = 200, body = Page<RecordView>), Problems))]
+pub(crate) async fn log(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Records>,
+) -> Answer<Json<Page<RecordView>>> {
+    let world = shared.app.world().await?;
+    let person = match &query.person {
+        Some(name) => Some(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id),
+        None => None,
+    };
+    let resource = match &query.resource {
+        Some(name) => Some(world.resource(name).ok_or_else(|| AppError::missing("resource", name))?.id),
+        None => None,
+    };
+    if query.event.as_ref().is_some_and(|e| e.len() > 64) {
+        return Err(Failure::field("event", "an event's name is at most 64 characters long"));
+    }
+    let filter = RecordFilter {
+        person,
+        resource,
+        grant: query.grant.as_deref().map(|id| read::id("grant", id)).transpose()?,
+        request: query.request.as_deref().map(|id| read::id("request", id)).transpose()?,
+        event: query.event,
+        from: query.from.map(read::time),
+        until: query.until.map(read::time),
+    };
+    let slice = read::slice(query.cursor.as_deref(), query.limit)?;
+    let page = shared.app.records(&caller, filter, slice).await?;
+    let items = page.items.into_iter().map(|entry| trail::record(Names(&world), entry)).collect();
+    Ok(Json(Page { items, next: page.next.map(|c| c.0) }))
+}

@@ -1,0 +1,126 @@
+//! Ending access at once, and locks.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use wane_api::Page;
+use wane_api::lock::{LockView, NewLock, Revoke, Revoked, RoleName};
+use wane_api::query::Listing;
+use wane_app::{AppError, LockInput, RevokeWhat};
+use wane_domain::id::GrantId;
+use wane_domain::lock::{Lock, LockTarget};
+use wane_domain::text::Name;
+use wane_domain::world::World;
+
+use super::made;
+use crate::openapi::Problems;
+use crate::read;
+use crate::rim::{Answer, Failure, Input, Nothing, Of, Query};
+use crate::shared::{Shared, Signed};
+use crate::view::{Names, at};
+
+/// Ends one grant, everything a person holds, or every grant on a resource.
+#[utoipa::path(post, path = "/v1/revoke", tag = "ending", request_body = Revoke, responses((status = 200, body = Revoked), Problems))]
+pub(crate) async fn revoke(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<Revoke>,
+) -> Answer<Json<Revoked>> {
+    let reason = read::text("reason", &input.reason)?;
+    let world = shared.app.world().await?;
+    let what = match (&input.grant, &input.person, &input.resource) {
+        (Some(id), None, None) => RevokeWhat::Grant(read::id::<GrantId>("grant", id)?),
+        (None, Some(name), None) => {
+            RevokeWhat::Person(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id)
+        }
+        (None, None, Some(name)) => {
+            RevokeWhat::Resource(world.resource(name).ok_or_else(|| AppError::missing("resource", name))?.id)
+        }
+        _ => return Err(one_of("`grant`, `person`, `resource`")),
+    };
+    let ended = shared.app.revoke(&caller, what, &reason).await?;
+    Ok(Json(Revoked { ended: ended.iter().map(ToString::to_string).collect() }))
+}
+
+/// Locks that hold, oldest first.
+#[utoipa::path(get, path = "/v1/locks", tag = "ending", params(Listing), responses((status = 200, body = Page<LockView>), Problems))]
+pub(crate) async fn locks(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Listing>,
+) -> Answer<Json<Page<LockView>>> {
+    let locks = shared.app.locks(&caller).await?;
+    let world = shared.app.world().await?;
+    let locks: Vec<_> = locks.iter().map(|l| view(&world, l)).collect();
+    Ok(Json(read::page(locks, query.cursor.as_deref(), query.limit, |l| l.id.clone())?))
+}
+
+/// Imposes a lock: what it covers ends, and nothing new is granted until it is lifted.
+#[utoipa::path(post, path = "/v1/locks", tag = "ending", request_body = NewLock, responses((status = 201, body = LockView), Problems))]
+pub(crate) async fn lock(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<NewLock>,
+) -> Answer<(StatusCode, Json<LockView>)> {
+    let reason = read::text("reason", &input.reason)?;
+    let world = shared.app.world().await?;
+    let target = match (&input.person, &input.resource, &input.role, &input.grant) {
+        (Some(name), None, None, None) => {
+            LockTarget::Person(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id)
+        }
+        (None, Some(name), None, None) => {
+            LockTarget::Resource(world.resource(name).ok_or_else(|| AppError::missing("resource", name))?.id)
+        }
+        (None, None, Some(RoleName { kind, name }), None) => {
+            let missing = || AppError::missing("role", name);
+            let kind: Name = kind.parse().map_err(|_| missing())?;
+            LockTarget::Role(world.role(&kind, name).ok_or_else(missing)?.id)
+        }
+        (None, None, None, Some(id)) => LockTarget::Grant(read::id("grant", id)?),
+        _ => return Err(one_of("`person`, `resource`, `role`, `grant`")),
+    };
+    let (lock, _) = shared.app.impose_lock(&caller, &LockInput { target, reason }).await?;
+    Ok(made(view(&*shared.app.world().await?, &lock)))
+}
+
+/// Lifts a lock. What it ended stays ended.
+#[utoipa::path(delete, path = "/v1/locks/{id}", tag = "ending", params(("id" = String, Path)), responses((status = 204), Problems))]
+pub(crate) async fn lift(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(id): Of<String>,
+    Input(Nothing {}): Input<Nothing>,
+) -> Answer<StatusCode> {
+    shared.app.lift_lock(&caller, read::id("lock", &id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn one_of(fields: &str) -> Failure {
+    Failure::field("", format!("name exactly one of {fields}"))
+}
+
+fn view(world: &World, lock: &Lock) -> LockView {
+    let names = Names(world);
+    let mut view = LockView {
+        id: lock.id.to_string(),
+        person: None,
+        resource: None,
+        role: None,
+        grant: None,
+        reason: lock.reason.to_string(),
+        by: names.person(lock.by),
+        at: at(lock.at),
+    };
+    match lock.target {
+        LockTarget::Person(id) => view.person = Some(names.person(id)),
+        LockTarget::Resource(id) => view.resource = Some(names.resource(id)),
+        LockTarget::Role(id) => {
+            let kind = world.roles.get(&id).map(|r| r.kind.to_string()).unwrap_or_default();
+            view.role = Some(RoleName { kind, name: names.role(id) });
+        }
+        LockTarget::Grant(id) => view.grant = Some(id.to_string()),
+    }
+    view
+}

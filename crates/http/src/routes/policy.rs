@@ -1,0 +1,123 @@
+//! The policy set, why it decides as it does, and what could be asked for.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use wane_api::Page;
+use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyChecked, PolicyLoaded, PolicyView};
+use wane_api::query::Listing;
+use wane_api::why::{AskableView, Suppose, WhyView};
+use wane_app::{AppError, WhyInput};
+
+use crate::openapi::Problems;
+use crate::read;
+use crate::rim::{Answer, Failure, Input, Nothing, Of, Query};
+use crate::shared::{Shared, Signed};
+use crate::view::{Names, at, why};
+
+/// The policy set in force.
+#[utoipa::path(get, path = "/v1/policy", tag = "policy", responses((status = 200, body = PolicyView), Problems))]
+pub(crate) async fn policy(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(Nothing {}): Query<Nothing>,
+) -> Answer<Json<PolicyView>> {
+    let policy = shared.app.policy_in_force(&caller).await?;
+    let world = shared.app.world().await?;
+    Ok(Json(PolicyView {
+        version: policy.version,
+        digest: policy.digest.to_string(),
+        text: policy.text,
+        by: policy.by.map(|id| Names(&world).person(id)),
+        at: at(policy.at),
+    }))
+}
+
+/// Loads a policy set. One that does not validate changes nothing.
+#[utoipa::path(post, path = "/v1/policy", tag = "policy", request_body = LoadPolicy, responses((status = 200, body = PolicyLoaded), Problems))]
+pub(crate) async fn load_policy(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<LoadPolicy>,
+) -> Answer<Json<PolicyLoaded>> {
+    let (version, warnings) = shared.app.load_policy(&caller, &input.text, input.seen_version).await?;
+    Ok(Json(PolicyLoaded {
+        version: version.version,
+        digest: version.digest.to_string(),
+        warnings: warnings.iter().map(ToString::to_string).collect(),
+    }))
+}
+
+/// Checks a policy set and loads nothing.
+#[utoipa::path(post, path = "/v1/policy/check", tag = "policy", request_body = CheckPolicy, responses((status = 200, body = PolicyChecked), Problems))]
+pub(crate) async fn check_policy(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<CheckPolicy>,
+) -> Answer<Json<PolicyChecked>> {
+    Ok(Json(why::checked(shared.app.check_policy(&caller, &input.text).await?)))
+}
+
+/// How a supposed ask would be decided, and why. Nothing is asked.
+#[utoipa::path(post, path = "/v1/why", tag = "policy", request_body = Suppose, responses((status = 200, body = WhyView), Problems))]
+pub(crate) async fn why(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<Suppose>,
+) -> Answer<Json<WhyView>> {
+    let role = match input.role {
+        Some(role) => role,
+        None => only_role(&shared, &input.resource).await?,
+    };
+    let supposed = WhyInput {
+        person: input.person,
+        resource: input.resource,
+        role,
+        duration: input.duration.map(|d| read::duration("duration", &d)).transpose()?,
+        start: None,
+        reason: read::maybe("reason", input.reason.as_deref())?,
+        ticket: read::maybe("ticket", input.ticket.as_deref())?,
+    };
+    let answer = shared.app.why(&caller, &supposed).await?;
+    let world = shared.app.world().await?;
+    Ok(Json(why::why(Names(&world), answer)))
+}
+
+/// The role that is meant where none is named: the only one there is.
+async fn only_role(shared: &Shared, resource: &str) -> Answer<String> {
+    let world = shared.app.world().await?;
+    let found = world.resource(resource).ok_or_else(|| AppError::missing("resource", resource))?;
+    let mut roles = world.roles.values().filter(|r| r.kind == found.kind);
+    match (roles.next(), roles.next()) {
+        (Some(role), None) => Ok(role.name.to_string()),
+        (None, _) => Err(Failure::field("role", format!("there is no role for `{resource}` yet; make one"))),
+        (Some(_), Some(_)) => {
+            Err(Failure::field("role", format!("`{resource}` has several roles; name the one you mean")))
+        }
+    }
+}
+
+/// How the policy in force sees what a grant was given for.
+#[utoipa::path(get, path = "/v1/grants/{id}/why", tag = "policy", params(("id" = String, Path)), responses((status = 200, body = WhyView), Problems))]
+pub(crate) async fn why_grant(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(id): Of<String>,
+) -> Answer<Json<WhyView>> {
+    let answer = shared.app.why_grant(&caller, read::id("grant", &id)?).await?;
+    let world = shared.app.world().await?;
+    Ok(Json(why::why(Names(&world), answer)))
+}
+
+/// What the caller may ask for, by resource and role.
+#[utoipa::path(get, path = "/v1/askable", tag = "policy", params(Listing), responses((status = 200, body = Page<AskableView>), Problems))]
+pub(crate) async fn askable(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Listing>,
+) -> Answer<Json<Page<AskableView>>> {
+    let askable: Vec<_> = shared.app.askable(&caller).await?.into_iter().map(why::askable).collect();
+    let key = |a: &AskableView| format!("{}:{}", a.resource, a.role);
+    Ok(Json(read::page(askable, query.cursor.as_deref(), query.limit, key)?))
+}

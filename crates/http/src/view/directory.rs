@@ -1,0 +1,29 @@
+//! People and groups.
+
+use wane_api::directory::{GroupView, PersonView, Standing};
+use wane_domain::directory::{self, Group, Person};
+
+use super::{Names, at};
+
+pub(crate) fn person(names: Names<'_>, person: &Person) -> PersonView {
+    PersonView {
+        name: person.name.to_string(),
+        display: person.display.to_string(),
+        manager: person.manager.map(|id| names.person(id)),
+        attributes: person.attributes.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+        standing: match person.standing {
+            directory::Standing::Active => Standing::Active,
+            directory::Standing::Disabled => Standing::Disabled,
+        },
+        groups: names.0.groups_of(person.id).into_iter().map(ToString::to_string).collect(),
+        since: at(person.since),
+    }
+}
+
+pub(crate) fn group(names: Names<'_>, group: &Group) -> GroupView {
+    GroupView {
+        name: group.name.to_string(),
+        description: group.description.to_string(),
+        members: names.people(group.members.iter().copied()),
+    }
+}

@@ -1,0 +1,131 @@
+//! Grants, what was made under them, and how they ended.
+
+use wane_api::grant::{
+    BasisView, ClosureView, DebtState, EndView, GrantState, GrantView, LeaseEndView, LeaseState, LeaseView,
+};
+use wane_app::App;
+use wane_domain::closure::{Closure, ClosureBasis, EndCause};
+use wane_domain::grant::{self, Grant};
+use wane_domain::lease::{self, Debt, Lease, LeaseKind};
+use wane_domain::time::Time;
+
+use super::{Names, at, catalogue, request, span};
+
+pub(crate) fn grant(app: &App, names: Names<'_>, grant: &Grant, leases: &[Lease]) -> GrantView {
+    let mut view = GrantView {
+        id: grant.id.to_string(),
+        holder: names.person(grant.holder),
+        resource: names.resource(grant.item.resource),
+        role: names.role(grant.item.role),
+        kind: names.kind(grant.item.resource),
+        state: GrantState::Scheduled,
+        since: None,
+        end: None,
+        opens: at(grant.window.opens),
+        activate_by: at(grant.window.activate_by),
+        duration: span(grant.window.duration),
+        approvals: grant.approvals.iter().map(|a| request::approval(names, a)).collect(),
+        path: grant.basis.path.clone(),
+        policy_digest: grant.basis.policy_set.to_string(),
+        request: grant.request.to_string(),
+        ticket: grant.ticket.as_ref().map(ToString::to_string),
+        leases: leases.iter().map(lease_view).collect(),
+        residual: names.0.resources.get(&grant.item.resource).and_then(|r| catalogue::residual_of(app, r)),
+        ending: None,
+        closure: None,
+    };
+    match &grant.state {
+        grant::GrantState::Scheduled => {}
+        grant::GrantState::Active { since, end } => {
+            view.state = GrantState::Active;
+            view.since = Some(at(*since));
+            view.end = Some(at(*end));
+        }
+        grant::GrantState::Ending { since, at: from, cause } => {
+            view.state = GrantState::Ending;
+            view.since = since.map(at);
+            view.end = Some(at(*from));
+            view.ending = Some(ending(names, cause, *from));
+        }
+        grant::GrantState::Closed { since, closure: closed } => {
+            view.state = GrantState::Closed;
+            view.since = since.map(at);
+            view.end = Some(at(closed.at));
+            view.ending = Some(ending(names, &closed.cause, closed.at));
+            view.closure = Some(closure(closed));
+        }
+    }
+    view
+}
+
+fn ending(names: Names<'_>, cause: &EndCause, from: Time) -> EndView {
+    let (by, reason) = match cause {
+        EndCause::Revoked { by, reason } | EndCause::DeniedAfterApproval { by, reason } => {
+            (Some(names.person(*by)), Some(reason.clone()))
+        }
+        EndCause::LostEligibility { reason } => (None, Some(reason.clone())),
+        EndCause::Locked { lock } => (None, Some(format!("lock `{lock}`"))),
+        EndCause::Expired | EndCause::Returned | EndCause::NeverActivated => (None, None),
+    };
+    EndView { cause: cause.name().to_owned(), by, reason, at: at(from) }
+}
+
+fn lease_view(lease: &Lease) -> LeaseView {
+    let (state, basis) = match &lease.state {
+        lease::LeaseState::Intended => (LeaseState::Intended, None),
+        lease::LeaseState::Live { .. } => (LeaseState::Live, None),
+        lease::LeaseState::Revoking { .. } => (LeaseState::Revoking, None),
+        lease::LeaseState::Gone { at, basis } => (LeaseState::Gone, Some(basis_view(basis, *at))),
+    };
+    LeaseView {
+        id: lease.id.to_string(),
+        artifact: lease.artifact.clone(),
+        what: match lease.what {
+            LeaseKind::Credential => "credential",
+            LeaseKind::Account => "account",
+        }
+        .to_owned(),
+        state,
+        confirmed: lease.confirmed.map(at),
+        end: at(lease.end),
+        debt: debt(&lease.debt),
+        basis,
+    }
+}
+
+fn debt(debt: &Debt) -> DebtState {
+    DebtState {
+        attempts: debt.attempts,
+        next: debt.next.map(at),
+        last: debt.last.clone(),
+        quarantined: debt.quarantined.clone(),
+        unrecallable_until: debt.unrecallable_until.map(at),
+    }
+}
+
+fn basis_view(basis: &ClosureBasis, established: Time) -> BasisView {
+    let (proof, until) = match basis {
+        ClosureBasis::AbsentReadBack { proof } | ClosureBasis::LoginRefusedReadBack { proof } => {
+            (Some(proof.clone()), None)
+        }
+        ClosureBasis::Unrecallable { until } => (None, Some(at(*until))),
+    };
+    BasisView { word: basis.word().to_owned(), proof, until, at: at(established) }
+}
+
+pub(crate) fn closure(closure: &Closure) -> ClosureView {
+    ClosureView {
+        word: closure.word().to_owned(),
+        cause: closure.cause.name().to_owned(),
+        at: at(closure.at),
+        leases: closure
+            .leases
+            .iter()
+            .map(|end| LeaseEndView {
+                lease: end.lease.to_string(),
+                artifact: end.artifact.clone(),
+                basis: basis_view(&end.basis, end.at),
+            })
+            .collect(),
+    }
+}
