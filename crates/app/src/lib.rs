@@ -7,6 +7,7 @@
 //! the result with its records in one transaction; if somebody else wrote first, it decides again.
 
 mod activate;
+mod answers;
 mod approve;
 mod ask;
 mod auth;
@@ -48,7 +49,7 @@ pub use ask::{AskInput, MOST_DURATION};
 pub use auth::{Enrolled, SignedIn};
 pub use board::{DebtLine, LiveLine};
 pub use caller::Caller;
-pub use catalogue::{NewResource, NewRole, ResourceChange, RoleChange};
+pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange};
 pub use credential::HandedOut;
 pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
