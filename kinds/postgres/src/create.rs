@@ -21,7 +21,12 @@ pub(crate) const RIGHTS_LOCK: &str = "SELECT pg_advisory_xact_lock(7593448861401
 pub(crate) const SET_FALSE: i32 = 160_000;
 
 /// Makes the account of a lease, or gives the one that exists a new password.
-pub(crate) async fn create(desk: &Desk<'_>, role: &Definition, lease: &LeaseData, until: Time) -> Result<Created, Fail> {
+pub(crate) async fn create(
+    desk: &Desk<'_>,
+    role: &Definition,
+    lease: &LeaseData,
+    until: Time,
+) -> Result<Created, Fail> {
     let mut session = desk.main().await?;
     let password = desk.password();
     let limit = role.connection_limit.unwrap_or(desk.settings.connection_limit);
@@ -31,7 +36,8 @@ pub(crate) async fn create(desk: &Desk<'_>, role: &Definition, lease: &LeaseData
     session.run("BEGIN").await?;
     let name = ident(&lease.artifact)?;
     let verifier = literal(&postgres_protocol::password::scram_sha_256(password.as_bytes()))?;
-    let login = format!("LOGIN CONNECTION LIMIT {limit} VALID UNTIL {} PASSWORD {verifier}", literal(&until.to_string())?);
+    let login =
+        format!("LOGIN CONNECTION LIMIT {limit} VALID UNTIL {} PASSWORD {verifier}", literal(&until.to_string())?);
     match find(&mut session, &Who::of(lease)).await? {
         Found::Stranger(why) => return Err(Fail::refused(why)),
         Found::Ours(_) => session.run(&format!("ALTER ROLE {name} {login}")).await?,
@@ -69,7 +75,10 @@ fn by_database<'a>(desk: &Desk<'_>, role: &'a Definition) -> Result<BTreeMap<&'a
     let mut sorted: BTreeMap<&str, Vec<&DirectGrant>> = BTreeMap::new();
     for grant in &role.grants {
         if !desk.settings.databases.contains(&grant.database) {
-            return Err(Fail::refused(format!("the role grants on database `{}`, which is not among the resource's `databases`", grant.database)));
+            return Err(Fail::refused(format!(
+                "the role grants on database `{}`, which is not among the resource's `databases`",
+                grant.database
+            )));
         }
         sorted.entry(&grant.database).or_default().push(grant);
     }
@@ -92,16 +101,28 @@ async fn check_rights(session: &mut Session, account: &str, grants: &[&DirectGra
     for grant in grants {
         let (schema, name) = (grant.schema.as_deref().unwrap_or_default(), grant.name.as_deref().unwrap_or_default());
         let (acl, object) = match grant.on {
-            On::Table | On::Sequence => ("SELECT relacl AS acl FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $2 AND relname = $3", (schema, name)),
-            On::Routine => ("SELECT proacl AS acl FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = $2 AND proname = $3", (schema, name)),
-            On::Schema => ("SELECT nspacl AS acl FROM pg_namespace WHERE nspname = $2 AND $3::text IS NOT NULL", (schema, "")),
-            On::Database => ("SELECT datacl AS acl FROM pg_database WHERE datname = $2 AND $3::text IS NOT NULL", (grant.database.as_str(), "")),
+            On::Table | On::Sequence => (
+                "SELECT relacl AS acl FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $2 AND relname = $3",
+                (schema, name),
+            ),
+            On::Routine => (
+                "SELECT proacl AS acl FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = $2 AND proname = $3",
+                (schema, name),
+            ),
+            On::Schema => {
+                ("SELECT nspacl AS acl FROM pg_namespace WHERE nspname = $2 AND $3::text IS NOT NULL", (schema, ""))
+            }
+            On::Database => (
+                "SELECT datacl AS acl FROM pg_database WHERE datname = $2 AND $3::text IS NOT NULL",
+                (grant.database.as_str(), ""),
+            ),
         };
         let sql = format!(
             "SELECT DISTINCT a.privilege_type FROM ({acl}) o, aclexplode(o.acl) a \
              WHERE a.grantee = (SELECT oid FROM pg_roles WHERE rolname = $1)"
         );
-        let there: BTreeSet<String> = session.texts(&sql, &[&account, &object.0, &object.1]).await?.into_iter().collect();
+        let there: BTreeSet<String> =
+            session.texts(&sql, &[&account, &object.0, &object.1]).await?.into_iter().collect();
         if !there.is_superset(&grant.privileges) {
             let missing: Vec<_> = grant.privileges.difference(&there).map(String::as_str).collect();
             return Err(Fail::refused(format!(
@@ -115,7 +136,13 @@ async fn check_rights(session: &mut Session, account: &str, grants: &[&DirectGra
 }
 
 /// Reads the account back and compares all of it.
-async fn check_account(session: &mut Session, role: &Definition, lease: &LeaseData, until: Time, limit: u32) -> Result<u32, Fail> {
+async fn check_account(
+    session: &mut Session,
+    role: &Definition,
+    lease: &LeaseData,
+    until: Time,
+    limit: u32,
+) -> Result<u32, Fail> {
     let sql = "SELECT oid, rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, \
                       (extract(epoch FROM rolvaliduntil) * 1000000)::int8, rolconnlimit \
                FROM pg_roles WHERE rolname = $1";
@@ -123,8 +150,11 @@ async fn check_account(session: &mut Session, role: &Definition, lease: &LeaseDa
     let oid: u32 = row.try_get(0)?;
     let (login, powers): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
     let (ends, connections): (Option<i64>, i32) = (row.try_get(3)?, row.try_get(4)?);
-    let options = if session.version >= SET_FALSE { "admin_option OR set_option OR NOT inherit_option" } else { "admin_option" };
-    let sql = format!("SELECT (SELECT rolname::text FROM pg_roles r WHERE r.oid = roleid), {options} FROM pg_auth_members WHERE member = $1");
+    let options =
+        if session.version >= SET_FALSE { "admin_option OR set_option OR NOT inherit_option" } else { "admin_option" };
+    let sql = format!(
+        "SELECT (SELECT rolname::text FROM pg_roles r WHERE r.oid = roleid), {options} FROM pg_auth_members WHERE member = $1"
+    );
     let mut groups = BTreeSet::new();
     let mut too_much = Vec::new();
     for row in session.rows(&sql, &[&oid]).await? {

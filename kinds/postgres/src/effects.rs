@@ -81,12 +81,22 @@ fn check_permit(target: &Target<'_>, role: &Role, lease: &LeaseData, permit: &Is
         && lease.resource == target.resource.id
         && item.role == role.id
         && item.role_digest == digest;
-    if fits { Ok(()) } else { Err(Fail::refused("the permit is for something else: another lease, resource, or role definition")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Fail::refused("the permit is for something else: another lease, resource, or role definition"))
+    }
 }
 
 #[async_trait]
 impl Effects for PostgresEffects {
-    async fn create(&self, target: &Target<'_>, role: &Role, lease: &LeaseData, permit: IssuePermit) -> Result<Created, ConnectError> {
+    async fn create(
+        &self,
+        target: &Target<'_>,
+        role: &Role,
+        lease: &LeaseData,
+        permit: IssuePermit,
+    ) -> Result<Created, ConnectError> {
         check_permit(target, role, lease, &permit).map_err(|fail| fail.at(target))?;
         let until = lease.end.min(permit.not_after());
         let work = async {
@@ -111,7 +121,9 @@ impl Effects for PostgresEffects {
             let Found::Ours(account) = find(&mut session, &Who::of(lease)).await? else {
                 return Err(Fail::refused(format!("role `{}` is not there to be extended", lease.artifact)));
             };
-            session.run(&format!("ALTER ROLE {} VALID UNTIL {}", ident(&account.name)?, literal(&lease.end.to_string())?)).await?;
+            session
+                .run(&format!("ALTER ROLE {} VALID UNTIL {}", ident(&account.name)?, literal(&lease.end.to_string())?))
+                .await?;
             let sql = "SELECT count(*) FROM pg_roles WHERE oid = $1 AND (extract(epoch FROM rolvaliduntil) * 1000000)::int8 = $2";
             let same = session.count(sql, &[&account.oid, &lease.end.micros()]).await?;
             session.close().await;
@@ -145,7 +157,9 @@ impl Effects for PostgresEffects {
         let oid = artifact.object.as_deref().and_then(|oid| oid.parse().ok());
         let who = Who { name: artifact.name.clone(), oid, mark: mark_of(target.resource.id) };
         if oid.is_none() || wane_domain::lease::lease_of_artifact(&artifact.name).is_none() {
-            return Ok(EndOutcome::Quarantined { why: format!("`{}` is not a name of ours with an oid", artifact.name) });
+            return Ok(EndOutcome::Quarantined {
+                why: format!("`{}` is not a name of ours with an oid", artifact.name),
+            });
         }
         Ok(self.end_account(target, who).await)
     }
@@ -171,7 +185,9 @@ fn presence(who: &Who, found: &Found, left: Left) -> Presence {
     match found {
         Found::Ours(account) => {
             let login = if account.can_login { "can log in" } else { "cannot log in" };
-            Presence::Present { seen: format!("pg_roles: `{}` with oid {}, {login}; {left}", account.name, account.oid) }
+            Presence::Present {
+                seen: format!("pg_roles: `{}` with oid {}, {login}; {left}", account.name, account.oid),
+            }
         }
         Found::Stranger(why) => Presence::Present { seen: format!("{why}; {left}") },
         Found::Nothing if left.is_nothing() => {

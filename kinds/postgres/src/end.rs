@@ -44,7 +44,9 @@ async fn end_remains(session: &mut Session, who: &Who) -> Result<EndOutcome, Fai
     if left.is_nothing() {
         return Ok(EndOutcome::Done);
     }
-    Ok(EndOutcome::Quarantined { why: format!("the role is gone, yet of oid {oid} there is left: {left}; only a superuser can remove that") })
+    Ok(EndOutcome::Quarantined {
+        why: format!("the role is gone, yet of oid {oid} there is left: {left}; only a superuser can remove that"),
+    })
 }
 
 async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) -> Result<EndOutcome, Fail> {
@@ -52,7 +54,9 @@ async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) 
     let nobody_knows = literal(&postgres_protocol::password::scram_sha_256(desk.password().as_bytes()))?;
     let block = format!("ALTER ROLE {name} NOLOGIN CONNECTION LIMIT 0 PASSWORD {nobody_knows}");
     if let Err(refused) = kept(session.run(&block).await)? {
-        return Ok(EndOutcome::Quarantined { why: format!("logins of `{}` could not be blocked: {refused}", account.name) });
+        return Ok(EndOutcome::Quarantined {
+            why: format!("logins of `{}` could not be blocked: {refused}", account.name),
+        });
     }
     let mut snags = Snags::default();
     snags.note("memberships", strip_memberships(session, account).await)?;
@@ -78,7 +82,11 @@ async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) 
         Err(why) => {
             snags.0.push(format!("drop: {why}"));
             Ok(EndOutcome::Quarantined {
-                why: format!("`{}` cannot log in and has no sessions, but is not gone: {}", account.name, snags.0.join("; ")),
+                why: format!(
+                    "`{}` cannot log in and has no sessions, but is not gone: {}",
+                    account.name,
+                    snags.0.join("; ")
+                ),
             })
         }
     }
@@ -120,7 +128,8 @@ async fn strip_memberships(session: &mut Session, account: &Account) -> Result<(
 
 /// Ends every session whose *login* was this account, whatever role it has set since.
 async fn cut_sessions(session: &mut Session, oid: u32) -> Result<(), Fail> {
-    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usesysid = $1 AND pid <> pg_backend_pid()";
+    let sql =
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usesysid = $1 AND pid <> pg_backend_pid()";
     let mut calm = 0;
     for _ in 0..LOOKS {
         calm = if session.count(sql, &[&oid]).await? == 0 { calm + 1 } else { 0 };

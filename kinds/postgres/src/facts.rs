@@ -98,10 +98,16 @@ fn judge(accounts: Vec<Account>, who: &Who) -> Found {
         match who.oid {
             Some(oid) if account.oid == oid && (marked || named) => ours = Some(account),
             Some(oid) if account.oid == oid => {
-                return Found::Stranger(format!("oid {oid} now belongs to role `{}`, which is not marked as ours", account.name));
+                return Found::Stranger(format!(
+                    "oid {oid} now belongs to role `{}`, which is not marked as ours",
+                    account.name
+                ));
             }
             Some(oid) => {
-                return Found::Stranger(format!("role `{}` now has oid {}, not {oid}: it is not the one we made", account.name, account.oid));
+                return Found::Stranger(format!(
+                    "role `{}` now has oid {}, not {oid}: it is not the one we made",
+                    account.name, account.oid
+                ));
             }
             None if marked => ours = Some(account),
             None => return Found::Stranger(format!("role `{}` exists and is not marked as ours", account.name)),
@@ -135,7 +141,10 @@ impl Left {
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { sessions, prepared, dependent } = self;
-        write!(f, "pg_stat_activity: {sessions} sessions; pg_prepared_xacts: {prepared}; pg_shdepend: {dependent} owned objects and rights")
+        write!(
+            f,
+            "pg_stat_activity: {sessions} sessions; pg_prepared_xacts: {prepared}; pg_shdepend: {dependent} owned objects and rights"
+        )
     }
 }
 
@@ -145,7 +154,12 @@ mod tests {
 
     #[test]
     fn an_account_is_ours_only_by_name_or_oid_and_mark() {
-        let account = |oid, name: &str, comment: &str| Account { oid, name: name.into(), can_login: true, comment: comment.into() };
+        let account = |oid, name: &str, comment: &str| Account {
+            oid,
+            name: name.into(),
+            can_login: true,
+            comment: comment.into(),
+        };
         let who = |oid| Who { name: "wane_a".into(), oid, mark: "wane resource=r ".into() };
         let word = |accounts, who: &Who| match judge(accounts, who) {
             Found::Nothing => "nothing",

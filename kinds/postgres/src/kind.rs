@@ -59,7 +59,8 @@ impl Kind for PostgresKind {
     }
 
     fn describe(&self, settings: &Value) -> Describe {
-        let reassign_to = Settings::parse(settings).map_or_else(|_| crate::settings::REASSIGN_TO.to_owned(), |s| s.reassign_to);
+        let reassign_to =
+            Settings::parse(settings).map_or_else(|_| crate::settings::REASSIGN_TO.to_owned(), |s| s.reassign_to);
         Describe {
             hands_out: "a database account of its own, with a password, until the grant ends".to_owned(),
             revokes_logins: true,

@@ -32,10 +32,16 @@ pub(crate) async fn probe(desk: &Desk<'_>, roles: &[Role]) -> Result<Vec<RolePro
 }
 
 fn how_to_set_up(desk: &Desk<'_>, roles: &[Role]) -> String {
-    let definitions: Vec<Definition> = roles.iter().filter_map(|role| Definition::parse(&role.definition).ok()).collect();
+    let definitions: Vec<Definition> =
+        roles.iter().filter_map(|role| Definition::parse(&role.definition).ok()).collect();
     let groups: Vec<&str> = definitions.iter().flat_map(|d| d.member_of.iter().map(String::as_str)).collect();
     let databases: Vec<&str> = desk.settings.databases.iter().map(String::as_str).collect();
-    let setup = Setup { connector: &desk.settings.user, reassign_to: &desk.settings.reassign_to, groups: &groups, databases: &databases };
+    let setup = Setup {
+        connector: &desk.settings.user,
+        reassign_to: &desk.settings.reassign_to,
+        groups: &groups,
+        databases: &databases,
+    };
     setup_sql(&setup).map_or_else(|why| why, |sql| format!("A superuser runs in psql:\n{sql}"))
 }
 
@@ -99,7 +105,12 @@ async fn role_problems(desk: &Desk<'_>, session: &mut Session, role: &Definition
         }
     }
     let broken = broken_rules(desk, session, &own).await?;
-    problems.extend(broken.into_iter().take(10).map(|f| format!("`{}` {}, so what is made in its name would outlive the account", f.role, f.what)));
+    problems.extend(
+        broken
+            .into_iter()
+            .take(10)
+            .map(|f| format!("`{}` {}, so what is made in its name would outlive the account", f.role, f.what)),
+    );
     for grant in &role.grants {
         if !desk.settings.databases.contains(&grant.database) {
             problems.push(format!("database `{}` is not among the resource's `databases`", grant.database));
@@ -107,15 +118,25 @@ async fn role_problems(desk: &Desk<'_>, session: &mut Session, role: &Definition
         }
         let (schema, name) = (grant.schema.clone().unwrap_or_default(), grant.name.clone().unwrap_or_default());
         let there = match grant.on {
-            On::Table => "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1 AND relname = $2 AND relkind IN ('r', 'p', 'v', 'm', 'f')",
-            On::Sequence => "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1 AND relname = $2 AND relkind = 'S'",
-            On::Routine => "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = $1 AND proname = $2",
+            On::Table => {
+                "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1 AND relname = $2 AND relkind IN ('r', 'p', 'v', 'm', 'f')"
+            }
+            On::Sequence => {
+                "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1 AND relname = $2 AND relkind = 'S'"
+            }
+            On::Routine => {
+                "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = $1 AND proname = $2"
+            }
             On::Schema => "SELECT count(*) FROM pg_namespace WHERE nspname = $1 AND $2::text IS NOT NULL",
             On::Database => "SELECT 1::int8 WHERE $1::text IS NOT NULL AND $2::text IS NOT NULL",
         };
         let mut other = desk.open(&grant.database).await?;
         if other.count(there, &[&schema, &name]).await? != 1 {
-            problems.push(format!("{} is not there, or there is more than one, in database `{}`", grant.object()?, grant.database));
+            problems.push(format!(
+                "{} is not there, or there is more than one, in database `{}`",
+                grant.object()?,
+                grant.database
+            ));
         }
         other.close().await;
     }

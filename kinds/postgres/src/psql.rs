@@ -18,7 +18,8 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use wane_connector::verb::{Access, AccessPort, Credential, Verb, VerbError, Want};
 
-const USAGE: &str = "wane psql RESOURCE [--role ROLE] [--for 2h] [--reason WHY] [--ticket ID] [-d DATABASE] [-- PSQL-ARGUMENTS]
+const USAGE: &str =
+    "wane psql RESOURCE [--role ROLE] [--for 2h] [--reason WHY] [--ticket ID] [-d DATABASE] [-- PSQL-ARGUMENTS]
 
 Finds or asks for access to a database resource, waits for approval, and runs psql.
 Everything behind `--` goes to psql as it is. The exit code is psql's.";
@@ -65,7 +66,9 @@ impl Verb for PsqlVerb {
         // While psql runs, ^C is for its statement; it must not end us first.
         let _interrupts = signal(SignalKind::interrupt()).map_err(|e| VerbError::Failed(format!("signals: {e}")))?;
         let child = command.spawn().map_err(|e| {
-            VerbError::Failed(format!("psql cannot be started: {e}; install the PostgreSQL client (package `postgresql-client`)"))
+            VerbError::Failed(format!(
+                "psql cannot be started: {e}; install the PostgreSQL client (package `postgresql-client`)"
+            ))
         })?;
         watch(child, port, &access, &line).await
     }
@@ -90,7 +93,8 @@ fn parse(args: &[String]) -> Result<Option<Line>, VerbError> {
             Some((flag, value)) if flag.starts_with("--") => (flag, Some(value.to_owned())),
             Some(_) | None => (word.as_str(), None),
         };
-        let mut value = || joined.clone().or_else(|| words.next().cloned()).ok_or_else(|| usage(format!("`{flag}` needs a value")));
+        let mut value =
+            || joined.clone().or_else(|| words.next().cloned()).ok_or_else(|| usage(format!("`{flag}` needs a value")));
         match flag {
             "-h" | "--help" => return Ok(None),
             "--" => {
@@ -119,7 +123,12 @@ fn parse(args: &[String]) -> Result<Option<Line>, VerbError> {
 fn prepare(program: OsString, credential: Credential, line: &Line) -> Result<(Command, Vec<std::fs::File>), VerbError> {
     let public = credential.public;
     let text = |key: &str| public.get(key).and_then(Value::as_str);
-    let broken = |what: &str| VerbError::Failed(format!("the server handed out no {what}; is `{}` a PostgreSQL resource?", line.want.resource));
+    let broken = |what: &str| {
+        VerbError::Failed(format!(
+            "the server handed out no {what}; is `{}` a PostgreSQL resource?",
+            line.want.resource
+        ))
+    };
     let user = text("user").ok_or_else(|| broken("user"))?;
     let port = public.get("port").and_then(Value::as_u64).ok_or_else(|| broken("port"))?;
     let secret = credential.secret.ok_or_else(|| broken("password"))?.reveal();
@@ -135,7 +144,11 @@ fn prepare(program: OsString, credential: Credential, line: &Line) -> Result<(Co
     // One line of a password file: any host, port, database and user.
     let passwords = in_memory("password", &[b"*:*:*:*:", secret.as_bytes(), b"\n"])?;
     let mut files = vec![passwords.0];
-    command.env("PGPASSFILE", passwords.1).env("PGUSER", user).env("PGPORT", port.to_string()).env("PGDATABASE", database);
+    command
+        .env("PGPASSFILE", passwords.1)
+        .env("PGUSER", user)
+        .env("PGPORT", port.to_string())
+        .env("PGDATABASE", database);
     if let Some(folder) = text("socket") {
         command.env("PGHOST", folder);
     } else {
@@ -148,7 +161,11 @@ fn prepare(program: OsString, credential: Credential, line: &Line) -> Result<(Co
         };
         let authority = in_memory("authority", &[ca.as_bytes()])?;
         files.push(authority.0);
-        command.env("PGHOST", host).env("PGSSLMODE", "verify-full").env("PGSSLROOTCERT", authority.1).env("PGGSSENCMODE", "disable");
+        command
+            .env("PGHOST", host)
+            .env("PGSSLMODE", "verify-full")
+            .env("PGSSLROOTCERT", authority.1)
+            .env("PGGSSENCMODE", "disable");
     }
     // Never ask the person for a password: it would be one Wane did not give.
     command.arg("-w").args(&line.rest).kill_on_drop(true);
@@ -213,7 +230,10 @@ mod tests {
 
     #[test]
     fn command_lines_are_read() {
-        let read = |line: &str| parse(&words(line)).map(|l| l.map(|l| format!("{} {:?} {:?} {:?}", l.want.resource, l.want.role, l.database, l.rest)));
+        let read = |line: &str| {
+            parse(&words(line))
+                .map(|l| l.map(|l| format!("{} {:?} {:?} {:?}", l.want.resource, l.want.role, l.database, l.rest)))
+        };
         for (line, expected) in [
             ("orders", "orders None None []"),
             ("orders --role ro -d app", "orders Some(\"ro\") Some(\"app\") []"),

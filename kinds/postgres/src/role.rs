@@ -176,12 +176,21 @@ impl Definition {
 
     fn check(&self) -> Result<(), KindError> {
         if self.member_of.is_empty() && self.grants.is_empty() {
-            return Err(refuse("role", "gives nothing: name group roles in `member_of`, or single objects in `grants`"));
+            return Err(refuse(
+                "role",
+                "gives nothing: name group roles in `member_of`, or single objects in `grants`",
+            ));
         }
         for group in &self.member_of {
             quote::ident(group).map_err(|e| refuse("member_of", e.to_string()))?;
             if group.starts_with("pg_") && !BUILT_IN.contains(&group.as_str()) {
-                return Err(refuse("member_of", format!("`{group}` reaches beyond data; of the built-in roles these may be given: {}", BUILT_IN.join(", "))));
+                return Err(refuse(
+                    "member_of",
+                    format!(
+                        "`{group}` reaches beyond data; of the built-in roles these may be given: {}",
+                        BUILT_IN.join(", ")
+                    ),
+                ));
             }
             if wane_domain::lease::lease_of_artifact(group).is_some() {
                 return Err(refuse("member_of", format!("`{group}` is an account of a grant, not a group role")));
@@ -250,18 +259,26 @@ mod tests {
 
     #[test]
     fn definitions_are_read_strictly() {
-        let said = |given: Value| Definition::parse(&given).map(|_| "good".to_owned()).unwrap_or_else(|e| e.to_string());
+        let said =
+            |given: Value| Definition::parse(&given).map(|_| "good".to_owned()).unwrap_or_else(|e| e.to_string());
         let table = |more: Value| {
-            let mut grant = json!({"database": "app", "schema": "s", "on": "table", "name": "t", "privileges": ["select"]});
+            let mut grant =
+                json!({"database": "app", "schema": "s", "on": "table", "name": "t", "privileges": ["select"]});
             grant.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             json!({ "grants": [grant] })
         };
         for (given, expected) in [
             (json!({"member_of": ["readers"]}), "good"),
-            (json!({"member_of": ["readers"], "settings": {"statement_timeout": "30s", "search_path": ["a", "b\""]}}), "good"),
+            (
+                json!({"member_of": ["readers"], "settings": {"statement_timeout": "30s", "search_path": ["a", "b\""]}}),
+                "good",
+            ),
             (json!({"member_of": ["pg_read_all_data"]}), "good"),
             (table(json!({})), "good"),
-            (table(json!({"on": "database", "schema": null, "name": null, "privileges": ["TEMP", "TEMPORARY"]})), "good"),
+            (
+                table(json!({"on": "database", "schema": null, "name": null, "privileges": ["TEMP", "TEMPORARY"]})),
+                "good",
+            ),
             (json!({}), "gives nothing"),
             (json!({"members_of": []}), "did you mean `member_of`?"),
             (json!({"member_of": ["pg_execute_server_program"]}), "reaches beyond data"),

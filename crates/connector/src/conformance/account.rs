@@ -33,7 +33,9 @@ async fn half_made(subject: &dyn Subject, report: &mut Report) -> Result<(), Str
 async fn whole_life(subject: &dyn Subject, declared: &Describe, report: &mut Report) -> Result<(), String> {
     let before = traces(subject).await?;
     let (lease, given) = make(subject, subject.lease()?).await?;
-    must(given.not_after.is_none_or(|at| at <= lease.end), || "it works by itself for longer than its lease".to_owned())?;
+    must(given.not_after.is_none_or(|at| at <= lease.end), || {
+        "it works by itself for longer than its lease".to_owned()
+    })?;
     accepted(subject, &given, "after it was made").await?;
     present(subject, &lease).await?;
     report.show("made, used, read back present");
@@ -96,18 +98,24 @@ async fn orphan(subject: &dyn Subject, report: &mut Report) -> Result<(), String
     let Some(planted) = inventory(subject).await?.into_iter().find(|artifact| artifact.name == lease.artifact) else {
         return Err(format!("the inventory does not list `{}`", lease.artifact));
     };
-    must(planted.object == given.object, || format!("the inventory names {:?}, made was {:?}", planted.object, given.object))?;
+    must(planted.object == given.object, || {
+        format!("the inventory names {:?}, made was {:?}", planted.object, given.object)
+    })?;
     for _ in 0..TRIES {
         match subject.kind().effects().remove_orphan(&subject.target(), &planted).await.map_err(|e| e.to_string())? {
             EndOutcome::Done => break,
             EndOutcome::Retry { .. } => subject.pause().await,
-            other @ (EndOutcome::Quarantined { .. } | EndOutcome::Unrecallable { .. }) => return Err(format!("the orphan was not removed: {other:?}")),
+            other @ (EndOutcome::Quarantined { .. } | EndOutcome::Unrecallable { .. }) => {
+                return Err(format!("the orphan was not removed: {other:?}"));
+            }
         }
     }
     refused(subject, &given).await?;
     absent(subject, &lease, "after it was removed as an orphan").await?;
     let again = inventory(subject).await?;
-    must(again.iter().all(|artifact| artifact.name != lease.artifact), || "the removed orphan is still listed".to_owned())?;
+    must(again.iter().all(|artifact| artifact.name != lease.artifact), || {
+        "the removed orphan is still listed".to_owned()
+    })?;
     report.show("a planted orphan is found and removed");
     Ok(())
 }
@@ -118,7 +126,9 @@ async fn mistaken(subject: &dyn Subject, report: &mut Report) -> Result<(), Stri
     for name in ["root", "postgres", "wane_", "x\"; drop role y; --", "a\0b", "$$", "../../etc/passwd", "wane_a b"] {
         let artifact = Artifact { name: name.to_owned(), object: None, detail: String::new() };
         let outcome = subject.kind().effects().remove_orphan(&subject.target(), &artifact).await;
-        must(!matches!(outcome, Ok(EndOutcome::Unrecallable { .. })), || format!("{name:?} was taken for a credential"))?;
+        must(!matches!(outcome, Ok(EndOutcome::Unrecallable { .. })), || {
+            format!("{name:?} was taken for a credential")
+        })?;
     }
     // Another object under the recorded name is not the one that was made.
     let mut stale = lease.clone();
@@ -162,14 +172,18 @@ async fn presence(subject: &dyn Subject, lease: &LeaseData) -> Result<Presence, 
 async fn present(subject: &dyn Subject, lease: &LeaseData) -> Result<(), String> {
     match presence(subject, lease).await? {
         Presence::Present { .. } => Ok(()),
-        other @ (Presence::Absent { .. } | Presence::LoginRefused { .. }) => Err(format!("it was made, yet read back: {other:?}")),
+        other @ (Presence::Absent { .. } | Presence::LoginRefused { .. }) => {
+            Err(format!("it was made, yet read back: {other:?}"))
+        }
     }
 }
 
 async fn absent(subject: &dyn Subject, lease: &LeaseData, when: &str) -> Result<(), String> {
     match presence(subject, lease).await? {
         Presence::Absent { proof } => must(!proof.is_empty(), || "absence was read back without a proof".to_owned()),
-        other @ (Presence::Present { .. } | Presence::LoginRefused { .. }) => Err(format!("{when}, read back: {other:?}")),
+        other @ (Presence::Present { .. } | Presence::LoginRefused { .. }) => {
+            Err(format!("{when}, read back: {other:?}"))
+        }
     }
 }
 

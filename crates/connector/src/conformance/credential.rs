@@ -10,14 +10,23 @@ pub(super) async fn run(subject: &dyn Subject, report: &mut Report) -> Result<()
     let issuer = subject.kind().issuer().ok_or("the kind gives credentials and has no issuer")?;
     let lease = subject.lease()?;
     let longest = subject.permit(&lease)?.not_after();
-    let given = subject.give(&lease, subject.permit(&lease)?).await.map_err(|e| format!("it could not be issued: {e}"))?;
+    let given =
+        subject.give(&lease, subject.permit(&lease)?).await.map_err(|e| format!("it could not be issued: {e}"))?;
     let Some(not_after) = given.not_after else {
         return Err("a signed credential without an end of its own".to_owned());
     };
-    must(not_after <= longest && not_after <= lease.end, || "it is valid for longer than its permit or lease".to_owned())?;
-    must(not_after <= subject.now().plus(issuer.longest()), || "it is valid for longer than one issue may be".to_owned())?;
+    must(not_after <= longest && not_after <= lease.end, || {
+        "it is valid for longer than its permit or lease".to_owned()
+    })?;
+    must(not_after <= subject.now().plus(issuer.longest()), || {
+        "it is valid for longer than one issue may be".to_owned()
+    })?;
     report.show("issued within permit, lease and the kind's own cap");
-    for (place, text) in [("Debug", given.debug.clone()), ("the notes", given.notes.to_string()), ("the public part", given.public.to_string())] {
+    for (place, text) in [
+        ("Debug", given.debug.clone()),
+        ("the notes", given.notes.to_string()),
+        ("the public part", given.public.to_string()),
+    ] {
         hides(&text, &given.secret, place)?;
     }
     report.show("the secret shows in no Debug, note or public part");
@@ -39,7 +48,9 @@ pub(super) async fn run(subject: &dyn Subject, report: &mut Report) -> Result<()
     match (&ended, declared.revokes_logins) {
         (EndOutcome::Done, true) => {}
         (EndOutcome::Unrecallable { until, .. }, _) => {
-            must(*until <= not_after.plus(wane_domain::time::Span::from_mins(1)), || "nothing can call it back for longer than it is valid".to_owned())?;
+            must(*until <= not_after.plus(wane_domain::time::Span::from_mins(1)), || {
+                "nothing can call it back for longer than it is valid".to_owned()
+            })?;
         }
         (EndOutcome::Retry { .. }, true) => {}
         (EndOutcome::Done | EndOutcome::Retry { .. } | EndOutcome::Quarantined { .. }, _) => {
@@ -52,8 +63,11 @@ pub(super) async fn run(subject: &dyn Subject, report: &mut Report) -> Result<()
         within(took, declared.residual_logins_secs, "logins")?;
         report.logins_refused_after = Some(took);
         report.show("revoked: a new login is refused within the declared time");
-        let read_back = subject.kind().effects().read_back(&subject.target(), &live).await.map_err(|e| e.to_string())?;
-        must(!matches!(read_back, Presence::Present { .. }), || format!("it is refused, yet read back: {read_back:?}"))?;
+        let read_back =
+            subject.kind().effects().read_back(&subject.target(), &live).await.map_err(|e| e.to_string())?;
+        must(!matches!(read_back, Presence::Present { .. }), || {
+            format!("it is refused, yet read back: {read_back:?}")
+        })?;
     }
     if declared.kills_sessions {
         cut(subject, &mut session).await?;
@@ -61,7 +75,9 @@ pub(super) async fn run(subject: &dyn Subject, report: &mut Report) -> Result<()
         report.session_cut_after = Some(took);
         report.show("revoked: the open session is cut");
     } else {
-        must(declared.residual_sessions_secs.is_none(), || "sessions are not cut, yet a time for it is declared".to_owned())?;
+        must(declared.residual_sessions_secs.is_none(), || {
+            "sessions are not cut, yet a time for it is declared".to_owned()
+        })?;
         must(session.works().await?, || "sessions are declared to go on, and this one did not".to_owned())?;
         report.show("as declared, the open session goes on");
     }

@@ -75,7 +75,8 @@ pub trait Subject: Send + Sync {
         let created = self.kind().effects().create(&self.target(), self.role(), lease, permit).await?;
         let debug = format!("{created:?}");
         let secret = created.handed.secret.map_or_else(Zeroizing::default, wane_domain::secret::SecretOnce::reveal);
-        let (object, notes, public, not_after) = (created.object, created.notes, created.handed.public, created.handed.not_after);
+        let (object, notes, public, not_after) =
+            (created.object, created.notes, created.handed.public, created.handed.not_after);
         Ok(Given { object, notes, public, secret, not_after, debug })
     }
 

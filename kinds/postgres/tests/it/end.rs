@@ -97,20 +97,38 @@ async fn owned_objects_of_every_kind_in_two_databases_are_given_away() {
         assert_eq!(owner("SELECT count(*) FROM pg_default_acl"), "0");
         assert_eq!(owner("SELECT lomowner::regrole FROM pg_largeobject_metadata WHERE oid = 4242"), "wane_left_behind");
         // Nothing left behind runs with its owner's rights.
-        assert_eq!(owner("SELECT prosecdef FROM pg_proc WHERE proname = 'f' AND pronamespace = 's'::regnamespace"), "f");
+        assert_eq!(
+            owner("SELECT prosecdef FROM pg_proc WHERE proname = 'f' AND pronamespace = 's'::regnamespace"),
+            "f"
+        );
         assert_eq!(owner("SELECT reloptions FROM pg_class WHERE oid = 's.v'::regclass"), "{security_invoker=true}");
     }
     // The quarantine role holds nothing but what it owns, and nobody's rights.
-    assert_eq!(stage.sql("app", "SELECT count(*) FROM pg_auth_members WHERE member = 'wane_left_behind'::regrole"), "0");
+    assert_eq!(
+        stage.sql("app", "SELECT count(*) FROM pg_auth_members WHERE member = 'wane_left_behind'::regrole"),
+        "0"
+    );
 
     let after = stage.effects().traces(&stage.target()).await.unwrap();
     let left: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-    for what in ["it's \"\" a table", "sequence s.sq", "view s.v", "function s.f()", "type s.ty", "large object 4242", "in database other"] {
+    for what in [
+        "it's \"\" a table",
+        "sequence s.sq",
+        "view s.v",
+        "function s.f()",
+        "type s.ty",
+        "large object 4242",
+        "in database other",
+    ] {
         assert!(left.iter().any(|line| line.contains(what)), "{what} is not in {left:#?}");
     }
     assert!(!left.iter().any(|line| line.contains(account.name())), "{left:#?}");
     let inventory = stage.effects().inventory(&stage.target()).await.unwrap();
-    assert!(inventory.findings.iter().any(|f| f.contains("left behind") && f.contains("s.sq")), "{:#?}", inventory.findings);
+    assert!(
+        inventory.findings.iter().any(|f| f.contains("left behind") && f.contains("s.sq")),
+        "{:#?}",
+        inventory.findings
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +140,10 @@ async fn prepared_transactions_are_rolled_back() {
     let prepared = stage.sql_as(&account, "other", "BEGIN; CREATE TABLE p(x int); PREPARE TRANSACTION 'it''s; \"x\"'");
     assert!(prepared.success(), "{prepared:?}");
     let traces = stage.effects().traces(&stage.target()).await.unwrap();
-    assert!(traces.iter().any(|line| line.contains("prepared transaction") && line.contains(account.name())), "{traces:#?}");
+    assert!(
+        traces.iter().any(|line| line.contains("prepared transaction") && line.contains(account.name())),
+        "{traces:#?}"
+    );
     stage.end_for_good(&account).await;
     assert_eq!(stage.sql("other", "SELECT count(*) FROM pg_prepared_xacts"), "0");
 }
@@ -151,7 +172,8 @@ async fn what_cannot_be_dropped_is_harmless_and_said() {
 async fn a_database_that_takes_no_connections_quarantines() {
     let stage = Stage::usual();
     stage.sql("other", "GRANT USAGE ON SCHEMA public TO wane WITH GRANT OPTION");
-    let role = stage.role(&json!({"grants": [{"database": "other", "on": "schema", "schema": "public", "privileges": ["USAGE"]}]}));
+    let role = stage
+        .role(&json!({"grants": [{"database": "other", "on": "schema", "schema": "public", "privileges": ["USAGE"]}]}));
     let account = stage.account(&role).await;
     stage.sql("app", "ALTER DATABASE other ALLOW_CONNECTIONS false");
     let outcome = stage.end(&account).await;

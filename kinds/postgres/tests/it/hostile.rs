@@ -5,7 +5,8 @@ use wane_connector::{EndOutcome, Presence};
 
 use crate::stage::Stage;
 
-const HOSTILE: &[&str] = &["x\"; drop role readers; --", "$$", "it's", "a\\'b", "ünï\u{202e}code", "tab\tnew\nline", "%I %s"];
+const HOSTILE: &[&str] =
+    &["x\"; drop role readers; --", "$$", "it's", "a\\'b", "ünï\u{202e}code", "tab\tnew\nline", "%I %s"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_names_are_names_and_nothing_else() {
@@ -56,7 +57,9 @@ async fn no_password_reaches_the_server_log() {
     let log = stage.server.log().unwrap();
     assert!(log.contains(account.name()) && log.contains("SCRAM-SHA-256$"), "the log must show the statements");
     for secret in [&first, &account.password] {
-        assert!(!log.contains(secret.as_str()) && !debug.contains(secret.as_str()) && !inventory.contains(secret.as_str()));
+        assert!(
+            !log.contains(secret.as_str()) && !debug.contains(secret.as_str()) && !inventory.contains(secret.as_str())
+        );
     }
     // The connector was never more than it should be.
     assert_eq!(stage.sql("app", "SELECT rolsuper FROM pg_roles WHERE rolname = 'wane'"), "f");
@@ -76,7 +79,9 @@ async fn a_stranger_under_our_name_is_left_alone() {
     // Somebody replaced ours.
     let account = stage.account(&stage.readers()).await;
     stage.sql("app", &format!("DROP ROLE {0}; CREATE ROLE {0}", account.name()));
-    assert!(matches!(stage.end(&account).await, EndOutcome::Quarantined { why } if why.contains("not the one we made")));
+    assert!(
+        matches!(stage.end(&account).await, EndOutcome::Quarantined { why } if why.contains("not the one we made"))
+    );
     assert!(matches!(stage.presence(&account).await, Presence::Present { .. }));
 
     // Ours under another name is still ours.
@@ -90,7 +95,10 @@ async fn names_never_come_near_the_length_that_is_cut() {
     let stage = Stage::usual();
     let account = stage.account(&stage.readers()).await;
     assert!(account.name().len() <= 32 && account.name().is_ascii());
-    assert_eq!(stage.sql("app", &format!("SELECT rolname FROM pg_roles WHERE oid = {}", account.oid())), account.name());
+    assert_eq!(
+        stage.sql("app", &format!("SELECT rolname FROM pg_roles WHERE oid = {}", account.oid())),
+        account.name()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,9 +106,13 @@ async fn the_server_reads_back_what_was_quoted() {
     // Comments pass through the same quoting as every literal, schemas through that of every name.
     let stage = Stage::usual();
     for name in HOSTILE {
-        stage.sql("app", &format!("CREATE ROLE \"{0}\"; GRANT \"{0}\" TO wane WITH ADMIN OPTION", name.replace('"', "\"\"")));
+        stage.sql(
+            "app",
+            &format!("CREATE ROLE \"{0}\"; GRANT \"{0}\" TO wane WITH ADMIN OPTION", name.replace('"', "\"\"")),
+        );
     }
-    let account = stage.account(&stage.role(&json!({ "member_of": HOSTILE, "settings": { "search_path": HOSTILE } }))).await;
+    let account =
+        stage.account(&stage.role(&json!({ "member_of": HOSTILE, "settings": { "search_path": HOSTILE } }))).await;
     let path = stage.sql("app", &format!("SELECT rolconfig FROM pg_roles WHERE oid = {}", account.oid()));
     for name in HOSTILE {
         let groups = format!(

@@ -9,12 +9,25 @@ use crate::stage::Stage;
 async fn a_group_role_that_can_make_or_own_things_is_refused() {
     let stage = Stage::usual();
     let readers = stage.readers();
-    let problem = async || stage.kind.probe(&stage.target(), std::slice::from_ref(&readers)).await.unwrap().remove(0).problem;
+    let problem =
+        async || stage.kind.probe(&stage.target(), std::slice::from_ref(&readers)).await.unwrap().remove(0).problem;
     assert_eq!(problem().await, None);
     for (broken, mended, expected) in [
-        ("GRANT CREATE ON SCHEMA public TO readers", "REVOKE CREATE ON SCHEMA public FROM readers", "CREATE on schema public of database app"),
-        ("GRANT TEMP ON DATABASE other TO PUBLIC", "REVOKE TEMP ON DATABASE other FROM PUBLIC", "TEMPORARY on database other"),
-        ("GRANT CREATE ON DATABASE app TO readers", "REVOKE CREATE ON DATABASE app FROM readers", "CREATE on database app"),
+        (
+            "GRANT CREATE ON SCHEMA public TO readers",
+            "REVOKE CREATE ON SCHEMA public FROM readers",
+            "CREATE on schema public of database app",
+        ),
+        (
+            "GRANT TEMP ON DATABASE other TO PUBLIC",
+            "REVOKE TEMP ON DATABASE other FROM PUBLIC",
+            "TEMPORARY on database other",
+        ),
+        (
+            "GRANT CREATE ON DATABASE app TO readers",
+            "REVOKE CREATE ON DATABASE app FROM readers",
+            "CREATE on database app",
+        ),
         ("CREATE TABLE o(x int); ALTER TABLE o OWNER TO readers", "DROP TABLE o", "owns table public.o"),
         (
             "CREATE FUNCTION d() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'; ALTER FUNCTION d() OWNER TO readers",
@@ -103,7 +116,9 @@ fn rights_per_account_collide_and_memberships_do_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rights_per_account_pile_up_on_the_table_and_memberships_do_not() {
     let stage = Stage::usual();
-    let size = || stage.sql("app", "SELECT cardinality(relacl), pg_column_size(relacl) FROM pg_class WHERE oid = 't'::regclass");
+    let size = || {
+        stage.sql("app", "SELECT cardinality(relacl), pg_column_size(relacl) FROM pg_class WHERE oid = 't'::regclass")
+    };
     let many = |word: &str, statement: &str| {
         let sql = format!(
             "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE ROLE {word}%s', i); EXECUTE format('{statement}', '{word}' || i); END LOOP; END $$"

@@ -44,9 +44,17 @@ impl Stage {
         server.create_database("app").unwrap();
         server.create_database("other").unwrap();
         server
-            .psql("app", "CREATE ROLE readers; CREATE TABLE t(x int); INSERT INTO t VALUES (42); GRANT SELECT ON t TO readers")
+            .psql(
+                "app",
+                "CREATE ROLE readers; CREATE TABLE t(x int); INSERT INTO t VALUES (42); GRANT SELECT ON t TO readers",
+            )
             .unwrap();
-        let setup = Setup { connector: "wane", reassign_to: "wane_left_behind", groups: &["readers"], databases: &["app", "other"] };
+        let setup = Setup {
+            connector: "wane",
+            reassign_to: "wane_left_behind",
+            groups: &["readers"],
+            databases: &["app", "other"],
+        };
         let sql = setup_sql(&setup).unwrap().replace("\\connect \"app\"", "");
         let (first, second) = sql.split_once("\\connect \"other\"").unwrap();
         server.psql("app", first).unwrap();
@@ -113,7 +121,8 @@ impl Stage {
             nonce: "00".repeat(16),
         };
         let path = Opening::Path { terms: terms(), path: "p".to_owned() };
-        let (request, _) = AccessRequest::open(self.ambient.id(), ask, vec![path], now, now.plus(Span::from_hours(1))).unwrap();
+        let (request, _) =
+            AccessRequest::open(self.ambient.id(), ask, vec![path], now, now.plus(Span::from_hours(1))).unwrap();
         let (_, approved) = request.mint_from(0, self.ambient.id()).unwrap();
         let (grant, _) = Grant::mint(approved, permit(now), now).unwrap();
         let (grant, _) = grant.apply(GrantEvent::Activate(permit(now)), now).unwrap();
@@ -209,6 +218,7 @@ fn terms() -> Terms {
 
 fn permit(now: Time) -> Permit {
     let digest = Digest::of_bytes("test", b"");
-    let basis = Basis { policy_set: digest, path: Some("p".to_owned()), determining: Vec::new(), facts: digest, at: now };
+    let basis =
+        Basis { policy_set: digest, path: Some("p".to_owned()), determining: Vec::new(), facts: digest, at: now };
     wane_domain::evidence::permit(terms(), basis)
 }

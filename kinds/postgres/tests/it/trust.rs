@@ -18,7 +18,8 @@ async fn a_server_that_does_not_answer_is_unreachable_within_the_bound() {
     let account = stage.account(&stage.readers()).await;
     stage.server.pause();
     let created = tokio::time::timeout(BOUND, stage.create(&account)).await.unwrap();
-    let presence = tokio::time::timeout(BOUND, stage.effects().read_back(&stage.target(), account.data())).await.unwrap();
+    let presence =
+        tokio::time::timeout(BOUND, stage.effects().read_back(&stage.target(), account.data())).await.unwrap();
     let ended = tokio::time::timeout(BOUND, stage.end(&account)).await.unwrap();
     stage.server.resume();
     assert!(matches!(created, Err(ConnectError::Unreachable { .. })), "{created:?}");
@@ -118,7 +119,10 @@ fn settings_are_read_strictly() {
 async fn the_end_the_server_keeps_is_moved_with_the_lease() {
     let stage = Stage::usual();
     let mut account = stage.account(&stage.readers()).await;
-    let until = format!("SELECT (extract(epoch FROM rolvaliduntil) * 1000000)::int8 FROM pg_roles WHERE oid = {}", account.oid());
+    let until = format!(
+        "SELECT (extract(epoch FROM rolvaliduntil) * 1000000)::int8 FROM pg_roles WHERE oid = {}",
+        account.oid()
+    );
     assert_eq!(stage.sql("app", &until), account.lease.end.micros().to_string());
     let end = account.lease.end.plus(Span::from_mins(5));
     account.lease = account.lease.clone().apply(wane_domain::lease::LeaseEvent::Moved { end }, real_now()).unwrap().0;
@@ -137,7 +141,9 @@ async fn the_inventory_lists_ours_orphans_and_standing_privilege() {
     let found = inventory.marked.first().unwrap();
     assert_eq!((found.name.as_str(), found.object.as_deref()), (orphan.name(), Some(orphan.oid())));
     let rights: Vec<String> = inventory.standing.iter().map(|s| format!("{}: {}", s.principal, s.right)).collect();
-    for expected in ["alice: member of readers", "alice: has rights on 1 objects", "root2: superuser", "postgres: superuser"] {
+    for expected in
+        ["alice: member of readers", "alice: has rights on 1 objects", "root2: superuser", "postgres: superuser"]
+    {
         assert!(rights.iter().any(|r| r == expected), "{expected} is not in {rights:#?}");
     }
     assert!(!rights.iter().any(|r| r.starts_with("wane")), "{rights:#?}");
@@ -145,7 +151,10 @@ async fn the_inventory_lists_ours_orphans_and_standing_privilege() {
 
     // Only what is marked is removed.
     let stranger = Artifact { name: "alice".into(), object: None, detail: String::new() };
-    assert!(matches!(stage.effects().remove_orphan(&stage.target(), &stranger).await.unwrap(), EndOutcome::Quarantined { .. }));
+    assert!(matches!(
+        stage.effects().remove_orphan(&stage.target(), &stranger).await.unwrap(),
+        EndOutcome::Quarantined { .. }
+    ));
     assert_eq!(stage.effects().remove_orphan(&stage.target(), found).await.unwrap(), EndOutcome::Done);
     assert!(matches!(stage.presence(&orphan).await, Presence::Absent { .. }));
 }
@@ -167,4 +176,18 @@ async fn a_create_that_fails_half_way_leaves_nothing() {
     redefined.role.definition = role.definition.clone();
     let said = stage.create(&redefined).await.unwrap_err().to_string();
     assert!(said.contains("permit"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unix_socket_is_a_transport_of_its_own() {
+    let mut stage = Stage::usual();
+    let folder = stage.server.ca_path().parent().unwrap().join("sockets");
+    let settings = json!({ "socket": folder, "port": stage.server.port(), "user": "wane", "databases": ["app"] });
+    stage.resource.settings = stage.kind.settings(&settings).unwrap();
+    let account = stage.account(&stage.readers()).await;
+    assert!(stage.sql_as(&account, "app", "SELECT x FROM t").success());
+    stage.end_for_good(&account).await;
+    assert!(
+        stage.server.log().unwrap().contains("connection authorized: user=wane database=app application_name=wane\n")
+    );
 }

@@ -99,7 +99,10 @@ async fn no_secret_stands_in_arguments_or_environment() {
     let folder = tempfile::tempdir().unwrap();
     let seen = folder.path().join("seen");
     let spy = folder.path().join("psql");
-    let script = format!("#!/bin/sh\n{{ tr '\\0' '\\n' </proc/$$/cmdline; tr '\\0' '\\n' </proc/$$/environ; stat -Lc %a \"$PGPASSFILE\"; }} >{0}\ncat \"$PGPASSFILE\" >{0}.password\n", seen.display());
+    let script = format!(
+        "#!/bin/sh\n{{ tr '\\0' '\\n' </proc/$$/cmdline; tr '\\0' '\\n' </proc/$$/environ; stat -Lc %a \"$PGPASSFILE\"; }} >{0}\ncat \"$PGPASSFILE\" >{0}.password\n",
+        seen.display()
+    );
     std::fs::write(&spy, script).unwrap();
     std::fs::set_permissions(&spy, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     assert_eq!(PsqlVerb::with_program(&spy).run(&words(&["orders"]), &port).await.unwrap(), 0);
@@ -108,7 +111,10 @@ async fn no_secret_stands_in_arguments_or_environment() {
     assert_eq!(password.len(), 43);
     let seen = std::fs::read_to_string(&seen).unwrap();
     assert!(!seen.contains(&password) && !seen.contains("PGPASSWORD"), "{seen}");
-    assert!(seen.contains("PGSSLMODE=verify-full") && seen.contains("PGPASSFILE=/proc/") && seen.ends_with("600\n"), "{seen}");
+    assert!(
+        seen.contains("PGSSLMODE=verify-full") && seen.contains("PGPASSFILE=/proc/") && seen.ends_with("600\n"),
+        "{seen}"
+    );
     // It is the password that works.
     assert!(stage.server.psql_as(granted.name(), &password, "app", "SELECT x FROM t").unwrap().success());
 }
@@ -123,14 +129,23 @@ async fn when_the_grant_ends_the_person_is_told_why_and_how_to_ask_again() {
     let running = verb.run(&args, &port);
     let ending = async {
         let asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
-        wane_testkit::eventually("psql to sleep", crate::stage::SOON, async || stage.sql("app", asleep) == "1").await.unwrap();
+        wane_testkit::eventually("psql to sleep", crate::stage::SOON, async || stage.sql("app", asleep) == "1")
+            .await
+            .unwrap();
         port.over.store(true, Ordering::SeqCst);
-        wane_testkit::eventually("the person to be told", crate::stage::SOON, async || !port.said.lock().unwrap().is_empty()).await.unwrap();
+        wane_testkit::eventually("the person to be told", crate::stage::SOON, async || {
+            !port.said.lock().unwrap().is_empty()
+        })
+        .await
+        .unwrap();
         stage.end_for_good(&granted).await;
     };
     let (code, ()) = tokio::join!(running, ending);
     assert_eq!(code.unwrap(), 2);
     let said = port.said.lock().unwrap().clone();
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("revoked by ada: incident over") && said[0].ends_with("wane psql orders --role readonly"), "{said:?}");
+    assert!(
+        said[0].contains("revoked by ada: incident over") && said[0].ends_with("wane psql orders --role readonly"),
+        "{said:?}"
+    );
 }
