@@ -1,11 +1,11 @@
-//! What tests and the demo stand on: a clock that is set by hand, entropy that repeats, and real
-//! OpenSSH and PostgreSQL servers on loopback.
+//! What tests and the demo stand on: a clock that is set by hand, entropy that repeats, real
+//! OpenSSH and PostgreSQL servers on loopback, and Wane's own binary as people run it.
 //!
 //! Each server lives in its own temporary folder on its own port, belongs to the value that
 //! started it, and ends with that value, also when a test panics. Nothing here sleeps for a fixed
 //! time: every wait is on a condition, with a generous deadline.
 //!
-//! The kit refuses to know what Wane is: it starts targets and clients, and never asserts.
+//! The kit refuses to know how Wane works: it starts servers and clients, and never asserts.
 #![expect(clippy::disallowed_methods, reason = "deadlines of waits on real processes need the machine's own clock")]
 
 mod ambient;
@@ -18,6 +18,7 @@ mod ssh;
 mod tls;
 mod unix_user;
 mod wait;
+mod wane;
 
 pub use ambient::{FakeClock, SeededEntropy};
 pub use port::free_port;
@@ -27,3 +28,4 @@ pub use ssh::{PreparedSshd, SshClient, SshKey, Sshd, SshdBuilder, ssh_keygen};
 pub use tls::ServerCertificate;
 pub use unix_user::UnixUser;
 pub use wait::{eventually, wait_until};
+pub use wane::{PersonSession, WaneServer, WaneServerBuilder};

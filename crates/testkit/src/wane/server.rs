@@ -1,0 +1,249 @@
+//! A deployment in a temporary folder, and its server.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::binary;
+use super::person::PersonSession;
+use crate::process::ServerProcess;
+use crate::wait::wait_until;
+use crate::{folder, port, program};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Settings beyond the usual, before the server starts.
+#[derive(Debug, Clone)]
+pub struct WaneServerBuilder {
+    admin: String,
+    settings: Vec<(String, String)>,
+}
+
+impl WaneServerBuilder {
+    /// Sets one setting: `engine.inventory_every`, `2s`.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The first administrator's name; `ada` unless told.
+    #[must_use]
+    pub fn admin(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.admin);
+        self
+    }
+
+    /// Makes the folder, and no deployment in it yet.
+    pub fn prepare(self) -> Result<WaneServer> {
+        Ok(WaneServer {
+            process: None,
+            binary: binary::find()?,
+            folder: folder::throw_away("wane-server-")?,
+            port: port::free_port()?,
+            admin: self.admin,
+            settings: self.settings,
+        })
+    }
+
+    /// Makes a deployment, starts its server, and signs the first administrator in.
+    pub fn start(self) -> Result<(WaneServer, PersonSession)> {
+        let mut server = self.prepare()?;
+        let code = server.init()?;
+        server.start()?;
+        let mut admin = server.person(&server.admin)?;
+        admin.enrol(&code)?;
+        admin.sign_in()?;
+        Ok((server, admin))
+    }
+}
+
+/// A server that ends, with its folder, when this value is dropped.
+#[derive(Debug)]
+pub struct WaneServer {
+    // First, so that the process ends before its folder goes.
+    process: Option<ServerProcess>,
+    binary: PathBuf,
+    folder: TempDir,
+    port: u16,
+    admin: String,
+    settings: Vec<(String, String)>,
+}
+
+impl WaneServer {
+    /// With a port of its own and the usual settings.
+    #[must_use]
+    pub fn builder() -> WaneServerBuilder {
+        WaneServerBuilder { admin: "ada".to_owned(), settings: Vec::new() }
+    }
+
+    /// A running server with its first administrator signed in.
+    pub fn launch() -> Result<(Self, PersonSession)> {
+        Self::builder().start()
+    }
+
+    /// The address clients are given.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The built binary.
+    #[must_use]
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// A folder that goes with the server, for whatever a test puts down.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The deployment's own folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The first administrator's name.
+    #[must_use]
+    pub fn admin_name(&self) -> &str {
+        &self.admin
+    }
+
+    /// The words behind `wane` that make the deployment.
+    #[must_use]
+    pub fn init_words(&self) -> Vec<String> {
+        let data = self.data().display().to_string();
+        ["init", "--admin", &self.admin, "--data", &data].map(str::to_owned).to_vec()
+    }
+
+    /// The words behind `wane` that start the server.
+    #[must_use]
+    pub fn server_words(&self) -> Vec<String> {
+        let mut words = vec!["server".to_owned(), "--data".to_owned(), self.data().display().to_string()];
+        let listen = ("server.listen".to_owned(), format!("127.0.0.1:{}", self.port));
+        for (key, value) in std::iter::once(&listen).chain(&self.settings) {
+            words.extend(["--set".to_owned(), format!("{key}={value}")]);
+        }
+        words
+    }
+
+    /// Makes the deployment; returns the first administrator's one-time code.
+    pub fn init(&self) -> Result<String> {
+        let mut command = self.command();
+        command.args(self.init_words()).arg("--json");
+        let said = program::run(&mut command, "", PATIENCE)?.into_stdout().context("`wane init` failed")?;
+        let made: Value = serde_json::from_str(&said).with_context(|| format!("`wane init` said: {said}"))?;
+        Ok(made.get("code").and_then(Value::as_str).context("`wane init` gave no code")?.to_owned())
+    }
+
+    /// Starts the server and waits until it answers.
+    pub fn start(&mut self) -> Result<()> {
+        ensure!(self.process.is_none(), "the server is running already");
+        let log = File::options().create(true).append(true).open(self.log_path())?;
+        let mut command = self.command();
+        command.args(self.server_words()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let process = self.process.insert(ServerProcess::spawn("`wane server`", &mut command, Signal::SIGTERM)?);
+        let mut died = None;
+        let port = self.port;
+        let waited = wait_until("the server to answer", PATIENCE, || {
+            died = process.exited();
+            died.is_some() || is_healthy(port)
+        });
+        if let Some(status) = died {
+            self.process = None;
+            bail!("`wane server` ended with {status}: {}", self.log());
+        }
+        waited.with_context(|| self.log())
+    }
+
+    /// Asks the server to end, and waits until it has.
+    pub fn stop(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(mut process) => process.end(Signal::SIGTERM),
+            None => Ok(()),
+        }
+    }
+
+    /// Kills the server where it stands.
+    pub fn kill_9(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(mut process) => process.end(Signal::SIGKILL),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends and starts it again: same port, same data.
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop()?;
+        self.start()
+    }
+
+    /// Changes a setting of the next start.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Everything the server has written.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Where it writes that.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Somebody with a machine of their own: an empty home, and nothing of ours in it.
+    pub fn person(&self, name: &str) -> Result<PersonSession> {
+        PersonSession::new(&self.binary, self.folder.path(), &self.url(), name)
+    }
+
+    /// Enters a person, puts them into groups, has them enrol and sign in.
+    pub fn newcomer(&self, admin: &PersonSession, name: &str, groups: &[&str]) -> Result<PersonSession> {
+        admin.json(&["person", "add", name])?;
+        for group in groups {
+            admin.json(&["group", "join", group, name])?;
+        }
+        let code = admin.json(&["person", "enrol", name])?;
+        let code = code.get("code").and_then(Value::as_str).context("there is no code")?;
+        let mut person = self.person(name)?;
+        person.enrol(code)?;
+        person.sign_in()?;
+        Ok(person)
+    }
+
+    /// The binary with nothing of our own environment but where programs are.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.folder.path());
+        command
+    }
+}
+
+/// Whether `GET /v1/health` is answered with 200.
+fn is_healthy(port: u16) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        write!(stream, "GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+}
