@@ -93,7 +93,11 @@ impl App {
         let seen = self.store.grant(id).await?.ok_or_else(missing)?;
         let party =
             seen.value.holder == caller.person || seen.value.approvals.iter().any(|a| a.approver == caller.person);
-        if party || self.allows(caller, world, Action::ReadAccess)? { Ok(seen) } else { Err(missing()) }
+        if party || self.allows_on(caller, world, Action::ReadAccess, seen.value.item.resource)? {
+            Ok(seen)
+        } else {
+            Err(missing())
+        }
     }
 
     /// The resource and role of a grant.

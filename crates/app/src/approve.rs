@@ -410,8 +410,13 @@ impl App {
     pub fn may_see_request(&self, caller: &Caller, world: &World, request: &AccessRequest) -> Result<bool, AppError> {
         let party = [request.ask.requester, request.ask.beneficiary].contains(&caller.person)
             || request.items.iter().any(|i| i.approvals.iter().any(|a| a.approver == caller.person));
-        if party || self.allows(caller, world, Action::ReadAccess)? {
+        if party {
             return Ok(true);
+        }
+        for item in &request.ask.items {
+            if self.allows_on(caller, world, Action::ReadAccess, item.resource)? {
+                return Ok(true);
+            }
         }
         for index in 0..request.items.len() {
             if self.who_could(world, request, index)?.people.contains(&caller.person) {

@@ -1,9 +1,10 @@
 //! Who is calling, and whether policy lets them.
 
-use wane_domain::id::{PersonId, TokenId};
+use wane_domain::id::{PersonId, ResourceId, TokenId};
 use wane_domain::text::Name;
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
+use wane_policy::query::Proof;
 use wane_policy::schema::Action;
 
 use crate::App;
@@ -52,5 +53,23 @@ impl App {
             return Ok(false);
         }
         self.judge_action(world, caller.person, &caller.proof, caller.proof_age(self.now()), action)
+    }
+
+    /// Whether policy permits the caller this action on one resource: for the deployment as a whole, or as its owner, say.
+    ///
+    /// # Errors
+    /// When the policy set cannot be used.
+    pub fn allows_on(
+        &self,
+        caller: &Caller,
+        world: &World,
+        action: Action,
+        resource: ResourceId,
+    ) -> Result<bool, AppError> {
+        if self.allows(caller, world, action)? {
+            return Ok(true);
+        }
+        let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
+        Ok(world.is_active(caller.person) && self.judge_action_on(world, caller.person, proof, action, resource)?)
     }
 }

@@ -118,7 +118,15 @@ impl App {
     /// When policy does not let the caller, or the store cannot be written.
     pub async fn revoke(&self, caller: &Caller, what: RevokeWhat, reason: &Reason) -> Result<Vec<GrantId>, AppError> {
         let world = self.world().await?;
-        self.allow(caller, &world, Action::Revoke)?;
+        let resource = match what {
+            RevokeWhat::Grant(id) => Some(self.grant_for(caller, &world, id).await?.value.item.resource),
+            RevokeWhat::Resource(id) => Some(id),
+            RevokeWhat::Person(_) | RevokeWhat::Role(_) => None,
+        };
+        match resource {
+            Some(id) if self.allows_on(caller, &world, Action::Revoke, id)? => {}
+            Some(_) | None => self.allow(caller, &world, Action::Revoke)?,
+        }
         let cause = || EndCause::Revoked { by: caller.person, reason: reason.as_str().to_owned() };
         let grants = match what {
             RevokeWhat::Grant(id) => {

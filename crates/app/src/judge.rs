@@ -7,7 +7,7 @@ use wane_domain::catalogue::{Resource, Role};
 use wane_domain::decision::{Decision, Permit};
 use wane_domain::directory::Person;
 use wane_domain::grant::{Grant, GrantState};
-use wane_domain::id::PersonId;
+use wane_domain::id::{PersonId, ResourceId};
 use wane_domain::request::{Approval, Ask, Start};
 use wane_domain::text::{Name, Ticket};
 use wane_domain::time::{Span, Time};
@@ -210,6 +210,24 @@ impl App {
         action: Action,
     ) -> Result<bool, AppError> {
         Ok(self.judge_action_in(&*self.policy(world)?, world, person, proof, age, action))
+    }
+
+    /// Whether policy lets a person do something about one resource, if not to the deployment as a whole.
+    pub(crate) fn judge_action_on(
+        &self,
+        world: &World,
+        person: PersonId,
+        proof: Proof<'_>,
+        action: Action,
+        resource: ResourceId,
+    ) -> Result<bool, AppError> {
+        let set = self.policy(world)?;
+        let (Some(who), Some(what)) = (Subject::of(world, person), Thing::of(world, resource)) else {
+            return Ok(false);
+        };
+        let moment = Moment { now: self.now(), zone: &self.zone };
+        let query = ActionQuery { who, on: Object::Thing(what), proof, moment };
+        Ok(allows(&set, action, &query).allowed)
     }
 
     /// The same under a given policy set.
