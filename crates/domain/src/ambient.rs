@@ -48,6 +48,11 @@ impl Ambient {
         out
     }
 
+    /// Fills `buf` with unguessable bytes.
+    pub fn fill(&self, buf: &mut [u8]) {
+        self.entropy.fill(buf);
+    }
+
     /// A fresh id: 48 bits of time, 74 bits of entropy (UUID version 7).
     #[must_use]
     pub fn id<T: TypedId>(&self) -> T {

@@ -1,0 +1,111 @@
+//! `wane config check|explain`, and how every server-side command reads its settings.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use futures::future::BoxFuture;
+use serde_json::json;
+use wane_cli::{Exit, ExtraCommand, Group, Session, Stop};
+use wane_config::error::ConfigErrors;
+use wane_config::settings::{Loaded, Settings};
+
+/// Where settings come from.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct From {
+    /// The settings file (TOML); without it, defaults and the environment.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Sets one setting: `--set server.listen=127.0.0.1:7440`. May be given again.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
+    /// The data folder; the same as `--set server.data_dir=DIR`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl From {
+    pub(crate) fn load(&self) -> Result<Loaded, ConfigErrors> {
+        let mut flags = self.set.clone();
+        flags.extend(self.data.iter().map(|dir| ("server.data_dir".to_owned(), dir.clone())));
+        Settings::load(self.config.as_deref(), std::env::vars(), &flags)
+    }
+}
+
+/// Reads arguments; `Err` carries the exit code if there is nothing more to do.
+pub(crate) fn parse<A: clap::Parser>(name: &str, args: Vec<String>, session: &Session) -> Result<A, Exit> {
+    A::try_parse_from(std::iter::once(name.to_owned()).chain(args)).map_err(|error| {
+        if error.use_stderr() {
+            return session.report(&Stop::usage(error.to_string()));
+        }
+        session.put(&json!({ "help": error.to_string() }), &error.to_string());
+        Exit::Done
+    })
+}
+
+/// `wane config check`.
+pub(crate) struct Check;
+/// `wane config explain`.
+pub(crate) struct Explain;
+
+#[derive(clap::Parser)]
+struct Arguments {
+    #[command(flatten)]
+    from: From,
+}
+
+impl ExtraCommand for Check {
+    fn words(&self) -> &'static [&'static str] {
+        &["config", "check"]
+    }
+    fn about(&self) -> &'static str {
+        "Check the server's settings and name everything wrong with them"
+    }
+    fn group(&self) -> Group {
+        Group::Machine
+    }
+    fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
+        Box::pin(async move { show(args, session, "wane config check", |loaded| (loaded.check(), json!({ "ok": true }))) })
+    }
+}
+
+impl ExtraCommand for Explain {
+    fn words(&self) -> &'static [&'static str] {
+        &["config", "explain"]
+    }
+    fn about(&self) -> &'static str {
+        "List every setting, its value, where it came from and what it is for"
+    }
+    fn group(&self) -> Group {
+        Group::Machine
+    }
+    fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
+        Box::pin(async move {
+            show(args, session, "wane config explain", |loaded| {
+                let list = loaded.explain().iter().map(|e| {
+                    json!({ "key": e.key, "value": e.value, "origin": e.origin.to_string(), "doc": e.doc })
+                });
+                (loaded.render(), json!(list.collect::<Vec<_>>()))
+            })
+        })
+    }
+}
+
+fn show(args: Vec<String>, session: &Session, name: &str, render: impl Fn(&Loaded) -> (String, serde_json::Value)) -> Exit {
+    let arguments: Arguments = match parse(name, args, session) {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
+    };
+    match arguments.from.load() {
+        Ok(loaded) => {
+            let (text, json) = render(&loaded);
+            session.put(&json, &text);
+            Exit::Done
+        }
+        Err(errors) => session.report(&Stop::new(Exit::Usage, errors.to_string())),
+    }
+}

@@ -1,0 +1,236 @@
+//! A data folder, opened: store, seals, keys, use-cases.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+use wane_app::{App, AppError, Limits, Parts};
+use wane_audit::{Actor, Outcome, Record, Subjects};
+use wane_config::settings::{EndsSeal, IssuingSeal, Settings};
+use wane_connector::Signer;
+use wane_domain::ambient::Ambient;
+use wane_domain::id::OrgId;
+use wane_domain::secret::Secret;
+use wane_domain::text::TextError;
+use wane_domain::time::Span;
+use wane_domain::world::PolicyVersion;
+use wane_keys::envelope::{EnvelopeError, Keyring, KeyringError, Place};
+use wane_keys::password::{Cost, PasswordError};
+use wane_keys::seal::{Seal, SealError, SealName};
+use wane_keys::signer::{LocalSigner, SignerKeyError, SignerKeys};
+use wane_keys::token::{Pepper, PepperError};
+use wane_policy::set::PolicySet;
+use wane_store::{Commit, EmptyCommit, Sealed, Store, StoreError, Write};
+use wane_store_sql::{Founding, SqlStore, Writer};
+
+use crate::kinds;
+
+/// Why a data folder did not open.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("there is no deployment in `{0}`; make one with `wane init`")]
+    NotThere(PathBuf),
+    #[error("there is a deployment in `{0}` already; nothing was changed")]
+    ThereAlready(PathBuf),
+    #[error("`{path}` cannot be made: {why}")]
+    Folder { path: PathBuf, why: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error(transparent)]
+    Signer(#[from] SignerKeyError),
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Passphrase(#[from] wane_config::secret::SecretError),
+    #[error("the store lacks `{0}`; it is not whole, restore it from a backup")]
+    Lacks(String),
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error("the time zone `{0}` is unknown")]
+    Zone(String),
+    #[error(transparent)]
+    Empty(#[from] EmptyCommit),
+}
+
+/// Whether the deployment is expected to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// It must be.
+    There,
+    /// It must not be; it is made.
+    New,
+}
+
+/// An opened deployment. Writes are done while the writer is run.
+pub(crate) struct Deployment {
+    pub(crate) app: Arc<App>,
+    pub(crate) store: SqlStore,
+}
+
+/// What is opened before anything can be written.
+pub(crate) struct Opening {
+    store: SqlStore,
+    expect: Expect,
+}
+
+/// Opens the store of a data folder.
+pub(crate) async fn open(settings: &Settings, ambient: &Ambient, expect: Expect) -> Result<(Opening, Writer), OpenError> {
+    let folder = &settings.server.data_dir;
+    let file = folder.join("wane.db");
+    match (file.exists(), expect) {
+        (false, Expect::There) => return Err(OpenError::NotThere(folder.clone())),
+        (true, Expect::New) => return Err(OpenError::ThereAlready(folder.clone())),
+        (true, Expect::There) | (false, Expect::New) => make_folder(folder)?,
+    }
+    let policy = PolicyVersion {
+        version: 1,
+        digest: PolicySet::digest_of(wane_policy::STARTER),
+        text: wane_policy::STARTER.to_owned(),
+        by: None,
+        at: ambient.now(),
+    };
+    let founding = Founding { org: ambient.id::<OrgId>(), policy, event: ambient.id() };
+    let (store, writer) = SqlStore::open(&file, founding).await?;
+    Ok((Opening { store, expect }, writer))
+}
+
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|why| OpenError::Folder { path: path.to_owned(), why })
+}
+
+impl Opening {
+    /// Opens seals and keys, making those of a new deployment; the writer must be running.
+    pub(crate) async fn finish(self, settings: &Settings, ambient: &Ambient) -> Result<Deployment, OpenError> {
+        let org = self.store.world().await?.org;
+        let seals = open_seals(settings, ambient)?;
+        if self.expect == Expect::New {
+            self.make_keys(&seals, org, ambient).await?;
+        }
+        let ends = self.keyring(&seals.ends, org, ambient).await?;
+        let issuing = self.keyring(&seals.issuing, org, ambient).await?;
+        let mut keys = Vec::new();
+        for (purpose, seal) in kinds::PURPOSES {
+            let ring = if seal == SealName::Ends { &ends } else { &issuing };
+            keys.push((purpose, self.secret(ring, &signer_key(purpose)).await?));
+        }
+        let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, kinds::checkers())?);
+        let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
+        let zone = jiff::tz::TimeZone::get(&settings.server.zone).map_err(|_| OpenError::Zone(settings.server.zone.clone()))?;
+        let parts = Parts {
+            store: Arc::new(self.store.clone()),
+            kinds: kinds::registry(&signer, ambient),
+            ambient: ambient.clone(),
+            org,
+            ends,
+            issuing,
+            pepper,
+            cost: Cost::Standard,
+            zone,
+            limits: limits(settings),
+        };
+        Ok(Deployment { app: Arc::new(App::new(parts)?), store: self.store })
+    }
+
+    async fn make_keys(&self, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<(), OpenError> {
+        let (ends, wrapped_ends) = Keyring::create(&seals.ends, org, ambient)?;
+        let (issuing, wrapped_issuing) = Keyring::create(&seals.issuing, org, ambient)?;
+        let mut rows = vec![
+            Sealed { key: keyring_key(SealName::Ends), sealed: wrapped_ends },
+            Sealed { key: keyring_key(SealName::Issuing), sealed: wrapped_issuing },
+            sealed(&issuing, PEPPER, &Pepper::generate(ambient))?,
+        ];
+        for (purpose, seal) in kinds::PURPOSES {
+            let ring = if seal == SealName::Ends { &ends } else { &issuing };
+            for (_, key) in SignerKeys::generate(&[purpose], ambient) {
+                rows.push(sealed(ring, &signer_key(purpose), &key)?);
+            }
+        }
+        let record = Record {
+            id: ambient.id(),
+            org,
+            at: ambient.now(),
+            actor: Actor::System,
+            event: "deployment.keys_made".to_owned(),
+            outcome: Outcome::Done,
+            about: Subjects::default(),
+            detail: json!({ "purposes": kinds::PURPOSES.map(|(purpose, _)| purpose) }),
+        };
+        self.store.commit(Commit::new(rows.into_iter().map(Write::Sealed).collect(), vec![record])?).await?;
+        Ok(())
+    }
+
+    async fn keyring(&self, seal: &Seal, org: OrgId, ambient: &Ambient) -> Result<Keyring, OpenError> {
+        let key = keyring_key(seal.name());
+        let wrapped = self.store.sealed(&key).await?.ok_or(OpenError::Lacks(key))?;
+        Ok(Keyring::unlock(seal, org, &wrapped, ambient)?)
+    }
+
+    async fn secret(&self, ring: &Keyring, key: &str) -> Result<Secret, OpenError> {
+        let bytes = self.store.sealed(key).await?.ok_or_else(|| OpenError::Lacks(key.to_owned()))?;
+        Ok(ring.open(&place(key), &bytes)?)
+    }
+}
+
+const PEPPER: &str = "pepper/bearer";
+
+fn keyring_key(seal: SealName) -> String {
+    format!("keyring/{}", seal.as_str())
+}
+
+fn signer_key(purpose: &str) -> String {
+    format!("signer/{purpose}")
+}
+
+fn place(key: &str) -> Place<'_> {
+    Place { table: "sealed", row: key, column: "sealed" }
+}
+
+fn sealed(ring: &Keyring, key: &str, secret: &Secret) -> Result<Sealed, OpenError> {
+    Ok(Sealed { key: key.to_owned(), sealed: ring.seal(&place(key), secret.expose())? })
+}
+
+struct Seals {
+    ends: Seal,
+    issuing: Seal,
+}
+
+fn open_seals(settings: &Settings, ambient: &Ambient) -> Result<Seals, OpenError> {
+    let EndsSeal::Machine { file } = &settings.seal.ends;
+    let ends = Seal::open_machine(SealName::Ends, file, ambient)?;
+    let issuing = match &settings.seal.issuing {
+        IssuingSeal::Machine { file } => Seal::open_machine(SealName::Issuing, file, ambient)?,
+        IssuingSeal::Passphrase(reference) => {
+            let passphrase = Secret::new(reference.read(|name| std::env::var(name).ok())?.into_bytes());
+            let header = settings.server.data_dir.join("issuing.seal");
+            Seal::open_passphrase(SealName::Issuing, &header, &passphrase, ambient)?
+        }
+    };
+    Ok(Seals { ends, issuing })
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        open_requests: usize::try_from(settings.limits.open_requests).unwrap_or(usize::MAX),
+        session_max: span(settings.login.session_max),
+        session_idle: span(settings.login.session_idle),
+        retry_cap: span(settings.engine.retry_cap),
+        ..Limits::default()
+    }
+}
+
+/// A duration as the domain's.
+pub(crate) fn span(duration: std::time::Duration) -> Span {
+    Span::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}

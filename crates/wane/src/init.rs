@@ -1,0 +1,121 @@
+//! `wane init`: makes a deployment, its keys, its first administrator.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Parser;
+use futures::future::BoxFuture;
+use serde_json::json;
+use wane_audit::{Actor, Outcome, Record, Subjects};
+use wane_cli::{Exit, ExtraCommand, Group, Session, Stop};
+use wane_domain::ambient::Ambient;
+use wane_domain::directory::{Group as People, Person, Standing};
+use wane_domain::text::Name;
+use wane_store::{Commit, Put, Store, Write};
+
+use crate::config::{From, parse};
+use crate::deployment::{Expect, OpenError, open};
+
+/// The command.
+pub(crate) struct Init {
+    pub(crate) ambient: Ambient,
+}
+
+/// Make a deployment: data folder, store, keys, and the first administrator.
+#[derive(Parser)]
+struct Arguments {
+    /// The login name of the first administrator.
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    admin: Name,
+    #[command(flatten)]
+    from: From,
+}
+
+impl ExtraCommand for Init {
+    fn words(&self) -> &'static [&'static str] {
+        &["init"]
+    }
+    fn about(&self) -> &'static str {
+        "Make a deployment: data folder, store, keys, first administrator"
+    }
+    fn group(&self) -> Group {
+        Group::Machine
+    }
+    fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
+        Box::pin(async move {
+            let arguments: Arguments = match parse("wane init", args, session) {
+                Ok(arguments) => arguments,
+                Err(exit) => return exit,
+            };
+            let settings = match arguments.from.load() {
+                Ok(loaded) => loaded.settings,
+                Err(errors) => return session.report(&Stop::new(Exit::Usage, errors.to_string())),
+            };
+            match self.make(&settings, &arguments.admin).await {
+                Ok((code, expires)) => {
+                    let folder = settings.server.data_dir.display().to_string();
+                    let text = format!(
+                        "made a deployment in {folder}\n\nThe first administrator is `{}`. Their one-time code, good until {expires}:\n\n  {code}\n\n\
+                         Next:\n  wane server --data {folder}\n  wane enrol --server {}",
+                        arguments.admin, settings.server.public_url
+                    );
+                    session.put(&json!({ "admin": arguments.admin, "code": code, "expires": expires.to_string(), "data": folder }), &text);
+                    Exit::Done
+                }
+                Err(error @ OpenError::ThereAlready(_)) => session.report(&Stop::new(Exit::Conflict, error.to_string())),
+                Err(error) => session.report(&Stop::failed(error.to_string())),
+            }
+        })
+    }
+}
+
+impl Init {
+    async fn make(&self, settings: &wane_config::settings::Settings, admin: &Name) -> Result<(String, wane_domain::time::Time), OpenError> {
+        let (opening, writer) = open(settings, &self.ambient, Expect::New).await?;
+        let work = async {
+            let deployment = opening.finish(settings, &self.ambient).await?;
+            let made = self.first_admin(&deployment, admin).await;
+            deployment.store.close().await;
+            made
+        };
+        let (made, ()) = tokio::join!(work, writer.run());
+        made
+    }
+
+    async fn first_admin(
+        &self,
+        deployment: &crate::deployment::Deployment,
+        name: &Name,
+    ) -> Result<(String, wane_domain::time::Time), OpenError> {
+        let now = self.ambient.now();
+        let person = Person {
+            id: self.ambient.id(),
+            name: name.clone(),
+            display: name.as_str().parse()?,
+            manager: None,
+            attributes: BTreeMap::new(),
+            standing: Standing::Active,
+            since: now,
+        };
+        let admins = People {
+            id: self.ambient.id(),
+            name: "admins".parse()?,
+            description: "May arrange everything; named by the starter policy".parse()?,
+            members: BTreeSet::from([person.id]),
+        };
+        let record = Record {
+            id: self.ambient.id(),
+            org: deployment.store.world().await?.org,
+            at: now,
+            actor: Actor::System,
+            event: "deployment.made".to_owned(),
+            outcome: Outcome::Done,
+            about: Subjects { person: Some(person.id), ..Subjects::default() },
+            detail: json!({ "admin": person, "group": admins }),
+        };
+        let id = person.id;
+        let writes = vec![Write::Person(Put::new(person)), Write::Group(Put::new(admins))];
+        deployment.store.commit(Commit::new(writes, vec![record])?).await?;
+        let (code, expires) = deployment.app.first_code(id).await?;
+        Ok((code.reveal().to_string(), expires))
+    }
+}

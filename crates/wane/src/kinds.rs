@@ -1,0 +1,36 @@
+//! The kinds this binary takes. Nothing outside a kind's own folder names it, except this list.
+
+use std::sync::Arc;
+
+use wane_connector::verb::Verb;
+use wane_connector::{Checker, Kind, Registry, Signer};
+use wane_domain::ambient::Ambient;
+use wane_keys::seal::SealName;
+use wane_kind_postgres::PostgresKind;
+use wane_kind_ssh::SshKind;
+
+/// The signing keys the kinds need, and under which seal each is kept. What ends access opens unattended.
+pub(crate) const PURPOSES: [(&str, SealName); 3] = [
+    (wane_kind_ssh::USER_CA, SealName::Issuing),
+    (wane_kind_ssh::HOST_CA, SealName::Issuing),
+    (wane_kind_ssh::KRL, SealName::Ends),
+];
+
+/// What the signer checks before it signs for a purpose.
+pub(crate) fn checkers() -> Vec<(&'static str, Checker)> {
+    vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::check_user_certificate)]
+}
+
+/// The kinds.
+pub(crate) fn registry(signer: &Arc<dyn Signer>, ambient: &Ambient) -> Registry {
+    let kinds: [Arc<dyn Kind>; 2] =
+        [Arc::new(SshKind::new(Arc::clone(signer))), Arc::new(PostgresKind::new(ambient.clone()))];
+    Registry::new(kinds)
+}
+
+/// The client verbs of the kinds.
+pub(crate) fn verbs() -> Vec<Arc<dyn Verb>> {
+    let mut verbs = wane_kind_ssh::verbs::all();
+    verbs.extend(wane_kind_postgres::verbs::all());
+    verbs
+}

@@ -1,0 +1,137 @@
+//! `wane server`: API, engine, and the store's writer, until told to stop.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use futures::future::BoxFuture;
+use serde_json::json;
+use wane_cli::{Exit, ExtraCommand, Group, Session, Stop};
+use wane_config::settings::{LogFormat, Settings};
+use wane_domain::ambient::Ambient;
+use wane_reconcile::Engine;
+use wane_runtime::{Backoff, Cause, Supervisor};
+
+use crate::config::{From, parse};
+use crate::deployment::{Expect, OpenError, open, span};
+use crate::serve::{ServeError, Listener};
+
+/// How long tasks get to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The command.
+pub(crate) struct Server {
+    pub(crate) ambient: Ambient,
+}
+
+/// Run the server: API, engine and store.
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    from: From,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Harden(#[from] wane_runtime::HardenError),
+    #[error("signals cannot be waited for: {0}")]
+    Signals(std::io::Error),
+    #[error("the task `{0}`, on which everything rests, ended; see the log")]
+    Lost(&'static str),
+}
+
+impl ExtraCommand for Server {
+    fn words(&self) -> &'static [&'static str] {
+        &["server"]
+    }
+    fn about(&self) -> &'static str {
+        "Run the server"
+    }
+    fn group(&self) -> Group {
+        Group::Machine
+    }
+    fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
+        Box::pin(async move {
+            let arguments: Arguments = match parse("wane server", args, session) {
+                Ok(arguments) => arguments,
+                Err(exit) => return exit,
+            };
+            let settings = match arguments.from.load() {
+                Ok(loaded) => loaded.settings,
+                Err(errors) => return session.report(&Stop::new(Exit::Usage, errors.to_string())),
+            };
+            log_as(&settings);
+            match self.serve(&settings, session).await {
+                Ok(()) => Exit::Done,
+                Err(error) => session.report(&Stop::failed(error.to_string())),
+            }
+        })
+    }
+}
+
+impl Server {
+    async fn serve(&self, settings: &Settings, session: &Session) -> Result<(), RunError> {
+        wane_runtime::harden()?;
+        // Bound before anything is opened: a port in use is the likeliest mistake.
+        let listener = Listener::bind(settings).await?;
+        let mut supervisor = Supervisor::new(Backoff::default());
+        let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
+        supervisor.keep("store", writer.run());
+        let deployment = opening.finish(settings, &self.ambient).await?;
+        let (app, engine) = (Arc::clone(&deployment.app), engine_settings(settings));
+        supervisor.spawn("engine", move |stop| {
+            let engine = Engine::new(Arc::clone(&app), engine.clone());
+            async move {
+                engine.run(stop).await;
+                Ok::<(), Infallible>(())
+            }
+        });
+        let limits = wane_http::Limits {
+            body: usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX),
+            ..wane_http::Limits::default()
+        };
+        let router = wane_http::router(Arc::clone(&deployment.app), &limits, supervisor.token());
+        let address = listener.address();
+        let listener = Arc::new(listener);
+        supervisor.spawn("api", move |stop| {
+            let (listener, router) = (Arc::clone(&listener), router.clone());
+            async move { listener.serve(router, stop).await }
+        });
+        session.put(&json!({ "listening": address.to_string(), "url": settings.server.public_url }), &format!("listening on {address}"));
+        let shutdown = supervisor.run_until_shutdown(GRACE).await.map_err(RunError::Signals)?;
+        deployment.store.close().await;
+        supervisor.finish(GRACE).await;
+        match shutdown.cause {
+            Cause::Signal(_) | Cause::Asked => Ok(()),
+            Cause::Lost(task) => Err(RunError::Lost(task)),
+        }
+    }
+}
+
+fn engine_settings(settings: &Settings) -> wane_reconcile::Settings {
+    wane_reconcile::Settings {
+        inventory_every: span(settings.engine.inventory_every),
+        retry_cap: span(settings.engine.retry_cap),
+    }
+}
+
+fn log_as(settings: &Settings) {
+    let filter = tracing_subscriber::EnvFilter::new(format!("warn,{}", wane_crates(settings.log.level.name())));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Set once per process; a second server in one process keeps the first's.
+    let _ = match settings.log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+fn wane_crates(level: &str) -> String {
+    let rooms = ["wane", "wane_app", "wane_http", "wane_reconcile", "wane_store_sql", "wane_kind_ssh", "wane_kind_postgres", "wane_runtime"];
+    rooms.map(|room| format!("{room}={level}")).join(",")
+}
