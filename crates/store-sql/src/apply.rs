@@ -34,9 +34,11 @@ pub(crate) async fn commit(conn: &mut SqliteConnection, epoch: Epoch, commit: &C
             Ok(Outcome::Applied(seq))
         }
         Err(why) => {
-            // SQLite gives up the whole transaction on some faults (disk full, I/O); then this fails as well.
-            conn.execute("ROLLBACK TO one").await.map_err(unavailable)?;
-            conn.execute("RELEASE one").await.map_err(unavailable)?;
+            // SQLite gives up the whole transaction on some faults (disk full, I/O); then there is no savepoint
+            // to go back to, and what brought it about is the reason to tell.
+            let lost = |_| StoreError::Unavailable(why.to_string());
+            conn.execute("ROLLBACK TO one").await.map_err(lost)?;
+            conn.execute("RELEASE one").await.map_err(lost)?;
             Ok(Outcome::Refused(why))
         }
     }

@@ -25,11 +25,11 @@ const NOT_LOCAL: &[(FsType, &str)] = &[
     (FsType(0x00C3_6400), "Ceph"),
 ];
 
-/// The file, held by this process for as long as this value lives.
+/// The file, held by this process until it is released or this value is gone.
 #[derive(Debug)]
 pub(crate) struct Place {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Place {
@@ -74,7 +74,14 @@ impl Place {
             }
             Err(e) => return Err(failed("cannot make", e)),
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Lets others have it, once nobody here uses it any more.
+    pub(crate) fn release(&self) {
+        if let Err(e) = self.lock.unlock() {
+            tracing::warn!(path = %self.path.display(), error = %e, "the lock of the store could not be given back; it ends with this process");
+        }
     }
 
     /// How the writer opens it.

@@ -71,7 +71,7 @@ pub struct SqlStore {
     shared: Arc<Shared>,
     serials: Arc<Mutex<Range<u64>>>,
     /// Kept so that the lock on the file outlives the readers.
-    _place: Arc<Place>,
+    place: Arc<Place>,
 }
 
 impl SqlStore {
@@ -104,10 +104,11 @@ impl SqlStore {
         });
         let (queue, jobs) = mpsc::channel(QUEUE);
         let writer = Writer::new(conn, jobs, Arc::clone(&shared), Arc::clone(&place));
-        Ok((Self { pool, queue, shared, serials: Arc::default(), _place: place }, writer))
+        Ok((Self { pool, queue, shared, serials: Arc::default(), place }, writer))
     }
 
-    /// Writes what is queued, then closes the file. Whatever is committed afterwards is refused.
+    /// Writes what is queued, then closes the file, for all handles, and lets others open it.
+    /// Whatever is asked of it afterwards is refused. The [`Writer`] must be running, or gone.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.queue.send(Job::Close(done)).await.is_ok() {
@@ -115,6 +116,7 @@ impl SqlStore {
             let _ = closed.await;
         }
         self.pool.close().await;
+        self.place.release();
     }
 
     /// What the writer has done since the start.

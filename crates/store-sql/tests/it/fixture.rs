@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::{AbortHandle, JoinSet};
 use wane_store::StoreError;
@@ -30,4 +32,9 @@ pub(crate) fn data_file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("wane.db");
     (folder, path)
+}
+
+/// A connection of somebody else's to the file.
+pub(crate) async fn intruder(path: &Path) -> SqliteConnection {
+    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.expect("it opens")
 }
