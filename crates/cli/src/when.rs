@@ -64,7 +64,8 @@ impl Now {
             return Ok(at);
         }
         let here = |civil: jiff::civil::DateTime| -> Result<Zoned, jiff::Error> { civil.to_zoned(self.zone.clone()) };
-        if let Ok(time) = text.parse::<jiff::civil::Time>() {
+        // A day and a time would also read as a time alone.
+        if let (false, Ok(time)) = (text.contains('-'), text.parse::<jiff::civil::Time>()) {
             let today = self.at.to_zoned(self.zone.clone());
             let then = here(today.date().to_datetime(time)).map_err(|_| bad())?;
             if then.timestamp() >= self.at {

@@ -1,0 +1,15 @@
+//! The command line as a whole, against a stand-in that gives the answers of a server.
+//!
+//! The stand-in only shows how answers are handled; that a real server gives them is shown by the
+//! end-to-end tests.
+
+mod access;
+mod answers;
+mod desk;
+mod exec;
+mod golden;
+mod help;
+mod signed_in;
+mod stand_in;
+mod tables;
+mod views;

@@ -1,0 +1,71 @@
+//! Tables as they look at 80 and 160 columns, and without a terminal.
+
+use serde_json::json;
+
+use crate::desk::Desk;
+use crate::golden;
+use crate::stand_in::{Answer, StandIn};
+use crate::views;
+
+fn server() -> StandIn {
+    StandIn::new(|call, _| match call.line.split('?').next().unwrap() {
+        "GET /v1/live" => Answer::Json(views::page(vec![
+            json!({
+                "grant": "grt_01jd0000000000000000000001", "person": "maya", "resource": "web-1", "role": "deploy",
+                "kind": "ssh", "access": "direct", "since": "2026-11-21T12:00:00Z", "end": "2026-11-21T14:02:00Z",
+                "left_secs": 7080, "ends_by": "revocation list", "sessions_cut": false, "leases": 1,
+            }),
+            json!({
+                "grant": "grt_01jd0000000000000000000002", "person": "joe.longname", "resource": "orders-primary",
+                "role": "readonly", "kind": "postgres", "access": "direct", "since": "2026-11-20T12:00:00Z",
+                "end": "2026-11-21T12:06:00Z", "left_secs": 120, "ends_by": "login blocked, sessions cut, user dropped",
+                "sessions_cut": true, "leases": 1,
+            }),
+        ])),
+        "GET /v1/requests" => Answer::Json(views::page(vec![views::waiting("req_1"), views::denied("req_2")])),
+        "GET /v1/grants" => {
+            let mut closed = views::grant("grt_2", "closed");
+            closed["ending"] =
+                json!({ "cause": "revoked", "by": "ada", "reason": "done", "at": "2026-11-21T12:01:00Z" });
+            closed["closure"] =
+                json!({ "word": "gone", "cause": "revoked", "at": "2026-11-21T12:01:02Z", "leases": [] });
+            Answer::Json(views::page(vec![views::grant("grt_1", "active"), closed]))
+        }
+        "GET /v1/requests/req_1" => Answer::Json(views::waiting("req_1")),
+        "POST /v1/why" => Answer::Json(views::why()),
+        "GET /v1/debts" => Answer::Json(views::page(vec![])),
+        "GET /v1/log" => Answer::Json(views::page(vec![json!({
+            "seq": 7, "id": "rec_1", "at": "2026-11-21T12:01:00Z", "who": "ada", "event": "grant.revoked",
+            "outcome": "done", "person": "maya", "resource": "web-1", "grant": "grt_1", "detail": {},
+        })])),
+        line => panic!("{line}"),
+    })
+}
+
+#[test]
+fn tables_fit_where_they_are_shown() {
+    let server = server();
+    for (name, width) in [("80", Some(80)), ("160", Some(160)), ("piped", None)] {
+        let mut all = String::new();
+        for words in [
+            &["live"][..],
+            &["requests"],
+            &["requests", "req_1"],
+            &["grants"],
+            &["why", "readonly@db"],
+            &["debts"],
+            &["log"],
+        ] {
+            let mut desk = Desk::at(&server.url);
+            desk.set("NO_COLOR", "1");
+            (desk.width, desk.terminal) = (width, width.is_some());
+            let ran = desk.run(words);
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{words:?}");
+            for line in ran.out.lines() {
+                assert!(width.is_none_or(|w| line.chars().count() <= usize::from(w)), "{width:?}: {line}");
+            }
+            all.push_str(&format!("$ wane {}\n{}\n", words.join(" "), ran.out));
+        }
+        golden::check(&format!("tests/it/golden/tables-{name}.txt"), &all);
+    }
+}
