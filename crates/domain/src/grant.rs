@@ -130,6 +130,7 @@ impl Deref for Grant {
 
 /// What can happen to a grant.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, consumed at once, never stored")]
 pub enum GrantEvent {
     /// The holder begins to use it; policy was judged again.
     Activate(Permit),

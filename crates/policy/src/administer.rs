@@ -113,11 +113,11 @@ type Ready = (Scene, Vec<(String, RestrictedExpression)>);
 
 fn prepare(set: &PolicySet, query: &ActionQuery<'_>) -> Result<Ready, SheetError> {
     let mut context = common(query.proof, query.moment)?;
-    let mut cast = Cast::default();
+    let mut cast = Cast::new(&set.parts);
     let resource = match &query.on {
-        Object::System => cast.system()?,
+        Object::System => cast.system(),
         Object::Person(subject) => cast.person(subject)?,
-        Object::Thing(thing) => cast.thing(thing, &set.parts)?,
+        Object::Thing(thing) => cast.thing(thing)?,
         Object::Ask { what, role, requester, duration } => {
             let requester = cast.person(requester)?;
             let seconds = i64::try_from(duration.micros().div_ceil(1_000_000)).unwrap_or(i64::MAX);
@@ -127,7 +127,7 @@ fn prepare(set: &PolicySet, query: &ActionQuery<'_>) -> Result<Ready, SheetError
                 ("requester".to_owned(), RestrictedExpression::new_entity_uid(requester.uid)),
                 ("duration".to_owned(), RestrictedExpression::new_long(seconds)),
             ]);
-            cast.thing(what, &set.parts)?
+            cast.thing(what)?
         }
     };
     let principal = cast.person(&query.who)?;

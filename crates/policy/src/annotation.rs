@@ -3,6 +3,7 @@
 //! INVARIANT: an annotation that is not understood in full is an error when the set is loaded,
 //! never a term left out (held by `annotations_are_read_strictly`).
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use cedar_policy::{Effect, Policy};
@@ -30,6 +31,8 @@ const PATH: [&str; 11] = [
 ];
 const GUARD: [&str; 3] = ["id", "description", "reason"];
 const OTHER: [&str; 2] = ["id", "description"];
+
+type Given<'a> = BTreeMap<&'a str, &'a str>;
 
 /// What a policy is, by its effect and actions, with what its annotations say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +75,9 @@ pub(crate) fn read(policy: &Policy, access: Covers) -> Result<Notes, Vec<Fault>>
         (Effect::Permit, Covers::OtherOnly) => (&OTHER, "a permit of other actions than `access`"),
         (Effect::Forbid, _) => (&GUARD, "a forbid"),
     };
-    for (key, _) in policy.annotations() {
+    // Looked up here and not in Cedar, which parses the key anew each time.
+    let given: Given<'_> = policy.annotations().collect();
+    for key in given.keys().copied() {
         if !known.contains(&key) {
             faults.push(unknown(key, known, what));
         }
@@ -82,17 +87,17 @@ pub(crate) fn read(policy: &Policy, access: Covers) -> Result<Notes, Vec<Fault>>
             faults.push(f);
         }
     };
-    let id = match policy.annotation("id") {
+    let id = match given.get("id").copied() {
         Some(text) => {
             text.parse::<Name>().map_err(|e| fault(format!("@id: {e}"), "give each policy a short unique name"))
         }
         None => Err(fault("the policy has no @id", "give each policy a short unique name: `@id(\"deploy-staging\")`")),
     };
-    let description = line(policy, "description");
+    let description = line(&given, "description");
     let part = match (policy.effect(), access) {
-        (Effect::Permit, Covers::Access) => terms(policy, &mut take).map(|t| Part::Path(Box::new(t))),
+        (Effect::Permit, Covers::Access) => terms(&given, &mut take).map(|t| Part::Path(Box::new(t))),
         (Effect::Permit, Covers::OtherOnly) => Some(Part::Other),
-        (Effect::Forbid, _) => match line(policy, "reason") {
+        (Effect::Forbid, _) => match line(&given, "reason") {
             Ok(reason) => Some(Part::Guard { reason }),
             Err(f) => {
                 take(Err(f));
@@ -126,20 +131,21 @@ fn unknown(key: &str, known: &[&str], what: &str) -> Fault {
     fault(format!("`@{key}` is no annotation of {what}"), hint)
 }
 
-fn line(policy: &Policy, key: &str) -> Result<Option<String>, Fault> {
-    policy
-        .annotation(key)
+fn line(given: &Given<'_>, key: &str) -> Result<Option<String>, Fault> {
+    given
+        .get(key)
+        .copied()
         .map(|text| {
             text.parse::<Line>().map(String::from).map_err(|e| fault(format!("@{key}: {e}"), "write one short line"))
         })
         .transpose()
 }
 
-fn terms(policy: &Policy, take: &mut impl FnMut(Result<(), Fault>)) -> Option<Terms> {
+fn terms(given: &Given<'_>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<Terms> {
     fn keep<T>(result: Result<T, Fault>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<T> {
         result.map_err(|f| take(Err(f))).ok()
     }
-    let max_ttl = keep(span(policy, "max_ttl"), take).and_then(|found| {
+    let max_ttl = keep(span(given, "max_ttl"), take).and_then(|found| {
         if found.is_none() {
             take(Err(fault(
                 "a policy that permits `access` needs @max_ttl",
@@ -148,14 +154,14 @@ fn terms(policy: &Policy, take: &mut impl FnMut(Result<(), Fault>)) -> Option<Te
         }
         found
     });
-    let stages = keep(policy.annotation("approve").map_or(Ok(Vec::new()), stages), take);
-    let approval_window = keep(span(policy, "approval_window"), take).map(|w| w.unwrap_or(Span::from_hours(24)));
-    let activation_window = keep(span(policy, "activation_window"), take).map(|w| w.unwrap_or(Span::from_hours(1)));
-    let justification = keep(need(policy, "justification"), take);
-    let ticket = keep(need(policy, "ticket"), take);
-    let step_up = keep(span(policy, "step_up"), take);
-    let recording = keep(need(policy, "recording"), take);
-    let mode = keep(mode(policy), take);
+    let stages = keep(given.get("approve").copied().map_or(Ok(Vec::new()), stages), take);
+    let approval_window = keep(span(given, "approval_window"), take).map(|w| w.unwrap_or(Span::from_hours(24)));
+    let activation_window = keep(span(given, "activation_window"), take).map(|w| w.unwrap_or(Span::from_hours(1)));
+    let justification = keep(need(given, "justification"), take);
+    let ticket = keep(need(given, "ticket"), take);
+    let step_up = keep(span(given, "step_up"), take);
+    let recording = keep(need(given, "recording"), take);
+    let mode = keep(mode(given), take);
     let terms = Terms {
         max_ttl: max_ttl?,
         stages: stages?,
@@ -167,7 +173,7 @@ fn terms(policy: &Policy, take: &mut impl FnMut(Result<(), Fault>)) -> Option<Te
         recording: recording?,
         mode: mode?,
     };
-    if terms.stages.is_empty() && policy.annotation("approval_window").is_some() {
+    if terms.stages.is_empty() && given.get("approval_window").copied().is_some() {
         take(Err(fault("@approval_window without @approve", "leave it out, or say who approves")));
     }
     if terms.recording == Need::Required && terms.mode == Mode::Direct {
@@ -176,17 +182,18 @@ fn terms(policy: &Policy, take: &mut impl FnMut(Result<(), Fault>)) -> Option<Te
     Some(terms)
 }
 
-fn span(policy: &Policy, key: &str) -> Result<Option<Span>, Fault> {
-    policy
-        .annotation(key)
+fn span(given: &Given<'_>, key: &str) -> Result<Option<Span>, Fault> {
+    given
+        .get(key)
+        .copied()
         .map(|text| {
             Span::from_str(text).map_err(|e| fault(format!("@{key}: {e}"), format!("for instance `@{key}(\"1h\")`")))
         })
         .transpose()
 }
 
-fn need(policy: &Policy, key: &str) -> Result<Need, Fault> {
-    match policy.annotation(key) {
+fn need(given: &Given<'_>, key: &str) -> Result<Need, Fault> {
+    match given.get(key).copied() {
         None | Some("optional") => Ok(Need::Optional),
         Some("required") => Ok(Need::Required),
         Some(other) => Err(fault(
@@ -196,8 +203,8 @@ fn need(policy: &Policy, key: &str) -> Result<Need, Fault> {
     }
 }
 
-fn mode(policy: &Policy) -> Result<Mode, Fault> {
-    match policy.annotation("mode") {
+fn mode(given: &Given<'_>) -> Result<Mode, Fault> {
+    match given.get("mode").copied() {
         None | Some("any") => Ok(Mode::Any),
         Some("direct") => Ok(Mode::Direct),
         Some("brokered") => Ok(Mode::Brokered),

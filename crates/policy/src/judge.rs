@@ -24,9 +24,9 @@ use crate::sheet::{Scene, SheetError, access_context, digest, scene};
 pub fn judge(set: &PolicySet, query: &AccessQuery<'_>) -> Decision {
     let case = match Case::open(set, query) {
         Ok(case) => case,
-        Err(no) => return Decision::Deny(no),
+        Err(no) => return Decision::Deny(*no),
     };
-    case.decide().map_or_else(Decision::Deny, Decision::Permit)
+    case.decide().map_or_else(|no| Decision::Deny(*no), Decision::Permit)
 }
 
 /// A question with everything said about it before terms are known.
@@ -49,16 +49,7 @@ pub(crate) enum Heard<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub(crate) fn open(set: &'a PolicySet, query: &'a AccessQuery<'a>) -> Result<Self, Denial> {
-        Self::open_over(set, query, |scene| set.index.slice(Action::Access, &scene.keys))
-    }
-
-    /// The same over any list of candidates that holds the slice: tests compare slice and whole.
-    pub(crate) fn open_over(
-        set: &'a PolicySet,
-        query: &'a AccessQuery<'a>,
-        candidates: impl FnOnce(&Scene) -> Vec<usize>,
-    ) -> Result<Self, Denial> {
+    pub(crate) fn open(set: &'a PolicySet, query: &'a AccessQuery<'a>) -> Result<Self, Box<Denial>> {
         if query.who.person.standing == Standing::Disabled {
             return Err(deny(set, query, vec![Why::Disabled], Vec::new()));
         }
@@ -67,7 +58,7 @@ impl<'a> Case<'a> {
         }
         let (scene, request) =
             prepare(set, query, None).map_err(|e| deny(set, query, vec![sheet_why(e)], Vec::new()))?;
-        let candidates = candidates(&scene);
+        let candidates = set.index.slice(Action::Access, &scene.keys);
         let mut case = Self { set, query, scene, candidates, paths: Vec::new(), forbids: Vec::new() };
         let mut failures = Vec::new();
         for policy in case.policies() {
@@ -92,7 +83,7 @@ impl<'a> Case<'a> {
         self.candidates.iter().filter_map(|at| set.policies.get(*at)).collect()
     }
 
-    fn decide(&self) -> Result<Permit, Denial> {
+    fn decide(&self) -> Result<Permit, Box<Denial>> {
         if !self.forbids.is_empty() {
             return Err(self.forbidden(&self.forbids));
         }
@@ -170,11 +161,11 @@ impl<'a> Case<'a> {
         evidence::permit(terms.clone(), basis)
     }
 
-    pub(crate) fn deny(&self, reasons: Vec<Why>) -> Denial {
+    pub(crate) fn deny(&self, reasons: Vec<Why>) -> Box<Denial> {
         deny(self.set, self.query, reasons, Vec::new())
     }
 
-    pub(crate) fn forbidden(&self, by: &[&Compiled]) -> Denial {
+    pub(crate) fn forbidden(&self, by: &[&Compiled]) -> Box<Denial> {
         let reasons =
             by.iter().map(|p| Why::Forbidden { policy: p.id.clone(), reason: p.reason().map(str::to_owned) }).collect();
         deny(self.set, self.query, reasons, by.iter().map(|p| p.id.clone()).collect())
@@ -208,6 +199,11 @@ fn basis(set: &PolicySet, query: &AccessQuery<'_>, mut determining: Vec<String>)
     Basis { policy_set: set.digest, path: None, determining, facts: digest(query), at: query.facts.moment.now }
 }
 
-pub(crate) fn deny(set: &PolicySet, query: &AccessQuery<'_>, reasons: Vec<Why>, determining: Vec<String>) -> Denial {
-    Denial { basis: basis(set, query, determining), reasons }
+pub(crate) fn deny(
+    set: &PolicySet,
+    query: &AccessQuery<'_>,
+    reasons: Vec<Why>,
+    determining: Vec<String>,
+) -> Box<Denial> {
+    Box::new(Denial { basis: basis(set, query, determining), reasons })
 }

@@ -52,11 +52,11 @@ pub enum Rejudged {
 pub fn rejudge(set: &PolicySet, query: &AccessQuery<'_>, held: &HeldApprovals<'_>) -> Rejudged {
     match Case::open(set, query).and_then(|case| decide(&case, held)) {
         Ok(permit) => Rejudged::Keep { cap: permit.terms().max_ttl, permit },
-        Err(denial) => Rejudged::Lost(denial),
+        Err(denial) => Rejudged::Lost(*denial),
     }
 }
 
-fn decide(case: &Case<'_>, held: &HeldApprovals<'_>) -> Result<Permit, Denial> {
+fn decide(case: &Case<'_>, held: &HeldApprovals<'_>) -> Result<Permit, Box<Denial>> {
     if !case.forbids.is_empty() {
         return Err(case.forbidden(&case.forbids));
     }

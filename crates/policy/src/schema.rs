@@ -24,6 +24,33 @@ pub struct KindFragment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaParts {
     kinds: BTreeMap<Name, EntityTypeName>,
+    pub(crate) core: CoreTypes,
+}
+
+/// The core's own entity types, parsed once: Cedar parses a type's name anew whenever it is given as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CoreTypes {
+    pub(crate) person: EntityTypeName,
+    pub(crate) group: EntityTypeName,
+    pub(crate) label: EntityTypeName,
+    pub(crate) system: EntityTypeName,
+    pub(crate) action: EntityTypeName,
+}
+
+impl CoreTypes {
+    fn parse() -> Result<Self, SchemaError> {
+        let parse = |name: &str| {
+            EntityTypeName::from_str(name)
+                .map_err(|_| SchemaError::NotAType { kind: "core".to_owned(), entity: name.to_owned() })
+        };
+        Ok(Self {
+            person: parse("Person")?,
+            group: parse("Group")?,
+            label: parse("Label")?,
+            system: parse("System")?,
+            action: parse("Action")?,
+        })
+    }
 }
 
 /// Why the parts make no schema.
@@ -185,7 +212,7 @@ impl SchemaParts {
                 return Err(SchemaError::Twice(entity));
             }
         }
-        if kinds.is_empty() { Err(SchemaError::NoKinds) } else { Ok(Self { kinds }) }
+        if kinds.is_empty() { Err(SchemaError::NoKinds) } else { Ok(Self { kinds, core: CoreTypes::parse()? }) }
     }
 
     /// The entity type of a kind.

@@ -4,7 +4,7 @@
 //! policy or schema text (held by `hostile_text_stays_text`). Durations round up to whole seconds,
 //! so that a guardrail never sees less than was asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
 use serde::Serialize;
@@ -35,19 +35,19 @@ fn unspeakable(e: impl std::fmt::Display) -> SheetError {
 pub(crate) struct Scene {
     pub(crate) principal: EntityUid,
     pub(crate) resource: EntityUid,
+    action: EntityTypeName,
     pub(crate) entities: Entities,
     pub(crate) keys: Keys,
 }
 
 /// The entities of one question, gathered one by one.
-#[derive(Default)]
-pub(crate) struct Cast {
-    entities: BTreeMap<String, Entity>,
+pub(crate) struct Cast<'a> {
+    parts: &'a SchemaParts,
+    entities: HashMap<EntityUid, Entity>,
 }
 
-fn uid(kind: &str, id: &str) -> Result<EntityUid, SheetError> {
-    let name: EntityTypeName = kind.parse().map_err(unspeakable)?;
-    Ok(EntityUid::from_type_name_and_id(name, EntityId::new(id)))
+fn uid(of: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(of.clone(), EntityId::new(id))
 }
 
 fn text(value: &str) -> RestrictedExpression {
@@ -64,12 +64,16 @@ pub(crate) struct Placed {
     pub(crate) within: Vec<EntityUid>,
 }
 
-impl Cast {
+impl<'a> Cast<'a> {
+    pub(crate) fn new(parts: &'a SchemaParts) -> Self {
+        Self { parts, entities: HashMap::new() }
+    }
+
     pub(crate) fn person(&mut self, subject: &Subject<'_>) -> Result<Placed, SheetError> {
-        let me = uid("Person", subject.person.name.as_str())?;
+        let me = uid(&self.parts.core.person, subject.person.name.as_str());
         let mut groups = Vec::with_capacity(subject.groups.len());
         for name in &subject.groups {
-            groups.push(self.bare("Group", name.as_str())?);
+            groups.push(self.bare(&self.parts.core.group, name.as_str()));
         }
         let disabled = match subject.person.standing {
             Standing::Active => false,
@@ -81,20 +85,20 @@ impl Cast {
         ];
         let entity = Entity::new_with_tags(me.clone(), attrs, groups.iter().cloned(), tags(&subject.person.attributes))
             .map_err(unspeakable)?;
-        self.entities.insert(me.to_string(), entity);
+        self.entities.insert(me.clone(), entity);
         Ok(Placed { uid: me, within: groups })
     }
 
-    pub(crate) fn thing(&mut self, thing: &Thing<'_>, parts: &SchemaParts) -> Result<Placed, SheetError> {
+    pub(crate) fn thing(&mut self, thing: &Thing<'_>) -> Result<Placed, SheetError> {
         let resource = thing.resource;
-        let Some(entity_type) = parts.entity_of(&resource.kind) else {
+        let Some(entity_type) = self.parts.entity_of(&resource.kind) else {
             return Err(SheetError::UnknownKind(resource.kind.to_string()));
         };
-        let me = EntityUid::from_type_name_and_id(entity_type.clone(), EntityId::new(resource.name.as_str()));
+        let me = uid(entity_type, resource.name.as_str());
         let mut labels = Vec::with_capacity(resource.labels.len());
         for (key, value) in &resource.labels {
             // A name has no `=`, so key and value cannot be read in two ways.
-            labels.push(self.bare("Label", &format!("{key}={value}"))?);
+            labels.push(self.bare(&self.parts.core.label, &format!("{key}={value}")));
         }
         let mut attrs =
             vec![("name".to_owned(), text(resource.name.as_str())), ("kind".to_owned(), text(resource.kind.as_str()))];
@@ -104,39 +108,40 @@ impl Cast {
                 attrs.push(("ownerPerson".to_owned(), RestrictedExpression::new_entity_uid(owner.uid)));
             }
             Some(OwnedBy::Group(name)) => {
-                let group = self.bare("Group", name.as_str())?;
+                let group = self.bare(&self.parts.core.group, name.as_str());
                 attrs.push(("ownerGroup".to_owned(), RestrictedExpression::new_entity_uid(group)));
             }
             None => {}
         }
         let entity = Entity::new_with_tags(me.clone(), attrs, labels.iter().cloned(), tags(&resource.labels))
             .map_err(unspeakable)?;
-        self.entities.insert(me.to_string(), entity);
+        self.entities.insert(me.clone(), entity);
         Ok(Placed { uid: me, within: labels })
     }
 
-    pub(crate) fn system(&mut self) -> Result<Placed, SheetError> {
-        Ok(Placed { uid: self.bare("System", "wane")?, within: Vec::new() })
+    pub(crate) fn system(&mut self) -> Placed {
+        Placed { uid: self.bare(&self.parts.core.system, "wane"), within: Vec::new() }
     }
 
-    fn bare(&mut self, kind: &str, id: &str) -> Result<EntityUid, SheetError> {
-        let me = uid(kind, id)?;
-        self.entities.entry(me.to_string()).or_insert_with(|| Entity::with_uid(me.clone()));
-        Ok(me)
+    fn bare(&mut self, of: &EntityTypeName, id: &str) -> EntityUid {
+        let me = uid(of, id);
+        self.entities.entry(me.clone()).or_insert_with(|| Entity::with_uid(me.clone()));
+        me
     }
 
     pub(crate) fn scene(self, principal: Placed, resource: Placed) -> Result<Scene, SheetError> {
         let keys = Keys::new(&principal.uid, &principal.within, &resource.uid, &resource.within);
         // Every value was built with its type; the schema would say nothing new here.
         let entities = Entities::from_entities(self.entities.into_values(), None).map_err(unspeakable)?;
-        Ok(Scene { principal: principal.uid, resource: resource.uid, entities, keys })
+        let action = self.parts.core.action.clone();
+        Ok(Scene { principal: principal.uid, resource: resource.uid, action, entities, keys })
     }
 }
 
 /// Sets the scene for a question about access.
 pub(crate) fn scene(query: &AccessQuery<'_>, parts: &SchemaParts) -> Result<Scene, SheetError> {
-    let mut cast = Cast::default();
-    let resource = cast.thing(&query.what, parts)?;
+    let mut cast = Cast::new(parts);
+    let resource = cast.thing(&query.what)?;
     let principal = cast.person(&query.who)?;
     cast.scene(principal, resource)
 }
@@ -148,7 +153,7 @@ impl Scene {
         pairs: Vec<(String, RestrictedExpression)>,
     ) -> Result<Request, SheetError> {
         let context = Context::from_pairs(pairs).map_err(unspeakable)?;
-        let action = uid("Action", action.name())?;
+        let action = uid(&self.action, action.name());
         Request::new(self.principal.clone(), action, self.resource.clone(), context, None).map_err(unspeakable)
     }
 }
