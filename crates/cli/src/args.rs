@@ -16,7 +16,7 @@ use crate::extra::Group;
 
 /// Access for as long as a task takes, and proof that it is gone afterwards.
 #[derive(Debug, Parser)]
-#[command(name = "wane", version, disable_help_subcommand = false, propagate_version = false)]
+#[command(name = "wane", version)]
 pub(crate) struct Line {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -28,13 +28,13 @@ pub(crate) struct Line {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Global {
     /// Print the API's JSON instead of text; errors too, on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
     /// The server's address [env: WANE_SERVER; else the one signed in to]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "URL")]
     pub(crate) server: Option<String>,
     /// Trust only the certificate authorities in this PEM file [env: WANE_CA]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 }
 

@@ -22,7 +22,16 @@ pub fn reference(extra: &[Box<dyn ExtraCommand>]) -> String {
     }
     page.push_str(
         "\nCommands that run another program (`wane exec`, `wane ssh` and their like) come out as that program did.\n\n\
-         ## Environment\n\n| variable | meaning |\n|---|---|\n\
+         ## With every command\n\n| flag | meaning |\n|---|---|\n",
+    );
+    for arg in command(extra).get_arguments().filter(|arg| arg.is_global_set()) {
+        let value = arg.get_value_names().and_then(|names| names.first());
+        let value = value.filter(|_| arg.get_action().takes_values()).map_or(String::new(), |name| format!(" {name}"));
+        let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(page, "| `--{}{value}` | {about} |", arg.get_id());
+    }
+    page.push_str(
+        "\n## Environment\n\n| variable | meaning |\n|---|---|\n\
          | `WANE_SERVER` | the server's address, where `--server` is not given |\n\
          | `WANE_TOKEN` | the session's token, in place of the one kept by `wane login` |\n\
          | `WANE_CA` | the only certificate authorities to trust, where `--ca` is not given |\n\
@@ -40,11 +49,16 @@ pub fn reference(extra: &[Box<dyn ExtraCommand>]) -> String {
     page
 }
 
+/// What goes with every command is said once, at the top.
+fn without_everywhere(command: ClapCommand) -> ClapCommand {
+    command.mut_args(|arg| if arg.is_global_set() || arg.get_id() == "help" { arg.hide(true) } else { arg })
+}
+
 fn each(parent: &ClapCommand, words: &mut Vec<String>, page: &mut String) {
     for sub in parent.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
         words.push(sub.get_name().to_owned());
         let level = if words.len() == 1 { "###" } else { "####" };
-        let help = sub.clone().term_width(100).render_long_help().to_string();
+        let help = without_everywhere(sub.clone()).term_width(100).render_long_help().to_string();
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
         let _ = write!(page, "\n{level} wane {}\n\n```text\n{}\n```\n", words.join(" "), lines.join("\n").trim_end());
         each(sub, words, page);

@@ -98,11 +98,9 @@ pub(crate) fn command(extra: &[Box<dyn ExtraCommand>]) -> ClapCommand {
         root = graft(root, command.words(), command.about());
     }
     let listing = listing(&root, extra);
-    root.help_template(format!(
-        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{listing}Options:\n{{options}}{{after-help}}"
-    ))
-    .after_help("`wane COMMAND --help` says more about a command, `wane help exit-codes` about exit codes.")
-    .max_term_width(100)
+    root.help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{listing}{{all-args}}{{after-help}}"))
+        .after_help("`wane COMMAND --help` says more about a command, `wane help exit-codes` about exit codes.")
+        .max_term_width(100)
 }
 
 /// Puts an extra command where its words say.
@@ -146,15 +144,21 @@ fn listing(root: &ClapCommand, extra: &[Box<dyn ExtraCommand>]) -> String {
         }
         let _ = writeln!(text, "{}:", group.title());
         for name in names {
-            let about = root
-                .find_subcommand(name)
-                .and_then(ClapCommand::get_about)
-                .map_or_else(|| "Explain a command".to_owned(), ToString::to_string);
+            let about = root.find_subcommand(name).map_or_else(|| "Explain a command".to_owned(), about);
             let _ = writeln!(text, "  {name:<12}{about}");
         }
         text.push('\n');
     }
     text
+}
+
+/// What a command is for; of one that only holds others, which these are.
+fn about(command: &ClapCommand) -> String {
+    let of = || {
+        let names = command.get_subcommands().map(|sub| format!("`{} {}`", command.get_name(), sub.get_name()));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    command.get_about().map_or_else(of, ToString::to_string)
 }
 
 fn completion(shell: Shell, command: &mut ClapCommand) -> String {

@@ -1,6 +1,6 @@
 //! Tables and field lists that people like to read, as wide as the terminal and no wider.
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, presets};
 
 use crate::escape;
 
@@ -58,6 +58,13 @@ pub(crate) struct Layout {
     pub(crate) colour: bool,
 }
 
+/// Added to a turn: the column may wrap, down to [`NARROWEST`], before another has to go.
+pub(crate) const WRAPS: u8 = 0x80;
+/// No column that wraps is made narrower for another's sake.
+const NARROWEST: u16 = 16;
+/// Between columns; after the last it is cut off.
+const GAP: u16 = 2;
+
 /// A table. Each column has a title and a turn: where it does not fit, the highest turn goes first;
 /// turn 0 stays always.
 #[derive(Debug)]
@@ -84,18 +91,34 @@ impl Sheet {
             .filter(|&i| self.rows.iter().any(|row| row.get(i).is_some_and(|c| !c.text.is_empty())))
             .collect();
         loop {
-            let table = self.table(&shown, layout);
-            let wide: usize = table.column_max_content_widths().iter().map(|w| usize::from(*w) + 2).sum();
-            let fits = layout.width.is_none_or(|width| wide <= usize::from(width) + 2);
-            let turn = |i: &usize| self.columns.get(*i).map_or(0, |c| c.1);
-            let last = shown.iter().map(turn).max().unwrap_or(0);
+            let mut table = self.table(&shown, layout);
+            let widths = table.column_max_content_widths();
+            let least = shown.iter().zip(&widths).map(|(i, w)| if self.wraps(*i) { NARROWEST.min(*w) } else { *w });
+            let wide: u16 = least.map(|w| w.saturating_add(GAP)).fold(0, u16::saturating_add);
+            let fits = layout.width.is_none_or(|width| wide <= width.saturating_add(GAP));
+            let last = shown.iter().map(|i| self.turn(*i)).max().unwrap_or(0);
+            if fits && layout.width.is_some() {
+                for (i, column) in shown.iter().zip(table.column_iter_mut()) {
+                    if !self.wraps(*i) {
+                        column.set_constraint(ColumnConstraint::ContentWidth);
+                    }
+                }
+            }
             if fits || last == 0 {
                 return finish(&table.to_string());
             }
-            if let Some(gone) = shown.iter().rposition(|i| turn(i) == last) {
+            if let Some(gone) = shown.iter().rposition(|i| self.turn(*i) == last) {
                 shown.remove(gone);
             }
         }
+    }
+
+    fn turn(&self, column: usize) -> u8 {
+        self.columns.get(column).map_or(0, |c| c.1 & !WRAPS)
+    }
+
+    fn wraps(&self, column: usize) -> bool {
+        self.columns.get(column).is_some_and(|c| c.1 & WRAPS != 0)
     }
 
     fn table(&self, shown: &[usize], layout: Layout) -> Table {
@@ -157,7 +180,9 @@ fn bare(layout: Layout) -> Table {
         table.enforce_styling();
     }
     match layout.width {
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(20)),
+        Some(width) => {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(20).saturating_add(GAP))
+        }
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
     table
@@ -166,7 +191,7 @@ fn bare(layout: Layout) -> Table {
 /// Two spaces between columns, none before the first.
 fn tighten(table: &mut Table) {
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, GAP));
     }
 }
 

@@ -44,7 +44,7 @@ impl Now {
 
     /// To the second, for logs.
     pub(crate) fn stamp(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
     }
 
     /// Reads a moment: `2026-11-21T14:00Z`, `2026-11-21 14:00` and `14:00` here, `+30m` from now.

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Done;
 use crate::access::Session;
 use crate::exit::{CODES, Exit, Stop, table_of_codes};
-use crate::table::{Sheet, Text, Tone};
+use crate::table::{Sheet, Text, Tone, WRAPS};
 
 /// Programs that people connect with.
 const PROGRAMS: [&str; 2] = ["ssh", "psql"];
@@ -57,7 +57,7 @@ pub(super) async fn doctor(s: &Session) -> Done {
     checks.extend(PROGRAMS.map(|program| present(s, program)));
     let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
     s.out.put(&json!({ "ok": !failed, "checks": checks }), |layout| {
-        let mut sheet = Sheet::new(&[("", 0), ("CHECK", 0), ("FOUND", 0), ("WHAT TO DO", 0)]);
+        let mut sheet = Sheet::new(&[("", 0), ("CHECK", 0), ("FOUND", WRAPS), ("WHAT TO DO", WRAPS)]);
         for check in &checks {
             let (word, tone) = match check.verdict {
                 Verdict::Ok => ("ok", Tone::Good),

@@ -9,6 +9,8 @@ use wane_api::grant::{CredentialView, Extend};
 use wane_api::query::Listing;
 use wane_api::request::{AskItem, ItemState, NewRequest, RequestView, Withdraw};
 
+use wane_client::Client;
+
 use super::{Done, more};
 use crate::access::{Outcome, Patience, Session, Take, pages};
 use crate::args::using as args;
@@ -58,23 +60,25 @@ pub(super) async fn request(args: args::Request, s: &Session) -> Done {
         ticket: args.ticket,
     };
     let asked = s.out.busy("access is asked for", client.ask(&input)).await?;
-    let id = asked.id.clone();
-    if !matches!(patience, Patience::None) && asked.items.iter().any(|i| i.state == ItemState::Waiting) {
-        s.say(&format!("asked: {id}"));
-        s.settle(&client, asked, patience).await?;
-        let now = client.request(&id).await?;
-        return came_out(&client, now, s).await;
-    }
-    came_out(&client, asked, s).await
+    came_out(&client, asked, patience, s).await
 }
 
-/// Shows a request and comes out as it stands.
-async fn came_out(client: &wane_client::Client, request: RequestView, s: &Session) -> Done {
+/// Waits as long as patience lasts, shows the request and comes out as it stands.
+async fn came_out(client: &Client, asked: RequestView, patience: Patience, s: &Session) -> Done {
+    let waits = asked.items.iter().any(|i| i.state == ItemState::Waiting);
+    let (request, outcome) = if waits && !matches!(patience, Patience::None) {
+        s.say(&format!("asked: {}", asked.id));
+        let id = asked.id.clone();
+        let outcome = s.settle(client, asked, patience).await?;
+        (client.request(&id).await?, outcome)
+    } else {
+        (asked.clone(), s.settle(client, asked, Patience::None).await?)
+    };
     s.out.put(&request, |layout| show::request::one(&request, &s.present(), layout));
-    match s.settle(client, request, Patience::None).await? {
+    match outcome {
         Outcome::Granted(_) => Ok(Exit::Done),
         Outcome::Waits(_) => Ok(Exit::Waiting),
-        Outcome::Refused(request) => Err(s.refusal(client, &request).await),
+        Outcome::Refused(refused) => Err(s.refusal(client, &refused).await),
     }
 }
 
@@ -121,7 +125,7 @@ pub(super) async fn extend(args: args::Extend, s: &Session) -> Done {
     let client = s.client()?;
     let input = Extend { duration: args.duration, reason: args.reason };
     let asked = s.out.busy("more time is asked for", client.extend(&args.grant, &input)).await?;
-    came_out(&client, asked, s).await
+    came_out(&client, asked, Patience::None, s).await
 }
 
 pub(super) async fn done(args: args::Done, s: &Session) -> Done {

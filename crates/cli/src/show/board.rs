@@ -4,16 +4,16 @@ use wane_api::board::{DebtView, LiveView};
 use wane_api::lock::{LockView, Revoked};
 
 use crate::escape;
-use crate::table::{Layout, Sheet, Text, Tone};
+use crate::table::{Layout, Sheet, Text, Tone, WRAPS};
 use crate::when::{Now, span};
 
 pub(crate) fn live(live: &[LiveView], now: &Now, layout: Layout) -> String {
     let mut sheet = Sheet::new(&[
         ("PERSON", 0),
         ("WHAT", 0),
-        ("SINCE", 2),
+        ("SINCE", 1),
         ("END", 0),
-        ("ENDED BY", 1),
+        ("ENDED BY", WRAPS),
         ("SESSIONS", 3),
         ("ACCESS", 5),
         ("GRANT", 4),
@@ -46,7 +46,7 @@ pub(crate) fn debts(debts: &[DebtView], now: &Now, layout: Layout) -> String {
         ("OWED FOR", 0),
         ("TRIED", 1),
         ("NEXT", 2),
-        ("LAST", 0),
+        ("LAST", WRAPS),
         ("OWNER", 3),
         ("GRANT", 4),
     ]);
@@ -71,7 +71,7 @@ pub(crate) fn debts(debts: &[DebtView], now: &Now, layout: Layout) -> String {
 }
 
 pub(crate) fn locks(locks: &[LockView], now: &Now, layout: Layout) -> String {
-    let mut sheet = Sheet::new(&[("LOCK", 0), ("COVERS", 0), ("REASON", 0), ("BY", 1), ("SINCE", 2)]);
+    let mut sheet = Sheet::new(&[("LOCK", 0), ("COVERS", 0), ("REASON", WRAPS), ("BY", 1), ("SINCE", 2)]);
     for l in locks {
         let mut covers = Vec::new();
         covers.extend(l.person.iter().map(|p| format!("person {p}")));

@@ -5,11 +5,11 @@ use wane_api::resource::{Inventory, Probe, ResourceView};
 use wane_api::role::RoleView;
 
 use super::{pairs, residual};
-use crate::table::{Fields, Layout, Sheet, Text, Tone};
+use crate::table::{Fields, Layout, Sheet, Text, Tone, WRAPS};
 use crate::when::Now;
 
 pub(crate) fn resources(resources: &[ResourceView], layout: Layout) -> String {
-    let mut sheet = Sheet::new(&[("RESOURCE", 0), ("KIND", 0), ("LABELS", 1), ("OWNER", 2)]);
+    let mut sheet = Sheet::new(&[("RESOURCE", 0), ("KIND", 0), ("LABELS", WRAPS | 1), ("OWNER", 2)]);
     for r in resources {
         sheet.row([
             (&r.name).into(),
@@ -52,7 +52,7 @@ fn settings(value: &Value) -> Vec<String> {
 }
 
 pub(crate) fn roles(roles: &[RoleView], layout: Layout) -> String {
-    let mut sheet = Sheet::new(&[("ROLE", 0), ("DESCRIPTION", 0)]);
+    let mut sheet = Sheet::new(&[("ROLE", 0), ("DESCRIPTION", WRAPS)]);
     for r in roles {
         sheet.row([format!("{}/{}", r.kind, r.name).into(), (&r.description).into()]);
     }
@@ -71,7 +71,7 @@ pub(crate) fn role(r: &RoleView, now: &Now, layout: Layout) -> String {
 }
 
 pub(crate) fn probe(probe: &Probe, layout: Layout) -> String {
-    let mut sheet = Sheet::new(&[("ROLE", 0), ("", 0), ("PROBLEM", 0)]);
+    let mut sheet = Sheet::new(&[("ROLE", 0), ("", 0), ("PROBLEM", WRAPS)]);
     for r in &probe.roles {
         let (word, tone) = match &r.problem {
             None => ("ok", Tone::Good),
@@ -83,7 +83,7 @@ pub(crate) fn probe(probe: &Probe, layout: Layout) -> String {
 }
 
 pub(crate) fn inventory(found: &Inventory, layout: Layout) -> String {
-    let mut sheet = Sheet::new(&[("WHAT", 0), ("NAME", 0), ("OBJECT", 1), ("DETAIL", 0)]);
+    let mut sheet = Sheet::new(&[("WHAT", 0), ("NAME", 0), ("OBJECT", 1), ("DETAIL", WRAPS)]);
     let orphan = |name: &str| found.orphans.iter().any(|o| o.name == name);
     for a in found.marked.iter().filter(|a| !orphan(&a.name)) {
         sheet.row([

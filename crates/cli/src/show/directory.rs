@@ -3,7 +3,7 @@
 use wane_api::directory::{GroupView, PersonView, Standing};
 
 use super::{or_dash, pairs};
-use crate::table::{Fields, Layout, Sheet, Text, Tone};
+use crate::table::{Fields, Layout, Sheet, Text, Tone, WRAPS};
 use crate::when::Now;
 
 fn standing(standing: Standing) -> Text {
@@ -14,8 +14,14 @@ fn standing(standing: Standing) -> Text {
 }
 
 pub(crate) fn people(people: &[PersonView], layout: Layout) -> String {
-    let mut sheet =
-        Sheet::new(&[("PERSON", 0), ("NAME", 1), ("STANDING", 0), ("GROUPS", 2), ("MANAGER", 3), ("ATTRIBUTES", 4)]);
+    let mut sheet = Sheet::new(&[
+        ("PERSON", 0),
+        ("NAME", 1),
+        ("STANDING", 0),
+        ("GROUPS", WRAPS | 2),
+        ("MANAGER", 3),
+        ("ATTRIBUTES", WRAPS | 4),
+    ]);
     for p in people {
         sheet.row([
             (&p.name).into(),
@@ -43,7 +49,7 @@ pub(crate) fn person(p: &PersonView, now: &Now, layout: Layout) -> String {
 }
 
 pub(crate) fn groups(groups: &[GroupView], layout: Layout) -> String {
-    let mut sheet = Sheet::new(&[("GROUP", 0), ("DESCRIPTION", 1), ("MEMBERS", 0)]);
+    let mut sheet = Sheet::new(&[("GROUP", 0), ("DESCRIPTION", WRAPS | 1), ("MEMBERS", WRAPS)]);
     for g in groups {
         sheet.row([(&g.name).into(), (&g.description).into(), g.members.join(", ").into()]);
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use wane_api::grant::{ClosureView, CredentialView, GrantState, GrantView, LeaseState};
 
 use super::residual;
-use crate::table::{Fields, Layout, Sheet, Text, Tone};
+use crate::table::{Fields, Layout, Sheet, Text, Tone, WRAPS};
 use crate::when::Now;
 
 fn state(grant: &GrantView) -> Text {
@@ -20,25 +20,28 @@ pub(crate) fn list(grants: &[GrantView], now: &Now, layout: Layout) -> String {
     let mut sheet = Sheet::new(&[
         ("GRANT", 0),
         ("PERSON", 0),
-        ("WHAT", 0),
+        ("WHAT", WRAPS),
         ("STATE", 0),
         ("END", 0),
+        ("AT", 1),
         ("ENDED BY", 1),
         ("CLOSED AS", 2),
         ("TICKET", 3),
     ]);
     for g in grants {
-        let end = match (g.state, g.end) {
-            (GrantState::Scheduled, _) => format!("use {}", now.both(g.activate_by)),
-            (_, Some(end)) => now.both(end),
-            (_, None) => String::new(),
+        let ended = g.ending.as_ref().map(|e| e.at);
+        let (away, at) = match (g.state, ended.or(g.end)) {
+            (GrantState::Scheduled, _) => ("not used yet".to_owned(), format!("use by {}", now.exact(g.activate_by))),
+            (_, Some(end)) => (now.away(end), now.exact(end)),
+            (_, None) => (String::new(), String::new()),
         };
         sheet.row([
             (&g.id).into(),
             (&g.holder).into(),
             format!("{}@{}", g.role, g.resource).into(),
             state(g),
-            end.into(),
+            away.into(),
+            at.into(),
             g.ending.as_ref().map_or("", |e| &e.cause).into(),
             g.closure.as_ref().map_or("", |c| &c.word).into(),
             g.ticket.as_deref().unwrap_or_default().into(),

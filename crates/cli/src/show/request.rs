@@ -3,7 +3,7 @@
 use wane_api::request::{ItemState, ItemView, ParentView, RequestView};
 
 use crate::access::next_stage;
-use crate::table::{Fields, Layout, Sheet, Text, Tone};
+use crate::table::{Fields, Layout, Sheet, Text, Tone, WRAPS};
 use crate::when::Now;
 
 pub(super) fn state(state: ItemState) -> Text {
@@ -19,12 +19,12 @@ pub(crate) fn list(requests: &[RequestView], now: &Now, layout: Layout) -> Strin
     let mut sheet = Sheet::new(&[
         ("REQUEST", 0),
         ("PERSON", 0),
-        ("WHAT", 0),
+        ("WHAT", WRAPS),
         ("STATE", 0),
-        ("FOR", 1),
+        ("FOR", 2),
         ("ASKED", 2),
-        ("WAITS FOR", 1),
-        ("REASON", 3),
+        ("WAITS FOR", WRAPS | 1),
+        ("REASON", WRAPS | 3),
         ("TICKET", 4),
     ]);
     for r in requests {

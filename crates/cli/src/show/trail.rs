@@ -5,7 +5,7 @@ use wane_api::trail::RecordView;
 
 use super::grant::closure;
 use crate::escape;
-use crate::table::{Fields, Layout, Sheet, Text, Tone};
+use crate::table::{Fields, Layout, Sheet, Text, Tone, WRAPS};
 use crate::when::Now;
 
 fn event(r: &RecordView) -> Text {
@@ -24,7 +24,7 @@ fn about(r: &RecordView) -> String {
 }
 
 pub(crate) fn records(records: &[RecordView], now: &Now, layout: Layout) -> String {
-    let mut sheet = Sheet::new(&[("TIME", 0), ("WHO", 0), ("EVENT", 0), ("OUTCOME", 1), ("ABOUT", 0), ("SEQ", 2)]);
+    let mut sheet = Sheet::new(&[("TIME", 0), ("WHO", 0), ("EVENT", 0), ("OUTCOME", 1), ("ABOUT", WRAPS), ("SEQ", 2)]);
     for r in records {
         sheet.row([
             now.stamp(r.at).into(),
@@ -52,7 +52,7 @@ pub(crate) fn story(s: &StoryView, now: &Now, layout: Layout) -> String {
         .maybe("ticket", s.request.ticket.as_ref())
         .maybe("path", s.decision.path.as_ref())
         .put("policy set", &s.decision.policy_digest);
-    let mut lines = Sheet::new(&[("TIME", 0), ("WHAT HAPPENED", 0), ("WHO", 1)]);
+    let mut lines = Sheet::new(&[("TIME", 0), ("WHAT HAPPENED", WRAPS), ("WHO", 1)]);
     for line in &s.lines {
         lines.row([now.stamp(line.at).into(), (&line.text).into(), (&line.who).into()]);
     }

@@ -3,11 +3,17 @@
 use wane_api::why::{AskableView, WhyView};
 
 use super::{outcome, residual};
-use crate::table::{Fields, Layout, Sheet};
+use crate::table::{Fields, Layout, Sheet, WRAPS};
 
 pub(crate) fn askable(askable: &[AskableView], layout: Layout) -> String {
-    let mut sheet =
-        Sheet::new(&[("WHAT", 0), ("OUTCOME", 0), ("ASKS", 1), ("AT MOST", 2), ("DESCRIPTION", 3), ("KIND", 4)]);
+    let mut sheet = Sheet::new(&[
+        ("WHAT", 0),
+        ("OUTCOME", 0),
+        ("ASKS", WRAPS | 1),
+        ("AT MOST", 2),
+        ("DESCRIPTION", WRAPS | 3),
+        ("KIND", 4),
+    ]);
     for a in askable {
         sheet.row([
             format!("{}@{}", a.role, a.resource).into(),

@@ -2,6 +2,12 @@
 //!
 //! The stand-in only shows how answers are handled; that a real server gives them is shown by the
 //! end-to-end tests.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests: what goes wrong shall stop them"
+)]
 
 mod access;
 mod answers;

@@ -7,6 +7,11 @@ use crate::golden;
 use crate::stand_in::{Answer, StandIn};
 use crate::views;
 
+/// As long as a real one.
+fn id(kind: &str, n: u8) -> String {
+    format!("{kind}_01jd000000000000000000000{n}")
+}
+
 fn server() -> StandIn {
     StandIn::new(|call, _| match call.line.split('?').next().unwrap() {
         "GET /v1/live" => Answer::Json(views::page(vec![
@@ -22,14 +27,16 @@ fn server() -> StandIn {
                 "sessions_cut": true, "leases": 1,
             }),
         ])),
-        "GET /v1/requests" => Answer::Json(views::page(vec![views::waiting("req_1"), views::denied("req_2")])),
+        "GET /v1/requests" => {
+            Answer::Json(views::page(vec![views::waiting(&id("req", 1)), views::denied(&id("req", 2))]))
+        }
         "GET /v1/grants" => {
-            let mut closed = views::grant("grt_2", "closed");
+            let mut closed = views::grant(&id("grt", 2), "closed");
             closed["ending"] =
                 json!({ "cause": "revoked", "by": "ada", "reason": "done", "at": "2026-11-21T12:01:00Z" });
             closed["closure"] =
                 json!({ "word": "gone", "cause": "revoked", "at": "2026-11-21T12:01:02Z", "leases": [] });
-            Answer::Json(views::page(vec![views::grant("grt_1", "active"), closed]))
+            Answer::Json(views::page(vec![views::grant(&id("grt", 1), "active"), closed]))
         }
         "GET /v1/requests/req_1" => Answer::Json(views::waiting("req_1")),
         "POST /v1/why" => Answer::Json(views::why()),
