@@ -6,8 +6,8 @@ use clap::Args;
 use futures::future::BoxFuture;
 use serde_json::json;
 use wane_cli::{Exit, ExtraCommand, Group, Session, Stop};
-use wane_config::error::ConfigErrors;
-use wane_config::settings::{Loaded, Settings};
+use wane_config::ConfigErrors;
+use wane_config::{Loaded, Settings};
 
 /// Where settings come from.
 #[derive(Args, Clone, Debug)]

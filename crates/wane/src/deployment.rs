@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use wane_app::{App, AppError, Limits, Parts};
 use wane_audit::{Actor, Outcome, Record, Subjects};
-use wane_config::settings::{EndsSeal, IssuingSeal, Settings};
+use wane_config::{EndsSeal, IssuingSeal, Settings};
 use wane_connector::Signer;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::OrgId;
@@ -49,7 +49,7 @@ pub(crate) enum OpenError {
     #[error(transparent)]
     Password(#[from] PasswordError),
     #[error(transparent)]
-    Passphrase(#[from] wane_config::secret::SecretError),
+    Passphrase(#[from] wane_config::SecretError),
     #[error("the store lacks `{0}`; it is not whole, restore it from a backup")]
     Lacks(String),
     #[error(transparent)]

@@ -69,7 +69,7 @@ impl ExtraCommand for Init {
 }
 
 impl Init {
-    async fn make(&self, settings: &wane_config::settings::Settings, admin: &Name) -> Result<(String, wane_domain::time::Time), OpenError> {
+    async fn make(&self, settings: &wane_config::Settings, admin: &Name) -> Result<(String, wane_domain::time::Time), OpenError> {
         let (opening, writer) = open(settings, &self.ambient, Expect::New).await?;
         let work = async {
             let deployment = opening.finish(settings, &self.ambient).await?;

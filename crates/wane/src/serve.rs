@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use wane_config::settings::Settings;
+use wane_config::Settings;
 use wane_runtime::CancellationToken;
 
 /// A peer that does not finish its handshake in this time is dropped.

@@ -8,7 +8,7 @@ use clap::Parser;
 use futures::future::BoxFuture;
 use serde_json::json;
 use wane_cli::{Exit, ExtraCommand, Group, Session, Stop};
-use wane_config::settings::{LogFormat, Settings};
+use wane_config::{LogFormat, Settings};
 use wane_domain::ambient::Ambient;
 use wane_reconcile::Engine;
 use wane_runtime::{Backoff, Cause, Supervisor};
