@@ -29,7 +29,8 @@ pub(crate) fn ensure() -> Result<()> {
     test_runner()
 }
 
-fn system_packages() -> Result<()> {
+/// Makes sure of the real servers and clients alone.
+pub(crate) fn system_packages() -> Result<()> {
     let missing: Vec<&str> = NEEDS.iter().filter(|need| !(need.is_met)()).map(|need| need.package).collect();
     if missing.is_empty() {
         return Ok(());
@@ -37,7 +38,7 @@ fn system_packages() -> Result<()> {
     let install = [&["install", "-y", "--no-install-recommends"], &missing[..]].concat();
     if !is_root() || command::find("apt-get").is_none() {
         bail!(
-            "the tests need these system packages: {}\n  on Debian or Ubuntu: sudo apt-get {}",
+            "these system packages are needed: {}\n  on Debian or Ubuntu: sudo apt-get {}",
             missing.join(" "),
             install.join(" ")
         );

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
 mod command;
+mod demo;
 mod deps;
 mod lint;
 mod test;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask CHORE
 
+  demo   the main job on real servers, in front of you; with --keep they stay up to play with
   test   install what the tests need, build everything, run every test
   lint   formatting, clippy, and the project's own rules
   ci     lint, then test
@@ -22,6 +24,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["demo"] => demo::run(demo::After::Stop),
+        ["demo", "--keep"] => demo::run(demo::After::Keep),
         ["test"] => test::run(),
         ["lint"] => lint::run(),
         ["ci"] => lint::run().and_then(|()| test::run()),

@@ -49,6 +49,12 @@ impl PersonSession {
         &self.name
     }
 
+    /// The server they were given.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.url
+    }
+
     #[must_use]
     pub fn home(&self) -> &Path {
         &self.home
