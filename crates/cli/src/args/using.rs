@@ -71,8 +71,8 @@ pub(crate) struct Credential {
 ///
 /// Asks for access if none is live, and waits for approval. The command finds the facts of the
 /// connection in its environment: `WANE_GRANT`, `WANE_RESOURCE`, `WANE_ROLE`, `WANE_END`, and each
-/// public fact as `WANE_…`; where host, port and user are given also PGHOST, PGPORT, PGUSER,
-/// PGDATABASE, PGSSLMODE, PGSSLROOTCERT and PGPASSFILE. A secret is never in its environment or
+/// public fact as `WANE_…`; where a place, a port and a user are given also PGHOST, PGPORT, PGUSER,
+/// PGDATABASE, PGSSLMODE (always verify-full), PGSSLROOTCERT and PGPASSFILE. A secret is never in its environment or
 /// arguments: `WANE_SECRET_FILE` names a file only you can read, gone afterwards. When the access
 /// ends, the command gets SIGTERM, and SIGKILL five seconds later.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 mod facts;
 mod private;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -55,9 +55,9 @@ async fn run(command: &[OsString], held: &Held, s: &Session) -> Done {
     };
     let child = Command::new(program)
         .args(rest)
+        .env_clear()
+        .envs(s.vars.iter().filter(|(name, _)| passes(name)))
         .envs(environment)
-        // The session's token is nothing for the command.
-        .env_remove("WANE_TOKEN")
         .stdin(Stdio::inherit())
         .stdout(Stdio::inherit())
         .stderr(Stdio::inherit())
@@ -66,6 +66,12 @@ async fn run(command: &[OsString], held: &Held, s: &Session) -> Done {
     let done = supervise(child, &held, s).await;
     drop(dir);
     done
+}
+
+/// Whether a variable of ours is one for the command. The session's token is not, nor whatever libpq
+/// would take from outside: another host, a weaker mode, options.
+fn passes(name: &OsStr) -> bool {
+    name != "WANE_TOKEN" && !name.as_encoded_bytes().starts_with(b"PG")
 }
 
 /// Waits for the command, and ends it when the access ends.

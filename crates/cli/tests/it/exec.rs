@@ -31,7 +31,9 @@ fn left_over(desk: &Desk) -> usize {
 #[test]
 fn a_command_gets_the_facts_and_comes_out_as_itself() {
     let server = StandIn::new(|call, _| usual(call));
-    let desk = Desk::at(&server.url);
+    let mut desk = Desk::at(&server.url);
+    desk.set("PGHOSTADDR", "192.0.2.1");
+    desk.set("KEPT", "yes");
     let seen = desk.home.path().join("seen");
     let script =
         format!("env > {0}; cat \"$PGPASSFILE\" >> {0}; stat -c %a \"$PGPASSFILE\" >> {0}; exit 9", seen.display());
@@ -46,10 +48,12 @@ fn a_command_gets_the_facts_and_comes_out_as_itself() {
         "PGDATABASE=main",
         "WANE_GRANT=grt_1",
         "WANE_ROLE=readonly",
+        "PGSSLMODE=verify-full",
+        "KEPT=yes",
     ] {
         assert!(env.lines().any(|l| l == line), "{line}\n{env}");
     }
-    assert!(!env.contains("canary") && !env.contains("wst_ours"), "{env}");
+    assert!(!env.contains("canary") && !env.contains("wst_ours") && !env.contains("192.0.2.1"), "{env}");
     assert!(rest.ends_with("\n600\n"), "{rest}");
     assert_eq!(left_over(&desk), 0);
     assert!(server.lines().contains(&"POST /v1/grants/grt_1/return".to_owned()));

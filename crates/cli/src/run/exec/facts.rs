@@ -4,7 +4,6 @@
 //! `WANE_` and the fixed libpq names (held by `facts_reach_the_command_and_secrets_do_not`).
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 use wane_api::grant::CredentialView;
@@ -42,39 +41,43 @@ pub(super) fn environment(held: &Held, made: &CredentialView, dir: &PrivateDir) 
     Ok(all)
 }
 
-/// What every client of libpq understands, where host, port and user are known.
+/// What every client of libpq understands, where a place, a port and a user are known.
+///
+/// A server is always verified: where no authority is named, libpq looks for one and fails without.
 fn libpq(
     public: &Map<String, Value>,
     made: &CredentialView,
     dir: &PrivateDir,
     all: &mut Environment,
 ) -> Result<(), Stop> {
-    let fact = |names: &[&str]| names.iter().find_map(|name| public.get(*name).and_then(plain));
-    let (Some(host), Some(port), Some(user)) = (fact(&["host"]), fact(&["port"]), fact(&["user", "username"])) else {
-        return Ok(());
-    };
-    for (name, value) in [
-        ("PGHOST", Some(host.clone())),
-        ("PGPORT", Some(port.clone())),
-        ("PGUSER", Some(user.clone())),
-        ("PGDATABASE", fact(&["database", "dbname"])),
-        ("PGSSLMODE", fact(&["sslmode"])),
-    ] {
-        if let Some(value) = value {
-            all.push((name.to_owned(), value.into()));
+    let fact = |name: &str| public.get(name).and_then(plain);
+    let (Some(port), Some(user)) = (fact("port"), fact("user")) else { return Ok(()) };
+    let (place, place_in_passfile) = match (fact("socket"), fact("host")) {
+        // A folder is written differently by different versions; the file is ours alone anyway.
+        (Some(folder), _) => (folder, "*".to_owned()),
+        (None, Some(host)) => {
+            all.push(("PGSSLMODE".to_owned(), "verify-full".into()));
+            all.push(("PGGSSENCMODE".to_owned(), "disable".into()));
+            (host.clone(), host)
         }
+        (None, None) => return Ok(()),
+    };
+    all.push(("PGHOST".to_owned(), place.into()));
+    all.push(("PGPORT".to_owned(), port.clone().into()));
+    all.push(("PGUSER".to_owned(), user.clone().into()));
+    if let Some(database) = fact("database") {
+        all.push(("PGDATABASE".to_owned(), database.into()));
     }
-    if let Some(pem) = fact(&["ca_pem", "sslrootcert_pem", "sslrootcert", "ca"]) {
-        let path = if pem.contains("-----BEGIN CERTIFICATE-----") {
-            dir.file("root.crt", pem.as_bytes())?
-        } else {
-            PathBuf::from(pem)
-        };
-        all.push(("PGSSLROOTCERT".to_owned(), path.into()));
+    let nested = || public.get("tls").and_then(|tls| tls.get("ca_pem")).and_then(plain);
+    if let Some(pem) = nested().or_else(|| fact("ca_pem")) {
+        all.push(("PGSSLROOTCERT".to_owned(), dir.file("root.crt", pem.as_bytes())?.into()));
     }
-    if let Some(secret) = &made.secret {
-        let fields = [host.as_str(), port.as_str(), "*", user.as_str(), secret.expose()].map(passfile_field);
-        let path = dir.file("pgpass", format!("{}\n", fields.join(":")).as_bytes())?;
+    if let Some(secret) = &made.secret
+        && !secret.expose().contains('\n')
+    {
+        let place = if place_in_passfile == "*" { place_in_passfile } else { passfile_field(&place_in_passfile) };
+        let fields = [passfile_field(&port), "*".to_owned(), passfile_field(&user), passfile_field(secret.expose())];
+        let path = dir.file("pgpass", format!("{place}:{}\n", fields.join(":")).as_bytes())?;
         all.push(("PGPASSFILE".to_owned(), path.into()));
     }
     Ok(())
@@ -138,8 +141,8 @@ mod tests {
     #[test]
     fn facts_reach_the_command_and_secrets_do_not() {
         let public = json!({
-            "host": "db.example.org", "port": 5432, "user": "wane_x", "database": "main", "sslmode": "verify-full",
-            "ca_pem": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n",
+            "host": "db.example.org", "port": 5432, "user": "wane_x", "database": "main", "sslmode": "disable",
+            "tls": { "ca_pem": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n" },
             "LD_PRELOAD": "/evil.so", "bad key": "x", "PATH=": "x", "token": "theirs", "server": "theirs",
             "nested": {"a": 1}, "grant": "lie",
         });
@@ -169,6 +172,15 @@ mod tests {
         }
         assert!(!all.contains_key("WANE_TOKEN") && !all.contains_key("WANE_SERVER"));
         drop(dir);
+        assert!(!std::path::Path::new(&all["PGPASSFILE"]).exists());
+    }
+
+    #[test]
+    fn a_socket_is_a_place_too() {
+        let (all, ..) = of(json!({ "socket": "/run/pg:1", "port": 5432, "user": "wane_x" }), Some("canary"));
+        assert_eq!(all["PGHOST"], "/run/pg:1");
+        assert!(!all.contains_key("PGSSLMODE") && !all.contains_key("PGSSLROOTCERT"));
+        // `dir` is gone here, and the files with it.
         assert!(!std::path::Path::new(&all["PGPASSFILE"]).exists());
     }
 
