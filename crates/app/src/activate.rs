@@ -5,6 +5,7 @@ use wane_domain::catalogue::{Resource, Role};
 use wane_domain::decision::{Permit, Why};
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
 use wane_domain::id::GrantId;
+use wane_domain::request::Ask;
 use wane_domain::time::Time;
 use wane_domain::world::World;
 use wane_policy::schema::Action;
@@ -24,13 +25,13 @@ impl App {
     pub async fn activate(&self, caller: &Caller, id: GrantId) -> Result<Grant, AppError> {
         let grant = decide!(async {
             let world = self.world().await?;
-            let now = self.now();
+            let now = self.steady_now().await?;
             let seen = self.held_grant(caller, &world, id).await?;
             if !matches!(seen.value.state, GrantState::Scheduled) {
                 seen.value.usable_until(now)?;
                 return Ok(seen.value);
             }
-            let permit = self.permit_to_use(caller, &world, &seen.value, now)?;
+            let permit = self.permit_to_use(caller, &world, &seen.value, now).await?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             let (active, fact) = seen.value.clone().apply(GrantEvent::Activate(permit), now)?;
             change.fact(about_grant(&active), fact);
@@ -43,7 +44,7 @@ impl App {
     }
 
     /// Judges a grant's use now: person, lock, role as it was approved, policy, age of the last proof.
-    pub(crate) fn permit_to_use(
+    pub(crate) async fn permit_to_use(
         &self,
         caller: &Caller,
         world: &World,
@@ -62,11 +63,18 @@ impl App {
             let missing = format!("role `{}` was redefined after this was approved; ask again", role.name);
             return Err(refused(vec![Why::TermsNotMet { missing }]));
         }
-        let facts = AskFacts::of_grant(grant, now).proven(caller.proof_age(now), &caller.proof);
+        let facts =
+            AskFacts::of_grant(grant, &self.ask_of(grant).await?, now).proven(caller.proof_age(now), &caller.proof);
         match self.rejudge(world, grant.holder, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Keeps(permit) => Ok(permit),
             Rejudged::Lost(missing) => Err(refused(vec![Why::TermsNotMet { missing }])),
         }
+    }
+
+    /// What a grant came from.
+    pub(crate) async fn ask_of(&self, grant: &Grant) -> Result<Ask, AppError> {
+        let request = self.store.request(grant.request).await?;
+        Ok(request.ok_or_else(|| AppError::missing("request", grant.request))?.value.ask.clone())
     }
 
     /// A grant that the caller holds.

@@ -9,13 +9,14 @@ use wane_domain::request::{AccessRequest, Approval, Ask, AskItem, ItemEvent, Ite
 use wane_domain::text::Reason;
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
+use wane_policy::query::Proof;
 use wane_policy::schema::Action;
 use wane_store::{Put, Versioned, Write};
 
 use crate::caller::Caller;
 use crate::change::{Change, about_request};
 use crate::error::AppError;
-use crate::judge::{AskFacts, Rejudged};
+use crate::judge::{AskFacts, FRESH, Rejudged};
 use crate::{App, decide};
 
 /// Less than was asked.
@@ -56,7 +57,14 @@ impl App {
         item: Option<usize>,
         less: &Narrower,
     ) -> Result<AccessRequest, AppError> {
-        decide!(self.try_approve(caller, id, item, less))
+        let request = decide!(self.try_approve(caller, id, item, less))?;
+        // An extension that is complete now: targets that enforce an end of their own hear of the new one.
+        if let Some(Parent::Extends { grant, .. }) = request.ask.parent
+            && request.items.iter().any(|i| matches!(i.state, ItemState::Approved { .. }))
+        {
+            self.extend_targets(grant).await;
+        }
+        Ok(request)
     }
 
     async fn try_approve(
@@ -67,7 +75,7 @@ impl App {
         less: &Narrower,
     ) -> Result<AccessRequest, AppError> {
         let world = self.world().await?;
-        let now = self.now();
+        let now = self.steady_now().await?;
         let seen = self.request_for(caller, &world, id).await?;
         let items = self.approvable(caller, &world, &seen.value, item)?;
         let mut change = self.change_at(Actor::Person(caller.person), &world, now);
@@ -115,29 +123,51 @@ impl App {
         if !matches!(item.state, ItemState::Approved { grant: None, .. }) {
             return Ok(request);
         }
-        let (resource, role) = self.item_of(world, &request, index)?;
-        let facts = AskFacts::frozen(&request.ask, now);
-        let verdict = match world.lock_on(request.ask.beneficiary, resource.id, role.id, None) {
+        let approvals = item.approvals.clone();
+        let deny = |change: &mut Change<'_>, request: AccessRequest, reason: String| {
+            let (request, fact) = request.apply(index, ItemEvent::Deny { by: None, reason }, now)?;
+            change.fact(about_request(&request, Some(index)), fact);
+            Ok(request)
+        };
+        let Ok((resource, role)) = self.item_of(world, &request, index) else {
+            return deny(change, request, "the resource or role is gone".to_owned());
+        };
+        let Ask { requester, beneficiary, duration, parent, .. } = request.ask;
+        let mut facts = AskFacts::frozen(&request.ask, now);
+        let mut covers = duration;
+        let extends = match parent {
+            Some(Parent::Extends { grant, .. }) => Some(grant),
+            Some(Parent::Narrows { .. }) | None => None,
+        };
+        if let Some(grant) = extends {
+            match self.whole(grant, duration).await? {
+                // Policy sees the whole access that the extension makes, and the domain keeps it under the cap.
+                Some(whole) => (facts.duration, covers) = (whole, Span::ZERO),
+                None => return deny(change, request, "the grant it extends has ended".to_owned()),
+            }
+        }
+        let lock = [beneficiary, requester].into_iter().find_map(|p| world.lock_on(p, resource.id, role.id, extends));
+        let verdict = match lock {
             Some(lock) => Err(format!("it is locked (`{}`)", lock.id)),
+            None if !world.is_active(requester) => Err("who asked is disabled".to_owned()),
             None if request.ask.items.get(index).map(|i| i.role_digest) != Some(role.digest()?) => {
                 Err(format!("role `{}` was redefined after it was asked for", role.name))
             }
-            None => match self.rejudge(world, request.ask.beneficiary, &resource, &role, &facts, &item.approvals)? {
-                Rejudged::Keeps(permit) if permit.terms().max_ttl >= request.ask.duration => Ok(permit),
+            None => match self.rejudge(world, beneficiary, &resource, &role, &facts, &approvals)? {
+                Rejudged::Keeps(permit) if permit.terms().max_ttl >= covers => Ok(permit),
                 Rejudged::Keeps(permit) => Err(format!("policy now allows at most {}", permit.terms().max_ttl)),
                 Rejudged::Lost(why) => Err(why),
             },
         };
-        match (verdict, request.ask.parent) {
-            (Ok(permit), Some(Parent::Extends { grant, .. })) => {
-                self.extend_in(change, request, index, grant, permit, now).await
-            }
-            (Ok(permit), Some(Parent::Narrows { .. }) | None) => self.mint(change, request, index, permit, None, now),
-            (Err(reason), _) => {
-                let (request, fact) = request.apply(index, ItemEvent::Deny { by: None, reason }, now)?;
-                change.fact(about_request(&request, Some(index)), fact);
-                Ok(request)
-            }
+        let done = match (verdict, extends) {
+            (Ok(permit), Some(grant)) => self.extend_in(change, request.clone(), index, grant, permit, now).await,
+            (Ok(permit), None) => self.mint(change, request.clone(), index, permit, None, now),
+            (Err(reason), _) => return deny(change, request, reason),
+        };
+        match done {
+            // Its window has passed, or the grant has ended meanwhile: an answer, and no obstacle to the other items.
+            Err(AppError::Illegal(why)) => deny(change, request, why.to_string()),
+            done => done,
         }
     }
 
@@ -153,6 +183,9 @@ impl App {
         now: Time,
     ) -> Result<AccessRequest, AppError> {
         let wide = &seen.value;
+        if matches!(wide.ask.parent, Some(Parent::Extends { .. })) {
+            return Err(AppError::invalid("narrower", "an extension is approved as asked, or denied"));
+        }
         let mut asked = Vec::new();
         let mut openings = Vec::new();
         for index in items {
@@ -344,7 +377,7 @@ impl App {
         };
         let mut may = BTreeSet::new();
         for person in people.iter().copied() {
-            if self.may_approve(world, person, request.ask.requester, resource, role, request.ask.duration)? {
+            if self.may_approve(world, (person, FRESH), request.ask.requester, resource, role, request.ask.duration)? {
                 may.insert(person);
             }
         }
@@ -377,7 +410,14 @@ impl App {
         }
         let mut mine = Vec::new();
         for index in waiting {
-            if self.who_could(world, request, index)?.people.contains(&caller.person) {
+            if !self.who_could(world, request, index)?.people.contains(&caller.person) {
+                continue;
+            }
+            // Who could is a list of people; whether this one may now, with the proof at hand, is asked again.
+            let (resource, role) = self.item_of(world, request, index)?;
+            let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
+            let Ask { requester, duration, .. } = request.ask;
+            if self.may_approve(world, (caller.person, proof), requester, &resource, &role, duration)? {
                 mine.push(index);
             }
         }

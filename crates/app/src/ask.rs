@@ -5,7 +5,7 @@ use wane_domain::catalogue::{Resource, Role};
 use wane_domain::decision::{Decision, Permit, Why};
 use wane_domain::directory::Person;
 use wane_domain::grant::{Grant, GrantEvent};
-use wane_domain::id::{GrantId, RequestId};
+use wane_domain::id::{GrantId, PersonId, RequestId};
 use wane_domain::request::{AccessRequest, Ask, AskItem, MOST_ITEMS, Opening, Start};
 use wane_domain::terms::Terms;
 use wane_domain::text::{Reason, Ticket};
@@ -61,15 +61,19 @@ impl App {
 
     async fn try_request(&self, caller: &Caller, input: &AskInput) -> Result<AccessRequest, AppError> {
         let world = self.world().await?;
-        let now = self.now();
+        let now = self.steady_now().await?;
+        if !world.is_active(caller.person) {
+            return Err(AppError::SignedOut);
+        }
         let beneficiary = match &input.for_person {
             Some(name) if *name != caller.name.as_str() => {
-                let person = world.person(name).ok_or_else(|| AppError::missing("person", name))?;
-                // Managers ask for those they manage; others who enter people may too.
-                if person.manager != Some(caller.person) {
+                let person = world.person(name);
+                // Managers ask for those they manage; others who enter people may too. To everybody else
+                // a name that nobody has looks like any other.
+                if person.is_none_or(|p| p.manager != Some(caller.person)) {
                     self.allow(caller, &world, wane_policy::schema::Action::ManageDirectory)?;
                 }
-                person
+                person.ok_or_else(|| AppError::missing("person", name))?
             }
             Some(_) | None => world.people.get(&caller.person).ok_or(AppError::SignedOut)?,
         };
@@ -78,7 +82,7 @@ impl App {
         let facts = AskFacts::of(input, caller.proof_age(now), &caller.proof, now);
         let mut answers = Vec::with_capacity(pairs.len());
         for (resource, role) in &pairs {
-            answers.push(self.answer(&world, beneficiary, resource, role, &facts).await?);
+            answers.push(self.answer(&world, (caller.person, beneficiary), resource, role, &facts).await?);
         }
         let ask = self.freeze(caller, beneficiary, &pairs, input)?;
         let (openings, permits): (Vec<_>, Vec<_>) = answers.into_iter().map(split).unzip();
@@ -104,12 +108,14 @@ impl App {
     async fn answer(
         &self,
         world: &World,
-        person: &Person,
+        (requester, person): (PersonId, &Person),
         resource: &Resource,
         role: &Role,
         facts: &AskFacts,
     ) -> Result<Answer, AppError> {
-        if let Some(lock) = world.lock_on(person.id, resource.id, role.id, None) {
+        // Whoever is locked asks for nobody else either.
+        let lock = [person.id, requester].into_iter().find_map(|who| world.lock_on(who, resource.id, role.id, None));
+        if let Some(lock) = lock {
             return Ok(Answer::Denied(vec![Why::Locked { lock: lock.id.to_string() }]));
         }
         if !world.is_active(person.id) {
@@ -225,7 +231,7 @@ impl App {
         self.ambient.bytes::<16>().iter().map(|b| format!("{b:02x}")).collect()
     }
 
-    async fn check_open_requests(&self, caller: &Caller) -> Result<(), AppError> {
+    pub(crate) async fn check_open_requests(&self, caller: &Caller) -> Result<(), AppError> {
         let filter = RequestFilter { person: Some(caller.person), waiting: Some(true) };
         let most = self.limits.open_requests;
         let limit = u32::try_from(most).unwrap_or(u32::MAX).clamp(1, 1000);

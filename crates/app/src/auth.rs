@@ -15,6 +15,7 @@ use wane_policy::schema::Action;
 use wane_store::{Login, Put, Token, TokenKind, TokenOwner, Versioned, Write};
 
 use crate::caller::Caller;
+use crate::doors::closed_until;
 use crate::error::AppError;
 use crate::{App, decide};
 
@@ -24,10 +25,6 @@ const CODE_LIFE: Span = Span::from_hours(24);
 const JOIN_LIFE: Span = Span::from_mins(10);
 /// How long a joined host's token lasts; it is renewed by joining again.
 const HOST_LIFE: Span = Span::from_hours(24 * 400);
-/// Failures before the door closes for a while.
-const FREE_FAILURES: u32 = 5;
-/// The longest it closes for.
-const LONGEST_CLOSED: Span = Span::from_mins(15);
 /// A session's last use is written down at most this often.
 const USE_GRAIN: Span = Span::from_mins(1);
 
@@ -128,7 +125,8 @@ impl App {
         let TokenOwner::Person(id) = token.value.owner else { return Err(AppError::SignedOut) };
         let hash = {
             let _turn = self.checks.try_acquire().map_err(|_| AppError::Crowded)?;
-            self.hasher.hash(&password, &self.ambient).map_err(|e| AppError::invalid("password", e))?
+            tokio::task::block_in_place(|| self.hasher.hash(&password, &self.ambient))
+                .map_err(|e| AppError::invalid("password", e))?
         };
         let secret = self.ambient.bytes::<20>();
         let sealed =
@@ -154,9 +152,10 @@ impl App {
                 Some(seen) => Put::over(seen, login),
                 None => Put::new(login),
             }));
-            for session in self.store.tokens_of(id).await? {
-                if session.value.kind == TokenKind::Session {
-                    change.write(Write::RemoveToken(session.value.id));
+            // Former sessions end, and so do other codes: whoever else holds one must not undo this.
+            for former in self.store.tokens_of(id).await? {
+                if former.value.id != token.value.id {
+                    change.write(Write::RemoveToken(former.value.id));
                 }
             }
             change.commit().await?;
@@ -175,6 +174,15 @@ impl App {
     /// When anything is wrong; never says what.
     pub async fn sign_in(&self, name: &str, password: Secret, code: Option<&str>) -> Result<SignedIn, AppError> {
         let person = self.prove_identity(name, &password, code).await?;
+        decide!(self.begin_session(person))
+    }
+
+    /// A session of somebody who has proved who they are, begun only while they may act.
+    async fn begin_session(&self, person: PersonId) -> Result<SignedIn, AppError> {
+        let world = self.world().await?;
+        if !world.is_active(person) {
+            return Err(AppError::BadSignIn);
+        }
         let now = self.now();
         let id: TokenId = self.ambient.id();
         let bearer = Bearer::mint(BearerKind::Session, id, &self.ambient);
@@ -190,7 +198,7 @@ impl App {
             used: now,
             spent: None,
         };
-        let mut change = self.change(Actor::Person(person), now);
+        let mut change = self.change_at(Actor::Person(person), &world, now);
         change.note("session.begun", Outcome::Done, about_person(person), json!({ "token": id, "expires": expires }));
         change.write(Write::Token(Put::new(token)));
         change.commit().await?;
@@ -246,8 +254,9 @@ impl App {
             change.note("session.used", Outcome::Done, about_person(id), json!({ "token": token.value.id }));
             change.write(Write::Token(Put::over(&token, Token { used: now, ..token.value.clone() })));
             match change.commit().await {
-                // Another call of the same session wrote it first.
-                Ok(_) | Err(AppError::Contended) => {}
+                Ok(_) => {}
+                // Another call of the same session wrote it first, or ended it.
+                Err(AppError::Contended) => drop(self.token(BearerKind::Session, text).await?),
                 Err(error) => return Err(error),
             }
         }
@@ -294,7 +303,11 @@ impl App {
             None => None,
         };
         let (Some(id), Some(seen)) = (person, known) else {
+            let closed = self.strangers.closed(&shown(name), self.now());
             tokio::task::block_in_place(|| self.hasher.verify_absent(password));
+            if let Some(until) = closed {
+                return Err(AppError::Closed { until });
+            }
             self.note_failure(None, name).await?;
             return Err(AppError::BadSignIn);
         };
@@ -321,7 +334,7 @@ impl App {
                 }
             }
             (true | false, _) => {
-                self.note_failure(Some(seen), name).await?;
+                self.note_failure(Some(id), name).await?;
                 Err(AppError::BadSignIn)
             }
         }
@@ -343,29 +356,38 @@ impl App {
         Ok(step.filter(|step| login.totp_step.is_none_or(|last| *step > last)))
     }
 
-    async fn note_failure(&self, seen: Option<Versioned<Login>>, name: &str) -> Result<(), AppError> {
-        let now = self.now();
-        let shown: String = name.chars().take(64).collect();
-        let (actor, about) = match &seen {
-            Some(seen) => (Actor::Person(seen.value.person), about_person(seen.value.person)),
-            None => (Actor::Unknown, Subjects::default()),
-        };
-        let mut change = self.change(actor, now);
-        change.note("login.failed", Outcome::Denied, about, json!({ "name": shown }));
-        if let Some(seen) = &seen {
-            let failures = seen.value.failures.saturating_add(1);
-            let closed_until = (failures >= FREE_FAILURES).then(|| {
-                let secs = 1u64.checked_shl(failures.saturating_sub(FREE_FAILURES).min(20)).unwrap_or(u64::MAX);
-                now.plus(Span::from_secs(secs.saturating_mul(5)).min(LONGEST_CLOSED))
-            });
-            change.write(Write::Login(Put::over(seen, Login { failures, closed_until, ..seen.value.clone() })));
-        }
-        match change.commit().await {
-            // Another failure at the same instant was counted.
-            Ok(_) | Err(AppError::Contended) => Ok(()),
-            Err(error) => Err(error),
-        }
+    /// Counts a failure. Of failures at the same instant each is counted: a limit that could be passed
+    /// by asking faster would be none.
+    async fn note_failure(&self, person: Option<PersonId>, name: &str) -> Result<(), AppError> {
+        decide!(async {
+            let now = self.now();
+            let seen = match person {
+                Some(id) => self.store.login(id).await?,
+                None => None,
+            };
+            let (actor, about) = match person {
+                Some(id) => (Actor::Person(id), about_person(id)),
+                None => (Actor::Unknown, Subjects::default()),
+            };
+            let mut change = self.change(actor, now);
+            change.note("login.failed", Outcome::Denied, about, json!({ "name": shown(name) }));
+            if let Some(seen) = &seen {
+                let failures = seen.value.failures.saturating_add(1);
+                let login = Login { failures, closed_until: closed_until(failures, now), ..seen.value.clone() };
+                change.write(Write::Login(Put::over(seen, login)));
+            }
+            change.commit().await?;
+            if person.is_none() {
+                self.strangers.failed(&shown(name), now);
+            }
+            Ok(())
+        })
     }
+}
+
+/// As much of a name from outside as is kept.
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 fn totp(secret: &[u8], name: &str) -> Result<Totp, AppError> {

@@ -113,7 +113,9 @@ impl App {
             Vec::new()
         };
         decide!(async {
+            // Asked again: reaching the target took its time.
             let world = self.world().await?;
+            self.allow(caller, &world, Action::ManageCatalogue)?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             let problems: Vec<Value> = probes.iter().filter_map(problem).collect();
             change.note(
@@ -202,7 +204,9 @@ impl App {
         let handle = self.new_target(kind, resource.clone(), Some(credential));
         handle.kind.probe(&handle.target(self.now()), &[]).await?;
         decide!(async {
-            let mut change = self.change(Actor::Person(caller.person), self.now());
+            let world = self.world().await?;
+            self.allow(caller, &world, Action::ManageCatalogue)?;
+            let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             change.note("resource.credential_set", Outcome::Done, about(resource.id), json!({}));
             change.write(Write::Sealed(Sealed { key: connector_key(resource.id), sealed: sealed.clone() }));
             change.commit().await.map(|_| ())
@@ -254,6 +258,7 @@ impl App {
         self.check_role(&world, &role).await?;
         decide!(async {
             let world = self.world().await?;
+            self.allow(caller, &world, Action::ManageCatalogue)?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             change.note("role.entered", Outcome::Done, Subjects::default(), json!({ "role": role }));
             change.write(Write::Role(Put::new(role.clone())));

@@ -83,7 +83,9 @@ impl Change<'_> {
             Some(epoch) => commit.at(epoch),
             None => commit,
         };
-        Ok(self.app.store.commit(commit).await?)
+        let done = self.app.store.commit(commit).await?;
+        self.app.high_water.saw(self.at);
+        Ok(done)
     }
 }
 

@@ -22,6 +22,7 @@ use wane_store::{Issuance, Put, Seen, Versioned, Write};
 use crate::caller::Caller;
 use crate::change::{about_grant, about_lease};
 use crate::error::AppError;
+use crate::making::UnderWay;
 use crate::targets::TargetHandle;
 use crate::{App, decide};
 
@@ -67,9 +68,9 @@ impl App {
         input: &Value,
     ) -> Result<HandedOut, AppError> {
         let world = self.world().await?;
-        let now = self.now();
+        let now = self.steady_now().await?;
         let seen = self.held_grant(caller, &world, id).await?;
-        let permit = self.permit_to_use(caller, &world, &seen.value, now)?;
+        let permit = self.permit_to_use(caller, &world, &seen.value, now).await?;
         let (_, role) = self.grant_parts(&world, &seen.value)?;
         let mut change = self.change_at(Actor::Person(caller.person), &world, now);
         let (lease, put) = match self.live_lease(id, LeaseKind::Credential).await? {
@@ -124,7 +125,7 @@ impl App {
     }
 
     async fn make(&self, caller: &Caller, id: GrantId, handle: &TargetHandle) -> Result<HandedOut, AppError> {
-        let (intent, grant, permit) = decide!(self.intend(caller, id, handle))?;
+        let (intent, grant, permit, _under_way) = decide!(self.intend(caller, id, handle))?;
         let world = self.world().await?;
         let (_, role) = self.grant_parts(&world, &grant)?;
         let now = self.now();
@@ -141,19 +142,8 @@ impl App {
             });
         match made {
             Ok(created) => {
-                let event = match intent.value.state {
-                    LeaseState::Live { .. } => LeaseEvent::Reissued { notes: created.notes },
-                    LeaseState::Intended | LeaseState::Revoking { .. } | LeaseState::Gone { .. } => {
-                        LeaseEvent::Made { object: created.object, notes: created.notes }
-                    }
-                };
-                let now = self.now();
-                let mut change = self.change(Actor::Person(caller.person), now);
-                let (lease, fact) = intent.value.clone().apply(event, now)?;
-                change.fact(about_lease(&lease, Some(&grant)), fact);
-                change.write(Write::Lease(Put::over(&intent, lease.clone())));
-                // A lease that was ended meanwhile conflicts here; its secret goes nowhere and its end is under way.
-                change.commit().await?;
+                let (object, notes) = (created.object, created.notes);
+                let (lease, grant, now) = decide!(self.record_made(caller, &intent, (object.as_ref(), &notes)))?;
                 self.nudge();
                 handed(&lease, &grant, created.handed, now)
             }
@@ -167,19 +157,61 @@ impl App {
         }
     }
 
+    /// Writes down that the target made it. An end that came meanwhile wins: then nothing is handed out.
+    async fn record_made(
+        &self,
+        caller: &Caller,
+        intent: &Versioned<Lease>,
+        (object, notes): (Option<&String>, &Value),
+    ) -> Result<(Lease, Grant, Time), AppError> {
+        let now = self.now();
+        let id = intent.value.id;
+        let seen = self.store.lease(id).await?.ok_or_else(|| AppError::missing("lease", id))?;
+        let grant = self.store.grant(seen.value.grant).await?.ok_or_else(|| AppError::missing("grant", id))?;
+        if let Err(over) = grant.value.usable_until(now) {
+            if matches!(seen.value.state, LeaseState::Intended) {
+                let late = ConnectError::Refused { target: seen.value.artifact.clone(), why: over.to_string() };
+                self.give_up(&seen, &grant.value, &late).await?;
+            }
+            return Err(over.into());
+        }
+        let event = match (&intent.value.state, &seen.value.state) {
+            // Somebody else replaced the secret of this account at the same time: which one holds, nobody knows.
+            (LeaseState::Live { .. }, _) if seen.generation != intent.generation => {
+                return Err(AppError::Taken("somebody else used this grant at the same time; try again".to_owned()));
+            }
+            (LeaseState::Live { .. }, _) => LeaseEvent::Reissued { notes: notes.clone() },
+            (LeaseState::Intended | LeaseState::Revoking { .. } | LeaseState::Gone { .. }, _) => {
+                LeaseEvent::Made { object: object.cloned(), notes: notes.clone() }
+            }
+        };
+        let mut change = self.change(Actor::Person(caller.person), now);
+        let (lease, fact) = seen.value.clone().apply(event, now)?;
+        change.fact(about_lease(&lease, Some(&grant.value)), fact);
+        change.write(Write::Lease(Put::over(&seen, lease.clone())));
+        change.commit().await?;
+        Ok((lease, grant.value, now))
+    }
+
     /// Writes down what is about to be made; an account that exists already is used again.
     async fn intend(
         &self,
         caller: &Caller,
         id: GrantId,
         handle: &TargetHandle,
-    ) -> Result<(Versioned<Lease>, Grant, Permit), AppError> {
+    ) -> Result<(Versioned<Lease>, Grant, Permit, UnderWay<'_>), AppError> {
         let world: &World = &*self.world().await?;
-        let now = self.now();
+        let now = self.steady_now().await?;
         let seen = self.held_grant(caller, world, id).await?;
-        let permit = self.permit_to_use(caller, world, &seen.value, now)?;
+        let permit = self.permit_to_use(caller, world, &seen.value, now).await?;
         if let Some(lease) = self.live_lease(id, LeaseKind::Account).await? {
-            return Ok((lease, seen.value, permit));
+            let under_way = self.making.begin(lease.value.id);
+            // Read once more, now that an end would wait for us: what ends already is not used again.
+            match self.store.lease(lease.value.id).await? {
+                Some(again) if again.generation == lease.generation => {}
+                Some(_) | None => return Err(AppError::Contended),
+            }
+            return Ok((lease, seen.value, permit, under_way));
         }
         let open = self.open_leases(id).await?;
         if open.len() >= self.limits.leases_per_grant {
@@ -191,8 +223,9 @@ impl App {
         change.fact(about_lease(&lease, Some(&seen.value)), fact);
         change.write(Write::Lease(Put::new(lease.clone())));
         change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
+        let under_way = self.making.begin(lease.id);
         change.commit().await?;
-        Ok((Versioned { value: lease, generation: 1 }, seen.value, permit))
+        Ok((Versioned { value: lease, generation: 1 }, seen.value, permit, under_way))
     }
 
     async fn give_up(&self, intent: &Versioned<Lease>, grant: &Grant, error: &ConnectError) -> Result<(), AppError> {

@@ -94,6 +94,12 @@ pub enum AppError {
         /// The bound.
         most: usize,
     },
+    /// The clock is behind what was recorded before.
+    #[error("the server's clock is behind what it has recorded (it has seen {seen}); nothing begins until it is right")]
+    ClockBehind {
+        /// The latest moment that was recorded.
+        seen: wane_domain::time::Time,
+    },
     /// The target could not be worked with.
     #[error(transparent)]
     Target(#[from] ConnectError),
@@ -120,7 +126,7 @@ impl AppError {
             Self::Missing { .. } => Class::Missing,
             Self::Invalid { .. } | Self::Policy { .. } => Class::Invalid,
             Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut => Class::Conflict,
-            Self::Closed { .. } | Self::Crowded | Self::TooMany { .. } => Class::Busy,
+            Self::Closed { .. } | Self::Crowded | Self::TooMany { .. } | Self::ClockBehind { .. } => Class::Busy,
             Self::Target(ConnectError::Input(_)) => Class::Invalid,
             Self::Target(_) | Self::Sign(_) | Self::Store(_) | Self::Seal(_) | Self::Fault(_) => Class::Fault,
         }
@@ -144,6 +150,7 @@ impl AppError {
             Self::Contended => "contended",
             Self::HandedOut => "handed-out",
             Self::TooMany { .. } => "too-many",
+            Self::ClockBehind { .. } => "clock-behind",
             Self::Target(ConnectError::Input(_)) => "input",
             Self::Target(ConnectError::Unreachable { .. }) => "target-unreachable",
             Self::Target(ConnectError::Trust { .. }) => "target-not-trusted",

@@ -1,8 +1,10 @@
 //! More time for a live grant, in place: a child request, judged again, that moves one end.
 
+use std::time::Duration;
+
 use wane_audit::{Actor, Outcome};
 use wane_domain::decision::{Decision, Permit};
-use wane_domain::grant::GrantEvent;
+use wane_domain::grant::{GrantEvent, GrantState};
 use wane_domain::id::{GrantId, RequestId};
 use wane_domain::lease::{LeaseKind, LeaseState};
 use wane_domain::request::{AccessRequest, Ask, Opening, Parent, Start};
@@ -15,6 +17,9 @@ use crate::change::{Change, about_grant, about_lease, about_request};
 use crate::error::AppError;
 use crate::judge::AskFacts;
 use crate::{App, decide};
+
+/// A kind bounds its own calls; this bounds the kind.
+const LONGEST_EXTEND: Duration = Duration::from_secs(30);
 
 impl App {
     /// Asks for more time on a live grant. Open sessions are not disturbed.
@@ -33,7 +38,7 @@ impl App {
         }
         let request = decide!(self.try_extend(caller, id, more, reason.as_ref()))?;
         if request.items.iter().any(|i| i.state.name() == "approved") {
-            self.extend_targets(id).await?;
+            self.extend_targets(id).await;
         }
         self.nudge();
         Ok(request)
@@ -47,7 +52,7 @@ impl App {
         reason: Option<&Reason>,
     ) -> Result<AccessRequest, AppError> {
         let world = self.world().await?;
-        let now = self.now();
+        let now = self.steady_now().await?;
         let seen = self.grant_for(caller, &world, id).await?;
         let grant = &seen.value;
         if grant.holder != caller.person {
@@ -55,6 +60,7 @@ impl App {
         }
         let end = grant.usable_until(now)?;
         let person = world.people.get(&grant.holder).ok_or(AppError::SignedOut)?;
+        self.check_open_requests(caller).await?;
         let (resource, role) = self.grant_parts(&world, grant)?;
         let first =
             self.store.request(grant.request).await?.ok_or_else(|| AppError::missing("request", grant.request))?;
@@ -73,16 +79,19 @@ impl App {
         };
         // What counts against the cap is the whole access, from its activation to the new end.
         let since = match &grant.state {
-            wane_domain::grant::GrantState::Active { since, .. } => *since,
+            GrantState::Active { since, .. } => *since,
             other => return Err(AppError::Taken(format!("grant `{id}` is {}", other.name()))),
         };
         let whole = end.plus(more).since(since);
         let facts =
             AskFacts { duration: whole, ..AskFacts::frozen(&ask, now) }.proven(caller.proof_age(now), &caller.proof);
-        let locked =
-            world.lock_on(person.id, resource.id, role.id, Some(id)).map(|l| format!("it is locked (`{}`)", l.id));
+        let refused = match world.lock_on(person.id, resource.id, role.id, Some(id)) {
+            Some(lock) => Some(format!("it is locked (`{}`)", lock.id)),
+            None if role.digest()? != grant.item.role_digest => Some(format!("role `{}` was redefined", role.name)),
+            None => None,
+        };
         let (opening, permit): (Opening, Option<Permit>) =
-            match (locked, self.judge(&world, person, &resource, &role, &facts)?) {
+            match (refused, self.judge(&world, person, &resource, &role, &facts)?) {
                 (Some(reason), _) => (Opening::Denied { reason }, None),
                 (None, Decision::Deny(denial)) => {
                     let reason = denial.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -112,6 +121,14 @@ impl App {
         Ok(request)
     }
 
+    /// How long an access would be, from its activation, with so much more; none if it is not active any more.
+    pub(crate) async fn whole(&self, id: GrantId, more: Span) -> Result<Option<Span>, AppError> {
+        Ok(self.store.grant(id).await?.and_then(|seen| match &seen.value.state {
+            GrantState::Active { since, end } => Some(end.plus(more).since(*since)),
+            GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. } => None,
+        }))
+    }
+
     /// Moves a grant's end, and with it the ends of its leases, in the change that approved it.
     pub(crate) async fn extend_in(
         &self,
@@ -139,16 +156,26 @@ impl App {
 
     /// Tells the targets of a grant's accounts that the end has moved. A target that cannot be told
     /// enforces the earlier end, which is safe; the record says so.
-    pub(crate) async fn extend_targets(&self, id: GrantId) -> Result<(), AppError> {
+    /// What is not told now is no reason to say that the extension failed: it is committed.
+    pub(crate) async fn extend_targets(&self, id: GrantId) {
+        if let Err(error) = self.try_extend_targets(id).await {
+            tracing::warn!(grant = %id, %error, "the targets of a grant could not be told its new end");
+        }
+    }
+
+    async fn try_extend_targets(&self, id: GrantId) -> Result<(), AppError> {
         let filter = LeaseFilter { grant: Some(id), phases: vec![LeasePhase::Live], ..LeaseFilter::default() };
         for lease in self.store.leases(filter, Slice::first(1000)).await?.items {
             if lease.value.what != LeaseKind::Account {
                 continue;
             }
             let handle = self.target(lease.value.resource).await?;
-            if let Err(error) = handle.kind.effects().extend(&handle.target(self.now()), &lease.value).await {
+            let (effects, target) = (handle.kind.effects(), handle.target(self.now()));
+            let told = tokio::time::timeout(LONGEST_EXTEND, effects.extend(&target, &lease.value)).await;
+            let told = told.map_err(|_| "it took longer than 30 s".to_owned());
+            if let Err(met) = told.and_then(|told| told.map_err(|e| e.to_string())) {
                 let mut change = self.change(Actor::System, self.now());
-                let detail = serde_json::json!({ "lease": lease.value.id, "met": error.to_string() });
+                let detail = serde_json::json!({ "lease": lease.value.id, "met": met });
                 change.note("lease.extend_failed", Outcome::Failed, about_lease(&lease.value, None), detail);
                 change.commit().await?;
             }

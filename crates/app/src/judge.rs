@@ -8,6 +8,7 @@ use wane_domain::decision::{Decision, Permit};
 use wane_domain::directory::Person;
 use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{PersonId, ResourceId};
+use wane_domain::lock::LockTarget;
 use wane_domain::request::{Approval, Ask, Start};
 use wane_domain::text::{Name, Ticket};
 use wane_domain::time::{Span, Time};
@@ -42,6 +43,9 @@ pub struct AskFacts {
     /// The moment of judgement.
     pub now: Time,
 }
+
+/// The proof of those who are not asking right now.
+pub(crate) const FRESH: Proof<'static> = Proof { how: "password+totp", age: Span::ZERO };
 
 /// How a grant that is held (or about to be) fares under the policy in force.
 #[derive(Debug)]
@@ -82,17 +86,16 @@ impl AskFacts {
         }
     }
 
-    /// The facts a grant was given under.
-    pub(crate) fn of_grant(grant: &Grant, now: Time) -> Self {
+    /// The facts a grant was given under; `ask` is what it came from.
+    pub(crate) fn of_grant(grant: &Grant, ask: &Ask, now: Time) -> Self {
         let duration = match &grant.state {
             GrantState::Active { since, end } => end.since(*since),
             GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. } => grant.window.duration,
         };
-        // A grant exists only if the justification its path asked for was given.
         Self {
             duration,
             start: None,
-            justified: true,
+            justified: ask.justification.is_some(),
             ticket: grant.ticket.clone(),
             proof_age: Span::ZERO,
             proof: "frozen".to_owned(),
@@ -246,16 +249,21 @@ impl App {
         allows(set, action, &query).allowed
     }
 
-    /// Whether policy lets a person answer where a stage names them.
+    /// Whether policy lets a person answer where a stage names them. `proof` is the one at hand; of
+    /// those who might answer later, a fresh one is assumed.
     pub(crate) fn may_approve(
         &self,
         world: &World,
-        approver: PersonId,
+        (approver, proof): (PersonId, Proof<'_>),
         requester: PersonId,
         resource: &Resource,
         role: &Role,
         duration: Span,
     ) -> Result<bool, AppError> {
+        // A locked person begins nothing, and an approval begins something for somebody else.
+        if world.locks.values().any(|l| l.holds() && l.target == LockTarget::Person(approver)) {
+            return Ok(false);
+        }
         let set = self.policy(world)?;
         let (Some(who), Some(requester), Some(what)) =
             (Subject::of(world, approver), Subject::of(world, requester), Thing::of(world, resource.id))
@@ -264,7 +272,7 @@ impl App {
         };
         let moment = Moment { now: self.now(), zone: &self.zone };
         let on = Object::Ask { what, role, requester, duration };
-        let query = ActionQuery { who, on, proof: Proof { how: "session", age: Span::ZERO }, moment };
+        let query = ActionQuery { who, on, proof, moment };
         Ok(allows(&set, Action::Approve, &query).allowed)
     }
 }

@@ -15,8 +15,10 @@ mod board;
 mod caller;
 mod catalogue;
 mod change;
+mod clock;
 mod credential;
 mod directory;
+mod doors;
 mod end;
 mod error;
 mod extend;
@@ -24,6 +26,7 @@ mod hosts;
 mod judge;
 mod lock;
 mod log;
+mod making;
 mod policies;
 mod rejudge;
 mod story;
@@ -131,6 +134,12 @@ pub struct App {
     pub(crate) checks: tokio::sync::Semaphore,
     pub(crate) zone: jiff::tz::TimeZone,
     pub(crate) limits: Limits,
+    /// The latest moment the trail has seen.
+    pub(crate) high_water: clock::HighWater,
+    /// What is being made at targets.
+    pub(crate) making: making::Making,
+    /// Failed sign-ins of nobody.
+    pub(crate) strangers: doors::Strangers,
     policy: RwLock<Option<(Digest, Arc<PolicySet>)>>,
     /// Woken when something is due sooner than was known.
     nudge: tokio::sync::Notify,
@@ -164,6 +173,9 @@ impl App {
             checks,
             zone: parts.zone,
             limits: parts.limits,
+            high_water: clock::HighWater::unknown(),
+            making: making::Making::default(),
+            strangers: doors::Strangers::default(),
             policy: RwLock::new(None),
             nudge: tokio::sync::Notify::new(),
             unconfirmed: Mutex::new(Vec::new()),

@@ -5,6 +5,7 @@ use wane_domain::closure::EndCause;
 use wane_domain::id::{GrantId, LockId};
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::text::Reason;
+use wane_domain::world::World;
 use wane_policy::schema::Action;
 use wane_store::{GrantFilter, Put, Seen, Write};
 
@@ -33,6 +34,7 @@ impl App {
         let lock = decide!(async {
             let world = self.world().await?;
             self.allow(caller, &world, Action::Lock)?;
+            self.check_target(&world, input.target).await?;
             let now = self.now();
             let (lock, fact) = Lock::impose(self.ambient.id(), input.target, input.reason.clone(), caller.person, now);
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
@@ -52,10 +54,19 @@ impl App {
             }
         };
         let covered = self.live_grants(filter).await?;
-        for id in &covered {
-            self.end_grant(Actor::Person(caller.person), *id, EndCause::Locked { lock: lock.id.to_string() }).await?;
-        }
+        self.end_each(&Actor::Person(caller.person), &covered, || EndCause::Locked { lock: lock.id.to_string() })
+            .await?;
         Ok((lock, covered))
+    }
+
+    async fn check_target(&self, world: &World, target: LockTarget) -> Result<(), AppError> {
+        let (there, what, id) = match target {
+            LockTarget::Person(id) => (world.people.contains_key(&id), "person", id.to_string()),
+            LockTarget::Resource(id) => (world.resources.contains_key(&id), "resource", id.to_string()),
+            LockTarget::Role(id) => (world.roles.contains_key(&id), "role", id.to_string()),
+            LockTarget::Grant(id) => (self.store.grant(id).await?.is_some(), "grant", id.to_string()),
+        };
+        if there { Ok(()) } else { Err(AppError::missing(what, id)) }
     }
 
     /// Lifts a lock. What it ended stays ended.

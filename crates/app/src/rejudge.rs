@@ -48,7 +48,7 @@ impl App {
         if role.digest()? != item.role_digest {
             return lost(format!("role `{}` was redefined", role.name)).await.map(|_| ());
         }
-        let facts = AskFacts::of_grant(grant, self.now());
+        let facts = AskFacts::of_grant(grant, &self.ask_of(grant).await?, self.now());
         match self.rejudge(world, grant.holder, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Lost(reason) => lost(reason).await.map(|_| ()),
             Rejudged::Keeps(permit) => match &grant.state {
@@ -89,6 +89,7 @@ impl App {
             change.commit().await.map(|_| ())
         })?;
         self.nudge();
-        self.extend_targets(grant.id).await
+        self.extend_targets(grant.id).await;
+        Ok(())
     }
 }

@@ -105,8 +105,20 @@ impl App {
     /// Leases under a grant that are not yet known to be gone.
     pub(crate) async fn open_leases(&self, grant: GrantId) -> Result<Vec<Versioned<Lease>>, AppError> {
         let phases = vec![LeasePhase::Intended, LeasePhase::Live, LeasePhase::Revoking];
-        let filter = LeaseFilter { grant: Some(grant), phases, ..LeaseFilter::default() };
-        Ok(self.store.leases(filter, Slice::first(1000)).await?.items)
+        self.all_leases(LeaseFilter { grant: Some(grant), phases, ..LeaseFilter::default() }).await
+    }
+
+    async fn all_leases(&self, filter: LeaseFilter) -> Result<Vec<Versioned<Lease>>, AppError> {
+        let mut out = Vec::new();
+        let mut slice = Slice::first(1000);
+        loop {
+            let page = self.store.leases(filter.clone(), slice.clone()).await?;
+            out.extend(page.items);
+            match page.next {
+                Some(next) => slice.after = Some(next),
+                None => return Ok(out),
+            }
+        }
     }
 
     /// All leases under a grant.
@@ -115,7 +127,7 @@ impl App {
     /// When the store cannot be read.
     pub async fn leases_of(&self, grant: GrantId) -> Result<Vec<Lease>, AppError> {
         let filter = LeaseFilter { grant: Some(grant), ..LeaseFilter::default() };
-        Ok(self.store.leases(filter, Slice::first(1000)).await?.items.into_iter().map(|l| l.value).collect())
+        Ok(self.all_leases(filter).await?.into_iter().map(|l| l.value).collect())
     }
 
     /// Lists what stands at a target and finds what belongs to no open lease.

@@ -15,7 +15,7 @@ use wane_policy::schema::Action;
 use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
-use crate::judge::AskFacts;
+use crate::judge::{AskFacts, FRESH};
 
 /// A hypothetical ask.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ impl App {
         let grant = self.grant_for(caller, &world, id).await?.value;
         let (resource, role) = self.grant_parts(&world, &grant)?;
         let person = world.people.get(&grant.holder).ok_or_else(|| AppError::missing("person", grant.holder))?;
-        let facts = AskFacts::of_grant(&grant, self.now());
+        let facts = AskFacts::of_grant(&grant, &self.ask_of(&grant).await?, self.now());
         self.explain(&world, person, &resource, &role, &facts)
     }
 
@@ -129,7 +129,7 @@ impl App {
         for stage in asked.terms.iter().flat_map(|t| &t.stages) {
             let mut people = Vec::new();
             for approver in world.approvers(&stage.approvers, person.id, resource.id, &[person.id]) {
-                if self.may_approve(world, approver, person.id, resource, role, facts.duration)? {
+                if self.may_approve(world, (approver, FRESH), person.id, resource, role, facts.duration)? {
                     people.push(approver);
                 }
             }

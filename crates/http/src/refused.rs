@@ -28,7 +28,7 @@ impl From<AppError> for Failure {
             AppError::Closed { .. } | AppError::TooMany { .. } => {
                 Problem::with_status(429, code, error.to_string()).into()
             }
-            AppError::Crowded => Self::new(class, code, error.to_string()).after(SOON),
+            AppError::Crowded | AppError::ClockBehind { .. } => Self::new(class, code, error.to_string()).after(SOON),
             AppError::Refused { reasons } => {
                 let reasons = reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let first = reasons.first().cloned().unwrap_or_else(|| "policy does not allow it".to_owned());

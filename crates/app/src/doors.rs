@@ -1,0 +1,49 @@
+//! The doors of people who do not exist close like everybody's, so that a closed door tells nobody who exists.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use wane_domain::time::{Span, Time};
+
+/// Failures before a door closes for a while.
+const FREE_FAILURES: u32 = 5;
+/// The longest it closes for.
+const LONGEST_CLOSED: Span = Span::from_mins(15);
+/// How many names that nobody has are remembered.
+const MOST_STRANGERS: usize = 10_000;
+
+/// Until when a door is closed after so many failures in a row: 5, 10, 20 … seconds from the fifth on.
+pub(crate) fn closed_until(failures: u32, now: Time) -> Option<Time> {
+    let over = failures.checked_sub(FREE_FAILURES)?;
+    let secs = 1u64.checked_shl(over.min(20)).unwrap_or(u64::MAX).saturating_mul(5);
+    Some(now.plus(Span::from_secs(secs).min(LONGEST_CLOSED)))
+}
+
+/// Failed sign-ins under names that nobody has. Forgotten at a restart, and when there are too many.
+#[derive(Debug, Default)]
+pub(crate) struct Strangers(Mutex<HashMap<String, (u32, Option<Time>)>>);
+
+impl Strangers {
+    /// Until when the door of this name is closed.
+    pub(crate) fn closed(&self, name: &str, now: Time) -> Option<Time> {
+        self.lock().get(name).and_then(|(_, until)| *until).filter(|until| now < *until)
+    }
+
+    /// One more failure under this name.
+    pub(crate) fn failed(&self, name: &str, now: Time) {
+        let mut doors = self.lock();
+        if doors.len() >= MOST_STRANGERS && !doors.contains_key(name) {
+            doors.retain(|_, (_, until)| until.is_some_and(|until| now < until));
+            if doors.len() >= MOST_STRANGERS {
+                doors.clear();
+            }
+        }
+        let door = doors.entry(name.to_owned()).or_default();
+        door.0 = door.0.saturating_add(1);
+        door.1 = closed_until(door.0, now);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (u32, Option<Time>)>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
