@@ -14,13 +14,22 @@ use wane_store::{DueWhat, LeaseFilter, LeasePhase, Slice};
 use crate::confirm::Confirmations;
 use crate::inventory::Sightings;
 use crate::queues::{Queues, Reached};
+use crate::saying::Sayings;
 
 /// The longest the loop sleeps: a clock that jumped, or a nudge that was lost, costs no more.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// The shortest time between two looks, so that a burst of nudges is one look.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
-/// How many due things one look takes.
-const LOOK: u32 = 100_000;
+/// How many due things one look takes. What waits for a target that is held stays among them.
+const LOOK: u32 = 200_000;
+/// How many leases one look puts into queues; the next, at once, takes more.
+const TAKE: usize = 1_000;
+/// How soon a pass over all live grants that failed is tried again.
+const JUDGE_AGAIN: Span = Span::from_secs(5);
+/// The longest time between two looks.
+const LOOK_AT_LEAST: Span = Span::from_secs(5);
+/// How soon what is still owed is looked for again.
+const OWED_AGAIN: Span = Span::from_secs(1);
 /// How often abandoned intents are looked for.
 const SWEEP_EVERY: Span = Span::from_secs(30);
 
@@ -42,6 +51,7 @@ impl Default for Settings {
 /// What a task came back with.
 enum Back {
     Ended(ResourceId, LeaseId, Result<TryEnd, AppError>),
+    Said(DueWhat, Result<(), AppError>),
     Confirmed(LeaseId, Result<bool, AppError>),
     Judged(Result<Epoch, AppError>),
     Visited(Sightings),
@@ -57,8 +67,17 @@ pub struct Engine {
     sightings: Option<Sightings>,
     judged: Option<Epoch>,
     judging: bool,
+    judge_from: Time,
+    /// Grants and requests whose end is being said.
+    sayings: Sayings,
+    /// When the store is asked next what is due.
+    next_look: Time,
     next_visit: Time,
     next_sweep: Time,
+    /// Until it succeeded once, the intents of earlier processes are all swept, however young.
+    swept: Sweep,
+    /// Whether the credentials that no target was seen accepting were read from the store.
+    loaded: bool,
 }
 
 impl Engine {
@@ -76,17 +95,19 @@ impl Engine {
             sightings: Some(Sightings::default()),
             judged: None,
             judging: false,
+            judge_from: now,
+            sayings: Sayings::default(),
+            next_look: now,
+            swept: Sweep::AtStart,
+            loaded: false,
         }
     }
 
     /// Runs until it is told to stop. Whatever fails is tried again; nothing makes it give up.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
-        // No earlier process is still making anything: its intents are abandoned.
-        log("sweep", self.sweep(Sweep::AtStart).await);
-        log("unconfirmed", self.load_unconfirmed().await);
         loop {
-            let sleep = match self.look(&mut tasks).await {
+            let sleep = match self.pass(&mut tasks).await {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::error!(%error, "the engine could not look what is due; it goes on trying");
@@ -95,35 +116,48 @@ impl Engine {
             };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = async { tokio::time::sleep(SHORTEST_SLEEP).await; self.app.nudged().await } => {}
-                () = tokio::time::sleep(sleep) => {}
-                Some(back) = tasks.join_next(), if !tasks.is_empty() => match back {
-                    Ok(back) => self.take(back),
-                    Err(error) => tracing::error!(%error, "a pass of the engine died; what it was at is due again"),
-                },
+                () = self.app.nudged() => {
+                    tokio::time::sleep(SHORTEST_SLEEP).await;
+                    // While plenty is known to be done, one look in a while is enough.
+                    let wait = if self.sayings.is_waiting() { OWED_AGAIN } else { Span::ZERO };
+                    self.next_look = self.next_look.min(self.app.now().plus(wait));
+                }
+                // Whatever the clock says: a clock that stands still must not keep the engine from looking.
+                () = tokio::time::sleep(sleep) => self.next_look = self.app.now(),
+                Some(back) = tasks.join_next(), if !tasks.is_empty() => self.back(back),
             }
-            while let Some(Ok(back)) = tasks.try_join_next() {
-                self.take(back);
+            while let Some(back) = tasks.try_join_next() {
+                self.back(back);
             }
         }
         // What is half done at a target is finished or found again by its name.
         tasks.shutdown().await;
     }
 
-    /// Starts what is due; says how long nothing will be.
-    async fn look(&mut self, tasks: &mut JoinSet<Back>) -> Result<Duration, AppError> {
-        let now = self.app.now();
-        for due in self.app.store().due(now, LOOK).await? {
-            match due.what {
-                DueWhat::Request(id) => log("lapse", self.app.lapse(id).await),
-                DueWhat::Grant(id) => log("expire", self.app.end_if_due(id).await),
-                DueWhat::Lease(id) if !self.queues.knows(id) => {
-                    if let Some(lease) = self.app.store().lease(id).await? {
-                        self.queues.add(lease.value.resource, due.at, id);
-                    }
-                }
-                DueWhat::Lease(_) => {}
+    fn back(&mut self, back: Result<Back, tokio::task::JoinError>) {
+        match back {
+            Ok(back) => self.take(back),
+            Err(error) => {
+                // Which task it was is not known, so nothing is taken to be under way any more.
+                tracing::error!(%error, "a pass of the engine died; what it was at is due again");
+                self.queues = Queues::default();
+                self.sayings = Sayings::default();
+                self.judging = false;
+                self.sightings.get_or_insert_default();
+                self.next_look = self.app.now();
             }
+        }
+    }
+
+    /// Starts what is due; says how long nothing will be.
+    async fn pass(&mut self, tasks: &mut JoinSet<Back>) -> Result<Duration, AppError> {
+        let now = self.app.now();
+        if now >= self.next_look {
+            self.look(now).await?;
+        }
+        for what in self.sayings.start() {
+            let app = Arc::clone(&self.app);
+            tasks.spawn(async move { Back::Said(what, say(&app, what).await) });
         }
         for (target, lease) in self.queues.start(now) {
             let app = Arc::clone(&self.app);
@@ -134,14 +168,16 @@ impl Engine {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Confirmed(lease, app.confirm(lease).await) });
         }
-        if !self.judging && self.judged != Some(self.app.world().await?.epoch) {
+        if !self.judging && now >= self.judge_from && self.judged != Some(self.app.world().await?.epoch) {
             self.judging = true;
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Judged(rejudge_all(&app).await) });
         }
         if now >= self.next_sweep {
+            self.next_sweep = now.plus(SWEEP_EVERY.min(OWED_AGAIN));
+            self.sweep().await?;
+            self.load_unconfirmed().await?;
             self.next_sweep = now.plus(SWEEP_EVERY);
-            log("sweep", self.sweep(Sweep::Old).await);
         }
         if now >= self.next_visit
             && let Some(sightings) = self.sightings.take()
@@ -150,10 +186,38 @@ impl Engine {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Visited(visit_all(&app, sightings).await) });
         }
-        let next = self.app.store().next_due(now).await?;
-        let wake = [next, self.queues.next(), self.confirmations.next(), Some(self.next_visit), Some(self.next_sweep)];
-        let wake = wake.into_iter().flatten().min().unwrap_or(now);
-        Ok(wake.since(self.app.now()).to_std().clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+        let next = [self.queues.next(), self.confirmations.next(), Some(self.next_look)];
+        let next = next.into_iter().chain([Some(self.next_visit), Some(self.next_sweep)]).flatten().min();
+        Ok(next.unwrap_or(now).since(self.app.now()).to_std().clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+    }
+
+    /// Asks the store what is due. Done when something may be due that is not known here, and not
+    /// after each thing that was done: with 50,000 ends owed that would be 50,000 looks.
+    async fn look(&mut self, now: Time) -> Result<(), AppError> {
+        // Set before anything can fail, so that a failing store is not asked without pause.
+        self.next_look = now.plus(OWED_AGAIN);
+        let mut taken = 0usize;
+        let mut more = false;
+        for due in self.app.store().due(now, LOOK).await? {
+            match due.what {
+                what @ (DueWhat::Request(_) | DueWhat::Grant(_)) => self.sayings.add(what),
+                DueWhat::Lease(id) if self.queues.knows(id) => {}
+                DueWhat::Lease(_) if taken >= TAKE => more = true,
+                DueWhat::Lease(id) => {
+                    taken = taken.saturating_add(1);
+                    if let Some(lease) = self.app.store().lease(id).await? {
+                        self.queues.add(lease.value.resource, due.at, id);
+                    }
+                }
+            }
+        }
+        self.next_look = if more {
+            now
+        } else {
+            let next = self.app.store().next_due(now).await?;
+            next.unwrap_or(now.plus(LOOK_AT_LEAST)).min(now.plus(LOOK_AT_LEAST))
+        };
+        Ok(())
     }
 
     fn take(&mut self, back: Back) {
@@ -170,6 +234,20 @@ impl Engine {
                     }
                 };
                 self.queues.done(target, lease, reached, now, self.settings.retry_cap);
+                if !matches!(result, Ok(TryEnd::Gone)) {
+                    self.next_look = self.next_look.min(now.plus(OWED_AGAIN));
+                }
+            }
+            Back::Said(what, result) => {
+                self.sayings.done(what);
+                match result {
+                    Ok(()) if self.sayings.is_waiting() => {}
+                    Ok(()) => self.next_look = now,
+                    Err(error) => {
+                        tracing::error!(?what, %error, "an end could not be said; it is tried again");
+                        self.next_look = self.next_look.min(now.plus(OWED_AGAIN));
+                    }
+                }
             }
             Back::Confirmed(lease, Ok(true)) => self.confirmations.settle(lease),
             Back::Confirmed(lease, Err(error)) => {
@@ -180,29 +258,37 @@ impl Engine {
                 self.judging = false;
                 match result {
                     Ok(epoch) => self.judged = Some(epoch),
-                    Err(error) => tracing::error!(%error, "live grants could not all be judged again; tried again"),
+                    Err(error) => {
+                        self.judge_from = now.plus(JUDGE_AGAIN);
+                        tracing::error!(%error, "live grants could not all be judged again; tried again");
+                    }
                 }
             }
             Back::Visited(sightings) => self.sightings = Some(sightings),
         }
     }
 
-    async fn sweep(&self, which: Sweep) -> Result<(), AppError> {
+    async fn sweep(&mut self) -> Result<(), AppError> {
         let filter = LeaseFilter { phases: vec![LeasePhase::Intended], ..LeaseFilter::default() };
         let mut slice = Slice::first(1000);
         loop {
             let page = self.app.store().leases(filter.clone(), slice.clone()).await?;
             for lease in page.items {
-                self.app.sweep_intent(lease.value.id, which == Sweep::AtStart).await?;
+                self.app.sweep_intent(lease.value.id, self.swept == Sweep::AtStart).await?;
             }
             match page.next {
                 Some(next) => slice.after = Some(next),
-                None => return Ok(()),
+                None => break,
             }
         }
+        self.swept = Sweep::Old;
+        Ok(())
     }
 
     async fn load_unconfirmed(&mut self) -> Result<(), AppError> {
+        if self.loaded {
+            return Ok(());
+        }
         let filter = LeaseFilter { phases: vec![LeasePhase::Live], ..LeaseFilter::default() };
         let mut slice = Slice::first(1000);
         loop {
@@ -211,20 +297,24 @@ impl Engine {
             self.confirmations.add(open, self.app.now());
             match page.next {
                 Some(next) => slice.after = Some(next),
-                None => return Ok(()),
+                None => break,
             }
         }
+        self.loaded = true;
+        Ok(())
     }
 }
 
-fn log(what: &str, result: Result<(), AppError>) {
-    if let Err(error) = result {
-        tracing::error!(what, %error, "a pass failed; it is tried again");
+async fn say(app: &App, what: DueWhat) -> Result<(), AppError> {
+    match what {
+        DueWhat::Request(id) => app.lapse(id).await,
+        DueWhat::Grant(id) => app.end_if_due(id).await,
+        DueWhat::Lease(_) => Ok(()),
     }
 }
 
 /// Which intents are swept.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sweep {
     /// All: the process that wrote them is gone.
     AtStart,

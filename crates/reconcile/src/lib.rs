@@ -8,5 +8,6 @@ mod confirm;
 mod engine;
 mod inventory;
 mod queues;
+mod saying;
 
 pub use engine::{Engine, Settings};
