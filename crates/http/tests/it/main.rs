@@ -1,4 +1,10 @@
-//! What can be said about the routes without anything behind them.
+//! The routes: what they promise in their description, and what they do over the real use-cases and
+//! the real store, with no socket in between.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod access;
+mod calls;
+mod events;
+mod house;
 mod openapi;
+mod paper;
