@@ -164,7 +164,7 @@ async fn the_typed_client_reads_all_of_it(house: &House, request: &str, grant: &
     assert_eq!(client.debts(&all).await.unwrap().items.len(), 1);
     let lock = NewLock { resource: Some("ledger".to_owned()), reason: "audit".to_owned(), ..NewLock::default() };
     let lock = client.lock(&lock).await.unwrap();
-    assert_eq!(client.locks(&all).await.unwrap().items, [lock.clone()]);
+    assert_eq!(client.locks(&all).await.unwrap().items, std::slice::from_ref(&lock));
     client.lift(&lock.id).await.unwrap();
     let late =
         client.revoke(&Revoke { person: Some("bo".to_owned()), reason: "r".to_owned(), ..Revoke::default() }).await;

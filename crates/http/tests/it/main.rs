@@ -1,6 +1,6 @@
 //! The routes: what they promise in their description, and what they do over the real use-cases and
 //! the real store, with no socket in between.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod access;
 mod calls;
