@@ -1,1 +1,1 @@
-//! The real binary against real clients and servers.
+//! The real binary against real clients and servers. Everything is in `tests/it`.

@@ -24,8 +24,8 @@ pub(crate) fn register(say: &Narrator, stage: &Stage) -> Result<()> {
     let postgres = &stage.postgres;
     postgres.create_database(DATABASE)?;
     for (file, sql) in [("shop.sql", SHOP), ("setup.sql", SETUP)] {
-        say.line("postgres", &["psql", "-d", DATABASE, "-f", file].map(str::to_owned));
-        say.output(sql);
+        say.aside(file, sql);
+        say.line("postgres", &["psql", "-qAt", "-d", DATABASE, "-f", file].map(str::to_owned));
         say.output(&postgres.psql(DATABASE, sql)?);
     }
     let admin = stage.admin()?;
@@ -132,13 +132,14 @@ enum Expect {
 
 /// Which accounts of grants there are, as the superuser sees them.
 fn accounts(say: &Narrator, stage: &Stage, expect: Expect) -> Result<()> {
-    let sql = r"SELECT rolname, rolvaliduntil FROM pg_roles WHERE rolname ~ '^wane_' AND rolname <> 'wane_left_behind'";
-    say.line("postgres", &["psql", "-d", DATABASE, "-c", sql].map(str::to_owned));
+    let sql = r"SELECT count(*) || ' accounts of grants', min(rolname), min(rolvaliduntil) FROM pg_roles WHERE rolname ~ '^wane_[0-9]'";
+    say.line("postgres", &["psql", "-qAt", "-d", DATABASE, "-c", sql].map(str::to_owned));
     let found = stage.postgres.psql(DATABASE, sql)?;
-    say.output(&format!("{found}\n({} rows)", found.lines().count()));
+    say.output(&found);
+    let none = found.starts_with("0 ");
     match expect {
-        Expect::Some => ensure!(!found.is_empty(), "there is no account of a grant"),
-        Expect::None => ensure!(found.is_empty(), "an account of a grant is still there: {found}"),
+        Expect::Some => ensure!(!none, "there is no account of a grant"),
+        Expect::None => ensure!(none, "an account of a grant is still there: {found}"),
     }
     Ok(())
 }
@@ -151,7 +152,7 @@ fn open_psql(say: &Narrator, stage: &Stage, user: &str) -> Result<Interactive> {
         stage.postgres.port(),
         stage.postgres.ca_path().display()
     );
-    say.line(maya.name(), &["PGPASSWORD=$(cat db-password)".to_owned(), "psql".to_owned(), uri.clone()]);
+    say.typed(maya.name(), &format!("PGPASSWORD=$(cat db-password) psql -X '{uri}'"));
     let mut command = at(maya, "psql", &["-X", &uri]);
     command.env("PGPASSWORD", fs::read_to_string(maya.home().join("db-password"))?);
     let mut psql = Interactive::spawn(&mut command)?;

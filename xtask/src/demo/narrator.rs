@@ -45,10 +45,15 @@ impl Narrator {
         println!("\n{text}");
     }
 
-    /// A command line and who types it.
+    /// A command and who types it, word for word.
     pub(crate) fn line(&self, who: &str, words: &[String]) {
         let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        println!("\n  {} {}", self.painted(DIM, who), self.painted(CYAN, &format!("$ {}", shown.join(" "))));
+        self.typed(who, &shown.join(" "));
+    }
+
+    /// A line as it would be typed, and by whom.
+    pub(crate) fn typed(&self, who: &str, line: &str) {
+        println!("\n  {} {}", self.painted(DIM, who), self.painted(CYAN, &format!("$ {line}")));
     }
 
     /// What a program printed.
@@ -116,7 +121,7 @@ impl Narrator {
 /// A word as it would have to be typed.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    if word == "&" || (!word.is_empty() && word.chars().all(plain)) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))

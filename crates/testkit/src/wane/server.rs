@@ -124,25 +124,27 @@ impl WaneServer {
     /// The words behind `wane` that make the deployment.
     #[must_use]
     pub fn init_words(&self) -> Vec<String> {
-        let data = self.data().display().to_string();
-        ["init", "--admin", &self.admin, "--data", &data].map(str::to_owned).to_vec()
+        let words = ["init", "--admin", &self.admin].map(str::to_owned);
+        words.into_iter().chain(self.settings()).collect()
     }
 
     /// The words behind `wane` that start the server.
     #[must_use]
     pub fn server_words(&self) -> Vec<String> {
-        let mut words = vec!["server".to_owned(), "--data".to_owned(), self.data().display().to_string()];
+        std::iter::once("server".to_owned()).chain(self.settings()).collect()
+    }
+
+    fn settings(&self) -> impl Iterator<Item = String> {
+        let data = ["--data".to_owned(), self.data().display().to_string()];
         let listen = ("server.listen".to_owned(), format!("127.0.0.1:{}", self.port));
-        for (key, value) in std::iter::once(&listen).chain(&self.settings) {
-            words.extend(["--set".to_owned(), format!("{key}={value}")]);
-        }
-        words
+        let all = std::iter::once(listen).chain(self.settings.clone());
+        data.into_iter().chain(all.flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]))
     }
 
     /// Makes the deployment; returns the first administrator's one-time code.
     pub fn init(&self) -> Result<String> {
         let mut command = self.command();
-        command.args(self.init_words()).arg("--json");
+        command.arg("--json").args(self.init_words());
         let said = program::run(&mut command, "", PATIENCE)?.into_stdout().context("`wane init` failed")?;
         let made: Value = serde_json::from_str(&said).with_context(|| format!("`wane init` said: {said}"))?;
         Ok(made.get("code").and_then(Value::as_str).context("`wane init` gave no code")?.to_owned())

@@ -1,0 +1,16 @@
+//! Wane as people use it: the built binary, a real PostgreSQL, a real sshd, real clients.
+//!
+//! Each test has servers of its own. They assert what happens, in which order, and that it is final;
+//! never how fast.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod asking;
+mod clients;
+mod database;
+mod deciding;
+mod ending;
+mod engine;
+mod host;
+mod main_job;
+mod people;
+mod secrets;
