@@ -64,6 +64,12 @@ pub use policies::Checked;
 pub use rejudge::rejudge_all;
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
+/// How listings and the trail are asked for: part of what the use-cases take and give.
+pub mod listing {
+    pub use wane_store::{
+        Answer, Cursor, GrantFilter, GrantPhase, Page, RecordFilter, RequestFilter, Sequenced, Slice, Versioned,
+    };
+}
 pub use why::{Askable, WhyAnswer, WhyInput};
 
 /// Bounds a deployment sets.

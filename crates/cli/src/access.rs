@@ -37,6 +37,8 @@ pub struct Session {
     pub(crate) out: Out,
     pub(crate) vars: BTreeMap<OsString, OsString>,
     pub(crate) interactive: bool,
+    /// Programs that commands of others run.
+    pub(crate) programs: Vec<&'static str>,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) config_dir: Option<PathBuf>,
@@ -85,6 +87,7 @@ impl Session {
         };
         Self {
             interactive: env.stdin_is_terminal,
+            programs: Vec::new(),
             out: Out::new(env.stdout, env.stderr, manner),
             vars: env.vars,
             clock: env.clock,

@@ -79,8 +79,6 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Resource(arrange::Resource),
     #[command(subcommand)]
-    Host(arrange::Host),
-    #[command(subcommand)]
     Role(arrange::Role),
     #[command(subcommand)]
     Policy(arrange::Policy),
@@ -101,7 +99,7 @@ pub(crate) const LISTED: [(Group, &[&str]); 7] = [
     (Group::Decide, &["requests", "approve", "deny"]),
     (Group::End, &["revoke", "lock"]),
     (Group::See, &["live", "grants", "grant", "debts", "why", "story", "log"]),
-    (Group::Arrange, &["person", "group", "resource", "host", "role", "policy"]),
+    (Group::Arrange, &["person", "group", "resource", "role", "policy"]),
     (Group::Identity, &["login", "logout", "enrol", "prove", "me"]),
     (Group::Machine, &["doctor", "completion", "version", "exit-codes", "help"]),
 ];

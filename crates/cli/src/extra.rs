@@ -41,6 +41,15 @@ impl Group {
     }
 }
 
+/// Whose a `--json` among a command's arguments is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// The program's, as with all its own commands.
+    Ours,
+    /// Perhaps that of what the command runs: ours stands before the command's words.
+    Passed,
+}
+
 /// A command that others bring. It is listed and completed like all others.
 pub trait ExtraCommand: Send + Sync {
     /// Its words: `["ssh"]`, or `["host", "setup"]`.
@@ -50,6 +59,14 @@ pub trait ExtraCommand: Send + Sync {
     /// Under which heading it is listed, if it is of one word.
     fn group(&self) -> Group {
         Group::Use
+    }
+    /// Programs of this machine it runs, for `wane doctor`.
+    fn programs(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Whose a `--json` among its arguments is.
+    fn json(&self) -> Json {
+        Json::Passed
     }
     /// Runs with the arguments after its words, `--help` among them.
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit>;

@@ -22,6 +22,6 @@ mod when;
 pub use access::{Held, Session, Want};
 pub use env::{Clock, Entropy, Env};
 pub use exit::{Exit, Stop};
-pub use extra::{ExtraCommand, Group};
+pub use extra::{ExtraCommand, Group, Json};
 pub use reference::reference;
 pub use root::run;

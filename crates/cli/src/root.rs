@@ -12,7 +12,7 @@ use crate::args::machine::Shell;
 use crate::args::{Command, Global, LISTED, Line};
 use crate::env::Env;
 use crate::exit::{Exit, Stop};
-use crate::extra::{ExtraCommand, Group};
+use crate::extra::{ExtraCommand, Group, Json};
 
 /// What the words after an extra command's own are called.
 const REST: &str = "rest";
@@ -25,11 +25,16 @@ pub async fn run(args: Vec<OsString>, env: Env, extra: Vec<Box<dyn ExtraCommand>
         Ok(matches) => matches,
         Err(error) => return told(&error, env),
     };
-    let global = match Global::from_arg_matches(&matches) {
+    let mut global = match Global::from_arg_matches(&matches) {
         Ok(global) => global,
         Err(error) => return told(&error, env),
     };
-    if let Some((command, args)) = extra.iter().find_map(|x| Some((x, rest_of(x.words(), &matches)?))) {
+    if let Some((command, mut args)) = extra.iter().find_map(|x| Some((x, rest_of(x.words(), &matches)?))) {
+        if command.json() == Json::Ours {
+            let given = args.len();
+            args.retain(|word| word != "--json");
+            global.json |= args.len() < given;
+        }
         let session = Session::new(env, &global);
         return command.run(args, &session).await.code();
     }
@@ -37,7 +42,8 @@ pub async fn run(args: Vec<OsString>, env: Env, extra: Vec<Box<dyn ExtraCommand>
         Ok(line) => line.command,
         Err(error) => return told(&error, env),
     };
-    let session = Session::new(env, &global);
+    let mut session = Session::new(env, &global);
+    session.programs = extra.iter().flat_map(|x| x.programs().iter().copied()).collect();
     if let Command::Completion(args) = &command {
         session.out.raw(&completion(args.shell, &mut self::command(&extra)));
         return Exit::Done.code();
@@ -98,9 +104,11 @@ pub(crate) fn command(extra: &[Box<dyn ExtraCommand>]) -> ClapCommand {
         root = graft(root, command.words(), command.about());
     }
     let listing = listing(&root, extra);
-    root.help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{listing}{{all-args}}{{after-help}}"))
-        .after_help("`wane COMMAND --help` says more about a command, `wane help exit-codes` about exit codes.")
-        .max_term_width(100)
+    root.help_template(format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{listing}Options:\n{{options}}{{after-help}}"
+    ))
+    .after_help("`wane COMMAND --help` says more about a command, `wane help exit-codes` about exit codes.")
+    .max_term_width(100)
 }
 
 /// Puts an extra command where its words say.

@@ -45,7 +45,6 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Person(args) => arrange::person(args, s).await,
         Command::Group(args) => arrange::group(args, s).await,
         Command::Resource(args) => arrange::resource(args, s).await,
-        Command::Host(args) => arrange::host(args, s).await,
         Command::Role(args) => arrange::role(args, s).await,
         Command::Policy(args) => arrange::policy(args, s).await,
         Command::Login(args) => identity::login(args, s).await,

@@ -99,6 +99,10 @@ pub trait Verb: Send + Sync {
     fn words(&self) -> &'static [&'static str];
     /// One line for the list of commands.
     fn about(&self) -> &'static str;
+    /// Programs of this machine it runs, for `wane doctor`.
+    fn programs(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Runs with the arguments after its words; returns the exit code. `--help` is the verb's own.
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError>;
 }

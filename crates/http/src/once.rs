@@ -16,9 +16,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use wane_api::{Class, IDEMPOTENCY_KEY, LONGEST_KEY};
 use wane_app::AppError;
+use wane_app::listing::Answer as Kept;
 use wane_domain::canonical::Digest;
 use wane_domain::id::LeaseId;
-use wane_store::Answer as Kept;
 
 use crate::rim::{Answer, Failure};
 use crate::shared::{Shared, bearer};

@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use wane_api::{Class, Edit, MOST_ON_A_PAGE, Page, SecretText, USUAL_PAGE};
+use wane_app::listing::{Cursor, Slice};
 use wane_domain::id::TypedId;
 use wane_domain::secret::{Secret, SecretOnce};
 use wane_domain::text::{Line, Name};
 use wane_domain::time::{Span, Time};
-use wane_store::{Cursor, Slice};
 
 use crate::rim::{Answer, Failure};
 

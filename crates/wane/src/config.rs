@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use futures::future::BoxFuture;
 use serde_json::json;
-use wane_cli::{Exit, ExtraCommand, Group, Session, Stop};
+use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_config::ConfigErrors;
 use wane_config::{Loaded, Settings};
 
@@ -68,8 +68,13 @@ impl ExtraCommand for Check {
     fn group(&self) -> Group {
         Group::Machine
     }
+    fn json(&self) -> Json {
+        Json::Ours
+    }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
-        Box::pin(async move { show(args, session, "wane config check", |loaded| (loaded.check(), json!({ "ok": true }))) })
+        Box::pin(
+            async move { show(args, session, "wane config check", |loaded| (loaded.check(), json!({ "ok": true }))) },
+        )
     }
 }
 
@@ -83,19 +88,28 @@ impl ExtraCommand for Explain {
     fn group(&self) -> Group {
         Group::Machine
     }
+    fn json(&self) -> Json {
+        Json::Ours
+    }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
             show(args, session, "wane config explain", |loaded| {
-                let list = loaded.explain().iter().map(|e| {
-                    json!({ "key": e.key, "value": e.value, "origin": e.origin.to_string(), "doc": e.doc })
-                });
+                let list = loaded
+                    .explain()
+                    .iter()
+                    .map(|e| json!({ "key": e.key, "value": e.value, "origin": e.origin.to_string(), "doc": e.doc }));
                 (loaded.render(), json!(list.collect::<Vec<_>>()))
             })
         })
     }
 }
 
-fn show(args: Vec<String>, session: &Session, name: &str, render: impl Fn(&Loaded) -> (String, serde_json::Value)) -> Exit {
+fn show(
+    args: Vec<String>,
+    session: &Session,
+    name: &str,
+    render: impl Fn(&Loaded) -> (String, serde_json::Value),
+) -> Exit {
     let arguments: Arguments = match parse(name, args, session) {
         Ok(arguments) => arguments,
         Err(exit) => return exit,

@@ -84,7 +84,11 @@ pub(crate) struct Opening {
 }
 
 /// Opens the store of a data folder.
-pub(crate) async fn open(settings: &Settings, ambient: &Ambient, expect: Expect) -> Result<(Opening, Writer), OpenError> {
+pub(crate) async fn open(
+    settings: &Settings,
+    ambient: &Ambient,
+    expect: Expect,
+) -> Result<(Opening, Writer), OpenError> {
     let folder = &settings.server.data_dir;
     let file = folder.join("wane.db");
     match (file.exists(), expect) {
@@ -127,7 +131,8 @@ impl Opening {
         }
         let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, kinds::checkers())?);
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
-        let zone = jiff::tz::TimeZone::get(&settings.server.zone).map_err(|_| OpenError::Zone(settings.server.zone.clone()))?;
+        let zone = jiff::tz::TimeZone::get(&settings.server.zone)
+            .map_err(|_| OpenError::Zone(settings.server.zone.clone()))?;
         let parts = Parts {
             store: Arc::new(self.store.clone()),
             kinds: kinds::registry(&signer, ambient),

@@ -6,7 +6,7 @@ use clap::Parser;
 use futures::future::BoxFuture;
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Record, Subjects};
-use wane_cli::{Exit, ExtraCommand, Group, Session, Stop};
+use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_domain::ambient::Ambient;
 use wane_domain::directory::{Group as People, Person, Standing};
 use wane_domain::text::Name;
@@ -40,6 +40,9 @@ impl ExtraCommand for Init {
     fn group(&self) -> Group {
         Group::Machine
     }
+    fn json(&self) -> Json {
+        Json::Ours
+    }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
             let arguments: Arguments = match parse("wane init", args, session) {
@@ -61,7 +64,9 @@ impl ExtraCommand for Init {
                     session.put(&json!({ "admin": arguments.admin, "code": code, "expires": expires.to_string(), "data": folder }), &text);
                     Exit::Done
                 }
-                Err(error @ OpenError::ThereAlready(_)) => session.report(&Stop::new(Exit::Conflict, error.to_string())),
+                Err(error @ OpenError::ThereAlready(_)) => {
+                    session.report(&Stop::new(Exit::Conflict, error.to_string()))
+                }
                 Err(error) => session.report(&Stop::failed(error.to_string())),
             }
         })
@@ -69,7 +74,11 @@ impl ExtraCommand for Init {
 }
 
 impl Init {
-    async fn make(&self, settings: &wane_config::Settings, admin: &Name) -> Result<(String, wane_domain::time::Time), OpenError> {
+    async fn make(
+        &self,
+        settings: &wane_config::Settings,
+        admin: &Name,
+    ) -> Result<(String, wane_domain::time::Time), OpenError> {
         let (opening, writer) = open(settings, &self.ambient, Expect::New).await?;
         let work = async {
             let deployment = opening.finish(settings, &self.ambient).await?;

@@ -22,7 +22,8 @@ fn main() -> ExitCode {
         Err(_) => return ExitCode::FAILURE,
     };
     let ambient = wane_runtime::ambient();
-    let code = runtime.block_on(wane_cli::run(std::env::args_os().collect(), verbs::env(&ambient), verbs::extra(&ambient)));
+    let code =
+        runtime.block_on(wane_cli::run(std::env::args_os().collect(), verbs::env(&ambient), verbs::extra(&ambient)));
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use futures::future::BoxFuture;
 use serde_json::json;
-use wane_cli::{Exit, ExtraCommand, Group, Session, Stop};
+use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_config::{LogFormat, Settings};
 use wane_domain::ambient::Ambient;
 use wane_reconcile::Engine;
@@ -15,7 +15,7 @@ use wane_runtime::{Backoff, Cause, Supervisor};
 
 use crate::config::{From, parse};
 use crate::deployment::{Expect, OpenError, open, span};
-use crate::serve::{ServeError, Listener};
+use crate::serve::{Listener, ServeError};
 
 /// How long tasks get to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -55,6 +55,9 @@ impl ExtraCommand for Server {
     }
     fn group(&self) -> Group {
         Group::Machine
+    }
+    fn json(&self) -> Json {
+        Json::Ours
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
@@ -103,7 +106,10 @@ impl Server {
             let (listener, router) = (Arc::clone(&listener), router.clone());
             async move { listener.serve(router, stop).await }
         });
-        session.put(&json!({ "listening": address.to_string(), "url": settings.server.public_url }), &format!("listening on {address}"));
+        session.put(
+            &json!({ "listening": address.to_string(), "url": settings.server.public_url }),
+            &format!("listening on {address}"),
+        );
         let shutdown = supervisor.run_until_shutdown(GRACE).await.map_err(RunError::Signals)?;
         deployment.store.close().await;
         supervisor.finish(GRACE).await;
@@ -132,6 +138,15 @@ fn log_as(settings: &Settings) {
 }
 
 fn wane_crates(level: &str) -> String {
-    let rooms = ["wane", "wane_app", "wane_http", "wane_reconcile", "wane_store_sql", "wane_kind_ssh", "wane_kind_postgres", "wane_runtime"];
+    let rooms = [
+        "wane",
+        "wane_app",
+        "wane_http",
+        "wane_reconcile",
+        "wane_store_sql",
+        "wane_kind_ssh",
+        "wane_kind_postgres",
+        "wane_runtime",
+    ];
     rooms.map(|room| format!("{room}={level}")).join(",")
 }

@@ -1,11 +1,11 @@
 //! Lends the command line to the kinds' verbs, and the machine to the command line.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use serde_json::Value;
-use wane_cli::{Env, Exit, ExtraCommand, Session, Stop};
+use wane_cli::{Env, Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_connector::verb::{Access, AccessPort, Credential, Verb, VerbError, Want};
 use wane_domain::ambient::Ambient;
 use wane_domain::secret::SecretOnce;
@@ -44,9 +44,24 @@ impl ExtraCommand for KindVerb {
     fn about(&self) -> &'static str {
         self.0.about()
     }
+    fn group(&self) -> Group {
+        if self.0.words().len() > 1 { Group::Arrange } else { Group::Use }
+    }
+    /// `wane ssh HOST COMMAND` may pass a `--json` on; `wane host add` runs nothing.
+    fn json(&self) -> Json {
+        if self.0.words().len() > 1 { Json::Ours } else { Json::Passed }
+    }
+    fn programs(&self) -> &'static [&'static str] {
+        self.0.programs()
+    }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            match self.0.run(&args, &Port(session)).await {
+            let port = Port { session, last: Mutex::new(None) };
+            let done = self.0.run(&args, &port).await;
+            if let (Err(_), Some(stop)) = (&done, port.last.into_inner().unwrap_or_default()) {
+                return session.report(&stop);
+            }
+            match done {
                 Ok(code) => u8::try_from(code).map_or(Exit::Failed, Exit::Child),
                 Err(VerbError::Usage(message)) => session.report(&Stop::usage(message)),
                 Err(VerbError::Denied(message)) => session.report(&Stop::new(Exit::Refused, message)),
@@ -57,23 +72,48 @@ impl ExtraCommand for KindVerb {
 }
 
 /// The command line as a kind's verb sees it.
-struct Port<'a>(&'a Session);
+struct Port<'a> {
+    session: &'a Session,
+    /// What last stopped a call, in the command line's own words: it knows more exit codes than a verb does.
+    last: Mutex<Option<Stop>>,
+}
+
+impl Port<'_> {
+    fn failed(&self, stop: Stop) -> VerbError {
+        let error = failed(&stop);
+        if let Ok(mut last) = self.last.lock() {
+            *last = Some(stop);
+        }
+        error
+    }
+
+    fn passed<T>(&self, done: Result<T, Stop>) -> Result<T, VerbError> {
+        if let Ok(mut last) = self.last.lock() {
+            *last = None;
+        }
+        done.map_err(|stop| self.failed(stop))
+    }
+}
 
 fn time(at: jiff::Timestamp) -> Time {
     Time::from_micros(at.as_microsecond())
 }
 
-fn failed(stop: Stop) -> VerbError {
+fn failed(stop: &Stop) -> VerbError {
     let message = match &stop.todo {
         Some(todo) => format!("{} ({todo})", stop.message),
-        None => stop.message,
+        None => stop.message.clone(),
     };
     match stop.exit {
         Exit::Usage => VerbError::Usage(message),
         Exit::Refused | Exit::Missing | Exit::Waiting => VerbError::Denied(message),
-        Exit::Done | Exit::Failed | Exit::Conflict | Exit::Unreachable | Exit::TargetUnreachable | Exit::Interrupted | Exit::Child(_) => {
-            VerbError::Failed(message)
-        }
+        Exit::Done
+        | Exit::Failed
+        | Exit::Conflict
+        | Exit::Unreachable
+        | Exit::TargetUnreachable
+        | Exit::Interrupted
+        | Exit::Child(_) => VerbError::Failed(message),
     }
 }
 
@@ -87,12 +127,12 @@ impl AccessPort for Port<'_> {
             reason: want.reason.clone(),
             ticket: want.ticket.clone(),
         };
-        let held = self.0.ensure(&want).await.map_err(failed)?;
+        let held = self.passed(self.session.ensure(&want).await)?;
         Ok(Access { grant: held.grant, end: time(held.end) })
     }
 
     async fn credential(&self, grant: &str, input: Value) -> Result<Credential, VerbError> {
-        let made = self.0.credential(grant, input).await.map_err(failed)?;
+        let made = self.passed(self.session.credential(grant, input).await)?;
         Ok(Credential {
             public: made.public,
             secret: made.secret.map(|secret| SecretOnce::new(secret.expose().to_owned())),
@@ -102,27 +142,50 @@ impl AccessPort for Port<'_> {
     }
 
     async fn standing(&self, grant: &str) -> Result<Access, VerbError> {
-        let held = self.0.standing(grant).await.map_err(failed)?;
+        let held = self.passed(self.session.standing(grant).await)?;
         Ok(Access { grant: held.grant, end: time(held.end) })
     }
 
-    async fn call(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<Value>) -> Result<Value, VerbError> {
-        self.0.call(method, path, bearer, body.as_ref()).await.map_err(failed)
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        bearer: Option<&str>,
+        body: Option<Value>,
+    ) -> Result<Value, VerbError> {
+        self.passed(self.session.call(method, path, bearer, body.as_ref()).await)
     }
 
     fn say(&self, line: &str) {
-        self.0.say(line);
+        self.session.say(line);
     }
 
     fn put(&self, json: &Value, text: &str) {
-        self.0.put(json, text);
+        self.session.put(json, text);
     }
 
     fn now(&self) -> Time {
-        time(self.0.now())
+        time(self.session.now())
     }
 
     fn entropy(&self, buf: &mut [u8]) {
-        self.0.entropy(buf);
+        self.session.entropy(buf);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `WANE_GOLDEN=write` takes what is there for right; read the difference.
+    #[test]
+    fn the_reference_is_the_program() {
+        let ambient = wane_runtime::ambient();
+        let text = wane_cli::reference(&extra(&ambient));
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+        if std::env::var_os("WANE_GOLDEN").is_some_and(|v| v == "write") {
+            std::fs::write(&path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "docs/cli.md is not the program's own reference");
     }
 }

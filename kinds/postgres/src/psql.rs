@@ -54,6 +54,10 @@ impl Verb for PsqlVerb {
         "Open psql on a database resource, asking for access first if need be"
     }
 
+    fn programs(&self) -> &'static [&'static str] {
+        &["psql"]
+    }
+
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
         let Some(line) = parse(args)? else {
             port.put(&serde_json::json!({ "usage": USAGE }), USAGE);

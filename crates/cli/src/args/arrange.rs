@@ -195,29 +195,6 @@ pub(crate) struct SetCredential {
     pub(crate) from: CredentialFrom,
 }
 
-/// Hosts that people log in to
-#[derive(Debug, Subcommand)]
-pub(crate) enum Host {
-    Add(AddHost),
-    /// Make a one-time code for a host to join as this resource
-    JoinCode(ResourceName),
-}
-
-/// Register a host
-#[derive(Debug, Args)]
-pub(crate) struct AddHost {
-    #[arg(value_name = "RESOURCE")]
-    pub(crate) resource: String,
-    /// A fact for policy: `env=prod`; several times
-    #[arg(long = "label", value_name = "KEY=VALUE")]
-    pub(crate) labels: Vec<Pair>,
-    /// Who answers for it: `person:NAME` or `group:NAME`
-    #[arg(long)]
-    pub(crate) owner: Option<OwnerName>,
-    #[command(flatten)]
-    pub(crate) settings: SettingsFrom,
-}
-
 /// Roles: what can be asked for on resources of a kind
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {

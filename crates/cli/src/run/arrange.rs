@@ -17,9 +17,6 @@ use crate::args::{Many, arrange as args};
 use crate::exit::{Exit, Stop};
 use crate::show;
 
-/// The kind that `wane host` is short for.
-const HOSTS: &str = "ssh";
-
 /// Lists: calls, shows, says if there is more.
 macro_rules! list {
     ($s:expr, $client:expr, $many:expr, $call:ident, $show:path) => {{
@@ -191,31 +188,6 @@ pub(super) async fn resource(args: args::Resource, s: &Session) -> Done {
 
 fn shown(resource: &ResourceView, s: &Session) {
     s.out.put(resource, |layout| show::catalogue::resource(resource, &s.present(), layout));
-}
-
-pub(super) async fn host(args: args::Host, s: &Session) -> Done {
-    let client = s.client()?;
-    match args {
-        args::Host::Add(args) => {
-            let input = NewResource {
-                name: args.resource,
-                kind: HOSTS.to_owned(),
-                labels: facts(&args.labels)?,
-                owner: args.owner.map(|o| o.0),
-                settings: settings(s, &args.settings)?.unwrap_or_else(|| json!({})),
-                credential: None,
-            };
-            let host = s.out.busy("the host is registered", client.new_resource(&input)).await?;
-            shown(&host, s);
-        }
-        args::Host::JoinCode(args) => {
-            let code = s.out.busy("a code is made", client.new_join_code(&args.resource)).await?;
-            s.out.put(&code, |layout| {
-                show::identity::code(&code, "wane host setup, on the host itself", &s.present(), layout)
-            });
-        }
-    }
-    Ok(Exit::Done)
 }
 
 pub(super) async fn role(args: args::Role, s: &Session) -> Done {

@@ -13,8 +13,6 @@ use crate::access::Session;
 use crate::exit::{CODES, Exit, Stop, table_of_codes};
 use crate::table::{Sheet, Text, Tone, WRAPS};
 
-/// Programs that people connect with.
-const PROGRAMS: [&str; 2] = ["ssh", "psql"];
 /// More than this, and times that must agree do not.
 const MOST_SKEW_SECS: i64 = 30;
 
@@ -54,7 +52,7 @@ pub(super) async fn doctor(s: &Session) -> Done {
     let mut checks = Vec::new();
     server(s, &mut checks).await;
     checks.push(agent_dir(s));
-    checks.extend(PROGRAMS.map(|program| present(s, program)));
+    checks.extend(s.programs.iter().map(|program| present(s, program)));
     let failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
     s.out.put(&json!({ "ok": !failed, "checks": checks }), |layout| {
         let mut sheet = Sheet::new(&[("", 0), ("CHECK", 0), ("FOUND", WRAPS), ("WHAT TO DO", WRAPS)]);

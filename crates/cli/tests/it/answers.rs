@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
+use wane_cli::Group;
+
 use crate::desk::Desk;
+use crate::help::Keeps;
 use crate::stand_in::{Answer, StandIn};
 use crate::views;
 
@@ -83,7 +86,7 @@ fn writes_carry_a_key_and_the_body_that_was_said() {
         })),
         "POST /v1/revoke" => Answer::Json(json!({ "ended": ["grt_1"] })),
         "POST /v1/resources" => Answer::Json(json!({
-            "name": "web", "kind": "ssh", "labels": {}, "owner": null, "settings": {}, "since": "2026-11-21T12:00:00Z",
+            "name": "web", "kind": "door", "labels": {}, "owner": null, "settings": {}, "since": "2026-11-21T12:00:00Z",
         })),
         _ => Answer::Problem(404, "x", "no such thing"),
     });
@@ -99,9 +102,11 @@ fn writes_carry_a_key_and_the_body_that_was_said() {
         (&["revoke", "--person", "maya", "-m", "left"], json!({ "person": "maya", "reason": "left" })),
         (
             &[
-                "host",
+                "resource",
                 "add",
                 "web",
+                "--kind",
+                "door",
                 "--label",
                 "env=prod",
                 "--owner",
@@ -111,7 +116,7 @@ fn writes_carry_a_key_and_the_body_that_was_said() {
                 "--set",
                 "port=22",
             ],
-            json!({ "name": "web", "kind": "ssh", "labels": { "env": "prod" }, "owner": { "group": "sre" },
+            json!({ "name": "web", "kind": "door", "labels": { "env": "prod" }, "owner": { "group": "sre" },
                     "settings": { "address": "web:22", "port": 22 } }),
         ),
     ] {
@@ -126,8 +131,8 @@ fn writes_carry_a_key_and_the_body_that_was_said() {
     for (words, said) in [
         (&["person", "change", "maya"][..], "nothing to change is given"),
         (&["person", "add", "x", "--attribute", "a=1", "--attribute", "a=2"], "`a` is given twice"),
-        (&["host", "add", "web", "--settings", "[1]"], "a JSON object is needed"),
-        (&["host", "add", "web", "--settings", "{"], "`{` is not JSON"),
+        (&["resource", "add", "web", "--kind", "door", "--settings", "[1]"], "a JSON object is needed"),
+        (&["resource", "add", "web", "--kind", "door", "--settings", "{"], "`{` is not JSON"),
     ] {
         let ran = desk.run(words);
         assert_eq!(ran.code, 2, "{words:?}");
@@ -227,14 +232,14 @@ fn doctor_says_what_to_do() {
     });
     let mut desk = Desk::at(&server.url);
     desk.set("PATH", "/nonexistent");
-    let ran = desk.run(&["--json", "doctor"]);
+    let ran = desk.run_with(&["--json", "doctor"], vec![Box::new(Keeps::new(&["ssh"], Group::Use))]);
     let checks: Value = serde_json::from_str(&ran.out).unwrap();
     let verdict = |checks: &Value, what: &str| {
         let all = checks["checks"].as_array().unwrap();
         all.iter().find(|c| c["what"] == what).unwrap_or_else(|| panic!("{checks}"))["verdict"].clone()
     };
     assert_eq!(ran.code, 1);
-    for (what, is) in [("server", "ok"), ("clock", "ok"), ("session", "fail"), ("ssh", "warn"), ("psql", "warn")] {
+    for (what, is) in [("server", "ok"), ("clock", "ok"), ("session", "fail"), ("ssh", "warn")] {
         assert_eq!(verdict(&checks, what), is, "{what}");
     }
     *desk.clock.lock().unwrap() = "2026-11-21T12:10:00Z".parse().unwrap();

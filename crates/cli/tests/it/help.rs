@@ -9,14 +9,14 @@ use crate::desk::Desk;
 use crate::golden;
 
 /// A command that keeps its arguments.
-struct Keeps {
+pub(crate) struct Keeps {
     words: &'static [&'static str],
     group: Group,
     args: Arc<Mutex<Option<Vec<String>>>>,
 }
 
 impl Keeps {
-    fn new(words: &'static [&'static str], group: Group) -> Self {
+    pub(crate) fn new(words: &'static [&'static str], group: Group) -> Self {
         Self { words, group, args: Arc::default() }
     }
 }
@@ -27,6 +27,9 @@ impl ExtraCommand for Keeps {
     }
     fn about(&self) -> &'static str {
         "Do what others brought"
+    }
+    fn programs(&self) -> &'static [&'static str] {
+        self.words
     }
     fn group(&self) -> Group {
         self.group
@@ -48,7 +51,7 @@ fn extras() -> Vec<Box<dyn ExtraCommand>> {
 
 #[test]
 fn the_reference_is_the_program() {
-    golden::check("../../docs/cli.md", &reference(&[]));
+    golden::check("tests/it/golden/reference.md", &reference(&[]));
 }
 
 #[test]

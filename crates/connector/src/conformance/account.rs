@@ -123,7 +123,7 @@ async fn orphan(subject: &dyn Subject, report: &mut Report) -> Result<(), String
 /// What is not ours, or not named like ours, is never removed.
 async fn mistaken(subject: &dyn Subject, report: &mut Report) -> Result<(), String> {
     let (lease, given) = make(subject, subject.lease()?).await?;
-    for name in ["root", "postgres", "wane_", "x\"; drop role y; --", "a\0b", "$$", "../../etc/passwd", "wane_a b"] {
+    for name in ["root", "admin", "wane_", "x\"; drop role y; --", "a\0b", "$$", "../../etc/passwd", "wane_a b"] {
         let artifact = Artifact { name: name.to_owned(), object: None, detail: String::new() };
         let outcome = subject.kind().effects().remove_orphan(&subject.target(), &artifact).await;
         must(!matches!(outcome, Ok(EndOutcome::Unrecallable { .. })), || {

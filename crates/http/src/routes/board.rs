@@ -9,7 +9,7 @@ use wane_api::board::{DebtView, LiveView};
 use wane_api::query::{Listing, Records};
 use wane_api::trail::RecordView;
 use wane_app::AppError;
-use wane_store::RecordFilter;
+use wane_app::listing::RecordFilter;
 
 use crate::openapi::Problems;
 use crate::read;

@@ -13,9 +13,9 @@ use wane_api::grant::{
 use wane_api::query::Grants;
 use wane_api::request::RequestView;
 use wane_app::AppError;
+use wane_app::listing::{GrantFilter, GrantPhase, Sequenced};
 use wane_domain::grant::Grant;
 use wane_policy::schema::Action;
-use wane_store::{GrantFilter, GrantPhase, Sequenced};
 
 use super::{made, requests};
 use crate::once::HandsOut;

@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use wane_api::Page;
 use wane_api::query::Requests;
 use wane_api::request::{Approve, Deny, NewRequest, RequestView, Withdraw};
+use wane_app::listing::{Cursor, RequestFilter, Slice};
 use wane_app::{AppError, AskInput, Caller, Narrower};
 use wane_domain::request::AccessRequest;
 use wane_domain::world::World;
-use wane_store::{Cursor, RequestFilter, Slice};
 
 use super::made;
 use crate::openapi::Problems;

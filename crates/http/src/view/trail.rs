@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use wane_api::trail::RecordView;
+use wane_app::listing::Sequenced;
 use wane_audit::{Actor, Outcome, Record};
 use wane_domain::time::Time;
-use wane_store::Sequenced;
 
 use super::{Names, at};
 

@@ -138,7 +138,7 @@ impl Fixture {
         Ok(Resource {
             id: self.id(),
             name: name.parse().map_err(told)?,
-            kind: "ssh".parse().map_err(told)?,
+            kind: "kind-a".parse().map_err(told)?,
             labels: BTreeMap::from([("env".parse().map_err(told)?, "prod".parse().map_err(told)?)]),
             owner: None,
             settings: json!({ "port": 22 }),
@@ -252,7 +252,7 @@ impl Fixture {
     ) -> Result<(AccessRequest, Grant, Lease), String> {
         let (request, grant) = self.granted(who, on, role)?;
         let (grant, _) = grant.apply(GrantEvent::Activate(self.permit()), self.now).map_err(told)?;
-        let kind: Name = "ssh".parse().map_err(told)?;
+        let kind: Name = "kind-a".parse().map_err(told)?;
         let (lease, _) = grant.lease(self.id(), kind, LeaseKind::Credential, self.now).map_err(told)?;
         Ok((request, grant, lease))
     }

@@ -22,7 +22,7 @@ pub(crate) async fn everything_comes_back<S: Store>(s: &S, f: &mut Fixture) -> R
     let person = f.person("ada")?;
     let group = f.group("dba", [person.id])?;
     let resource = f.resource("db-1")?;
-    let role = f.role("ssh", "admin")?;
+    let role = f.role("kind-a", "admin")?;
     let lock = f.lock(person.id)?;
     let writes = vec![
         Write::Person(Put::new(person.clone())),
@@ -98,7 +98,7 @@ pub(crate) async fn names_are_taken_once<S: Store>(s: &S, f: &mut Fixture) -> Re
         Write::Person(Put::new(ben.clone())),
         Write::Group(Put::new(f.group("dba", [])?)),
         Write::Resource(Put::new(f.resource("db-1")?)),
-        Write::Role(Put::new(f.role("ssh", "admin")?)),
+        Write::Role(Put::new(f.role("kind-a", "admin")?)),
     ];
     s.commit(f.commit(writes)?).await.map_err(told)?;
     let mut renamed = ben;
@@ -108,7 +108,7 @@ pub(crate) async fn names_are_taken_once<S: Store>(s: &S, f: &mut Fixture) -> Re
         ("ada", Write::Person(Put { value: renamed, seen: Seen::Generation(1) })),
         ("dba", Write::Group(Put::new(f.group("dba", [])?))),
         ("db-1", Write::Resource(Put::new(f.resource("db-1")?))),
-        ("admin", Write::Role(Put::new(f.role("ssh", "admin")?))),
+        ("admin", Write::Role(Put::new(f.role("kind-a", "admin")?))),
     ] {
         match s.commit(f.commit(vec![write.clone()])?).await {
             Err(StoreError::Refused(why)) if why.contains(&format!("`{name}` is taken")) => {}
@@ -116,12 +116,12 @@ pub(crate) async fn names_are_taken_once<S: Store>(s: &S, f: &mut Fixture) -> Re
         }
     }
     // The same name for another kind is another role.
-    let other = f.role("postgres", "admin")?;
+    let other = f.role("kind-b", "admin")?;
     s.commit(f.commit(vec![Write::Role(Put::new(other))])?).await.map(drop).map_err(told)
 }
 
 pub(crate) async fn what_is_in_use_stays<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
-    let (resource, role) = (f.resource("db-1")?, f.role("ssh", "admin")?);
+    let (resource, role) = (f.resource("db-1")?, f.role("kind-a", "admin")?);
     let writes = vec![Write::Resource(Put::new(resource.clone())), Write::Role(Put::new(role.clone()))];
     s.commit(f.commit(writes)?).await.map_err(told)?;
     let person = f.id();

@@ -1,7 +1,8 @@
-//! The client verbs of this kind: `wane ssh`, and `wane host setup` and `wane host pull` on the host.
+//! The client verbs of this kind: `wane ssh`, and `wane host …`: add and join-code, then setup and pull on the host.
 
 mod files;
 mod pull;
+mod register;
 mod setup;
 mod ssh;
 mod sshd_config;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use clap::Parser;
 use clap::error::ErrorKind;
 pub use pull::HostPull;
+pub use register::{HostAdd, HostJoinCode};
 use serde_json::json;
 pub use setup::HostSetup;
 pub use ssh::Ssh;
@@ -19,7 +21,7 @@ use wane_connector::verb::{AccessPort, Verb, VerbError};
 /// Every verb of this kind.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Verb>> {
-    vec![Arc::new(Ssh), Arc::new(HostSetup), Arc::new(HostPull)]
+    vec![Arc::new(Ssh), Arc::new(HostAdd), Arc::new(HostJoinCode), Arc::new(HostSetup), Arc::new(HostPull)]
 }
 
 /// Reads a verb's arguments; none if help was asked for and shown.

@@ -35,7 +35,7 @@ pub struct HostSetup;
 #[command(name = "wane host setup", disable_version_flag = true)]
 struct Args {
     /// The code the server gave for this host; good once.
-    #[arg(long = "server-code", value_name = "CODE", env = "WANE_JOIN_CODE", hide_env_values = true)]
+    #[arg(long, visible_alias = "server-code", value_name = "CODE", env = "WANE_JOIN_CODE", hide_env_values = true)]
     code: String,
     /// The configuration to change.
     #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config")]

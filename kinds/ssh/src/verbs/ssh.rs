@@ -67,6 +67,10 @@ impl Verb for Ssh {
         "log in to a host, asking for access if you have none"
     }
 
+    fn programs(&self) -> &'static [&'static str] {
+        &["ssh"]
+    }
+
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
         let Some(args) = super::parse::<Args>("wane ssh", args, port)? else { return Ok(0) };
         let (user, resource) = match args.host.split_once('@') {
