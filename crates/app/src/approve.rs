@@ -87,7 +87,7 @@ impl App {
             change.write(Write::Request(Put::over(&seen, request.clone())));
             request
         } else {
-            self.approve_less(&mut change, &world, caller, &seen, &items, less, now).await?
+            self.approve_less(&mut change, &world, caller, &seen, &items, less).await?
         };
         change.commit().await?;
         self.nudge();
@@ -180,9 +180,8 @@ impl App {
         seen: &Versioned<AccessRequest>,
         items: &[usize],
         less: &Narrower,
-        now: Time,
     ) -> Result<AccessRequest, AppError> {
-        let wide = &seen.value;
+        let (wide, now) = (&seen.value, change.at());
         if matches!(wide.ask.parent, Some(Parent::Extends { .. })) {
             return Err(AppError::invalid("narrower", "an extension is approved as asked, or denied"));
         }

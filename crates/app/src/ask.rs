@@ -43,6 +43,7 @@ pub struct AskInput {
 }
 
 /// How policy answered one item.
+#[expect(clippy::large_enum_variant, reason = "a few of them live for one call")]
 enum Answer {
     Path { terms: Terms, path: String, permit: Permit },
     Covered(GrantId),

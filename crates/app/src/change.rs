@@ -46,6 +46,11 @@ impl App {
 }
 
 impl Change<'_> {
+    /// When it happens.
+    pub(crate) fn at(&self) -> Time {
+        self.at
+    }
+
     /// Adds a write.
     pub(crate) fn write(&mut self, write: Write) -> &mut Self {
         self.writes.push(write);
