@@ -19,8 +19,8 @@ pub(crate) fn register(say: &Narrator, stage: &mut Stage) -> Result<()> {
     say.scene("A host joins");
     let Some(Host::Prepared(sshd)) = stage.host.take() else { bail!("sshd was started too early") };
     let admin = stage.admin()?;
-    let address = format!("address=127.0.0.1:{}", sshd.port());
-    say.wane(admin, &["host", "add", HOST, "--label", "env=staging", "--set", &address, "--set", "pull_secs=1"])?;
+    let address = format!("127.0.0.1:{}", sshd.port());
+    say.wane(admin, &["host", "add", HOST, "--label", "env=staging", "--address", &address, "--pull-secs", "1"])?;
     let principals = format!("principals={}", json!([sshd.user().name()]));
     let role = format!("ssh/{ROLE}");
     say.wane(admin, &["role", "add", &role, "--description", "log in and deploy", "--set", &principals])?;

@@ -143,14 +143,14 @@ impl PersonSession {
 
     /// Runs `wane … --json`, which must succeed, and reads what it said.
     pub fn json(&self, words: &[&str]) -> Result<Value> {
-        let outcome = self.run(&[words, &["--json"]].concat())?;
+        let outcome = self.run(&[&["--json"], words].concat())?;
         let said = outcome.into_stdout().with_context(|| format!("{}: `wane {}`", self.name, words.join(" ")))?;
         serde_json::from_str(&said).with_context(|| format!("`wane {}` said: {said}", words.join(" ")))
     }
 
     /// Runs `wane … --json`, which must come out with `code`; reads the result, or the error if it failed.
     pub fn json_with_code(&self, words: &[&str], code: i32) -> Result<Value> {
-        let outcome = self.run(&[words, &["--json"]].concat())?;
+        let outcome = self.run(&[&["--json"], words].concat())?;
         ensure!(
             outcome.ended == crate::Ended::Code(code),
             "{}: `wane {}` came out with {:?}, not {code}\nstdout: {}\nstderr: {}",

@@ -20,9 +20,9 @@ impl Web {
     fn new() -> Self {
         let wane = Deployment::new();
         let sshd = Sshd::builder().prepare().unwrap();
-        let address = format!("address=127.0.0.1:{}", sshd.port());
+        let address = format!("127.0.0.1:{}", sshd.port());
         wane.ada
-            .json(&["host", "add", "web", "--label", "gate=open", "--set", &address, "--set", "pull_secs=1"])
+            .json(&["host", "add", "web", "--label", "gate=open", "--address", &address, "--pull-secs", "1"])
             .unwrap();
         let principals = format!("principals={}", json!([sshd.user().name()]));
         wane.ada.json(&["role", "add", "ssh/deploy", "--set", &principals]).unwrap();

@@ -47,7 +47,7 @@ impl Deployment {
     /// A host that is only registered: enough for whatever is decided before it is touched.
     pub(crate) fn paper_host(&self, name: &str, label: &str) {
         self.ada
-            .json(&["host", "add", name, "--label", label, "--set", "address=127.0.0.1:9", "--set", "read_back=none"])
+            .json(&["host", "add", name, "--label", label, "--address", "127.0.0.1:9", "--read-back", "none"])
             .unwrap();
     }
 
