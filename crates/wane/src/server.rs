@@ -1,6 +1,7 @@
 //! `wane server`: API, engine, and the store's writer, until told to stop.
 
 use std::convert::Infallible;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,7 +130,11 @@ fn engine_settings(settings: &Settings) -> wane_reconcile::Settings {
 
 fn log_as(settings: &Settings) {
     let filter = tracing_subscriber::EnvFilter::new(format!("warn,{}", wane_crates(settings.log.level.name())));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Colours in a file or a journal are noise.
+        .with_ansi(std::io::stderr().is_terminal());
     // Set once per process; a second server in one process keeps the first's.
     let _ = match settings.log.format {
         LogFormat::Text => builder.try_init(),
