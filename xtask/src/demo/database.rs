@@ -132,11 +132,11 @@ enum Expect {
 
 /// Which accounts of grants there are, as the superuser sees them.
 fn accounts(say: &Narrator, stage: &Stage, expect: Expect) -> Result<()> {
-    let sql = r"SELECT count(*) || ' accounts of grants', min(rolname), min(rolvaliduntil) FROM pg_roles WHERE rolname ~ '^wane_[0-9]'";
+    let sql = "SELECT 'accounts of grants:', count(*), min(rolname), min(rolvaliduntil) FROM pg_roles WHERE rolname ~ '^wane_[0-9]'";
     say.line("postgres", &["psql", "-qAt", "-d", DATABASE, "-c", sql].map(str::to_owned));
     let found = stage.postgres.psql(DATABASE, sql)?;
     say.output(&found);
-    let none = found.starts_with("0 ");
+    let none = found.contains("|0|");
     match expect {
         Expect::Some => ensure!(!none, "there is no account of a grant"),
         Expect::None => ensure!(none, "an account of a grant is still there: {found}"),

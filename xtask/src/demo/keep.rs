@@ -36,7 +36,7 @@ pub(crate) fn keep(say: &Narrator, stage: &Stage, interrupt: &Interrupt) -> Resu
         println!("    password in {}", person.password_file().display());
         println!("    authenticator {}", person.otpauth());
     }
-    println!("\n  The program: {}", stage.server.binary().display());
+    println!("\n  The program: alias wane={}", stage.server.binary().display());
     println!(
         "  To try:      wane askable; wane ssh {HOST}; wane psql {DATABASE} --reason 'to look'; wane live --watch"
     );
