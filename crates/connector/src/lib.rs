@@ -8,6 +8,7 @@ pub mod contract;
 pub mod kind;
 pub mod registry;
 pub mod signer;
+pub mod strict;
 pub mod verb;
 
 pub use contract::{

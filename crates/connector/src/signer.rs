@@ -42,7 +42,9 @@ pub enum SignError {
     #[error("there is no key for `{0}`")]
     NoKey(String),
     /// The issuing seal is closed.
-    #[error("the issuing seal is closed; open it with `wane server unseal`")]
+    #[error(
+        "the issuing seal is closed; it opens when the server starts: make its key or passphrase available as `seal.issuing` says, and restart"
+    )]
     Sealed,
     /// The bytes exceed what the permit allows.
     #[error("what was to be signed exceeds the grant: {0}")]

@@ -12,7 +12,7 @@ use wane_domain::lease::LeaseKind;
 use crate::effects::PostgresEffects;
 use crate::role::Definition;
 use crate::settings::Settings;
-use crate::strict::refuse;
+use wane_connector::strict::wrong;
 
 /// PostgreSQL servers: one account per grant.
 pub struct PostgresKind {
@@ -44,11 +44,11 @@ impl Kind for PostgresKind {
     }
 
     fn settings(&self, given: &Value) -> Result<Value, KindError> {
-        serde_json::to_value(Settings::parse(given)?).map_err(|e| refuse("settings", e.to_string()))
+        serde_json::to_value(Settings::parse(given)?).map_err(|e| wrong("settings", e.to_string()))
     }
 
     fn definition(&self, given: &Value) -> Result<Value, KindError> {
-        serde_json::to_value(Definition::parse(given)?).map_err(|e| refuse("role", e.to_string()))
+        serde_json::to_value(Definition::parse(given)?).map_err(|e| wrong("role", e.to_string()))
     }
 
     fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {

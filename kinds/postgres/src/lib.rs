@@ -16,7 +16,6 @@ mod role;
 mod session;
 mod settings;
 mod setup;
-mod strict;
 mod survey;
 mod tls;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use wane_connector::KindError;
 
 use crate::quote;
-use crate::strict::{object, refuse, unknown_key};
+use wane_connector::strict::{object, unknown_word, wrong};
 
 const KEYS: &[&str] = &["member_of", "grants", "connection_limit", "settings"];
 const GRANT_KEYS: &[&str] = &["database", "schema", "on", "name", "privileges"];
@@ -108,11 +108,11 @@ impl DirectGrant {
     fn check(&self) -> Result<(), KindError> {
         let needs = |what: &str, value: &Option<String>| match value {
             Some(_) => Ok(()),
-            None => Err(refuse("grants", format!("`{what}` is missing"))),
+            None => Err(wrong("grants", format!("`{what}` is missing"))),
         };
         let spare = |what: &str, value: &Option<String>| match value {
             None => Ok(()),
-            Some(_) => Err(refuse("grants", format!("`{what}` does not apply here"))),
+            Some(_) => Err(wrong("grants", format!("`{what}` does not apply here"))),
         };
         match self.on {
             On::Table | On::Sequence | On::Routine => {
@@ -128,15 +128,15 @@ impl DirectGrant {
                 spare("name", &self.name)?;
             }
         }
-        quote::ident(&self.database).map_err(|e| refuse("grants.database", e.to_string()))?;
-        self.object().map_err(|e| refuse("grants", e.to_string()))?;
+        quote::ident(&self.database).map_err(|e| wrong("grants.database", e.to_string()))?;
+        self.object().map_err(|e| wrong("grants", e.to_string()))?;
         if self.privileges.is_empty() {
-            return Err(refuse("grants.privileges", "is empty"));
+            return Err(wrong("grants.privileges", "is empty"));
         }
         let known = self.on.privileges();
         match self.privileges.iter().find(|p| !known.contains(&p.as_str())) {
             None => Ok(()),
-            Some(unknown) => Err(unknown_key("grants.privileges", unknown, known)),
+            Some(unknown) => Err(wrong("grants.privileges", unknown_word(unknown, known))),
         }
     }
 
@@ -153,7 +153,7 @@ impl Definition {
             let grant = object("grants", grant, GRANT_KEYS)?;
             match grant.get("on").and_then(Value::as_str) {
                 Some(all @ ("tables" | "all tables" | "sequences" | "all sequences" | "routines" | "functions")) => {
-                    return Err(refuse(
+                    return Err(wrong(
                         "grants.on",
                         format!(
                             "`{all}` is refused: GRANT … ON ALL per account fails when two run at once, and each table's list of \
@@ -161,11 +161,11 @@ impl Definition {
                         ),
                     ));
                 }
-                Some(on) if !ON.contains(&on) => return Err(unknown_key("grants.on", on, ON)),
+                Some(on) if !ON.contains(&on) => return Err(wrong("grants.on", unknown_word(on, ON))),
                 Some(_) | None => {}
             }
         }
-        let mut role: Self = serde_json::from_value(given.clone()).map_err(|e| refuse("role", e.to_string()))?;
+        let mut role: Self = serde_json::from_value(given.clone()).map_err(|e| wrong("role", e.to_string()))?;
         for grant in &mut role.grants {
             grant.privileges = grant.privileges.iter().map(|p| spelled(p)).collect();
         }
@@ -176,15 +176,12 @@ impl Definition {
 
     fn check(&self) -> Result<(), KindError> {
         if self.member_of.is_empty() && self.grants.is_empty() {
-            return Err(refuse(
-                "role",
-                "gives nothing: name group roles in `member_of`, or single objects in `grants`",
-            ));
+            return Err(wrong("role", "gives nothing: name group roles in `member_of`, or single objects in `grants`"));
         }
         for group in &self.member_of {
-            quote::ident(group).map_err(|e| refuse("member_of", e.to_string()))?;
+            quote::ident(group).map_err(|e| wrong("member_of", e.to_string()))?;
             if group.starts_with("pg_") && !BUILT_IN.contains(&group.as_str()) {
-                return Err(refuse(
+                return Err(wrong(
                     "member_of",
                     format!(
                         "`{group}` reaches beyond data; of the built-in roles these may be given: {}",
@@ -193,18 +190,18 @@ impl Definition {
                 ));
             }
             if wane_domain::lease::lease_of_artifact(group).is_some() {
-                return Err(refuse("member_of", format!("`{group}` is an account of a grant, not a group role")));
+                return Err(wrong("member_of", format!("`{group}` is an account of a grant, not a group role")));
             }
         }
         self.grants.iter().try_for_each(DirectGrant::check)?;
         if self.connection_limit.is_some_and(|n| n == 0 || n > 1000) {
-            return Err(refuse("connection_limit", "must be 1 to 1000"));
+            return Err(wrong("connection_limit", "must be 1 to 1000"));
         }
         for (name, value) in &self.settings {
             if !SETTINGS.contains(&name.as_str()) {
-                return Err(unknown_key("settings", name, SETTINGS));
+                return Err(wrong("settings", unknown_word(name, SETTINGS)));
             }
-            self::value(name, value).map_err(|why| refuse(format!("settings.{name}"), why))?;
+            self::value(name, value).map_err(|why| wrong(format!("settings.{name}"), why))?;
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wane_connector::KindError;
 
-use crate::strict::{object, refuse};
 use crate::{quote, tls};
+use wane_connector::strict::{object, wrong};
 
 const KEYS: &[&str] = &["address", "socket", "port", "user", "databases", "tls", "connection_limit", "reassign_to"];
 const TLS_KEYS: &[&str] = &["ca_pem", "spki_sha256", "allow_tls12"];
@@ -69,7 +69,7 @@ impl Settings {
         if let Some(tls) = keys.get("tls") {
             object("settings.tls", tls, TLS_KEYS)?;
         }
-        let settings: Self = serde_json::from_value(given.clone()).map_err(|e| refuse("settings", e.to_string()))?;
+        let settings: Self = serde_json::from_value(given.clone()).map_err(|e| wrong("settings", e.to_string()))?;
         settings.check()?;
         Ok(settings)
     }
@@ -77,23 +77,23 @@ impl Settings {
     fn check(&self) -> Result<(), KindError> {
         self.place()?;
         if let Some(tls) = &self.tls {
-            tls::client_config(tls).map_err(|why| refuse("settings.tls", why))?;
+            tls::client_config(tls).map_err(|why| wrong("settings.tls", why))?;
         }
         if self.databases.is_empty() {
-            return Err(refuse("settings.databases", "name at least one database; the first is where Wane works"));
+            return Err(wrong("settings.databases", "name at least one database; the first is where Wane works"));
         }
         let names = self.databases.iter().map(|name| ("settings.databases", name));
         for (what, name) in names.chain([("settings.user", &self.user), ("settings.reassign_to", &self.reassign_to)]) {
-            quote::ident(name).map_err(|e| refuse(what, e.to_string()))?;
+            quote::ident(name).map_err(|e| wrong(what, e.to_string()))?;
         }
         if self.reassign_to == self.user {
-            return Err(refuse(
+            return Err(wrong(
                 "settings.reassign_to",
                 "must not be the connector: a function left behind as SECURITY DEFINER would run with the connector's rights",
             ));
         }
         if self.connection_limit == 0 || self.connection_limit > 1000 {
-            return Err(refuse("settings.connection_limit", "must be 1 to 1000"));
+            return Err(wrong("settings.connection_limit", "must be 1 to 1000"));
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Settings {
         match (&self.address, &self.socket) {
             (Some(address), None) => {
                 let bad = || {
-                    refuse(
+                    wrong(
                         "settings.address",
                         format!("`{}` is not host:port", address.chars().take(64).collect::<String>()),
                     )
@@ -115,33 +115,33 @@ impl Settings {
                     return Err(bad());
                 }
                 if self.port.is_some() {
-                    return Err(refuse(
+                    return Err(wrong(
                         "settings.port",
                         "belongs to `socket`; write the port behind the host in `address`",
                     ));
                 }
                 let Some(tls) = &self.tls else {
-                    return Err(refuse("settings.tls", "is needed over TCP: there is no plaintext mode"));
+                    return Err(wrong("settings.tls", "is needed over TCP: there is no plaintext mode"));
                 };
                 Ok(Place::Tcp { host, port: port.parse().map_err(|_| bad())?, tls })
             }
             (None, Some(folder)) => {
                 if !folder.starts_with('/') || folder.contains('\0') {
-                    return Err(refuse(
+                    return Err(wrong(
                         "settings.socket",
                         "must be the absolute path of the folder that holds the server's socket",
                     ));
                 }
                 if self.tls.is_some() {
-                    return Err(refuse(
+                    return Err(wrong(
                         "settings.tls",
                         "does not apply to a unix socket, which authenticates by itself",
                     ));
                 }
                 Ok(Place::Socket { folder, port: self.port.unwrap_or(5432) })
             }
-            (Some(_), Some(_)) => Err(refuse("settings", "give either `address` or `socket`, not both")),
-            (None, None) => Err(refuse("settings", "give `address` (host:port) or `socket` (a folder)")),
+            (Some(_), Some(_)) => Err(wrong("settings", "give either `address` or `socket`, not both")),
+            (None, None) => Err(wrong("settings", "give `address` (host:port) or `socket` (a folder)")),
         }
     }
 

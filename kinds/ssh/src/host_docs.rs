@@ -9,12 +9,13 @@ use russh::keys::ssh_key::public::KeyData;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use wane_connector::kind::HostDocs;
+use wane_connector::strict;
 use wane_connector::{ConnectError, PublishPermit, Signer, Target};
 use wane_domain::time::{Span, Time};
 
 use crate::certificate::{self, CertificateError, Plan, SKEW, seconds};
 use crate::settings::Settings;
-use crate::{HOST_CA, KRL, USER_CA, key, krl, strict};
+use crate::{HOST_CA, KRL, USER_CA, key, krl};
 
 /// How long a host certificate is valid. It only ties a key the host has anyway to its names, and a
 /// host whose certificate ran out locks everybody out, so it is long; the puller warns in time.

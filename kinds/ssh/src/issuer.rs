@@ -7,6 +7,7 @@ use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use wane_connector::strict;
 use wane_connector::{ConnectError, Handed, Issued, Issuer, Signer, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
@@ -17,7 +18,7 @@ use crate::certificate::{self, CertificateError, LONGEST, Plan, SKEW, seconds};
 use crate::notes::Notes;
 use crate::role::{Definition, principal_at};
 use crate::settings::Settings;
-use crate::{HOST_CA, USER_CA, describe, key, strict};
+use crate::{HOST_CA, USER_CA, describe, key};
 
 /// Issues user certificates.
 pub(crate) struct SshIssuer {

@@ -19,7 +19,6 @@ mod notes;
 mod query;
 mod role;
 mod settings;
-mod strict;
 pub mod verbs;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use wane_connector::KindError;
 use wane_domain::id::ResourceId;
 
 use crate::cidr::Cidr;
-use crate::strict::{listed, nearest, object, text, texts, wrong};
+use wane_connector::strict::{object, text, texts, unknown_word, wrong};
 
 const KEYS: [&str; 4] = ["principals", "extensions", "force_command", "source_address"];
 /// Everything a certificate can allow on top of running a command. A role starts from none of them.
@@ -80,10 +80,7 @@ impl Definition {
         let mut extensions = Vec::new();
         for given in texts(map, "extensions")?.unwrap_or_default() {
             let Some(known) = EXTENSIONS.iter().find(|known| **known == given) else {
-                let shown: String = given.chars().take(64).collect();
-                let hint = nearest(given, &EXTENSIONS)
-                    .map_or_else(|| listed(&EXTENSIONS), |near| format!("did you mean `{near}`?"));
-                return Err(wrong("extensions", format!("`{shown}` is not an extension; {hint}")));
+                return Err(wrong("extensions", unknown_word(given, &EXTENSIONS)));
             };
             extensions.push(*known);
         }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use serde_json::{Value, json};
 use wane_connector::KindError;
 
-use crate::strict::{listed, number, object, text, texts, wrong};
+use wane_connector::strict::{listed, number, object, text, texts, wrong};
 
 const KEYS: [&str; 4] = ["address", "read_back", "pull_secs", "host_names"];
 const MOST_NAMES: usize = 16;
