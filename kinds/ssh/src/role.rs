@@ -201,7 +201,7 @@ mod tests {
             (json!({ "principal": ["a"] }), "principal", "did you mean `principals`?"),
             (json!({ "principals": ["a", "a"] }), "principals", "twice"),
             (json!({ "principals": ["a"], "extensions": ["permit-ptty"] }), "extensions", "did you mean `permit-pty`?"),
-            (json!({ "principals": ["a"], "extensions": ["no-touch-required"] }), "extensions", "not an extension"),
+            (json!({ "principals": ["a"], "extensions": ["no-touch-required"] }), "extensions", "is unknown"),
             (json!({ "principals": ["a"], "force_command": " " }), "force_command", "name a command"),
             (json!({ "principals": ["a"], "force_command": "a\nb" }), "force_command", "control"),
             (json!({ "principals": ["a"], "source_address": [] }), "source_address", "leave the key out"),
