@@ -6,6 +6,7 @@ use wane_audit::Actor;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::id::{PersonId, RequestId};
 use wane_domain::request::{AccessRequest, Approval, Ask, AskItem, ItemEvent, ItemState, Opening, Parent};
+use wane_domain::terms::Stage;
 use wane_domain::text::Reason;
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
@@ -427,7 +428,7 @@ impl App {
         }
     }
 
-    /// A request, if the caller may see it: it is theirs, they could decide it, or they may read all access.
+    /// A request, if the caller may see it: it is theirs, they are among those it asks, or they may read all access.
     ///
     /// # Errors
     /// When there is none that the caller may see.
@@ -457,8 +458,15 @@ impl App {
                 return Ok(true);
             }
         }
-        for index in 0..request.items.len() {
-            if self.who_could(world, request, index)?.people.contains(&caller.person) {
+        // Whoever a stage asks, asked, or will ask; after it is decided too, so that nobody who just
+        // decided, or came second, is told that it never was.
+        let beneficiary = request.ask.beneficiary;
+        let without = [request.ask.requester, beneficiary];
+        for (item, asked) in request.items.iter().zip(&request.ask.items) {
+            let stages = item.terms.iter().flat_map(|t| &t.stages);
+            let named = |stage: &Stage| world.approvers(&stage.approvers, beneficiary, asked.resource, &without);
+            let denied_it = matches!(item.state, ItemState::Denied { by: Some(by), .. } if by == caller.person);
+            if denied_it || stages.map(named).any(|people| people.contains(&caller.person)) {
                 return Ok(true);
             }
         }
