@@ -1,0 +1,264 @@
+//! A stand-in for a kind whose targets a test can hold, fail or make lie.
+//!
+//! It only controls *when* things happen at a target and what is said about them, so that an
+//! interleaving can be forced. What real targets do is shown by the kinds' own suites.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use wane_connector::kind::HostDocs;
+use wane_connector::{
+    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issuer, Kind, KindError,
+    Presence, RoleProbe, Target,
+};
+use wane_domain::catalogue::Role;
+use wane_domain::issue::IssuePermit;
+use wane_domain::lease::{LeaseData, LeaseKind};
+use wane_domain::secret::SecretOnce;
+use wane_domain::time::Time;
+
+/// How a target behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Does {
+    /// As it should.
+    #[default]
+    Work,
+    /// Nothing, until it is told otherwise.
+    Hold,
+    /// It is not there.
+    Dead,
+    /// It says that it did, and did not.
+    Lie,
+    /// It says that a person has to look.
+    Quarantine,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    create: HashMap<String, Does>,
+    end: HashMap<String, Does>,
+    accounts: BTreeMap<(String, String), Time>,
+    /// Calls that have begun, by target and what they do.
+    begun: HashMap<(String, &'static str), usize>,
+    passwords: usize,
+}
+
+/// What a test holds.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    moved: Notify,
+}
+
+impl Gate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// How creating goes at a target from now on; what is held there goes on accordingly.
+    pub(crate) fn create(&self, target: &str, does: Does) {
+        self.state().create.insert(target.to_owned(), does);
+        self.moved.notify_waiters();
+    }
+
+    /// How ending goes at a target from now on.
+    pub(crate) fn end(&self, target: &str, does: Does) {
+        self.state().end.insert(target.to_owned(), does);
+        self.moved.notify_waiters();
+    }
+
+    /// The accounts at a target, with the ends it enforces.
+    pub(crate) fn accounts(&self, target: &str) -> BTreeMap<String, Time> {
+        let of = |(key, end): (&(String, String), &Time)| (key.0 == target).then(|| (key.1.clone(), *end));
+        self.state().accounts.iter().filter_map(of).collect()
+    }
+
+    /// Puts an account there that nobody made.
+    pub(crate) fn plant(&self, target: &str, name: &str) {
+        self.state().accounts.insert((target.to_owned(), name.to_owned()), Time::from_micros(0));
+    }
+
+    /// How often something was begun at a target: `create`, `end`.
+    pub(crate) fn begun(&self, target: &str, what: &'static str) -> usize {
+        self.state().begun.get(&(target.to_owned(), what)).copied().unwrap_or(0)
+    }
+
+    /// Waits until something was begun at a target so often.
+    pub(crate) async fn until_begun(&self, target: &str, what: &'static str, times: usize) {
+        let deadline = Duration::from_secs(20);
+        wane_testkit::eventually("a call at the target", deadline, async || self.begun(target, what) >= times)
+            .await
+            .unwrap();
+    }
+
+    fn begin(&self, target: &str, what: &'static str) {
+        *self.state().begun.entry((target.to_owned(), what)).or_default() += 1;
+    }
+
+    async fn pass(&self, target: &str, of: impl Fn(&State) -> &HashMap<String, Does>) -> Result<Does, ConnectError> {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            moved.as_mut().enable();
+            let does = of(&self.state()).get(target).copied().unwrap_or_default();
+            match does {
+                Does::Hold => moved.await,
+                Does::Dead => {
+                    return Err(ConnectError::Unreachable { target: target.to_owned(), why: "it is dead".to_owned() });
+                }
+                Does::Work | Does::Lie | Does::Quarantine => return Ok(does),
+            }
+        }
+    }
+}
+
+/// The kind `gate`.
+#[derive(Clone, Debug)]
+pub(crate) struct GatedKind(pub(crate) Arc<Gate>);
+
+fn key(target: &Target<'_>, lease: &LeaseData) -> (String, String) {
+    (target.resource.name.to_string(), lease.artifact.clone())
+}
+
+#[async_trait]
+impl Effects for GatedKind {
+    async fn create(
+        &self,
+        target: &Target<'_>,
+        _role: &Role,
+        lease: &LeaseData,
+        permit: IssuePermit,
+    ) -> Result<Created, ConnectError> {
+        let name = target.resource.name.as_str();
+        self.0.begin(name, "create");
+        self.0.pass(name, |s| &s.create).await?;
+        let mut state = self.0.state();
+        state.accounts.insert(key(target, lease), permit.not_after());
+        state.passwords += 1;
+        let secret = format!("canary-{}", state.passwords);
+        Ok(Created {
+            object: Some(format!("oid-{}", state.passwords)),
+            notes: json!({}),
+            handed: Handed {
+                public: json!({ "user": lease.artifact }),
+                secret: Some(SecretOnce::new(secret)),
+                not_after: Some(permit.not_after()),
+            },
+        })
+    }
+
+    async fn extend(&self, target: &Target<'_>, lease: &LeaseData) -> Result<(), ConnectError> {
+        self.0.begin(target.resource.name.as_str(), "extend");
+        self.0.state().accounts.insert(key(target, lease), lease.end);
+        Ok(())
+    }
+
+    async fn end(&self, target: &Target<'_>, lease: &LeaseData) -> Result<EndOutcome, ConnectError> {
+        let name = target.resource.name.as_str();
+        self.0.begin(name, "end");
+        match self.0.pass(name, |s| &s.end).await? {
+            Does::Quarantine => Ok(EndOutcome::Quarantined { why: "it owns objects".to_owned() }),
+            Does::Lie => Ok(EndOutcome::Done),
+            Does::Work | Does::Hold | Does::Dead => {
+                self.0.state().accounts.remove(&key(target, lease));
+                Ok(EndOutcome::Done)
+            }
+        }
+    }
+
+    async fn read_back(&self, target: &Target<'_>, lease: &LeaseData) -> Result<Presence, ConnectError> {
+        Ok(if self.0.state().accounts.contains_key(&key(target, lease)) {
+            Presence::Present { seen: "one account".to_owned() }
+        } else {
+            Presence::Absent { proof: "no account".to_owned() }
+        })
+    }
+
+    async fn inventory(&self, target: &Target<'_>) -> Result<Inventory, ConnectError> {
+        let marked = self.0.accounts(target.resource.name.as_str()).into_keys();
+        let marked = marked.map(|name| Artifact { name, object: None, detail: "an account".to_owned() }).collect();
+        Ok(Inventory { marked, ..Inventory::default() })
+    }
+
+    async fn remove_orphan(&self, target: &Target<'_>, artifact: &Artifact) -> Result<EndOutcome, ConnectError> {
+        self.0.state().accounts.remove(&(target.resource.name.to_string(), artifact.name.clone()));
+        Ok(EndOutcome::Done)
+    }
+
+    async fn traces(&self, _target: &Target<'_>) -> Result<Vec<String>, ConnectError> {
+        Ok(Vec::new())
+    }
+
+    async fn clock_skew(&self, _target: &Target<'_>) -> Result<Option<i64>, ConnectError> {
+        Ok(None)
+    }
+}
+
+fn level(definition: &Value) -> Option<u64> {
+    definition.get("level").and_then(Value::as_u64)
+}
+
+#[async_trait]
+impl Kind for GatedKind {
+    fn name(&self) -> &'static str {
+        "gate"
+    }
+
+    fn entity(&self) -> &'static str {
+        "Gate"
+    }
+
+    fn settings(&self, given: &Value) -> Result<Value, KindError> {
+        Ok(given.clone())
+    }
+
+    fn definition(&self, given: &Value) -> Result<Value, KindError> {
+        match level(given) {
+            Some(_) => Ok(given.clone()),
+            None => Err(KindError { what: "level".to_owned(), why: "give a number".to_owned() }),
+        }
+    }
+
+    fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
+        level(narrow) < level(wide)
+    }
+
+    fn describe(&self, _settings: &Value) -> Describe {
+        Describe {
+            hands_out: "an account".to_owned(),
+            revokes_logins: true,
+            kills_sessions: true,
+            residual_logins_secs: 1,
+            residual_sessions_secs: Some(1),
+            survives: String::new(),
+        }
+    }
+
+    fn gives(&self) -> LeaseKind {
+        LeaseKind::Account
+    }
+
+    fn needs_credential(&self) -> bool {
+        false
+    }
+
+    async fn probe(&self, _target: &Target<'_>, _roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError> {
+        Ok(Vec::new())
+    }
+
+    fn effects(&self) -> Arc<dyn Effects> {
+        Arc::new(self.clone())
+    }
+
+    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
+        None
+    }
+
+    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
+        None
+    }
+}

@@ -1,0 +1,262 @@
+//! Handing out: nothing leaves before its record, for a grant that ended, or twice.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use wane_app::{AppError, Class, TryEnd};
+use wane_domain::closure::{ClosureBasis, EndCause};
+use wane_domain::grant::GrantState;
+use wane_domain::lease::LeaseState;
+use wane_domain::time::Span;
+use wane_store::{RecordFilter, Store as _};
+
+use crate::gated::Does;
+use crate::house::{House, mins, reason};
+
+fn closed_word(state: &GrantState) -> &'static str {
+    match state {
+        GrantState::Closed { closure, .. } => closure.word(),
+        other => other.name(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_is_written_down_before_and_after_and_ends_with_proof() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    let handed = house.hand_out("ann", id).await.unwrap();
+    assert!(handed.secret.unwrap().reveal().starts_with("canary"));
+    let lease = &house.leases(id).await[0];
+    assert_eq!(lease.end, handed.grant_end);
+    assert_eq!(house.gate.accounts("attic").keys().collect::<Vec<_>>(), [&lease.artifact]);
+    let of_grant = RecordFilter { grant: Some(id), ..RecordFilter::default() };
+    let events: Vec<String> = house.records(of_grant.clone()).await.into_iter().map(|r| r.event).collect();
+    assert_eq!(events, ["grant.minted", "grant.activated", "lease.intended", "lease.made"]);
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    assert_eq!(closed_word(&house.grant(id).await.state), "gone");
+    let everything = house.records(RecordFilter::default()).await;
+    assert!(!format!("{everything:?}").contains("canary"), "a secret is in the trail");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_credential_is_one_commit_and_is_issued_again_under_one_lease() {
+    let house = House::new().await;
+    let id = house.hold("ann", "web1", "deploy", 1).await;
+    let first = house.hand_out("ann", id).await.unwrap();
+    house.advance(mins(5));
+    let second = house.hand_out("ann", id).await.unwrap();
+    assert_eq!(first.lease, second.lease);
+    let issued = house.store.issuances(first.lease).await.unwrap();
+    assert_eq!(issued.len(), 2);
+    assert!(issued[0].serial < issued[1].serial);
+    let end = house.grant(id).await;
+    assert!(issued.iter().all(|i| i.not_after <= crate::house::end_of(&end)));
+    let kind = crate::house::name("ssh");
+    assert!(house.store.revoked(&kind, house.app.now()).await.unwrap().is_empty());
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    let revoked = house.store.revoked(&kind, house.app.now()).await.unwrap();
+    assert!(!revoked.is_empty() && revoked.iter().all(|i| i.grant == id), "hosts are told at once");
+}
+
+/// The grant ends while its account is being made: nothing is handed out, whatever comes first at the target.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_ends_meanwhile_hands_nothing_out() {
+    let house = Arc::new(House::new().await);
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let mut making = JoinSet::new();
+    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
+    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    let root = house.caller("root").await;
+    house.app.revoke(&root, wane_app::RevokeWhat::Grant(id), &reason("stop")).await.unwrap();
+    house.gate.create("attic", Does::Work);
+    let handed = making.join_next().await.unwrap().unwrap();
+    assert!(matches!(handed, Err(AppError::Illegal(_))), "{handed:?}");
+    assert_eq!(house.gate.accounts("attic").len(), 1, "the target made it nevertheless");
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    assert!(house.gate.accounts("attic").is_empty());
+    assert_eq!(closed_word(&house.grant(id).await.state), "gone");
+}
+
+/// The end asks the target before the making reaches it: "not there" is true and proves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_overtakes_its_making_proves_nothing() {
+    let house = Arc::new(House::new().await);
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let mut making = JoinSet::new();
+    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
+    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    assert_eq!(house.try_ends(id).await, [TryEnd::Open], "an absence was taken for proof");
+    house.gate.create("attic", Does::Work);
+    assert!(making.join_next().await.unwrap().unwrap().is_err());
+    assert_eq!(house.gate.accounts("attic").len(), 1);
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    assert!(house.gate.accounts("attic").is_empty(), "an account that belongs to nobody is left");
+}
+
+/// Nobody's engine runs: what is made for a grant whose time ran out meanwhile goes nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_took_too_long_goes_nowhere() {
+    let house = Arc::new(House::new().await);
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let mut making = JoinSet::new();
+    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
+    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    house.advance(Span::from_hours(1));
+    house.gate.create("attic", Does::Work);
+    assert!(making.join_next().await.unwrap().unwrap().is_err());
+    let lease = &house.leases(id).await[0];
+    assert!(matches!(lease.state, LeaseState::Revoking { .. }), "{:?}", lease.state);
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    assert!(house.gate.accounts("attic").is_empty());
+}
+
+/// The end moves while the account is made: it is handed out all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extension_meanwhile_costs_nobody_their_account() {
+    let house = Arc::new(House::new().await);
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let mut making = JoinSet::new();
+    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
+    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    house.app.extend(&house.caller("ann").await, id, mins(30), None).await.unwrap();
+    house.gate.create("attic", Does::Work);
+    let handed = making.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(handed.grant_end, crate::house::end_of(&house.grant(id).await));
+    assert_eq!(house.leases(id).await[0].state.name(), "live");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_made_is_ended_and_read_back() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Dead);
+    let error = house.hand_out("ann", id).await.unwrap_err();
+    assert_eq!(error.class(), Class::Fault);
+    assert_eq!(house.leases(id).await[0].state.name(), "revoking");
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    house.gate.create("attic", Does::Work);
+    house.hand_out("ann", id).await.expect("the grant goes on");
+    assert_eq!(house.gate.accounts("attic").len(), 1);
+    let failed = RecordFilter { event: Some("lease.create_failed".to_owned()), ..RecordFilter::default() };
+    assert_eq!(house.records(failed).await.len(), 1);
+}
+
+/// The process dies while the target works: the intent is found and ended, young as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intent_of_a_process_that_died_is_swept() {
+    let mut house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let (app, caller) = (Arc::clone(&house.app), house.caller("ann").await);
+    let mut making = JoinSet::new();
+    making.spawn(async move { app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    let lease = house.leases(id).await[0].id;
+    house.app.sweep_intent(lease, true).await.unwrap();
+    assert_eq!(house.leases(id).await[0].state.name(), "intended", "the sweep took what is being made");
+    making.shutdown().await;
+    house.reopen();
+    house.app.sweep_intent(lease, false).await.unwrap();
+    assert_eq!(house.leases(id).await[0].state.name(), "intended", "another node may be at it");
+    house.app.sweep_intent(lease, true).await.unwrap();
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    assert_eq!(house.grant(id).await.state.name(), "active", "the grant itself goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_never_handed_out_without_its_record() {
+    let mut house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let (app, caller) = (Arc::clone(&house.app), house.caller("ann").await);
+    let mut making = JoinSet::new();
+    making.spawn(async move { app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    house.lose_store().await;
+    house.gate.create("attic", Does::Work);
+    let handed = making.join_next().await.unwrap().unwrap();
+    assert!(matches!(handed, Err(AppError::Store(_))), "{handed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_held_a_secret_ends_instead_of_being_given_again() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    let handed = house.hand_out("ann", id).await.unwrap();
+    house.app.end_handed_out(&house.caller("ben").await, handed.lease).await.unwrap();
+    assert_eq!(house.leases(id).await[0].state.name(), "live", "somebody else's");
+    house.app.end_handed_out(&house.caller("ann").await, handed.lease).await.unwrap();
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    house.hand_out("ann", id).await.expect("asking again gives a new one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_lies_stays_a_debt() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", id).await.unwrap();
+    house.gate.end("attic", Does::Lie);
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    for n in 1..=12u32 {
+        assert_eq!(house.try_ends(id).await, [TryEnd::Open]);
+        let debt = house.leases(id).await[0].debt.clone();
+        assert_eq!(debt.attempts, n);
+        let wait = debt.next.unwrap().since(house.app.now());
+        assert!(wait <= Span::from_secs(30) && wait >= Span::from_secs(1), "{wait} after {n} tries");
+    }
+    assert_eq!(house.grant(id).await.state.name(), "ending");
+    let debts = house.app.debts(&house.caller("ann").await).await.unwrap();
+    assert!(debts[0].lease.debt.last.as_ref().unwrap().contains("still there"));
+    house.gate.end("attic", Does::Work);
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_has_to_look_at_is_seen_and_tried_on() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", id).await.unwrap();
+    house.gate.end("attic", Does::Quarantine);
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    assert_eq!(house.try_ends(id).await, [TryEnd::Open]);
+    house.gate.end("attic", Does::Dead);
+    assert_eq!(house.try_ends(id).await, [TryEnd::Unreachable]);
+    let debts = house.app.debts(&house.caller("root").await).await.unwrap();
+    assert_eq!(debts[0].lease.debt.quarantined.as_deref(), Some("it owns objects"), "what was known is forgotten");
+    assert!(house.app.debts(&house.caller("ben").await).await.unwrap().is_empty());
+    house.gate.end("attic", Does::Work);
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    let GrantState::Closed { closure, .. } = house.grant(id).await.state.clone() else { panic!("not closed") };
+    assert_eq!(closure.cause, EndCause::Returned);
+    assert!(matches!(closure.leases[0].basis, ClosureBasis::AbsentReadBack { .. }));
+}
+
+/// Two last leases proven in the same instant: the grant closes, once, with both.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_two_ends_in_one_instant_close_the_grant() {
+    let house = House::new().await;
+    for _ in 0..10 {
+        let id = house.hold("ann", "attic", "read", 1).await;
+        house.hand_out("ann", id).await.unwrap();
+        let first = house.leases(id).await[0].id;
+        house.app.end_handed_out(&house.caller("ann").await, first).await.unwrap();
+        house.hand_out("ann", id).await.unwrap();
+        house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+        let leases = house.leases(id).await;
+        assert_eq!(leases.len(), 2);
+        let (one, other) = tokio::join!(house.app.try_end(leases[0].id), house.app.try_end(leases[1].id));
+        assert_eq!((one.unwrap(), other.unwrap()), (TryEnd::Gone, TryEnd::Gone));
+        let GrantState::Closed { closure, .. } = house.grant(id).await.state.clone() else { panic!("not closed") };
+        assert_eq!(closure.leases.len(), 2);
+    }
+}

@@ -1,0 +1,17 @@
+//! The use-cases over a real store, real policy, real seals and the real SSH kind.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod asking;
+mod deciding;
+mod ending;
+mod extending;
+mod gated;
+mod handing_out;
+mod house;
+mod laws;
+mod locking;
+mod policies;
+mod seeing;
+mod signing_in;
+mod time;
+mod toctou;

@@ -1,0 +1,102 @@
+//! Who may see what; to those who may not know, what is there and what is not look alike.
+
+use wane_app::Class;
+use wane_store::{RecordFilter, Slice};
+
+use crate::house::{House, granted};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_may_not_know_looks_like_nothing() {
+    let house = House::new().await;
+    let id = house.ask("ann", &[("vault", "read")], 1).await.id;
+    let grant = granted(&house.approve("eva", id).await.unwrap(), 0).unwrap();
+    let world = house.app.world().await.unwrap();
+    let never = house.ambient.id();
+    for (who, sees) in [("ann", true), ("eva", true), ("root", true), ("ben", false), ("zoe", false)] {
+        let caller = house.caller(who).await;
+        assert_eq!(house.app.request_for(&caller, &world, id).await.is_ok(), sees, "{who}: request");
+        let found = house.app.grant_for(&caller, &world, grant).await;
+        assert_eq!(found.is_ok(), sees, "{who}: grant");
+        assert_eq!(house.app.story(&caller, grant).await.is_ok(), sees, "{who}: story");
+        if let Err(hidden) = found {
+            let nothing = house.app.grant_for(&caller, &world, never).await.unwrap_err();
+            assert_eq!((hidden.class(), hidden.code()), (nothing.class(), nothing.code()));
+            assert_eq!(
+                hidden.to_string().replace(&grant.to_string(), ""),
+                nothing.to_string().replace(&never.to_string(), "")
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_shows_each_their_own() {
+    let house = House::new().await;
+    house.hold("ann", "attic", "read", 1).await;
+    house.hold("ben", "attic", "read", 1).await;
+    let ann = house.caller("ann").await;
+    let own = house.app.records(&ann, RecordFilter::default(), Slice::first(100)).await.unwrap().items;
+    assert!(!own.is_empty() && own.iter().all(|r| r.record.about.person == Some(ann.person)));
+    let other = RecordFilter { person: Some(house.id("ben").await), ..RecordFilter::default() };
+    assert_eq!(house.app.records(&ann, other, Slice::first(100)).await.unwrap_err().class(), Class::Denied);
+    let all = house.app.records(&house.caller("root").await, RecordFilter::default(), Slice::first(100)).await.unwrap();
+    assert!(all.items.len() > own.len());
+    let (seen, last) = house.app.next_records(&ann, 0).await.unwrap();
+    assert_eq!(seen.len(), own.len());
+    assert_eq!(last, house.store_head().await, "what is hidden is passed over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_board_shows_all_or_ones_own() {
+    let house = House::new().await;
+    let mine = house.hold("ann", "attic", "read", 1).await;
+    house.hold("ben", "attic", "read", 2).await;
+    let own = house.app.live(&house.caller("ann").await).await.unwrap();
+    assert_eq!(own.iter().map(|l| l.grant.id).collect::<Vec<_>>(), [mine]);
+    let all = house.app.live(&house.caller("root").await).await.unwrap();
+    assert_eq!(all.len(), 2);
+    assert!(all[0].end <= all[1].end, "what ends first stands first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_goes_from_ask_to_closure() {
+    let house = House::new().await;
+    let id = house.ask("ann", &[("vault", "read")], 1).await.id;
+    let grant = granted(&house.approve("eva", id).await.unwrap(), 0).unwrap();
+    house.hand_out("ann", grant).await.unwrap();
+    house.app.give_back(&house.caller("ann").await, grant).await.unwrap();
+    house.try_ends(grant).await;
+    let story = house.app.story(&house.caller("ann").await, grant).await.unwrap();
+    let events: Vec<&str> = story.lines.iter().map(|l| l.record.event.as_str()).collect();
+    assert_eq!(
+        events,
+        [
+            "request.opened",
+            "request.item.approved",
+            "grant.minted",
+            "grant.activated",
+            "lease.intended",
+            "lease.made",
+            "grant.ending",
+            "lease.ending",
+            "lease.gone",
+            "grant.closed"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_carries_our_mark_and_belongs_to_nobody_is_found() {
+    let house = House::new().await;
+    let grant = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", grant).await.unwrap();
+    let elsewhere = house.leases(grant).await[0].artifact.clone();
+    house.gate.plant("attic", "wane_nobody");
+    // The right name at the wrong target belongs to nobody there.
+    house.gate.plant("annex", &elsewhere);
+    let root = house.caller("root").await;
+    for (target, orphans) in [("attic", vec!["wane_nobody".to_owned()]), ("annex", vec![elsewhere])] {
+        let found = house.app.inventory(&root, target).await.unwrap();
+        assert_eq!(found.orphans.into_iter().map(|a| a.name).collect::<Vec<_>>(), orphans, "{target}");
+    }
+}

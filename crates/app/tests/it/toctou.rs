@@ -1,0 +1,206 @@
+//! Between approval and use the world changes: what counts is the world at the moment of use.
+
+use wane_app::{AppError, PersonChange, ResourceChange, RoleChange, rejudge_all};
+use wane_domain::directory::Standing;
+use wane_domain::grant::GrantState;
+use wane_domain::id::GrantId;
+use wane_domain::lock::LockTarget;
+
+use crate::house::{House, denied, granted, name, reason};
+
+/// What may happen in between.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    PolicyTightens,
+    ApproverDisabled,
+    HolderDisabled,
+    HolderLocked,
+    RoleRedefined,
+    Relabelled,
+    HolderLeavesGroup,
+}
+
+const ALL: [Meanwhile; 7] = [
+    Meanwhile::PolicyTightens,
+    Meanwhile::ApproverDisabled,
+    Meanwhile::HolderDisabled,
+    Meanwhile::HolderLocked,
+    Meanwhile::RoleRedefined,
+    Meanwhile::Relabelled,
+    Meanwhile::HolderLeavesGroup,
+];
+
+async fn happens(house: &House, what: Meanwhile) {
+    let root = house.caller("root").await;
+    let disabled = PersonChange { standing: Some(Standing::Disabled), ..PersonChange::default() };
+    match what {
+        Meanwhile::PolicyTightens => {
+            house.change_policy("@approve(\"1 of group:dba\")", "@approve(\"2 of group:dba\")").await
+        }
+        Meanwhile::ApproverDisabled => drop(house.app.change_person(&root, "eva", &disabled).await.unwrap()),
+        Meanwhile::HolderDisabled => drop(house.app.change_person(&root, "ann", &disabled).await.unwrap()),
+        Meanwhile::HolderLocked => {
+            let target = LockTarget::Person(house.id("ann").await);
+            // The lock alone, as if the process had died before it ended what it covers.
+            let (lock, _) = wane_domain::lock::Lock::impose(
+                house.ambient.id(),
+                target,
+                reason("stolen laptop"),
+                root.person,
+                house.app.now(),
+            );
+            house.write(vec![wane_store::Write::Lock(wane_store::Put::new(lock))]).await;
+        }
+        Meanwhile::RoleRedefined => {
+            let change =
+                RoleChange { definition: Some(serde_json::json!({ "level": 1, "more": true })), description: None };
+            drop(house.app.change_role(&root, &name("gate"), "read", &change).await.unwrap());
+        }
+        Meanwhile::Relabelled => {
+            let labels = [(name("env"), "secret".parse().unwrap())].into_iter().collect();
+            let change = ResourceChange { labels: Some(labels), ..ResourceChange::default() };
+            drop(house.app.change_resource(&root, "vault", &change).await.unwrap());
+        }
+        Meanwhile::HolderLeavesGroup => {
+            let out = wane_app::Membership::Out;
+            drop(house.app.set_member(&root, &name("engineers"), "ann", out).await.unwrap());
+        }
+    }
+}
+
+async fn approved(house: &House) -> GrantId {
+    let id = house.ask("ann", &[("vault", "read")], 1).await.id;
+    granted(&house.approve("eva", id).await.unwrap(), 0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_after_the_approval_counts_when_it_is_begun() {
+    for what in ALL {
+        let house = House::new().await;
+        let id = approved(&house).await;
+        happens(&house, what).await;
+        let begun = house.hand_out("ann", id).await;
+        assert!(matches!(begun, Err(AppError::Refused { .. })), "{what:?}: {begun:?}");
+        assert_eq!(house.grant(id).await.state, GrantState::Scheduled, "{what:?}");
+        assert!(house.gate.accounts("vault").is_empty(), "{what:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_after_it_began_counts_for_the_next_secret_and_ends_it() {
+    for what in ALL {
+        let house = House::new().await;
+        let id = approved(&house).await;
+        house.hand_out("ann", id).await.unwrap();
+        happens(&house, what).await;
+        assert!(matches!(house.hand_out("ann", id).await, Err(AppError::Refused { .. })), "{what:?}");
+        rejudge_all(&house.app).await.unwrap();
+        assert_eq!(house.grant(id).await.state.name(), "ending", "{what:?}");
+        house.try_ends(id).await;
+        assert!(house.gate.accounts("vault").is_empty(), "{what:?}");
+    }
+}
+
+/// The last approval comes after the change: it is refused in the same commit, with the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_before_the_last_approval_denies_it() {
+    for what in ALL {
+        let house = House::new().await;
+        let id = house.ask("ann", &[("vault", "write")], 1).await.id;
+        house.approve("eva", id).await.unwrap();
+        match what {
+            Meanwhile::PolicyTightens => house.change_policy("2 of group:dba", "3 of group:dba").await,
+            Meanwhile::RoleRedefined => {
+                let root = house.caller("root").await;
+                let change =
+                    RoleChange { definition: Some(serde_json::json!({ "level": 2, "more": true })), description: None };
+                house.app.change_role(&root, &name("gate"), "write", &change).await.unwrap();
+            }
+            other => happens(&house, other).await,
+        }
+        let decided = house.approve("fay", id).await.unwrap();
+        assert!(!denied(&decided, 0).is_empty(), "{what:?}");
+        assert!(granted(&decided, 0).is_none(), "{what:?}");
+    }
+}
+
+/// Who asked for somebody else counts too, until it is granted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_requester_who_is_locked_or_disabled_asks_for_nobody() {
+    for locked in [true, false] {
+        let house = House::new().await;
+        let root = house.caller("root").await;
+        let mia = house.caller("mia").await;
+        let for_ann =
+            || wane_app::AskInput { for_person: Some("ann".to_owned()), ..crate::house::ask(&[("vault", "read")], 1) };
+        let before = house.app.request_access(&mia, for_ann()).await.unwrap();
+        if locked {
+            let input = wane_app::LockInput { target: LockTarget::Person(mia.person), reason: reason("stolen laptop") };
+            house.app.impose_lock(&root, &input).await.unwrap();
+            let asked = house.app.request_access(&mia, for_ann()).await.unwrap();
+            assert!(denied(&asked, 0).contains("locked"));
+        } else {
+            let disabled = PersonChange { standing: Some(Standing::Disabled), ..PersonChange::default() };
+            house.app.change_person(&root, "mia", &disabled).await.unwrap();
+            let asked = house.app.request_access(&mia, for_ann()).await;
+            assert!(matches!(asked, Err(AppError::SignedOut)), "a session of before is used after: {asked:?}");
+        }
+        let decided = house.approve("eva", before.id).await.unwrap();
+        assert!(!denied(&decided, 0).is_empty());
+    }
+}
+
+/// A justification that policy asks for today is not invented for a grant that has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_justification_that_was_never_given_is_not_assumed() {
+    let house = House::new().await;
+    let silent = wane_app::AskInput { reason: None, ..crate::house::ask(&[("attic", "read")], 1) };
+    let silent = granted(&house.try_ask("ann", silent).await.unwrap(), 0).unwrap();
+    let said = house.hold("ben", "attic", "read", 1).await;
+    house.change_policy("@id(\"dev-freely\")", "@id(\"dev-freely\") @justification(\"required\")").await;
+    rejudge_all(&house.app).await.unwrap();
+    assert!(!house.grant(silent).await.is_live());
+    assert!(house.grant(said).await.is_live());
+}
+
+/// A nearer cap shortens what lives; a further one never lengthens it.
+#[tokio::test(flavor = "multi_thread")]
+async fn judging_again_shortens_and_never_widens() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 4).await;
+    house.hand_out("ann", id).await.unwrap();
+    let since = house.app.now();
+    house.change_policy("@id(\"dev-freely\") @max_ttl(\"8h\")", "@id(\"dev-freely\") @max_ttl(\"2h\")").await;
+    rejudge_all(&house.app).await.unwrap();
+    let short = since.plus(crate::house::mins(120));
+    assert_eq!(crate::house::end_of(&house.grant(id).await), short);
+    assert_eq!(house.gate.accounts("attic").into_values().collect::<Vec<_>>(), [short]);
+    house.change_policy("@id(\"dev-freely\") @max_ttl(\"2h\")", "@id(\"dev-freely\") @max_ttl(\"8h\")").await;
+    rejudge_all(&house.app).await.unwrap();
+    assert_eq!(crate::house::end_of(&house.grant(id).await), short, "it grew");
+    house.change_policy("@id(\"dev-freely\") @max_ttl(\"8h\")", "@id(\"dev-freely\") @max_ttl(\"1m\")").await;
+    house.advance(crate::house::mins(5));
+    rejudge_all(&house.app).await.unwrap();
+    assert_eq!(house.grant(id).await.state.name(), "ending");
+}
+
+/// A decision made over a world that has moved is made again over the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_and_changes_of_the_world_at_once_agree() {
+    let house = House::new().await;
+    for round in 0..8 {
+        let id = house.ask("ann", &[("vault", "read")], 1).await.id;
+        let root = house.caller("root").await;
+        let engineers = name("engineers");
+        let leave = house.app.set_member(&root, &engineers, "ann", wane_app::Membership::Out);
+        let (decided, left) = tokio::join!(house.approve("eva", id), leave);
+        left.unwrap();
+        let decided = decided.unwrap();
+        if let Some(grant) = granted(&decided, 0) {
+            assert!(house.hand_out("ann", grant).await.is_err(), "round {round}");
+        } else {
+            assert!(denied(&decided, 0).contains("no policy"), "round {round}");
+        }
+        house.app.set_member(&root, &engineers, "ann", wane_app::Membership::In).await.unwrap();
+    }
+}

@@ -1,0 +1,207 @@
+//! What nobody has to ask for: expiry, revocation, sweeping, judging again, orphans.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use wane_app::{AskInput, PersonChange, RevokeWhat};
+use wane_domain::directory::Standing;
+use wane_domain::grant::GrantState;
+use wane_domain::lock::{Lock, LockTarget};
+use wane_domain::time::Span;
+use wane_store::{GrantFilter, GrantPhase, Put, Slice, Store as _, Write};
+
+use crate::gated::Does;
+use crate::house::{House, ask, granted, mins, reason};
+use crate::running::{SOON, by_the_clock, run, until};
+
+const RARELY: Span = Span::from_hours(1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_is_ended_and_read_back_without_anybody() {
+    let house = by_the_clock().await;
+    let _engine = run(&house, RARELY);
+    let short = AskInput { duration: Span::from_secs(2), ..ask(&[("attic", "read")], 1) };
+    let id = granted(&house.try_ask("ann", short).await.unwrap(), 0).unwrap();
+    house.hand_out("ann", id).await.unwrap();
+    let end = crate::house::end_of(&house.grant(id).await);
+    until(&house, id, "closed").await;
+    let GrantState::Closed { closure, .. } = house.grant(id).await.state.clone() else { panic!("not closed") };
+    assert_eq!((closure.cause.name(), closure.word()), ("expired", "gone"));
+    assert!(closure.at >= end, "it ended early");
+    assert!(house.gate.accounts("attic").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_hangs_delays_no_other_and_is_tried_until_it_is_back() {
+    let house = by_the_clock().await;
+    let _engine = run(&house, RARELY);
+    let mut held = Vec::new();
+    for who in ["ann", "ben", "mia", "dan"] {
+        for (target, ids) in [("attic", &mut held)] {
+            for role in ["read", "write", "super"] {
+                let id = house.hold(who, target, role, 1).await;
+                house.hand_out(who, id).await.unwrap();
+                ids.push(id);
+            }
+        }
+    }
+    let other = house.hold("ann", "annex", "read", 1).await;
+    house.hand_out("ann", other).await.unwrap();
+    house.gate.end("attic", Does::Hold);
+    let root = house.caller("root").await;
+    let attic = RevokeWhat::Resource(house.resource("attic").await);
+    house.app.revoke(&root, attic, &reason("stop")).await.unwrap();
+    house.gate.until_begun("attic", "end", 8).await;
+    house.app.give_back(&house.caller("ann").await, other).await.unwrap();
+    until(&house, other, "closed").await;
+    assert_eq!(house.gate.accounts("attic").len(), held.len());
+    // From hanging to dead to alive: every debt is paid without anybody.
+    house.gate.end("attic", Does::Dead);
+    house.gate.until_begun("attic", "end", 10).await;
+    let debts = house.app.debts(&root).await.unwrap();
+    assert_eq!(debts.len(), held.len(), "a debt was forgotten");
+    house.gate.end("attic", Does::Work);
+    for id in held {
+        until(&house, id, "closed").await;
+    }
+    assert!(house.gate.accounts("attic").is_empty());
+}
+
+/// The process dies in the middle of making; the next one finds the intent by its name and ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_process_began_is_ended_by_the_next() {
+    let mut house = by_the_clock().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let mut making = JoinSet::new();
+    let (app, caller) = (Arc::clone(&house.app), house.caller("ann").await);
+    making.spawn(async move { app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    making.shutdown().await;
+    assert_eq!(house.leases(id).await[0].state.name(), "intended");
+    house.reopen();
+    let _engine = run(&house, RARELY);
+    let gone = async || house.leases(id).await.iter().all(|l| !l.is_open());
+    wane_testkit::eventually("the intent's end", SOON, gone).await.unwrap();
+    assert_eq!(house.grant(id).await.state.name(), "active", "the grant goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_made_is_no_leftover_to_an_engine_that_begins() {
+    let house = Arc::new(by_the_clock().await);
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let mut making = JoinSet::new();
+    let (app, caller) = (Arc::clone(&house.app), house.caller("ann").await);
+    making.spawn(async move { app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    let _engine = run(&house, RARELY);
+    // A round trip through the engine: it has swept before it ends this.
+    let other = house.hold("ben", "annex", "read", 1).await;
+    house.hand_out("ben", other).await.unwrap();
+    house.app.give_back(&house.caller("ben").await, other).await.unwrap();
+    until(&house, other, "closed").await;
+    house.gate.create("attic", Does::Work);
+    making.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(house.leases(id).await[0].state.name(), "live");
+}
+
+/// Who is disabled, what is locked, what policy no longer gives: ended though nobody said so about the grant.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lost_its_ground_ends_by_itself() {
+    let house = by_the_clock().await;
+    let _engine = run(&house, RARELY);
+    let root = house.caller("root").await;
+    let ann = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", ann).await.unwrap();
+    let ben = house.hold("ben", "attic", "read", 1).await;
+    let mia = house.hold("mia", "annex", "read", 1).await;
+    let dan = house.hold("dan", "web1", "deploy", 1).await;
+    let disabled = PersonChange { standing: Some(Standing::Disabled), ..PersonChange::default() };
+    house.app.change_person(&root, "ann", &disabled).await.unwrap();
+    until(&house, ann, "closed").await;
+    assert!(house.gate.accounts("attic").is_empty());
+    // A lock whose ends were not said before the process died.
+    let target = LockTarget::Person(house.id("ben").await);
+    let (lock, _) = Lock::impose(house.ambient.id(), target, reason("x"), root.person, house.app.now());
+    house.write(vec![Write::Lock(Put::new(lock))]).await;
+    until(&house, ben, "closed").await;
+    house.change_policy("resource is Gate in Label::\"env=dev\"", "resource is Gate in Label::\"env=none\"").await;
+    until(&house, mia, "closed").await;
+    assert!(house.grant(dan).await.is_live(), "somebody lost what they still may have");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orphan_is_removed_at_its_second_sighting_and_what_belongs_stays() {
+    let house = by_the_clock().await;
+    let mine = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", mine).await.unwrap();
+    let stray = house.hold("ben", "attic", "write", 1).await;
+    house.hand_out("ben", stray).await.unwrap();
+    let artifact = house.leases(stray).await[0].artifact.clone();
+    // Ended with proof, and then it is there again: what a restored target looks like.
+    house.app.give_back(&house.caller("ben").await, stray).await.unwrap();
+    house.try_ends(stray).await;
+    house.gate.plant("attic", &artifact);
+    let _engine = run(&house, Span::from_secs(1));
+    let removed = async || !house.gate.accounts("attic").contains_key(&artifact);
+    wane_testkit::eventually("the orphan's end", SOON, removed).await.unwrap();
+    assert_eq!(house.gate.accounts("attic").len(), 1, "what belongs to a grant was taken");
+    let records = wane_store::RecordFilter { event: Some("orphan.removed".to_owned()), ..Default::default() };
+    assert_eq!(house.records(records).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_lapse_and_grants_never_begun_close_by_themselves() {
+    let house = House::new().await;
+    let asked = house.ask("ann", &[("vault", "read")], 1).await.id;
+    let other = house.ask("ben", &[("vault", "read")], 1).await.id;
+    let scheduled = granted(&house.approve("eva", other).await.unwrap(), 0).unwrap();
+    house.advance(mins(180));
+    let _engine = run(&house, RARELY);
+    until(&house, scheduled, "closed").await;
+    let lapsed = async || house.request(asked).await.state_name() == "lapsed";
+    wane_testkit::eventually("a request that lapsed", SOON, lapsed).await.unwrap();
+}
+
+/// Two thousand ends due in one instant all come, and whoever asks meanwhile is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_ends_at_once_all_come_and_nobody_waits_for_them() {
+    const MANY: u64 = 2_000;
+    let house = Arc::new(House::new().await);
+    let mut asking = JoinSet::new();
+    for worker in 0..16u64 {
+        let house = Arc::clone(&house);
+        asking.spawn(async move {
+            for n in (worker..MANY).step_by(16) {
+                let at = usize::try_from(n).unwrap();
+                let (who, rest) = (["ann", "ben", "mia", "dan"][at % 4], at / 4);
+                let item = (["attic", "annex"][rest % 2], ["read", "write", "super"][rest / 2 % 3]);
+                // A microsecond apart, so that none covers another.
+                let duration = Span::from_micros(3_600_000_000 + n);
+                let request = house.try_ask(who, AskInput { duration, ..ask(&[item], 1) }).await.unwrap();
+                house.hand_out(who, granted(&request, 0).unwrap()).await.unwrap();
+            }
+        });
+    }
+    asking.join_all().await;
+    let made = house.gate.accounts("attic").len() + house.gate.accounts("annex").len();
+    assert!(made > 1_900, "{made} accounts");
+    house.advance(Span::from_hours(2));
+    let _engine = run(&house, RARELY);
+    let live = async || {
+        let phases = vec![GrantPhase::Active, GrantPhase::Ending];
+        let filter = GrantFilter { phases, ..GrantFilter::default() };
+        house.store.grants(filter, Slice::first(1)).await.unwrap().items.len()
+    };
+    let mut answered = 0;
+    let all = async || live().await == 0;
+    while !all().await {
+        let ask = house.try_ask("zoe", ask(&[("attic", "read")], 1));
+        tokio::time::timeout(std::time::Duration::from_secs(5), ask).await.expect("an answer meanwhile").unwrap();
+        answered += 1;
+        assert!(answered < 100_000, "the ends never come");
+    }
+    assert!(answered > 0);
+    assert!(house.gate.accounts("attic").is_empty() && house.gate.accounts("annex").is_empty());
+}

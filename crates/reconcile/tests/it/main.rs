@@ -1,0 +1,11 @@
+//! The engine over the same company that the use-cases are tested in.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod engine;
+#[path = "../../../app/tests/it/gated.rs"]
+#[expect(dead_code, reason = "the use-cases' tests use all of it")]
+mod gated;
+#[path = "../../../app/tests/it/house.rs"]
+#[expect(dead_code, reason = "the use-cases' tests use all of it")]
+mod house;
+mod running;

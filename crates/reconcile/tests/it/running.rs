@@ -1,0 +1,44 @@
+//! A company whose engine runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use wane_domain::ambient::Ambient;
+use wane_domain::id::GrantId;
+use wane_domain::time::Span;
+use wane_reconcile::{Engine, Settings};
+use wane_runtime::{OsEntropy, SystemClock};
+use wane_testkit::FakeClock;
+
+use crate::house::House;
+
+/// Generous: what is asserted is that and in which order things happen, not how fast.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// An engine that ends with the test.
+pub(crate) struct Running {
+    _tasks: JoinSet<()>,
+}
+
+/// Runs an engine over a company's use-cases.
+pub(crate) fn run(house: &House, inventory_every: Span) -> Running {
+    let settings = Settings { inventory_every, retry_cap: Span::from_secs(2) };
+    let engine = Engine::new(Arc::clone(&house.app), settings);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(engine.run(CancellationToken::new()));
+    Running { _tasks: tasks }
+}
+
+/// A company that goes by the machine's clock.
+pub(crate) async fn by_the_clock() -> House {
+    let ambient = Ambient::new(Arc::new(SystemClock::new()), Arc::new(OsEntropy));
+    House::ticking(FakeClock::at(ambient.now()), Some(ambient)).await
+}
+
+/// Waits until a grant has got so far.
+pub(crate) async fn until(house: &House, grant: GrantId, state: &str) {
+    let reached = async || house.grant(grant).await.state.name() == state;
+    wane_testkit::eventually(&format!("a grant that is {state}"), SOON, reached).await.unwrap();
+}
