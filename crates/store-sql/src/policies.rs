@@ -1,10 +1,17 @@
-//! Versions of the policy set; the last is in force.
+//! Versions of the policy set; the last is in force, and none is ever removed.
 
+use serde::de::DeserializeOwned;
+use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnection;
+use wane_domain::canonical::Digest;
+use wane_domain::time::Time;
 use wane_domain::world::PolicyVersion;
-use wane_store::StoreError;
+use wane_store::{Page, PolicyEntry, Slice, StoreError};
 
+use crate::listing::{Listing, Order};
 use crate::row::{decode, encode, exactly_one, number, unavailable};
+
+type Row = (i64, String);
 
 /// Puts a version in force. Its number must be one more than the last, or somebody else loaded one meanwhile.
 pub(crate) async fn put(conn: &mut SqliteConnection, policy: &PolicyVersion) -> Result<(), StoreError> {
@@ -20,9 +27,47 @@ pub(crate) async fn put(conn: &mut SqliteConnection, policy: &PolicyVersion) -> 
 
 /// The version in force.
 pub(crate) async fn in_force(conn: &mut SqliteConnection) -> Result<Option<PolicyVersion>, StoreError> {
-    let row = sqlx::query_as::<_, (i64, String)>("SELECT version, doc FROM policies ORDER BY version DESC LIMIT 1")
+    let row = sqlx::query_as::<_, Row>("SELECT version, doc FROM policies ORDER BY version DESC LIMIT 1")
         .fetch_optional(conn)
         .await
         .map_err(unavailable)?;
-    row.map(|(version, doc)| decode(&format!("policy version {version}"), &doc)).transpose()
+    row.as_ref().map(read).transpose()
+}
+
+/// One version.
+pub(crate) async fn get(pool: &SqlitePool, version: u64) -> Result<Option<PolicyVersion>, StoreError> {
+    // What is larger than a row's number can be is not there.
+    let Ok(version) = i64::try_from(version) else { return Ok(None) };
+    let row = sqlx::query_as::<_, Row>("SELECT version, doc FROM policies WHERE version = $1")
+        .bind(version)
+        .fetch_optional(pool)
+        .await
+        .map_err(unavailable)?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The last version with a digest that was loaded by a moment.
+pub(crate) async fn by_digest(pool: &SqlitePool, digest: Digest, at: Time) -> Result<Option<PolicyEntry>, StoreError> {
+    let row = sqlx::query_as::<_, Row>(
+        "SELECT version, json_remove(doc, '$.text') FROM policies
+         WHERE digest = $1 AND json_extract(doc, '$.at') <= $2 ORDER BY version DESC LIMIT 1",
+    )
+    .bind(digest.to_string())
+    .bind(at.micros())
+    .fetch_optional(pool)
+    .await
+    .map_err(unavailable)?;
+    row.as_ref().map(read).transpose()
+}
+
+/// A page without texts, newest first.
+pub(crate) async fn list(pool: &SqlitePool, slice: &Slice) -> Result<Page<PolicyEntry>, StoreError> {
+    let columns = "version, json_remove(doc, '$.text')";
+    let listing = Listing::new(columns, "policies", "version", Order::NewestFirst, slice).after_number()?;
+    let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
+    listing.page(rows, |r| r.0.to_string(), read)
+}
+
+fn read<T: DeserializeOwned>((version, doc): &Row) -> Result<T, StoreError> {
+    decode(&format!("policy version {version}"), doc)
 }

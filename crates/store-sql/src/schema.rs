@@ -8,7 +8,10 @@ use sqlx::sqlite::SqliteConnection;
 use wane_store::StoreError;
 
 /// Every step there ever was, oldest first; a step that was released is never changed again.
-const STEPS: &[(i64, &str, &str)] = &[(1, "first", include_str!("../migrations/0001_first.sql"))];
+const STEPS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../migrations/0001_first.sql")),
+    (2, "policy digest", include_str!("../migrations/0002_policy_digest.sql")),
+];
 
 /// Brings a file to the newest schema.
 pub(crate) async fn migrate(conn: &mut SqliteConnection) -> Result<(), StoreError> {

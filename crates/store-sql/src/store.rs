@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Executor as _, SqlitePool};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use wane_audit::{Actor, Outcome, Record, Subjects};
+use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, TokenId};
 use wane_domain::lease::Lease;
@@ -18,8 +19,8 @@ use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_store::{
-    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, RecordFilter, RequestFilter, Seen, Sequenced,
-    Slice, Store, StoreError, Token, TokenOwner, Versioned,
+    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
+    Seen, Sequenced, Slice, Store, StoreError, Token, TokenOwner, Versioned,
 };
 
 use crate::place::Place;
@@ -169,6 +170,16 @@ impl Store for SqlStore {
     }
     async fn seen(&self, id: &str) -> Result<Seen, StoreError> {
         world::seen(&self.pool, id).await
+    }
+
+    async fn policy_version(&self, version: u64) -> Result<Option<PolicyVersion>, StoreError> {
+        policies::get(&self.pool, version).await
+    }
+    async fn policy_by_digest(&self, digest: Digest, at: Time) -> Result<Option<PolicyEntry>, StoreError> {
+        policies::by_digest(&self.pool, digest, at).await
+    }
+    async fn policy_versions(&self, slice: Slice) -> Result<Page<PolicyEntry>, StoreError> {
+        policies::list(&self.pool, &slice).await
     }
 
     async fn request(&self, id: RequestId) -> Result<Option<Versioned<AccessRequest>>, StoreError> {

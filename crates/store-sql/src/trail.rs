@@ -56,7 +56,7 @@ pub(crate) async fn list(
     let from = filter.event.clone().map(Cell::Text);
     // No event name holds the last code point there is, so this is just above every name with the prefix.
     let below = filter.event.as_ref().map(|prefix| Cell::Text(format!("{prefix}\u{10FFFF}")));
-    let listing = Listing::new("seq, body", "trail", "seq", Order::NewestFirst, slice)
+    let mut listing = Listing::new("seq, body", "trail", "seq", Order::NewestFirst, slice)
         .after_number()?
         .either(["person", "actor"], filter.person.map(Cell::of))
         .and("resource =", filter.resource.map(Cell::of))
@@ -66,6 +66,9 @@ pub(crate) async fn list(
         .and("event <", below)
         .and("at >=", filter.from.map(|t| Cell::Number(t.micros())))
         .and("at <", filter.until.map(|t| Cell::Number(t.micros())));
+    for event in &filter.without {
+        listing = listing.and("event <>", Some(Cell::Text(event.clone())));
+    }
     let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.to_string(), read)
 }

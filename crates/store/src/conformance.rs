@@ -49,6 +49,7 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         world::names_are_taken_once,
         world::what_is_in_use_stays,
         world::policies_count_up,
+        world::every_policy_is_kept,
         lifecycle::everything_comes_back,
         lifecycle::what_is_due_comes_in_order,
         lifecycle::revoked_is_what_would_still_work,

@@ -1,17 +1,18 @@
 //! The port.
 
 use async_trait::async_trait;
+use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
-use wane_domain::world::World;
+use wane_domain::world::{PolicyVersion, World};
 
 use crate::commit::{Commit, Seen};
 use crate::query::{Due, GrantFilter, LeaseFilter, Page, RecordFilter, RequestFilter, Slice};
-use crate::rows::{Answer, Issuance, Login, Sequenced, Token, Versioned};
+use crate::rows::{Answer, Issuance, Login, PolicyEntry, Sequenced, Token, Versioned};
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,13 @@ pub trait Store: Send + Sync {
     async fn world(&self) -> Result<std::sync::Arc<World>, StoreError>;
     /// The generation of a person, group, resource, role or lock in the world, by id.
     async fn seen(&self, id: &str) -> Result<Seen, StoreError>;
+
+    /// A version of the policy set; every one that was ever loaded is kept.
+    async fn policy_version(&self, version: u64) -> Result<Option<PolicyVersion>, StoreError>;
+    /// The last version with this digest that was loaded by `at`: a text may be loaded more than once.
+    async fn policy_by_digest(&self, digest: Digest, at: Time) -> Result<Option<PolicyEntry>, StoreError>;
+    /// Versions of the policy set without their texts, newest first.
+    async fn policy_versions(&self, slice: Slice) -> Result<Page<PolicyEntry>, StoreError>;
 
     /// A request.
     async fn request(&self, id: RequestId) -> Result<Option<Versioned<AccessRequest>>, StoreError>;

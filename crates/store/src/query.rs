@@ -101,6 +101,8 @@ pub struct RecordFilter {
     pub request: Option<RequestId>,
     /// Whose event name begins with this.
     pub event: Option<String>,
+    /// Whose event name is none of these.
+    pub without: Vec<String>,
     /// Not before.
     pub from: Option<Time>,
     /// Before.

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use wane_audit::Record;
+use wane_domain::canonical::Digest;
 use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, TokenId};
 use wane_domain::text::Name;
 use wane_domain::time::Time;
+use wane_domain::world::PolicyVersion;
 
 /// A value with the generation it was read at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,25 @@ pub struct Sequenced {
     pub seq: u64,
     /// The record.
     pub record: Record,
+}
+
+/// A version of the policy set, without its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyEntry {
+    /// Counts up from 1.
+    pub version: u64,
+    /// Digest of the text.
+    pub digest: Digest,
+    /// Who loaded it; none for the one the deployment began with.
+    pub by: Option<PersonId>,
+    /// When.
+    pub at: Time,
+}
+
+impl From<&PolicyVersion> for PolicyEntry {
+    fn from(policy: &PolicyVersion) -> Self {
+        Self { version: policy.version, digest: policy.digest, by: policy.by, at: policy.at }
+    }
 }
 
 /// How a local person proves who they are.

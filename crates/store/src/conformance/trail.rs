@@ -66,6 +66,7 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
         (RecordFilter { request: Some(request), ..blank.clone() }, vec![0]),
         (RecordFilter { event: Some("grant.".to_owned()), ..blank.clone() }, vec![1, 0]),
         (RecordFilter { event: Some("gran%".to_owned()), ..blank.clone() }, vec![]),
+        (RecordFilter { without: vec!["grant.minted".to_owned(), "grants.odd".to_owned()], ..all.clone() }, vec![1]),
         (all, vec![2, 1, 0]),
         (
             RecordFilter {

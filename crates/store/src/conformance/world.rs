@@ -1,5 +1,6 @@
 //! People, groups, resources, roles, locks and policies: the world and its epoch.
 
+use wane_domain::canonical::Digest;
 use wane_domain::directory::Standing;
 use wane_domain::id::PersonId;
 use wane_domain::time::Span;
@@ -8,6 +9,8 @@ use super::fixture::{Fixture, told};
 use super::{holds, same};
 use crate::commit::{Put, Seen, Write};
 use crate::port::{Store, StoreError};
+use crate::query::Slice;
+use crate::rows::PolicyEntry;
 
 pub(crate) async fn starts_as_it_was_founded<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
     let world = s.world().await.map_err(told)?;
@@ -152,4 +155,54 @@ pub(crate) async fn policies_count_up<S: Store>(s: &S, f: &mut Fixture) -> Resul
     let next = f.policy(2);
     s.commit(f.commit(vec![Write::Policy(next.clone())])?).await.map_err(told)?;
     same("the policy in force", &s.world().await.map_err(told)?.policy, &next)
+}
+
+pub(crate) async fn every_policy_is_kept<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
+    let first = s.world().await.map_err(told)?.policy.clone();
+    let start = first.at;
+    let later = |secs| start.plus(Span::from_secs(secs));
+    let mut all = vec![first.clone()];
+    for version in 2..=5u64 {
+        let mut next = f.policy(version);
+        next.at = later(version * 10);
+        next.by = Some(f.id());
+        if version == 4 {
+            // The text of the second comes back.
+            let second = all.get(1).ok_or("there is no second version")?;
+            (next.text, next.digest) = (second.text.clone(), second.digest);
+        }
+        s.commit(f.commit(vec![Write::Policy(next.clone())])?).await.map_err(told)?;
+        all.push(next);
+    }
+    for policy in &all {
+        let got = s.policy_version(policy.version).await.map_err(told)?;
+        same("a version, with its text", &got.as_ref(), &Some(policy))?;
+    }
+    for none in [0, 6, u64::MAX] {
+        same("no such version", &s.policy_version(none).await.map_err(told)?, &None)?;
+    }
+    let entries: Vec<PolicyEntry> = all.iter().map(PolicyEntry::from).collect();
+    let twice = entries.get(1).ok_or("there is no second version")?.digest;
+    for (digest, at, want) in [
+        (first.digest, start, Some(1)),
+        (twice, later(19), None),
+        (twice, later(20), Some(2)),
+        (twice, later(39), Some(2)),
+        (twice, later(40), Some(4)),
+        (Digest::of_bytes("wane.policy.v1", b"never loaded"), later(99), None),
+    ] {
+        let got = s.policy_by_digest(digest, at).await.map_err(told)?;
+        let want = want.and_then(|version| entries.iter().find(|e| e.version == version));
+        same("the version that a digest meant then", &got.as_ref(), &want)?;
+    }
+    let (mut got, mut slice) = (Vec::new(), Slice::first(2));
+    loop {
+        let page = s.policy_versions(slice.clone()).await.map_err(told)?;
+        got.extend(page.items);
+        match page.next {
+            Some(next) => slice.after = Some(next),
+            None => break,
+        }
+    }
+    same("all versions, newest first", &got, &entries.into_iter().rev().collect())
 }
