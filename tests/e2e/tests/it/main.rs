@@ -14,3 +14,4 @@ mod host;
 mod main_job;
 mod people;
 mod secrets;
+mod server;
