@@ -130,6 +130,8 @@ impl App {
             }
             change.commit().await
         })?;
+        // The engine looks at it before anybody works there.
+        self.nudge();
         Ok(resource)
     }
 

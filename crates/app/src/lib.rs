@@ -29,6 +29,7 @@ mod log;
 mod making;
 mod policies;
 mod rejudge;
+mod residue;
 mod story;
 mod targets;
 mod why;
@@ -62,6 +63,7 @@ pub use judge::AskFacts;
 pub use lock::LockInput;
 pub use policies::Checked;
 pub use rejudge::rejudge_all;
+pub use residue::Residue;
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
 /// How listings and the trail are asked for: part of what the use-cases take and give.

@@ -14,7 +14,9 @@ use wane_store::{DueWhat, LeaseFilter, LeasePhase, Slice};
 use crate::confirm::Confirmations;
 use crate::inventory::Sightings;
 use crate::queues::{Queues, Reached};
+use crate::residue::{Scan, Watch};
 use crate::saying::Sayings;
+use crate::scan::scan;
 
 /// The longest the loop sleeps: a clock that jumped, or a nudge that was lost, costs no more.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -55,6 +57,7 @@ enum Back {
     Confirmed(LeaseId, Result<bool, AppError>),
     Judged(Result<Epoch, AppError>),
     Visited(Sightings),
+    Scanned(Scan),
 }
 
 /// The engine.
@@ -70,6 +73,9 @@ pub struct Engine {
     judge_from: Time,
     /// Grants and requests whose end is being said.
     sayings: Sayings,
+    /// What is known of the traces at each target, and of which world the targets are.
+    residue: Watch,
+    watched: Option<Epoch>,
     /// When the store is asked next what is due.
     next_look: Time,
     next_visit: Time,
@@ -97,6 +103,8 @@ impl Engine {
             judging: false,
             judge_from: now,
             sayings: Sayings::default(),
+            residue: Watch::default(),
+            watched: None,
             next_look: now,
             swept: Sweep::AtStart,
             loaded: false,
@@ -142,6 +150,7 @@ impl Engine {
                 tracing::error!(%error, "a pass of the engine died; what it was at is due again");
                 self.queues = Queues::default();
                 self.sayings = Sayings::default();
+                (self.residue, self.watched) = (Watch::default(), None);
                 self.judging = false;
                 self.sightings.get_or_insert_default();
                 self.next_look = self.app.now();
@@ -168,7 +177,16 @@ impl Engine {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Confirmed(lease, app.confirm(lease).await) });
         }
-        if !self.judging && now >= self.judge_from && self.judged != Some(self.app.world().await?.epoch) {
+        let world = self.app.world().await?;
+        if self.watched != Some(world.epoch) {
+            self.watched = Some(world.epoch);
+            self.residue.only(world.resources.iter().map(|(id, resource)| (*id, &resource.settings)), now);
+        }
+        for due in self.residue.start(now, |target| self.queues.is_busy(target)) {
+            let app = Arc::clone(&self.app);
+            tasks.spawn(async move { Back::Scanned(scan(&app, due).await) });
+        }
+        if !self.judging && now >= self.judge_from && self.judged != Some(world.epoch) {
             self.judging = true;
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Judged(rejudge_all(&app).await) });
@@ -186,7 +204,7 @@ impl Engine {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Visited(visit_all(&app, sightings).await) });
         }
-        let next = [self.queues.next(), self.confirmations.next(), Some(self.next_look)];
+        let next = [self.queues.next(), self.confirmations.next(), self.residue.next(now), Some(self.next_look)];
         let next = next.into_iter().chain([Some(self.next_visit), Some(self.next_sweep)]).flatten().min();
         Ok(next.unwrap_or(now).since(self.app.now()).to_std().clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
     }
@@ -234,7 +252,9 @@ impl Engine {
                     }
                 };
                 self.queues.done(target, lease, reached, now, self.settings.retry_cap);
-                if !matches!(result, Ok(TryEnd::Gone)) {
+                if matches!(result, Ok(TryEnd::Gone)) {
+                    self.residue.ended(target, lease, now);
+                } else {
                     self.next_look = self.next_look.min(now.plus(OWED_AGAIN));
                 }
             }
@@ -264,7 +284,11 @@ impl Engine {
                     }
                 }
             }
-            Back::Visited(sightings) => self.sightings = Some(sightings),
+            Back::Visited(sightings) => {
+                self.sightings = Some(sightings);
+                self.residue.visited(now);
+            }
+            Back::Scanned(scan) => self.residue.done(scan, now),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Idempotent passes that need no message from anyone: expire, revoke, sweep, confirm, inventory, judge again.
+//! Idempotent passes that need no message from anyone: expire, revoke, sweep, confirm, inventory, judge
+//! again, look for residue.
 //!
 //! Owns: *when* something is tried, and that one dead target delays no other. Refuses to know:
 //! *how* anything ends (that is `app`), and any particular kind of target. Every pass takes no
@@ -8,6 +9,8 @@ mod confirm;
 mod engine;
 mod inventory;
 mod queues;
+mod residue;
 mod saying;
+mod scan;
 
 pub use engine::{Engine, Settings};

@@ -83,6 +83,11 @@ impl Queues {
         }
     }
 
+    /// Whether something is being ended at a target, or waits for it.
+    pub(crate) fn is_busy(&self, target: ResourceId) -> bool {
+        self.targets.get(&target).is_some_and(|q| q.running > 0 || !q.waiting.is_empty())
+    }
+
     /// When a held target is felt for next.
     pub(crate) fn next(&self) -> Option<Time> {
         self.targets.values().filter(|q| !q.waiting.is_empty()).filter_map(|q| q.held.map(|h| h.until)).min()

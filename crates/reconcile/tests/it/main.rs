@@ -8,4 +8,5 @@ mod gated;
 #[path = "../../../app/tests/it/house.rs"]
 #[expect(dead_code, reason = "the use-cases' tests use all of it")]
 mod house;
+mod residue;
 mod running;
