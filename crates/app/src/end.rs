@@ -73,7 +73,12 @@ impl App {
                 }
             }
             if open == 0 && matches!(grant.state, GrantState::Ending { .. }) {
-                let (closed, fact) = grant.apply(GrantEvent::Close(self.leases_of(id).await?), now)?;
+                let leases = self.leases_of(id).await?;
+                // One was begun since the grant was read; beginning it wrote the grant, so look again.
+                if leases.iter().any(Lease::is_open) {
+                    return Err(AppError::Contended);
+                }
+                let (closed, fact) = grant.apply(GrantEvent::Close(leases), now)?;
                 change.fact(about_grant(&closed), fact);
                 grant = closed;
             }

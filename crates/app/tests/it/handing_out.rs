@@ -260,3 +260,38 @@ async fn the_last_two_ends_in_one_instant_close_the_grant() {
         assert_eq!(closure.leases.len(), 2);
     }
 }
+
+/// Signing and ending in the same instant, again and again: whichever wins, nothing stays that works.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handing_out_and_an_end_at_once_leave_nothing_that_works() {
+    let house = House::new().await;
+    let root = house.caller("root").await;
+    let (mut handed_first, mut ended_first) = (0, 0);
+    for round in 0..40u32 {
+        for (resource, role) in [("web1", "deploy"), ("attic", "read")] {
+            let id = house.hold("ann", resource, role, 1).await;
+            let end = async {
+                for _ in 0..round % 8 {
+                    tokio::task::yield_now().await;
+                }
+                house.app.revoke(&root, wane_app::RevokeWhat::Grant(id), &reason("stop")).await
+            };
+            let (handed, ended) = tokio::join!(house.hand_out("ann", id), end);
+            ended.unwrap();
+            let leases = house.leases(id).await;
+            assert!(leases.iter().all(|l| matches!(l.state, LeaseState::Revoking { .. } | LeaseState::Gone { .. })));
+            match handed {
+                Ok(handed) if resource == "web1" => {
+                    let revoked = house.store.revoked(&crate::house::name("ssh"), house.app.now()).await.unwrap();
+                    assert!(revoked.iter().any(|i| i.lease == handed.lease), "a certificate that no host refuses");
+                    handed_first += 1;
+                }
+                Ok(_) => handed_first += 1,
+                Err(_) => ended_first += 1,
+            }
+            house.try_ends(id).await;
+            assert!(house.gate.accounts("attic").is_empty());
+        }
+    }
+    assert!(handed_first + ended_first == 80 && ended_first > 0, "{handed_first} {ended_first}");
+}
