@@ -10,6 +10,7 @@ pub mod registry;
 pub mod signer;
 pub mod strict;
 pub mod verb;
+pub mod words;
 
 pub use contract::{
     Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Presence,

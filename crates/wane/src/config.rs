@@ -40,7 +40,8 @@ impl From {
 pub(crate) fn parse<A: clap::Parser>(name: &str, args: Vec<String>, session: &Session) -> Result<A, Exit> {
     A::try_parse_from(std::iter::once(name.to_owned()).chain(args)).map_err(|error| {
         if error.use_stderr() {
-            return session.report(&Stop::usage(error.to_string()));
+            let text = error.to_string();
+            return session.report(&Stop::usage(text.strip_prefix("error: ").unwrap_or(&text)));
         }
         session.put(&json!({ "help": error.to_string() }), &error.to_string());
         Exit::Done

@@ -6,7 +6,7 @@ use wane_connector::verb::Verb;
 use wane_connector::{Checker, Kind, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_keys::seal::SealName;
-use wane_kind_postgres::{PostgresKind, PsqlVerb};
+use wane_kind_postgres::PostgresKind;
 use wane_kind_ssh::SshKind;
 
 /// The signing keys the kinds need, and under which seal each is kept. What ends access opens unattended.
@@ -31,6 +31,6 @@ pub(crate) fn registry(signer: &Arc<dyn Signer>, ambient: &Ambient) -> Registry 
 /// The client verbs of the kinds.
 pub(crate) fn verbs() -> Vec<Arc<dyn Verb>> {
     let mut verbs = wane_kind_ssh::verbs::all();
-    verbs.push(Arc::new(PsqlVerb::new()));
+    verbs.extend(wane_kind_postgres::verbs());
     verbs
 }

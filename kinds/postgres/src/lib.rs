@@ -12,6 +12,7 @@ mod kind;
 mod probe;
 mod psql;
 mod quote;
+mod register;
 mod role;
 mod session;
 mod settings;
@@ -19,6 +20,17 @@ mod setup;
 mod survey;
 mod tls;
 
+use std::sync::Arc;
+
+use wane_connector::verb::Verb;
+
 pub use kind::PostgresKind;
 pub use psql::PsqlVerb;
+pub use register::{DatabaseAdd, DatabaseSetupSql};
 pub use setup::{Setup, setup_sql};
+
+/// Every verb of this kind.
+#[must_use]
+pub fn verbs() -> Vec<Arc<dyn Verb>> {
+    vec![Arc::new(PsqlVerb::new()), Arc::new(DatabaseAdd), Arc::new(DatabaseSetupSql)]
+}

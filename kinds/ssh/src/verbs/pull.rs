@@ -13,6 +13,7 @@ use russh::keys::Certificate;
 use russh::keys::ssh_key::public::KeyData;
 use serde_json::{Value, json};
 use wane_connector::verb::{AccessPort, Verb, VerbError};
+use wane_connector::words::parse;
 use wane_domain::time::Span;
 use zeroize::Zeroizing;
 
@@ -52,7 +53,7 @@ impl Verb for HostPull {
     }
 
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
-        let Some(args) = super::parse::<Args>("wane host pull", args, port)? else { return Ok(0) };
+        let Some(args) = parse::<Args>("wane host pull", args, port)? else { return Ok(0) };
         warn_of_old_certificates(&args.dir, port);
         let Some(every) = args.every else {
             let pulled = pull(&args.dir, port).await?;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use clap::Parser;
 use serde_json::{Map, Value, json};
 use wane_connector::verb::{AccessPort, Verb, VerbError};
+use wane_connector::words::{owner, pair, parse};
 
 /// `wane host add`.
 #[derive(Debug)]
@@ -47,19 +48,6 @@ struct JoinCode {
     name: String,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
-fn owner(text: &str) -> Result<Value, String> {
-    match text.split_once(':') {
-        Some(("person", name)) => Ok(json!({ "person": name })),
-        Some(("group", name)) => Ok(json!({ "group": name })),
-        Some(_) | None => Err(format!("`{text}` is not `person:NAME` or `group:NAME`")),
-    }
-}
-
 #[async_trait]
 impl Verb for HostAdd {
     fn words(&self) -> &'static [&'static str] {
@@ -71,7 +59,7 @@ impl Verb for HostAdd {
     }
 
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
-        let Some(args) = super::parse::<Add>("wane host add", args, port)? else { return Ok(0) };
+        let Some(args) = parse::<Add>("wane host add", args, port)? else { return Ok(0) };
         let mut settings = Map::from_iter([("address".to_owned(), json!(args.address))]);
         settings.extend(args.pull_secs.map(|secs| ("pull_secs".to_owned(), json!(secs))));
         settings.extend(args.read_back.map(|how| ("read_back".to_owned(), json!(how))));
@@ -104,7 +92,7 @@ impl Verb for HostJoinCode {
     }
 
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
-        let Some(args) = super::parse::<JoinCode>("wane host join-code", args, port)? else { return Ok(0) };
+        let Some(args) = parse::<JoinCode>("wane host join-code", args, port)? else { return Ok(0) };
         let path = format!("/v1/resources/{}/join-code", args.name);
         let made = port.call("POST", &path, None, None).await?;
         let word = |key: &str| made.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();

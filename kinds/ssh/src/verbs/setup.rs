@@ -11,6 +11,7 @@ use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
 use serde_json::{Value, json};
 use wane_connector::verb::{AccessPort, Verb, VerbError};
+use wane_connector::words::parse;
 use wane_domain::id::ResourceId;
 
 use super::files::{Written, failed, put};
@@ -62,7 +63,7 @@ impl Verb for HostSetup {
     }
 
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
-        let Some(args) = super::parse::<Args>("wane host setup", args, port)? else { return Ok(0) };
+        let Some(args) = parse::<Args>("wane host setup", args, port)? else { return Ok(0) };
         let plain = |path: &Path| {
             path.is_absolute()
                 && path.to_str().is_some_and(|p| p.bytes().all(|c| c.is_ascii_graphic() && !b"\"'\\#%".contains(&c)))

@@ -16,6 +16,7 @@ use tokio::net::UnixListener;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use wane_connector::verb::{AccessPort, Verb, VerbError, Want};
+use wane_connector::words::parse;
 use wane_domain::time::{Span, Time};
 use zeroize::Zeroizing;
 
@@ -72,7 +73,7 @@ impl Verb for Ssh {
     }
 
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
-        let Some(args) = super::parse::<Args>("wane ssh", args, port)? else { return Ok(0) };
+        let Some(args) = parse::<Args>("wane ssh", args, port)? else { return Ok(0) };
         let (user, resource) = match args.host.split_once('@') {
             Some((user, host)) => (Some(user.to_owned()), host.to_owned()),
             None => (None, args.host.clone()),
