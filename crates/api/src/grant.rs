@@ -122,6 +122,22 @@ pub struct LeaseView {
     pub debt: DebtState,
     /// On what basis it counts as ended.
     pub basis: Option<BasisView>,
+    /// Every issue under it, oldest first, where something was signed. In the view of one grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issued: Vec<IssuedView>,
+}
+
+/// One issue of a signed credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedView {
+    /// Unique in this deployment, and rising.
+    pub serial: u64,
+    /// When.
+    pub at: Timestamp,
+    /// When it stops working by itself.
+    pub not_after: Timestamp,
+    /// Fingerprint, principals and the rest, in the kind's own words.
+    pub detail: Value,
 }
 
 /// The retry history of an end.
@@ -230,6 +246,9 @@ pub struct StoryView {
     pub grant: GrantView,
     /// The request it came from.
     pub request: RequestView,
+    /// Every request the story is about, oldest first: the ask itself, what approvers left of it, each extension.
+    #[serde(default)]
+    pub requests: Vec<RequestView>,
     /// What it was decided on.
     pub decision: DecisionView,
     /// What happened, oldest first.
@@ -241,6 +260,9 @@ pub struct StoryView {
 /// What a grant was decided on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionView {
+    /// The version of the policy set; none if no such version is kept.
+    #[serde(default)]
+    pub policy_version: Option<u64>,
     /// SHA-256 of the policy set.
     pub policy_digest: String,
     /// The policy whose path it took.

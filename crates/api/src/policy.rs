@@ -19,6 +19,21 @@ pub struct PolicyView {
     pub at: Timestamp,
 }
 
+/// A version of the policy set that is, or was, in force. All of them are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyVersionView {
+    /// Counts up from 1.
+    pub version: u64,
+    /// SHA-256 of the text, hexadecimal.
+    pub digest: String,
+    /// Who loaded it; none for the one the deployment began with.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it is the one that decides now.
+    pub in_force: bool,
+}
+
 /// Loads a policy set. One that does not validate changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

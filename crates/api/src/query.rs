@@ -98,6 +98,9 @@ query! {
         /// Whose event name begins with this.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event: Option<String>,
+        /// Without the bookkeeping of the server: that a session was used, that an answer was kept.
+        #[serde(default, deserialize_with = "flag", skip_serializing_if = "is_no")]
+        without_bookkeeping: bool,
         /// Not before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Timestamp>,
@@ -105,4 +108,14 @@ query! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     }
+}
+
+/// Under which version of the policy set a decision is to be explained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Under {
+    /// This version of the policy set, over the facts of today; the one in force if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
 }

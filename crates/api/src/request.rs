@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::resource::Residual;
 use crate::value::{SpanView, wire_names};
 
 /// One role on one resource.
@@ -123,6 +124,9 @@ pub struct ItemView {
     pub child: Option<String>,
     /// The live grant of the same holder that covers it already.
     pub already_covered_by: Option<String>,
+    /// What ending it could and could not do: what an approver says yes to. While it waits.
+    #[serde(default)]
+    pub residual: Option<Residual>,
 }
 
 /// What a request derives from.

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+/// Events by which the server keeps its own books. They tell nothing about access.
+pub const BOOKKEEPING: [&str; 2] = ["answer.kept", "session.used"];
+
 /// One record of the trail; also one event of the stream, whose id is its `seq`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RecordView {

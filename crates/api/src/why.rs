@@ -1,8 +1,10 @@
 //! Why a decision is as it is, past or supposed, and what could be asked for.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::request::{ApprovalView, ItemView};
 use crate::resource::Residual;
 use crate::value::{SpanView, wire_names};
 
@@ -30,6 +32,9 @@ pub struct Suppose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128)]
     pub ticket: Option<String>,
+    /// Under this version of the policy set, over the facts of today; the one in force if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<u64>,
 }
 
 /// How an ask is decided.
@@ -106,6 +111,75 @@ pub struct WhyView {
     pub residual: Option<Residual>,
     /// SHA-256 of the policy set it was judged by.
     pub policy_digest: String,
+    /// The version of that policy set.
+    #[serde(default)]
+    pub policy_version: Option<u64>,
+    /// What has to be known to read this right: that an older policy set was asked, that the facts are those of today.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// What was decided then, where this is about a grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<RecordedView>,
+}
+
+/// What was decided about a grant, as it was recorded then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecordedView {
+    /// The grant.
+    pub grant: String,
+    /// The request it came from.
+    pub request: String,
+    /// Each time policy said yes to it, oldest first.
+    pub decisions: Vec<PastDecisionView>,
+    /// What the path it stands on asks, as its terms were then.
+    pub asks: Vec<String>,
+    /// Every policy that determined the last of these decisions.
+    pub determining: Vec<String>,
+    /// Who approved, and when.
+    pub approvals: Vec<ApprovalView>,
+}
+
+/// One time that policy said yes to a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PastDecisionView {
+    /// To what: `granted`, `activated`, `extended`.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
+    /// The version of the policy set that said so; none if no such version is kept.
+    pub policy_version: Option<u64>,
+    /// SHA-256 of that policy set.
+    pub policy_digest: String,
+    /// The policy whose path it took, where the record names it.
+    pub path: Option<String>,
+}
+
+/// Why the items of a request stand as they do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RequestWhyView {
+    /// The request.
+    pub request: String,
+    /// Who asked.
+    pub requester: String,
+    /// When.
+    pub at: Timestamp,
+    /// The version of the policy set that was in force then.
+    pub policy_version: Option<u64>,
+    /// Item by item.
+    pub items: Vec<ItemWhyView>,
+}
+
+/// Why one item of a request stands as it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ItemWhyView {
+    /// The recorded answer: where it stands, on which path, who approved or denied it, when and why.
+    pub recorded: ItemView,
+    /// What is missing for it to become a grant; empty if nothing can help, or nothing needs to.
+    pub missing: Vec<String>,
+    /// Who could approve what is missing next, by name.
+    pub who_could_approve: Vec<String>,
+    /// How policy sees it now, and which narrower roles would do; none if its resource or role is gone.
+    pub now: Option<WhyView>,
 }
 
 /// Something the caller may ask for.

@@ -127,12 +127,43 @@ impl App {
         }
         Ok(match self.judge(world, person, resource, role, facts)? {
             Decision::Deny(denial) => Answer::Denied(denial.reasons),
-            Decision::Permit(permit) => Answer::Path {
-                terms: permit.terms().clone(),
-                path: permit.basis().path.clone().unwrap_or_default(),
-                permit,
-            },
+            Decision::Permit(permit) => {
+                match self.narrower_as_easy(world, person, resource, role, facts, permit.terms())? {
+                    Some(role) if !facts.justified => Answer::Denied(vec![Why::NarrowerWouldDo { role }]),
+                    Some(_) | None => Answer::Path {
+                        terms: permit.terms().clone(),
+                        path: permit.basis().path.clone().unwrap_or_default(),
+                        permit,
+                    },
+                }
+            }
         })
+    }
+
+    /// The narrowest role that gives less than this one and is had with no more stages of approval.
+    fn narrower_as_easy(
+        &self,
+        world: &World,
+        person: &Person,
+        resource: &Resource,
+        role: &Role,
+        facts: &AskFacts,
+        terms: &Terms,
+    ) -> Result<Option<String>, AppError> {
+        let kind = self.kind(&resource.kind)?;
+        let mut best: Option<&Role> = None;
+        for other in world.roles.values().filter(|r| r.kind == role.kind) {
+            let within = best.unwrap_or(role);
+            if !kind.is_narrower(&other.definition, &within.definition) {
+                continue;
+            }
+            if let Decision::Permit(permit) = self.judge(world, person, resource, other, facts)?
+                && permit.terms().stages.len() <= terms.stages.len()
+            {
+                best = Some(other);
+            }
+        }
+        Ok(best.map(|role| role.name.to_string()))
     }
 
     /// The live grant that already gives all that is asked, if there is one.

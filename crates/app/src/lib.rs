@@ -10,6 +10,7 @@ mod activate;
 mod answers;
 mod approve;
 mod ask;
+mod asked;
 mod auth;
 mod board;
 mod caller;
@@ -17,6 +18,7 @@ mod catalogue;
 mod change;
 mod clock;
 mod credential;
+mod decline;
 mod directory;
 mod doors;
 mod end;
@@ -27,6 +29,8 @@ mod judge;
 mod lock;
 mod log;
 mod making;
+mod narrow;
+mod past;
 mod policies;
 mod rejudge;
 mod residue;
@@ -48,8 +52,8 @@ use wane_keys::token::Pepper;
 use wane_policy::set::PolicySet;
 use wane_store::Store;
 
-pub use approve::{Narrower, WhoCould};
 pub use ask::{AskInput, MOST_DURATION};
+pub use asked::WhoCould;
 pub use auth::{Enrolled, SignedIn};
 pub use board::{DebtLine, LiveLine};
 pub use caller::Caller;
@@ -61,6 +65,8 @@ pub use error::{AppError, Class};
 pub use hosts::Joined;
 pub use judge::AskFacts;
 pub use lock::LockInput;
+pub use narrow::Narrower;
+pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
 pub use rejudge::rejudge_all;
 pub use residue::Residue;
@@ -69,10 +75,11 @@ pub use targets::{CheckedInventory, TargetHandle};
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
     pub use wane_store::{
-        Answer, Cursor, GrantFilter, GrantPhase, Page, RecordFilter, RequestFilter, Sequenced, Slice, Versioned,
+        Answer, Cursor, GrantFilter, GrantPhase, Issuance, Page, PolicyEntry, RecordFilter, RequestFilter, Sequenced,
+        Slice, Versioned,
     };
 }
-pub use why::{Askable, WhyAnswer, WhyInput};
+pub use why::{Askable, ItemWhy, RequestWhy, WhyAnswer, WhyInput};
 
 /// Bounds a deployment sets.
 #[derive(Clone, Debug)]
@@ -149,6 +156,8 @@ pub struct App {
     /// Failed sign-ins of nobody.
     pub(crate) strangers: doors::Strangers,
     policy: RwLock<Option<(Digest, Arc<PolicySet>)>>,
+    /// The older set that was asked last.
+    pub(crate) past: RwLock<Option<(Digest, Arc<PolicySet>)>>,
     /// Woken when something is due sooner than was known.
     nudge: tokio::sync::Notify,
     /// Credentials signed since the last look, which a target is yet to be seen accepting.
@@ -185,6 +194,7 @@ impl App {
             making: making::Making::default(),
             strangers: doors::Strangers::default(),
             policy: RwLock::new(None),
+            past: RwLock::new(None),
             nudge: tokio::sync::Notify::new(),
             unconfirmed: Mutex::new(Vec::new()),
         })
@@ -248,10 +258,12 @@ impl App {
     /// The policy set in force, compiled once per version.
     pub(crate) fn policy(&self, world: &World) -> Result<Arc<PolicySet>, AppError> {
         let poisoned = |_| AppError::Fault("the policy cache is poisoned".to_owned());
-        if let Some((digest, set)) = self.policy.read().map_err(poisoned)?.as_ref()
-            && *digest == world.policy.digest
-        {
-            return Ok(Arc::clone(set));
+        for kept in [&self.policy, &self.past] {
+            if let Some((digest, set)) = kept.read().map_err(poisoned)?.as_ref()
+                && *digest == world.policy.digest
+            {
+                return Ok(Arc::clone(set));
+            }
         }
         let set = self.compile(&world.policy.text)?;
         *self.policy.write().map_err(|_| AppError::Fault("the policy cache is poisoned".to_owned()))? =

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use wane_connector::{Artifact, EndOutcome, Inventory, Kind, Target};
 use wane_domain::catalogue::Resource;
-use wane_domain::id::{GrantId, ResourceId};
+use wane_domain::id::{GrantId, LeaseId, ResourceId};
 use wane_domain::lease::{Lease, lease_of_artifact};
 use wane_domain::secret::Secret;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_keys::envelope::Place;
-use wane_store::{LeaseFilter, LeasePhase, Slice, Versioned};
+use wane_store::{Issuance, LeaseFilter, LeasePhase, Slice, Versioned};
 
 use crate::App;
 use crate::error::AppError;
@@ -128,6 +128,14 @@ impl App {
     pub async fn leases_of(&self, grant: GrantId) -> Result<Vec<Lease>, AppError> {
         let filter = LeaseFilter { grant: Some(grant), ..LeaseFilter::default() };
         Ok(self.all_leases(filter).await?.into_iter().map(|l| l.value).collect())
+    }
+
+    /// Every issue under a lease, oldest first. Who may see it is the caller's to have asked.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn issued(&self, lease: LeaseId) -> Result<Vec<Issuance>, AppError> {
+        Ok(self.store.issuances(lease).await?)
     }
 
     /// Lists what stands at a target and finds what belongs to no open lease.

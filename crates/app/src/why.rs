@@ -1,11 +1,14 @@
 //! Why, why not, who could approve, what could I ask for, which narrower role would do.
 
+use std::collections::BTreeSet;
+
 use wane_connector::Describe;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::decision::Decision;
 use wane_domain::directory::Person;
-use wane_domain::id::{GrantId, PersonId};
-use wane_domain::terms::{Need, Terms};
+use wane_domain::id::{GrantId, PersonId, RequestId};
+use wane_domain::request::{AccessRequest, Item, ItemState, Parent};
+use wane_domain::terms::{Need, Stage, Terms};
 use wane_domain::text::{Reason, Ticket};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
@@ -16,6 +19,7 @@ use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
 use crate::judge::{AskFacts, FRESH};
+use crate::past::{Era, Lens, Recorded};
 
 /// A hypothetical ask.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub struct WhyInput {
     pub reason: Option<Reason>,
     /// Under which ticket.
     pub ticket: Option<Ticket>,
+    /// Under which version of the policy set; the one in force if left out.
+    pub policy_version: Option<u64>,
 }
 
 /// How one role would fare.
@@ -58,6 +64,10 @@ pub struct WhyAnswer {
     pub resource: Resource,
     /// The role.
     pub role: Role,
+    /// The version of the policy set that says so, over the facts of today.
+    pub version: u64,
+    /// Whether it is the one in force.
+    pub era: Era,
     /// What policy says, path by path.
     pub explanation: Explanation,
     /// The lock that covers it, if any.
@@ -70,16 +80,39 @@ pub struct WhyAnswer {
     pub residual: Describe,
 }
 
+/// Why the items of a request stand as they do.
+#[derive(Clone, Debug)]
+pub struct RequestWhy {
+    /// The request, with what was recorded of each item.
+    pub request: AccessRequest,
+    /// The version of the policy set that was in force when it was asked.
+    pub version: Option<u64>,
+    /// Item by item, in its order.
+    pub items: Vec<ItemWhy>,
+}
+
+/// Why one item of a request stands as it does.
+#[derive(Clone, Debug)]
+pub struct ItemWhy {
+    /// What is missing for it to become a grant.
+    pub missing: Vec<String>,
+    /// Who could approve what is missing next.
+    pub who_could: BTreeSet<PersonId>,
+    /// How policy sees it now; none if its resource or role is gone.
+    pub now: Option<WhyAnswer>,
+}
+
 impl App {
     /// Explains an ask that was not made.
     ///
     /// # Errors
     /// When a name does not resolve, or the caller may not ask about others.
     pub async fn why(&self, caller: &Caller, input: &WhyInput) -> Result<WhyAnswer, AppError> {
-        let world = self.world().await?;
+        let lens = self.lens(caller, input.policy_version, None).await?;
+        let world = &*lens.world;
         let person = match &input.person {
             Some(name) if *name != caller.name.as_str() => {
-                self.allow(caller, &world, Action::Simulate)?;
+                self.allow(caller, &*self.world().await?, Action::Simulate)?;
                 world.person(name).ok_or_else(|| AppError::missing("person", name))?
             }
             Some(_) | None => world.people.get(&caller.person).ok_or(AppError::SignedOut)?,
@@ -96,30 +129,74 @@ impl App {
             proof: caller.proof.clone(),
             now,
         };
-        self.explain(&world, person, resource, role, &facts)
+        self.explain(&lens, person, resource, role, &facts)
     }
 
-    /// Explains a grant: how the policy in force sees what it was given for.
+    /// Explains a grant: what was decided then, and how a policy set (the one in force, if no version is
+    /// named) sees what it was given for.
     ///
     /// # Errors
-    /// When there is no such grant that the caller may see.
-    pub async fn why_grant(&self, caller: &Caller, id: GrantId) -> Result<WhyAnswer, AppError> {
-        let world = self.world().await?;
-        let grant = self.grant_for(caller, &world, id).await?.value;
-        let (resource, role) = self.grant_parts(&world, &grant)?;
-        let person = world.people.get(&grant.holder).ok_or_else(|| AppError::missing("person", grant.holder))?;
-        let facts = AskFacts::of_grant(&grant, &self.ask_of(&grant).await?, self.now());
-        self.explain(&world, person, &resource, &role, &facts)
+    /// When there is no such grant that the caller may see, or no such version.
+    pub async fn why_grant(
+        &self,
+        caller: &Caller,
+        id: GrantId,
+        version: Option<u64>,
+    ) -> Result<(Recorded, WhyAnswer), AppError> {
+        let grant = self.grant_for(caller, &*self.world().await?, id).await?.value;
+        let recorded = self.recorded(grant).await?;
+        let Recorded { grant, request, .. } = &recorded;
+        let lens = self.lens(caller, version, Some(grant.basis.policy_set)).await?;
+        let (resource, role) = self.grant_parts(&lens.world, grant)?;
+        let person = lens.world.people.get(&grant.holder).ok_or_else(|| AppError::missing("person", grant.holder))?;
+        let facts = AskFacts::of_grant(grant, &request.ask, self.now());
+        let answer = self.explain(&lens, person, &resource, &role, &facts)?;
+        Ok((recorded, answer))
+    }
+
+    /// Explains a request, item by item: what is missing, who could approve, what would do with less.
+    ///
+    /// # Errors
+    /// When there is no such request that the caller may see, or no such version.
+    pub async fn why_request(
+        &self,
+        caller: &Caller,
+        id: RequestId,
+        version: Option<u64>,
+    ) -> Result<RequestWhy, AppError> {
+        let now_world = self.world().await?;
+        let request = self.request_for(caller, &now_world, id).await?.value;
+        let lens = self.lens(caller, version, None).await?;
+        let mut facts = AskFacts::frozen(&request.ask, self.now());
+        if let Some(Parent::Extends { grant, .. }) = request.ask.parent
+            && let Some(whole) = self.whole(grant, request.ask.duration).await?
+        {
+            facts.duration = whole;
+        }
+        let mut items = Vec::new();
+        for (index, item) in request.items.iter().enumerate() {
+            let parts = self.item_of(&lens.world, &request, index).ok();
+            let person = lens.world.people.get(&request.ask.beneficiary);
+            let now = match (&parts, person) {
+                (Some((resource, role)), Some(person)) => Some(self.explain(&lens, person, resource, role, &facts)?),
+                (_, _) => None,
+            };
+            let who_could = self.who_could(&now_world, &request, index)?.people;
+            items.push(ItemWhy { missing: missing(item, now.as_ref()), who_could, now });
+        }
+        let version = self.version_at(request.at).await?;
+        Ok(RequestWhy { request, version, items })
     }
 
     fn explain(
         &self,
-        world: &World,
+        lens: &Lens,
         person: &Person,
         resource: &Resource,
         role: &Role,
         facts: &AskFacts,
     ) -> Result<WhyAnswer, AppError> {
+        let world = &*lens.world;
         let set = self.policy(world)?;
         let explanation =
             self.asking(world, person.id, resource, role, facts, |query| wane_policy::explain::why(&set, query))?;
@@ -151,6 +228,8 @@ impl App {
             person: person.clone(),
             resource: resource.clone(),
             role: role.clone(),
+            version: world.policy.version,
+            era: lens.era,
             explanation,
             lock,
             who_could,
@@ -205,6 +284,32 @@ impl App {
             (None, Decision::Deny(denial)) => (None, denial.reasons.iter().map(ToString::to_string).collect()),
         };
         Ok(Askable { resource: resource.clone(), role: role.clone(), terms, reasons })
+    }
+}
+
+/// What is missing for an item to become a grant.
+fn missing(item: &Item, now: Option<&WhyAnswer>) -> Vec<String> {
+    match &item.state {
+        ItemState::Waiting => {
+            let stages = item.terms.iter().flat_map(|t| &t.stages);
+            let open = (0u16..).zip(stages).filter_map(|(n, stage)| {
+                let quorum = usize::from(stage.quorum).saturating_sub(item.approvals_at(n));
+                let quorum = u16::try_from(quorum).ok().filter(|q| *q > 0)?;
+                let left = Stage { quorum, ..stage.clone() };
+                Some(format!("approval by {left}"))
+            });
+            open.collect()
+        }
+        ItemState::Denied { by: None, .. } => {
+            let paths = now.into_iter().flat_map(|n| &n.explanation.paths).filter(|p| p.scope_matches);
+            let unmet: BTreeSet<String> = paths.flat_map(|p| p.unmet.iter().map(ToString::to_string)).collect();
+            unmet.into_iter().collect()
+        }
+        ItemState::Denied { by: Some(_), .. }
+        | ItemState::Approved { .. }
+        | ItemState::Withdrawn { .. }
+        | ItemState::Lapsed { .. }
+        | ItemState::Narrowed { .. } => Vec::new(),
     }
 }
 

@@ -86,6 +86,11 @@ pub enum Why {
     },
     /// A justification is needed.
     JustificationNeeded,
+    /// A narrower role would be given on no harder terms; asking wider needs a reason.
+    NarrowerWouldDo {
+        /// The narrowest such role.
+        role: String,
+    },
     /// A ticket is needed.
     TicketNeeded,
     /// Identity must be proved again first.
@@ -129,6 +134,9 @@ impl std::fmt::Display for Why {
                 write!(f, "too long; the most you can ask for is {}", crate::time::Span::from_micros(*most_micros))
             }
             Self::JustificationNeeded => f.write_str("a justification is needed; say why you need it"),
+            Self::NarrowerWouldDo { role } => {
+                write!(f, "role `{role}` gives less and is had as easily; ask for that, or say why you need more")
+            }
             Self::TicketNeeded => f.write_str("a ticket is needed; name the ticket this is for"),
             Self::StepUpNeeded { max_age_micros } => {
                 write!(

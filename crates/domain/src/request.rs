@@ -352,10 +352,9 @@ impl AccessRequest {
         }
         let digest = ask.digest().map_err(|e| refuse(e.to_string()))?;
         let items = answers.into_iter().map(|answer| open_item(answer, at)).collect::<Vec<_>>();
-        let fact = Fact::new(
-            "request.opened",
-            json!({ "request": id, "digest": digest, "ask": ask, "items": items.iter().map(|i| json!({"state": i.state.name(), "path": i.path})).collect::<Vec<_>>() }),
-        );
+        let answers = items.iter().map(told).collect::<Vec<_>>();
+        let fact =
+            Fact::new("request.opened", json!({ "request": id, "digest": digest, "ask": ask, "items": answers }));
         Ok((Self { data: RequestData { id, ask, digest, at, lapses, items } }, fact))
     }
 
@@ -516,6 +515,15 @@ impl AccessRequest {
         let first = names.next().unwrap_or("denied");
         if names.all(|n| n == first) { first } else { "mixed" }
     }
+}
+
+/// What the record of an ask says about policy's answer to one item.
+fn told(item: &Item) -> serde_json::Value {
+    let mut told = json!({ "state": item.state.name(), "path": item.path });
+    if let (ItemState::Denied { reason, .. }, Some(told)) = (&item.state, told.as_object_mut()) {
+        told.insert("reason".to_owned(), json!(reason));
+    }
+    told
 }
 
 fn open_item(answer: Opening, at: Time) -> Item {

@@ -9,4 +9,4 @@ pub(crate) mod layers;
 mod tests;
 
 pub(crate) use failure::{Answer, Failure};
-pub(crate) use input::{Input, Nothing, Of, Query};
+pub(crate) use input::{Input, Named, Nothing, Of, Query};

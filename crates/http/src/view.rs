@@ -5,6 +5,7 @@ pub(crate) mod catalogue;
 pub(crate) mod directory;
 pub(crate) mod grant;
 pub(crate) mod request;
+pub(crate) mod sentence;
 pub(crate) mod trail;
 pub(crate) mod why;
 

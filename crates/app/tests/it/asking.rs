@@ -148,6 +148,7 @@ async fn what_is_explained_is_what_happens() {
                 start: None,
                 reason: None,
                 ticket: None,
+                policy_version: None,
             };
             let why = house.app.why(&caller, &input).await.unwrap();
             let request = house.ask(who, &[(resource, role)], 1).await;

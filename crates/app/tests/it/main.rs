@@ -7,6 +7,7 @@ mod ending;
 mod extending;
 mod gated;
 mod handing_out;
+mod history;
 mod house;
 mod laws;
 mod locking;

@@ -217,6 +217,7 @@ impl Session {
             duration: Some(request.duration.text.clone()),
             reason: request.reason.clone(),
             ticket: request.ticket.clone(),
+            policy_version: None,
         };
         // The denial stands whether or not it can be explained.
         let why = client.why(&suppose).await.ok()?;

@@ -252,10 +252,30 @@ pub(crate) struct ChangeRole {
 /// The policy set
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Print the policy set in force
-    Show,
+    Show(ShowPolicy),
+    /// Every version that was ever loaded, newest first
+    Versions(Many),
+    Diff(DiffPolicy),
     Load(LoadPolicy),
     Check(CheckPolicy),
+}
+
+/// Print the policy set in force, or an older one
+#[derive(Debug, Args)]
+pub(crate) struct ShowPolicy {
+    /// This version
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<u64>,
+}
+
+/// What changed from one version of the policy set to another, as a unified diff
+#[derive(Debug, Args)]
+pub(crate) struct DiffPolicy {
+    #[arg(value_name = "FROM")]
+    pub(crate) from: u64,
+    /// The one in force if left out
+    #[arg(value_name = "TO")]
+    pub(crate) to: Option<u64>,
 }
 
 /// Load a policy set; one that does not validate changes nothing

@@ -42,12 +42,15 @@ pub(crate) struct Grant {
 #[derive(Debug, Args)]
 pub(crate) struct Debts {}
 
-/// Why something is decided as it is: a grant, or an ask that is only supposed
+/// Why something is decided as it is: a grant, a request, or an ask that is only supposed
 #[derive(Debug, Args)]
 pub(crate) struct Why {
-    /// A grant, or what would be asked for; every role if only a RESOURCE is named
-    #[arg(value_name = "GRANT|ROLE@RESOURCE")]
+    /// A grant, a request, or what would be asked for; the role may be left out if there is only one
+    #[arg(value_name = "GRANT|REQUEST|ROLE@RESOURCE")]
     pub(crate) what: String,
+    /// What this version of the policy set says, with the facts of today; the one in force if left out
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) policy: Option<u64>,
     /// Who would hold it; you if left out
     #[arg(long)]
     pub(crate) person: Option<String>,
@@ -92,6 +95,9 @@ pub(crate) struct Log {
     /// Before
     #[arg(long, value_name = "MOMENT", conflicts_with = "follow")]
     pub(crate) until: Option<String>,
+    /// The server's bookkeeping too: sessions used, answers kept
+    #[arg(long)]
+    pub(crate) all_events: bool,
     /// Go on with what happens from now, until Ctrl-C; with --json one record a line
     #[arg(long, short = 'f')]
     pub(crate) follow: bool,

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use wane_api::directory::{EditPerson, GroupView, NewGroup, NewPerson, Standing};
-use wane_api::policy::{CheckPolicy, LoadPolicy};
+use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyView};
 use wane_api::query::Listing;
 use wane_api::resource::{EditResource, NewResource, ResourceView, SetCredential};
 use wane_api::role::{EditRole, NewRole};
 use wane_api::{Edit, SecretText};
-use wane_client::Client;
+use wane_client::{Client, ClientError};
 
 use super::{Done, facts, more, object};
 use crate::access::{Session, pages};
@@ -231,9 +231,24 @@ pub(super) async fn role(args: args::Role, s: &Session) -> Done {
 pub(super) async fn policy(args: args::Policy, s: &Session) -> Done {
     let client = s.client()?;
     match args {
-        args::Policy::Show => {
-            let policy = s.out.busy("the server is asked", client.policy()).await?;
+        args::Policy::Show(args) => {
+            let policy = s.out.busy("the server is asked", version(&client, args.version)).await?;
             s.out.put(&policy, |_| show::policy::set(&policy, &s.present()));
+        }
+        args::Policy::Versions(many) => {
+            let listing = pages(many.into(), |cursor, limit| {
+                let client = &client;
+                async move { client.policy_versions(&Listing { cursor, limit }).await }
+            });
+            let page = s.out.busy("the server is asked", listing).await?;
+            s.out.put(&page, |layout| show::policy::versions(&page.items, &s.present(), layout));
+            more(s, page.next.as_ref());
+        }
+        args::Policy::Diff(args) => {
+            let from = s.out.busy("the server is asked", version(&client, Some(args.from))).await?;
+            let to = s.out.busy("the server is asked", version(&client, args.to)).await?;
+            let diff = show::policy::Diff::between(&from, &to);
+            s.out.put(&diff, |_| diff.text());
         }
         args::Policy::Load(args) => {
             let input = LoadPolicy { text: joined(s, &args.files)?, seen_version: args.seen_version };
@@ -250,6 +265,14 @@ pub(super) async fn policy(args: args::Policy, s: &Session) -> Done {
         }
     }
     Ok(Exit::Done)
+}
+
+/// A version of the policy set; the one in force if none is named.
+async fn version(client: &Client, version: Option<u64>) -> Result<PolicyView, ClientError> {
+    match version {
+        Some(version) => client.policy_version(version).await,
+        None => client.policy().await,
+    }
 }
 
 fn joined(s: &Session, files: &[PathBuf]) -> Result<String, Stop> {

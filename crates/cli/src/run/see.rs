@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use wane_api::query::{Grants, Listing, Records};
-use wane_api::trail::RecordView;
+use wane_api::query::{Grants, Listing, Records, Under};
+use wane_api::trail::{BOOKKEEPING, RecordView};
 use wane_api::why::Suppose;
 
 use super::{Done, more};
@@ -94,8 +94,14 @@ pub(super) async fn debts(s: &Session) -> Done {
 
 pub(super) async fn why(args: args::Why, s: &Session) -> Done {
     let client = s.client()?;
+    let under = Under { version: args.policy };
+    if args.what.starts_with("req_") {
+        let answer = s.out.busy("the decision is looked up", client.why_request(&args.what, &under)).await?;
+        s.out.put(&answer, |layout| show::why::request(&answer, &s.present(), layout));
+        return Ok(Exit::Done);
+    }
     let answer = if args.what.starts_with("grt_") {
-        s.out.busy("the decision is looked up", client.why_grant(&args.what)).await?
+        s.out.busy("the decision is looked up", client.why_grant(&args.what, &under)).await?
     } else {
         let item: Item = args.what.parse().map_err(|why: String| Stop::usage(why))?;
         let suppose = Suppose {
@@ -105,10 +111,11 @@ pub(super) async fn why(args: args::Why, s: &Session) -> Done {
             duration: args.duration,
             reason: args.reason,
             ticket: args.ticket,
+            policy_version: args.policy,
         };
         s.out.busy("policy is asked", client.why(&suppose)).await?
     };
-    s.out.put(&answer, |layout| show::why::one(&answer, layout));
+    s.out.put(&answer, |layout| show::why::one(&answer, &s.present(), layout));
     Ok(Exit::Done)
 }
 
@@ -121,12 +128,15 @@ pub(super) async fn story(args: args::Story, s: &Session) -> Done {
 
 pub(super) async fn log(args: args::Log, s: &Session) -> Done {
     let moment = |text: Option<&str>| text.map(|text| s.present().parse(text)).transpose();
+    // Whoever asks for an event by its name gets it, bookkeeping or not.
+    let without_bookkeeping = !args.all_events && args.event.is_none();
     let query = Records {
         person: args.person,
         resource: args.resource,
         grant: args.grant,
         request: args.request,
         event: args.event,
+        without_bookkeeping,
         from: moment(args.from.as_deref())?,
         until: moment(args.until.as_deref())?,
         cursor: None,
@@ -172,5 +182,6 @@ fn matches(query: &Records, record: &RecordView) -> bool {
         && is(&query.grant, &record.grant)
         && is(&query.request, &record.request)
         && query.event.as_ref().is_none_or(|e| record.event.starts_with(e.as_str()))
+        && !(query.without_bookkeeping && BOOKKEEPING.contains(&record.event.as_str()))
         && query.from.is_none_or(|from| record.at >= from)
 }

@@ -82,8 +82,15 @@ pub(crate) fn one(g: &GrantView, now: &Now, layout: Layout) -> String {
             (None, Some(last)) => format!("; tried {} times, last: {last}", l.debt.attempts),
             (None, None) => String::new(),
         };
-        let basis = l.basis.as_ref().map_or(String::new(), |b| format!(": {}", b.word));
-        fields.put("made there", format!("{} {} {}{basis}{debt}", l.what, l.artifact, l.state));
+        // "Gone" is said only of what the target said is not there: the basis has the word.
+        let stands = l.basis.as_ref().map_or_else(|| l.state.to_string(), |b| b.word.clone());
+        fields.put("made there", format!("{} {} {stands}{debt}", l.what, l.artifact));
+        fields.each(
+            "  issued",
+            l.issued
+                .iter()
+                .map(|i| format!("serial {} {}, good until {}", i.serial, now.both(i.at), now.exact(i.not_after))),
+        );
     }
     if let Some(left) = &g.residual
         && g.closure.is_none()

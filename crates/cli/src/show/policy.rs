@@ -1,9 +1,10 @@
 //! The policy set.
 
-use wane_api::policy::{PolicyChecked, PolicyLoaded, PolicyView};
+use serde::Serialize;
+use wane_api::policy::{PolicyChecked, PolicyLoaded, PolicyVersionView, PolicyView};
 
 use crate::escape;
-use crate::table::{Fields, Layout, Text, Tone};
+use crate::table::{Fields, Layout, Sheet, Text, Tone};
 use crate::when::Now;
 
 /// The text as it can be edited and loaded again; what is known of it as a comment before.
@@ -12,6 +13,46 @@ pub(crate) fn set(p: &PolicyView, now: &Now) -> String {
     let head = format!("// version {}, {by} {}, digest {}", p.version, now.both(p.at), p.digest);
     let text = escape::block(&p.text);
     format!("{}\n\n{}\n", escape::line(&head), text.trim_end())
+}
+
+pub(crate) fn versions(versions: &[PolicyVersionView], now: &Now, layout: Layout) -> String {
+    let mut sheet = Sheet::new(&[("VERSION", 0), ("LOADED", 0), ("AT", 1), ("BY", 0), ("IN FORCE", 0), ("DIGEST", 2)]);
+    for v in versions {
+        sheet.row([
+            v.version.to_string().into(),
+            now.away(v.at).into(),
+            now.exact(v.at).into(),
+            v.by.as_deref().unwrap_or("-").into(),
+            if v.in_force { Text::new("yes").tone(Tone::Good) } else { Text::new("") },
+            (&v.digest).into(),
+        ]);
+    }
+    sheet.render(layout, "no versions")
+}
+
+/// What changed from one version to another.
+#[derive(Debug, Serialize)]
+pub(crate) struct Diff {
+    from: u64,
+    to: u64,
+    /// A unified diff; empty if the texts are the same.
+    diff: String,
+}
+
+impl Diff {
+    pub(crate) fn between(from: &PolicyView, to: &PolicyView) -> Self {
+        let names = |p: &PolicyView| format!("policy version {}", p.version);
+        let lines = similar::TextDiff::from_lines(&from.text, &to.text);
+        let diff = lines.unified_diff().context_radius(3).header(&names(from), &names(to)).to_string();
+        Self { from: from.version, to: to.version, diff }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        match self.diff.as_str() {
+            "" => format!("versions {} and {} say the same\n", self.from, self.to),
+            diff => escape::block(diff),
+        }
+    }
 }
 
 pub(crate) fn loaded(p: &PolicyLoaded, layout: Layout) -> String {

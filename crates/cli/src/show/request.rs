@@ -2,6 +2,7 @@
 
 use wane_api::request::{ItemState, ItemView, ParentView, RequestView};
 
+use super::residual;
 use crate::access::next_stage;
 use crate::table::{Fields, Layout, Sheet, Text, Tone, WRAPS};
 use crate::when::Now;
@@ -84,6 +85,7 @@ fn item(fields: &mut Fields, n: usize, i: &ItemView, numbered: bool) {
     fields.each("approved by", i.approvals.iter().map(|a| &a.by));
     if i.state == ItemState::Waiting {
         fields.maybe("waits for", next_stage(i));
+        fields.each("at the end", i.residual.iter().flat_map(residual));
     }
     fields.maybe("denied by", i.denied_by.as_ref());
     fields.each("because", &i.reasons);

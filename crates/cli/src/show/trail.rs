@@ -51,7 +51,13 @@ pub(crate) fn story(s: &StoryView, now: &Now, layout: Layout) -> String {
         .maybe("reason", s.request.reason.as_ref())
         .maybe("ticket", s.request.ticket.as_ref())
         .maybe("path", s.decision.path.as_ref())
-        .put("policy set", &s.decision.policy_digest);
+        .put(
+            "policy set",
+            match s.decision.policy_version {
+                Some(version) => format!("version {version}, {}", s.decision.policy_digest),
+                None => s.decision.policy_digest.clone(),
+            },
+        );
     let mut lines = Sheet::new(&[("TIME", 0), ("WHAT HAPPENED", WRAPS), ("WHO", 1)]);
     for line in &s.lines {
         lines.row([now.stamp(line.at).into(), (&line.text).into(), (&line.who).into()]);

@@ -15,6 +15,7 @@ mod desk;
 mod exec;
 mod golden;
 mod help;
+mod history;
 mod signed_in;
 mod stand_in;
 mod tables;

@@ -2,9 +2,9 @@
 
 use reqwest::Method;
 use wane_api::Page;
-use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyChecked, PolicyLoaded, PolicyView};
-use wane_api::query::Listing;
-use wane_api::why::{AskableView, Suppose, WhyView};
+use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyChecked, PolicyLoaded, PolicyVersionView, PolicyView};
+use wane_api::query::{Listing, Under};
+use wane_api::why::{AskableView, RequestWhyView, Suppose, WhyView};
 
 use crate::connect::Client;
 use crate::error::ClientError;
@@ -16,6 +16,22 @@ impl Client {
     /// As every call.
     pub async fn policy(&self) -> Result<PolicyView, ClientError> {
         self.get(&["v1", "policy"], &()).await
+    }
+
+    /// Every version of the policy set, newest first, without texts.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn policy_versions(&self, query: &Listing) -> Result<Page<PolicyVersionView>, ClientError> {
+        self.get(&["v1", "policy", "versions"], query).await
+    }
+
+    /// One version of the policy set, with its text.
+    ///
+    /// # Errors
+    /// When there is no such version.
+    pub async fn policy_version(&self, version: u64) -> Result<PolicyView, ClientError> {
+        self.get(&["v1", "policy", "versions", &version.to_string()], &()).await
     }
 
     /// Loads a policy set.
@@ -42,12 +58,20 @@ impl Client {
         self.write(Method::POST, &["v1", "why"], input).await
     }
 
-    /// Why a grant was given.
+    /// What was decided about a grant, and how policy sees it now.
     ///
     /// # Errors
-    /// As every call.
-    pub async fn why_grant(&self, grant: &str) -> Result<WhyView, ClientError> {
-        self.get(&["v1", "grants", grant, "why"], &()).await
+    /// When there is no such version of the policy set.
+    pub async fn why_grant(&self, grant: &str, under: &Under) -> Result<WhyView, ClientError> {
+        self.get(&["v1", "grants", grant, "why"], under).await
+    }
+
+    /// Why the items of a request stand as they do.
+    ///
+    /// # Errors
+    /// When there is no such version of the policy set.
+    pub async fn why_request(&self, request: &str, under: &Under) -> Result<RequestWhyView, ClientError> {
+        self.get(&["v1", "requests", request, "why"], under).await
     }
 
     /// What the caller may ask for.

@@ -28,6 +28,10 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[derive(Debug)]
 pub(crate) struct Of<T>(pub(crate) T);
 
+/// What the path names, where the route has a query as well and takes it as [`Query`].
+#[derive(Debug)]
+pub(crate) struct Named<T>(pub(crate) T);
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
     type Rejection = Failure;
 
@@ -52,6 +56,14 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Of<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         no_query(parts.uri.query())?;
+        Named::from_request_parts(parts, state).await.map(|Named(named)| Self(named))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let Path(named) = Path::<T>::from_request_parts(parts, state).await.map_err(|_| {
             Failure::new(Class::Missing, "missing", format!("there is nothing at `{}`", parts.uri.path()))
         })?;

@@ -8,10 +8,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use wane_api::query::Requests;
+use wane_api::query::{Requests, Under};
 use wane_api::request::NewRequest;
 
-use super::{Answer, Input, Nothing, Of, Query, layers};
+use super::{Answer, Input, Named, Nothing, Of, Query, layers};
 
 fn router() -> Router {
     Router::new()
@@ -19,6 +19,10 @@ fn router() -> Router {
         .route("/nothing", post(|Input(_): Input<Nothing>| async { Json(json!("done")) }))
         .route("/list", get(|Query(query): Query<Requests>| async move { Json(json!(query)) }))
         .route("/one/{name}", get(|Of(name): Of<String>| async move { Json(json!(name)) }))
+        .route(
+            "/of/{name}",
+            get(|Named(name): Named<String>, Query(under): Query<Under>| async move { Json(json!([name, under])) }),
+        )
         .route("/slow", get(|| async { std::future::pending::<Answer<()>>().await }))
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::not_allowed)
@@ -77,6 +81,10 @@ async fn input_is_taken_strictly() {
         ("GET", "/list?everything=1", "", "", 422, "invalid", "everything"),
         ("GET", "/one/db", "", "", 200, "", ""),
         ("GET", "/one/db?x", "", "", 422, "invalid", "x"),
+        ("GET", "/of/db", "", "", 200, "", ""),
+        ("GET", "/of/db?version=3", "", "", 200, "", ""),
+        ("GET", "/of/db?version=three", "", "", 422, "invalid", "version"),
+        ("GET", "/of/db?x", "", "", 422, "invalid", "x"),
         ("GET", "/one/%ff", "", "", 404, "missing", ""),
         ("GET", "/two", "", "", 404, "no-such-route", ""),
         ("DELETE", "/one/db", "", "", 405, "no-such-method", ""),

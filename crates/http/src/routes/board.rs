@@ -7,7 +7,7 @@ use axum::extract::State;
 use wane_api::Page;
 use wane_api::board::{DebtView, LiveView};
 use wane_api::query::{Listing, Records};
-use wane_api::trail::RecordView;
+use wane_api::trail::{BOOKKEEPING, RecordView};
 use wane_app::AppError;
 use wane_app::listing::RecordFilter;
 
@@ -68,6 +68,7 @@ pub(crate) async fn log(
         grant: query.grant.as_deref().map(|id| read::id("grant", id)).transpose()?,
         request: query.request.as_deref().map(|id| read::id("request", id)).transpose()?,
         event: query.event,
+        without: if query.without_bookkeeping { BOOKKEEPING.map(str::to_owned).to_vec() } else { Vec::new() },
         from: query.from.map(read::time),
         until: query.until.map(read::time),
     };

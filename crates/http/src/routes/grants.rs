@@ -23,7 +23,7 @@ use crate::openapi::Problems;
 use crate::read;
 use crate::rim::{Answer, Failure, Input, Nothing, Of, Query};
 use crate::shared::{Shared, Signed};
-use crate::view::{self, Names, at, trail};
+use crate::view::{self, Names, at, sentence, trail};
 
 /// Grants the caller may see, newest first: all of them for those who may read access, else one's own.
 #[utoipa::path(get, path = "/v1/grants", tag = "grants", params(Grants), responses((status = 200, body = Page<GrantView>), Problems))]
@@ -84,7 +84,12 @@ pub(crate) async fn grant(
 ) -> Answer<Json<GrantView>> {
     let world = shared.app.world().await?;
     let seen = shared.app.grant_for(&caller, &world, read::id("grant", &id)?).await?;
-    Ok(Json(shown(&shared, &seen.value).await?))
+    let mut view = shown(&shared, &seen.value).await?;
+    for lease in &mut view.leases {
+        let issued = shared.app.issued(read::id("lease", &lease.id)?).await?;
+        lease.issued = issued.into_iter().map(view::grant::issued).collect();
+    }
+    Ok(Json(view))
 }
 
 /// Has a credential issued, activating the grant if need be. A secret is handed out once: the same
@@ -163,6 +168,7 @@ pub(crate) async fn story(
     let grant = shown(&shared, &story.grant).await?;
     let basis = &story.grant.basis;
     let decision = DecisionView {
+        policy_version: shared.app.version_of(basis.policy_set, basis.at).await?,
         policy_digest: basis.policy_set.to_string(),
         path: basis.path.clone(),
         determining: basis.determining.clone(),
@@ -171,7 +177,7 @@ pub(crate) async fn story(
     };
     let line = |line: wane_app::StoryLine| StoryLine {
         at: at(line.record.at),
-        text: trail::sentence(names, &line.record),
+        text: sentence::sentence(names, &line.record),
         event: line.record.event.clone(),
         who: trail::actor(names, &line.record.actor),
         record: Some(trail::record(names, Sequenced { seq: line.seq, record: line.record })),
@@ -179,6 +185,11 @@ pub(crate) async fn story(
     Ok(Json(StoryView {
         closure: grant.closure.clone(),
         request: view::request::request(&shared.app, names, &story.request)?,
+        requests: story
+            .requests
+            .iter()
+            .map(|request| view::request::request(&shared.app, names, request))
+            .collect::<Result<_, _>>()?,
         decision,
         lines: story.lines.into_iter().map(line).collect(),
         grant,

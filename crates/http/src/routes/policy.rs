@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use wane_api::Page;
-use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyChecked, PolicyLoaded, PolicyView};
-use wane_api::query::Listing;
-use wane_api::why::{AskableView, Suppose, WhyView};
+use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyChecked, PolicyLoaded, PolicyVersionView, PolicyView};
+use wane_api::query::{Listing, Under};
+use wane_api::why::{AskableView, RequestWhyView, Suppose, WhyView};
 use wane_app::{AppError, WhyInput};
 
 use crate::openapi::Problems;
 use crate::read;
-use crate::rim::{Answer, Failure, Input, Nothing, Of, Query};
+use crate::rim::{Answer, Failure, Input, Named, Nothing, Of, Query};
 use crate::shared::{Shared, Signed};
-use crate::view::{Names, at, why};
+use crate::view::{Names, why};
 
 /// The policy set in force.
 #[utoipa::path(get, path = "/v1/policy", tag = "policy", responses((status = 200, body = PolicyView), Problems))]
@@ -25,13 +25,34 @@ pub(crate) async fn policy(
 ) -> Answer<Json<PolicyView>> {
     let policy = shared.app.policy_in_force(&caller).await?;
     let world = shared.app.world().await?;
-    Ok(Json(PolicyView {
-        version: policy.version,
-        digest: policy.digest.to_string(),
-        text: policy.text,
-        by: policy.by.map(|id| Names(&world).person(id)),
-        at: at(policy.at),
-    }))
+    Ok(Json(why::policy(Names(&world), policy)))
+}
+
+/// Every version of the policy set, newest first, without texts.
+#[utoipa::path(get, path = "/v1/policy/versions", tag = "policy", params(Listing), responses((status = 200, body = Page<PolicyVersionView>), Problems))]
+pub(crate) async fn versions(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Listing>,
+) -> Answer<Json<Page<PolicyVersionView>>> {
+    let slice = read::slice(query.cursor.as_deref(), query.limit)?;
+    let page = shared.app.policy_versions(&caller, slice).await?;
+    let world = shared.app.world().await?;
+    let items = page.items.iter().map(|entry| why::version(Names(&world), entry)).collect();
+    Ok(Json(Page { items, next: page.next.map(|c| c.0) }))
+}
+
+/// One version of the policy set, with its text.
+#[utoipa::path(get, path = "/v1/policy/versions/{version}", tag = "policy", params(("version" = u64, Path)), responses((status = 200, body = PolicyView), Problems))]
+pub(crate) async fn version(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(version): Of<String>,
+) -> Answer<Json<PolicyView>> {
+    let number = version.parse().map_err(|_| AppError::missing("policy version", &version))?;
+    let policy = shared.app.policy_version(&caller, number).await?;
+    let world = shared.app.world().await?;
+    Ok(Json(why::policy(Names(&world), policy)))
 }
 
 /// Loads a policy set. One that does not validate changes nothing.
@@ -78,6 +99,7 @@ pub(crate) async fn why(
         start: None,
         reason: read::maybe("reason", input.reason.as_deref())?,
         ticket: read::maybe("ticket", input.ticket.as_deref())?,
+        policy_version: input.policy_version,
     };
     let answer = shared.app.why(&caller, &supposed).await?;
     let world = shared.app.world().await?;
@@ -98,16 +120,32 @@ async fn only_role(shared: &Shared, resource: &str) -> Answer<String> {
     }
 }
 
-/// How the policy in force sees what a grant was given for.
-#[utoipa::path(get, path = "/v1/grants/{id}/why", tag = "policy", params(("id" = String, Path)), responses((status = 200, body = WhyView), Problems))]
+/// What was decided about a grant, and how the policy set in force, or an older one, sees it with the facts of today.
+#[utoipa::path(get, path = "/v1/grants/{id}/why", tag = "policy", params(("id" = String, Path), Under), responses((status = 200, body = WhyView), Problems))]
 pub(crate) async fn why_grant(
     State(shared): State<Arc<Shared>>,
     Signed(caller): Signed,
-    Of(id): Of<String>,
+    Named(id): Named<String>,
+    Query(under): Query<Under>,
 ) -> Answer<Json<WhyView>> {
-    let answer = shared.app.why_grant(&caller, read::id("grant", &id)?).await?;
+    let (recorded, answer) = shared.app.why_grant(&caller, read::id("grant", &id)?, under.version).await?;
     let world = shared.app.world().await?;
-    Ok(Json(why::why(Names(&world), answer)))
+    let recorded = why::recorded(Names(&world), &recorded);
+    Ok(Json(WhyView { recorded: Some(recorded), ..why::why(Names(&world), answer) }))
+}
+
+/// Why the items of a request stand as they do: the recorded answer, what is missing, who could approve, what would
+/// do with less.
+#[utoipa::path(get, path = "/v1/requests/{id}/why", tag = "policy", params(("id" = String, Path), Under), responses((status = 200, body = RequestWhyView), Problems))]
+pub(crate) async fn why_request(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Named(id): Named<String>,
+    Query(under): Query<Under>,
+) -> Answer<Json<RequestWhyView>> {
+    let answer = shared.app.why_request(&caller, read::id("request", &id)?, under.version).await?;
+    let world = shared.app.world().await?;
+    Ok(Json(why::request(&shared.app, Names(&world), answer)?))
 }
 
 /// What the caller may ask for, by resource and role.

@@ -1,9 +1,10 @@
 //! Grants, what was made under them, and how they ended.
 
 use wane_api::grant::{
-    BasisView, ClosureView, DebtState, EndView, GrantState, GrantView, LeaseEndView, LeaseState, LeaseView,
+    BasisView, ClosureView, DebtState, EndView, GrantState, GrantView, IssuedView, LeaseEndView, LeaseState, LeaseView,
 };
 use wane_app::App;
+use wane_app::listing::Issuance;
 use wane_domain::closure::{Closure, ClosureBasis, EndCause};
 use wane_domain::grant::{self, Grant};
 use wane_domain::lease::{self, Debt, Lease, LeaseKind};
@@ -90,7 +91,12 @@ fn lease_view(lease: &Lease) -> LeaseView {
         end: at(lease.end),
         debt: debt(&lease.debt),
         basis,
+        issued: Vec::new(),
     }
+}
+
+pub(crate) fn issued(issued: Issuance) -> IssuedView {
+    IssuedView { serial: issued.serial, at: at(issued.at), not_after: at(issued.not_after), detail: issued.detail }
 }
 
 fn debt(debt: &Debt) -> DebtState {

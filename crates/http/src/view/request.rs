@@ -4,7 +4,7 @@ use wane_api::request::{ApprovalView, ItemState, ItemView, ParentView, RequestVi
 use wane_app::{App, AppError};
 use wane_domain::request::{self, AccessRequest, Approval, Item, Parent, Start};
 
-use super::{Names, at, span};
+use super::{Names, at, catalogue, span};
 
 pub(crate) fn request(app: &App, names: Names<'_>, request: &AccessRequest) -> Result<RequestView, AppError> {
     let ask = &request.ask;
@@ -55,9 +55,13 @@ fn item(app: &App, names: Names<'_>, request: &AccessRequest, index: usize) -> R
         grant: None,
         child: None,
         already_covered_by: None,
+        residual: None,
     };
     let (state, decided) = match &item.state {
-        request::ItemState::Waiting => (ItemState::Waiting, None),
+        request::ItemState::Waiting => {
+            view.residual = names.0.resources.get(&asked.resource).and_then(|r| catalogue::residual_of(app, r));
+            (ItemState::Waiting, None)
+        }
         request::ItemState::Approved { at, grant } => {
             // An item that was never judged onto a path stands under a grant that was there before.
             if item.terms.is_none() {

@@ -1,14 +1,96 @@
 //! Reasons: what policy said, path by path, and what it asks.
 
-use wane_api::policy::{PolicyChecked, PolicyProblem};
-use wane_api::why::{AskableView, ForbidView, NarrowerView, Outcome, PathView, WhyView};
-use wane_app::{Askable, Checked, WhyAnswer};
+use wane_api::policy::{PolicyChecked, PolicyProblem, PolicyVersionView, PolicyView};
+use wane_api::request::ItemView;
+use wane_api::why::{
+    AskableView, ForbidView, ItemWhyView, NarrowerView, Outcome, PastDecisionView, PathView, RecordedView,
+    RequestWhyView, WhyView,
+};
+use wane_app::listing::PolicyEntry;
+use wane_app::{App, AppError, Askable, Checked, Era, ItemWhy, PastDecision, Recorded, RequestWhy, Said, WhyAnswer};
 use wane_domain::terms::{Mode, Need, Terms};
+use wane_domain::world::PolicyVersion;
 use wane_policy::explain::{PathReport, Verdict};
 
-use super::{Names, catalogue, span};
+use super::{Names, at, catalogue, request, span};
+
+pub(crate) fn policy(names: Names<'_>, policy: PolicyVersion) -> PolicyView {
+    PolicyView {
+        version: policy.version,
+        digest: policy.digest.to_string(),
+        text: policy.text,
+        by: policy.by.map(|id| names.person(id)),
+        at: at(policy.at),
+    }
+}
+
+pub(crate) fn version(names: Names<'_>, entry: &PolicyEntry) -> PolicyVersionView {
+    PolicyVersionView {
+        version: entry.version,
+        digest: entry.digest.to_string(),
+        by: entry.by.map(|id| names.person(id)),
+        at: at(entry.at),
+        in_force: entry.version == names.0.policy.version,
+    }
+}
+
+/// What was recorded when a grant was decided.
+pub(crate) fn recorded(names: Names<'_>, recorded: &Recorded) -> RecordedView {
+    let decision = |d: &PastDecision| PastDecisionView {
+        what: match d.said {
+            Said::Granted => "granted",
+            Said::Activated => "activated",
+            Said::Extended => "extended",
+        }
+        .to_owned(),
+        at: at(d.at),
+        policy_version: d.version,
+        policy_digest: d.digest.to_string(),
+        path: d.path.clone(),
+    };
+    let grant = &recorded.grant;
+    RecordedView {
+        grant: grant.id.to_string(),
+        request: recorded.request.id.to_string(),
+        decisions: recorded.decisions.iter().map(decision).collect(),
+        asks: asks(&grant.terms),
+        determining: grant.basis.determining.clone(),
+        approvals: grant.approvals.iter().map(|a| request::approval(names, a)).collect(),
+    }
+}
+
+/// Why the items of a request stand as they do.
+pub(crate) fn request(app: &App, names: Names<'_>, answer: RequestWhy) -> Result<RequestWhyView, AppError> {
+    let shown = request::request(app, names, &answer.request)?;
+    let item = |(recorded, item): (ItemView, ItemWhy)| ItemWhyView {
+        recorded,
+        missing: item.missing,
+        who_could_approve: names.people(item.who_could),
+        now: item.now.map(|now| why(names, now)),
+    };
+    Ok(RequestWhyView {
+        request: shown.id,
+        requester: shown.requester,
+        at: shown.at,
+        policy_version: answer.version,
+        items: shown.items.into_iter().zip(answer.items).map(item).collect(),
+    })
+}
+
+/// What has to be known to read an explanation right.
+fn note(answer: &WhyAnswer) -> Option<String> {
+    match answer.era {
+        Era::Now => None,
+        Era::Then => Some(format!(
+            "this is what version {} of the policy set, which is not in force, says about today: people, groups, \
+             resources, roles and locks are as they are now, not as they were then",
+            answer.version
+        )),
+    }
+}
 
 pub(crate) fn why(names: Names<'_>, answer: WhyAnswer) -> WhyView {
+    let note = note(&answer);
     let (outcome, mut reasons) = match &answer.explanation.verdict {
         Verdict::Permit { terms, .. } => (outcome(Some(terms)), Vec::new()),
         Verdict::Deny { reasons } => (Outcome::Denied, reasons.iter().map(ToString::to_string).collect()),
@@ -36,6 +118,9 @@ pub(crate) fn why(names: Names<'_>, answer: WhyAnswer) -> WhyView {
         narrower: answer.narrower.into_iter().map(narrower).collect(),
         residual: Some(catalogue::residual(answer.residual)),
         policy_digest: answer.explanation.basis.policy_set.to_string(),
+        policy_version: Some(answer.version),
+        note,
+        recorded: None,
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wane_api::directory::EditPerson;
 use wane_api::lock::{NewLock, Revoke};
 use wane_api::policy::CheckPolicy;
-use wane_api::query::{Grants, Listing, Records, Requests};
+use wane_api::query::{Grants, Listing, Records, Requests, Under};
 use wane_api::{Class, Edit, SecretText};
 use wane_client::{Bearer, Client, Connect};
 
@@ -102,7 +102,23 @@ async fn from_ask_to_story() {
     let late = house.call("POST", &path, bo, Some("c2"), json!({})).await;
     assert_eq!(late.status, StatusCode::CONFLICT, "{late:?}");
 
+    the_past_is_told(&house, id, grant).await;
     let story = house.get(&format!("/v1/grants/{grant}/story")).await.body;
+    let texts: Vec<_> = story["lines"].as_array().unwrap().iter().map(|l| l["text"].as_str().unwrap()).collect();
+    for (n, begins) in [
+        (0, "bo asked for read on ledger for 30m; needs approval by policy `"),
+        (1, "ada approved less than was asked: read on ledger for 10m"),
+        (2, "ada settled the wider ask by that"),
+        (3, "ada approved it"),
+        (4, "granted by policy `"),
+        (5, "bo activated it, until "),
+        (6, "an account is to be made on ledger: wane_"),
+        (texts.len() - 2, "it ends because bo gave it back"),
+    ] {
+        assert!(texts[n].starts_with(begins), "{n}: {texts:#?}");
+    }
+    assert!(texts.iter().all(|t| !t.contains("per_") && !t.contains("res_") && !t.contains("rol_")), "{texts:#?}");
+    assert_eq!((&story["requests"][0]["id"], &story["decision"]["policy_version"]), (&json!(id), &json!(1)));
     let events: Vec<_> = story["lines"].as_array().unwrap().iter().map(|l| l["event"].as_str().unwrap()).collect();
     let order = [
         "request.opened",
@@ -118,6 +134,47 @@ async fn from_ask_to_story() {
         assert!(!everything.to_string().contains("canary"), "a secret was written down");
     }
     the_typed_client_reads_all_of_it(&house, id, grant).await;
+}
+
+/// Versions of the policy set, and decisions explained as they were.
+async fn the_past_is_told(house: &House, request: &str, grant: &str) {
+    let ada = Some(house.token.as_str());
+    let text = house.get("/v1/policy").await.body["text"].as_str().unwrap().to_owned();
+    let loaded = house.call("POST", "/v1/policy", ada, None, json!({ "text": format!("{text}\n// again") })).await;
+    assert_eq!((loaded.status, &loaded.body["version"]), (StatusCode::OK, &json!(2)), "{loaded:?}");
+    let page = house.get("/v1/policy/versions?limit=1").await.body;
+    assert_eq!((&page["items"][0]["version"], &page["items"][0]["in_force"]), (&json!(2), &json!(true)), "{page}");
+    let rest = house.get(&format!("/v1/policy/versions?cursor={}", page["next"].as_str().unwrap())).await.body;
+    assert_eq!(
+        (&rest["items"][0]["version"], &rest["items"][0]["in_force"], &rest["next"]),
+        (&json!(1), &json!(false), &Value::Null)
+    );
+    assert!(rest["items"][0].get("text").is_none(), "{rest}");
+    assert_eq!(house.get("/v1/policy/versions/1").await.body["text"], json!(text));
+    for none in ["/v1/policy/versions/3", "/v1/policy/versions/one"] {
+        assert_eq!(house.get(none).await.status, StatusCode::NOT_FOUND, "{none}");
+    }
+
+    let why = house.get(&format!("/v1/grants/{grant}/why")).await.body;
+    let told = |d: &Value| (d["what"].as_str().unwrap().to_owned(), d["policy_version"].as_u64().unwrap());
+    let decisions: Vec<_> = why["recorded"]["decisions"].as_array().unwrap().iter().map(told).collect();
+    assert_eq!(decisions, [("granted".to_owned(), 1), ("activated".to_owned(), 1)], "{why}");
+    assert_eq!((&why["recorded"]["approvals"][0]["by"], &why["policy_version"]), (&json!("ada"), &json!(2)));
+    assert!(why.get("note").is_none(), "{why}");
+    let then = house.get(&format!("/v1/grants/{grant}/why?version=1")).await.body;
+    assert_eq!(then["policy_version"], 1);
+    assert!(then["note"].as_str().unwrap().contains("not in force"), "{then}");
+    let supposed = json!({ "resource": "ledger", "role": "read", "policy_version": 1 });
+    assert_eq!(house.call("POST", "/v1/why", ada, None, supposed).await.body["policy_version"], 1);
+
+    let why = house.get(&format!("/v1/requests/{request}/why")).await.body;
+    let item = &why["items"][0];
+    assert_eq!((&why["policy_version"], &item["recorded"]["state"]), (&json!(1), &json!("narrowed")), "{why}");
+    assert_eq!(item["now"]["policy_version"], 2);
+
+    let all = house.get("/v1/log?limit=1000").await.body.to_string();
+    let less = house.get("/v1/log?limit=1000&without_bookkeeping").await.body.to_string();
+    assert!(all.contains("answer.kept") && !less.contains("answer.kept") && less.contains("grant.activated"));
 }
 
 /// The same deployment over a socket, through the client that the command line uses.
@@ -152,13 +209,15 @@ async fn the_typed_client_reads_all_of_it(house: &House, request: &str, grant: &
     assert_eq!(client.probe("ledger").await.unwrap().roles[0].problem, None);
     assert_eq!(client.inventory("ledger").await.unwrap().orphans, []);
     assert_eq!(client.roles(&all).await.unwrap().items, [client.role("paper", "read").await.unwrap()]);
-    assert_eq!(client.policy().await.unwrap().version, 1);
+    assert_eq!(client.policy().await.unwrap(), client.policy_version(2).await.unwrap());
+    assert_eq!(client.policy_versions(&all).await.unwrap().items.len(), 2);
+    assert_eq!(client.why_request(request, &Under { version: Some(1) }).await.unwrap().request, request);
     assert!(!client.check_policy(&CheckPolicy { text: "permit(".to_owned() }).await.unwrap().ok);
     assert_eq!(client.requests(&Requests::default()).await.unwrap().items.len(), 2);
     assert_eq!(client.request(request).await.unwrap().id, request);
     let one = Grants { state: Some("ending,closed".to_owned()), ..Grants::default() };
     assert_eq!(client.grants(&one).await.unwrap().items, [client.grant(grant).await.unwrap()]);
-    assert_eq!(client.why_grant(grant).await.unwrap().resource, "ledger");
+    assert_eq!(client.why_grant(grant, &Under::default()).await.unwrap().resource, "ledger");
     assert_eq!(client.story(grant).await.unwrap().grant.id, grant);
     assert_eq!(client.live(&all).await.unwrap().items.len(), 1);
     assert_eq!(client.debts(&all).await.unwrap().items.len(), 1);

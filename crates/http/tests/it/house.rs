@@ -34,7 +34,7 @@ permit (
   principal in Group::"admins",
   action in [
     Action::"read_directory", Action::"manage_directory", Action::"read_catalogue", Action::"manage_catalogue",
-    Action::"read_policy",
+    Action::"read_policy", Action::"manage_policy",
     Action::"read_access", Action::"read_log", Action::"lock", Action::"revoke"
   ],
   resource

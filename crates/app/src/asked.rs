@@ -1,0 +1,169 @@
+//! Whom a request asks, and who may see it.
+
+use std::collections::BTreeSet;
+
+use wane_domain::catalogue::{Resource, Role};
+use wane_domain::id::{PersonId, RequestId};
+use wane_domain::request::{AccessRequest, Ask, ItemState};
+use wane_domain::terms::Stage;
+use wane_domain::world::World;
+use wane_policy::query::Proof;
+use wane_policy::schema::Action;
+use wane_store::Versioned;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::error::AppError;
+use crate::judge::FRESH;
+
+/// Who could approve an item now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhoCould {
+    /// The open stage, from 0; none if nothing waits.
+    pub stage: Option<u16>,
+    /// How many more are needed there.
+    pub missing: usize,
+    /// Who could be one of them.
+    pub people: BTreeSet<PersonId>,
+}
+
+impl App {
+    /// Who could approve an item now.
+    ///
+    /// # Errors
+    /// When the policy set cannot be used.
+    pub fn who_could(&self, world: &World, request: &AccessRequest, index: usize) -> Result<WhoCould, AppError> {
+        let nobody = WhoCould { stage: None, missing: 0, people: BTreeSet::new() };
+        let (Some(item), Some(asked)) = (request.items.get(index), request.ask.items.get(index)) else {
+            return Ok(nobody);
+        };
+        let (ItemState::Waiting, Some(number), Some(terms)) = (&item.state, item.open_stage(), &item.terms) else {
+            return Ok(nobody);
+        };
+        let Some(stage) = terms.stages.get(usize::from(number)) else { return Ok(nobody) };
+        let mut without = vec![request.ask.requester, request.ask.beneficiary];
+        without.extend(item.approvals.iter().map(|a| a.approver));
+        let mut people = world.approvers(&stage.approvers, request.ask.beneficiary, asked.resource, &without);
+        let (Some(resource), Some(role)) = (world.resources.get(&asked.resource), world.roles.get(&asked.role)) else {
+            return Ok(nobody);
+        };
+        let mut may = BTreeSet::new();
+        for person in people.iter().copied() {
+            if self.may_approve(world, (person, FRESH), request.ask.requester, resource, role, request.ask.duration)? {
+                may.insert(person);
+            }
+        }
+        people = may;
+        Ok(WhoCould {
+            stage: Some(number),
+            missing: usize::from(stage.quorum).saturating_sub(item.approvals_at(number)),
+            people,
+        })
+    }
+
+    /// The waiting items that the caller may approve: the one named, or all.
+    pub(crate) fn approvable(
+        &self,
+        caller: &Caller,
+        world: &World,
+        request: &AccessRequest,
+        item: Option<usize>,
+    ) -> Result<Vec<usize>, AppError> {
+        let waiting = waiting_items(request, item);
+        if waiting.is_empty() {
+            return Err(AppError::Taken(format!(
+                "nothing of request `{}` waits for a decision: it is {}",
+                request.id,
+                request.state_name()
+            )));
+        }
+        if caller.person == request.ask.requester || caller.person == request.ask.beneficiary {
+            return Err(AppError::NotAllowed { what: "decide a request of your own" });
+        }
+        let mut mine = Vec::new();
+        for index in waiting {
+            if !self.who_could(world, request, index)?.people.contains(&caller.person) {
+                continue;
+            }
+            // Who could is a list of people; whether this one may now, with the proof at hand, is asked again.
+            let (resource, role) = self.item_of(world, request, index)?;
+            let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
+            let Ask { requester, duration, .. } = request.ask;
+            if self.may_approve(world, (caller.person, proof), requester, &resource, &role, duration)? {
+                mine.push(index);
+            }
+        }
+        if mine.is_empty() {
+            Err(AppError::NotAllowed { what: "decide this request at its present stage" })
+        } else {
+            Ok(mine)
+        }
+    }
+
+    /// A request, if the caller may see it: it is theirs, they are among those it asks, or they may read all access.
+    ///
+    /// # Errors
+    /// When there is none that the caller may see.
+    pub async fn request_for(
+        &self,
+        caller: &Caller,
+        world: &World,
+        id: RequestId,
+    ) -> Result<Versioned<AccessRequest>, AppError> {
+        let missing = || AppError::missing("request", id);
+        let seen = self.store.request(id).await?.ok_or_else(missing)?;
+        if self.may_see_request(caller, world, &seen.value)? { Ok(seen) } else { Err(missing()) }
+    }
+
+    /// Whether the caller may see a request.
+    ///
+    /// # Errors
+    /// When the policy set cannot be used.
+    pub fn may_see_request(&self, caller: &Caller, world: &World, request: &AccessRequest) -> Result<bool, AppError> {
+        let party = [request.ask.requester, request.ask.beneficiary].contains(&caller.person)
+            || request.items.iter().any(|i| i.approvals.iter().any(|a| a.approver == caller.person));
+        if party {
+            return Ok(true);
+        }
+        for item in &request.ask.items {
+            if self.allows_on(caller, world, Action::ReadAccess, item.resource)? {
+                return Ok(true);
+            }
+        }
+        // Whoever a stage asks, asked, or will ask; after it is decided too, so that nobody who just
+        // decided, or came second, is told that it never was.
+        let beneficiary = request.ask.beneficiary;
+        let without = [request.ask.requester, beneficiary];
+        for (item, asked) in request.items.iter().zip(&request.ask.items) {
+            let stages = item.terms.iter().flat_map(|t| &t.stages);
+            let named = |stage: &Stage| world.approvers(&stage.approvers, beneficiary, asked.resource, &without);
+            let denied_it = matches!(item.state, ItemState::Denied { by: Some(by), .. } if by == caller.person);
+            if denied_it || stages.map(named).any(|people| people.contains(&caller.person)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The resource and role of an item.
+    pub(crate) fn item_of(
+        &self,
+        world: &World,
+        request: &AccessRequest,
+        index: usize,
+    ) -> Result<(Resource, Role), AppError> {
+        let asked = request.ask.items.get(index).ok_or_else(|| AppError::missing("item", index))?;
+        let resource =
+            world.resources.get(&asked.resource).ok_or_else(|| AppError::missing("resource", asked.resource))?;
+        let role = world.roles.get(&asked.role).ok_or_else(|| AppError::missing("role", asked.role))?;
+        Ok((resource.clone(), role.clone()))
+    }
+}
+
+/// The items of a request that wait: the one named, or all.
+pub(crate) fn waiting_items(request: &AccessRequest, item: Option<usize>) -> Vec<usize> {
+    (0..request.items.len())
+        .filter(|i| item.is_none_or(|wanted| wanted == *i))
+        .filter(|i| request.items.get(*i).is_some_and(|item| item.state == ItemState::Waiting))
+        .collect()
+}

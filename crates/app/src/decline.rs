@@ -1,0 +1,119 @@
+//! The ways a request ends without a grant: denied, withdrawn, lapsed.
+
+use wane_audit::Actor;
+use wane_domain::id::RequestId;
+use wane_domain::request::{AccessRequest, ItemEvent};
+use wane_domain::text::Reason;
+use wane_domain::time::Time;
+use wane_domain::world::World;
+use wane_policy::schema::Action;
+use wane_store::{Put, Versioned, Write};
+
+use crate::asked::waiting_items;
+use crate::caller::Caller;
+use crate::change::about_request;
+use crate::error::AppError;
+use crate::{App, decide};
+
+impl App {
+    /// Denies the items the caller may decide, or one of them.
+    ///
+    /// # Errors
+    /// When the caller may not, or the request no longer waits.
+    pub async fn deny(
+        &self,
+        caller: &Caller,
+        id: RequestId,
+        item: Option<usize>,
+        reason: &Reason,
+    ) -> Result<AccessRequest, AppError> {
+        decide!(async {
+            let world = self.world().await?;
+            let now = self.now();
+            let seen = self.request_for(caller, &world, id).await?;
+            // Whoever may revoke may deny, besides whoever could approve.
+            let items = match self.approvable(caller, &world, &seen.value, item) {
+                Ok(items) => items,
+                Err(error) if self.allows(caller, &world, Action::Revoke)? => {
+                    let waiting = waiting_items(&seen.value, item);
+                    if waiting.is_empty() { return Err(error) } else { waiting }
+                }
+                Err(error) => return Err(error),
+            };
+            let event = || ItemEvent::Deny { by: Some(caller.person), reason: reason.as_str().to_owned() };
+            self.apply_items(caller, &world, seen, &items, event, now).await
+        })
+    }
+
+    /// Takes a request back, or one item of it.
+    ///
+    /// # Errors
+    /// When it is not the caller's, or no longer waits.
+    pub async fn withdraw(
+        &self,
+        caller: &Caller,
+        id: RequestId,
+        item: Option<usize>,
+    ) -> Result<AccessRequest, AppError> {
+        decide!(async {
+            let world = self.world().await?;
+            let now = self.now();
+            let seen = self.request_for(caller, &world, id).await?;
+            let items = match item {
+                Some(index) => vec![index],
+                None => waiting_items(&seen.value, None),
+            };
+            if items.is_empty() {
+                return Err(AppError::Taken(format!("nothing of request `{id}` waits any more")));
+            }
+            self.apply_items(caller, &world, seen, &items, || ItemEvent::Withdraw { by: caller.person }, now).await
+        })
+    }
+
+    async fn apply_items(
+        &self,
+        caller: &Caller,
+        world: &World,
+        seen: Versioned<AccessRequest>,
+        items: &[usize],
+        event: impl Fn() -> ItemEvent,
+        now: Time,
+    ) -> Result<AccessRequest, AppError> {
+        let mut change = self.change_at(Actor::Person(caller.person), world, now);
+        let mut request = seen.value.clone();
+        for index in items {
+            let (next, fact) = request.apply(*index, event(), now)?;
+            change.fact(about_request(&next, Some(*index)), fact);
+            request = next;
+        }
+        change.write(Write::Request(Put::over(&seen, request.clone())));
+        change.commit().await?;
+        Ok(request)
+    }
+
+    /// Lapses what of a request was not decided in time.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn lapse(&self, id: RequestId) -> Result<(), AppError> {
+        decide!(async {
+            let now = self.now();
+            let Some(seen) = self.store.request(id).await? else { return Ok(()) };
+            if now < seen.value.lapses {
+                return Ok(());
+            }
+            let mut change = self.change(Actor::System, now);
+            let mut request = seen.value.clone();
+            for index in waiting_items(&seen.value, None) {
+                let (next, fact) = request.apply(index, ItemEvent::Lapse, now)?;
+                change.fact(about_request(&next, Some(index)), fact);
+                request = next;
+            }
+            if request == seen.value {
+                return Ok(());
+            }
+            change.write(Write::Request(Put::over(&seen, request)));
+            change.commit().await.map(|_| ())
+        })
+    }
+}

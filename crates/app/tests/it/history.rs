@@ -1,0 +1,174 @@
+//! The past: every policy version is kept, old decisions are told as they were, stories begin with the first ask.
+
+use serde_json::Value;
+use wane_app::{Class, Era, Narrower, Said, WhyInput};
+use wane_policy::explain::Verdict;
+use wane_store::Slice;
+
+use crate::house::{House, POLICY, granted, mins, reason};
+
+const DEV: &str =
+    "principal in Group::\"engineers\", action == Action::\"access\", resource is Gate in Label::\"env=dev\"";
+const DEV_FOR_DBA: &str =
+    "principal in Group::\"dba\", action == Action::\"access\", resource is Gate in Label::\"env=dev\"";
+
+fn supposed(version: Option<u64>) -> WhyInput {
+    WhyInput {
+        person: None,
+        resource: "attic".to_owned(),
+        role: "read".to_owned(),
+        duration: None,
+        start: None,
+        reason: None,
+        ticket: None,
+        policy_version: version,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_can_be_read_by_those_who_read_policy() {
+    let house = House::new().await;
+    house.change_policy("8h", "7h").await;
+    house.change_policy("7h", "6h").await;
+    let (root, ann) = (house.caller("root").await, house.caller("ann").await);
+    let all = house.app.policy_versions(&root, Slice::first(10)).await.unwrap().items;
+    assert_eq!(
+        all.iter().map(|v| (v.version, v.by)).collect::<Vec<_>>(),
+        [(3, Some(root.person)), (2, Some(root.person)), (1, None)]
+    );
+    assert_eq!(house.app.policy_version(&root, 1).await.unwrap().text, POLICY);
+    assert_eq!(house.app.policy_version(&root, 4).await.unwrap_err().class(), Class::Missing);
+    assert_eq!(house.app.policy_version(&ann, 1).await.unwrap_err().class(), Class::Denied);
+    assert_eq!(house.app.policy_versions(&ann, Slice::first(10)).await.unwrap_err().class(), Class::Denied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_tells_what_decided_it_and_what_policy_says_now() {
+    let house = House::new().await;
+    let asked = house.ask("ann", &[("vault", "read")], 1).await.id;
+    house.change_policy("@id(\"prod-read\") @max_ttl(\"8h\")", "@id(\"prod-look\") @max_ttl(\"8h\")").await;
+    let grant = granted(&house.approve("eva", asked).await.unwrap(), 0).unwrap();
+    house.hand_out("ann", grant).await.unwrap();
+    house
+        .change_policy(
+            "@id(\"prod-at-most-6h\")",
+            "@id(\"closed\") forbid (principal, action == Action::\"access\", resource);\n@id(\"prod-at-most-6h\")",
+        )
+        .await;
+    let ann = house.caller("ann").await;
+    let (recorded, now) = house.app.why_grant(&ann, grant, None).await.unwrap();
+    let told: Vec<_> = recorded.decisions.iter().map(|d| (d.said, d.version, d.path.as_deref())).collect();
+    assert_eq!(told, [(Said::Granted, Some(2), Some("prod-look")), (Said::Activated, Some(2), Some("prod-look"))]);
+    assert_eq!(recorded.grant.approvals[0].approver, house.id("eva").await);
+    assert_eq!((now.version, now.era), (3, Era::Now));
+    assert!(matches!(now.explanation.verdict, Verdict::Deny { .. }), "{:?}", now.explanation.verdict);
+    // The holder may ask the set that decided, and no other.
+    let (_, then) = house.app.why_grant(&ann, grant, Some(2)).await.unwrap();
+    assert_eq!((then.version, then.era), (2, Era::Then));
+    assert!(matches!(&then.explanation.verdict, Verdict::Permit { path, .. } if path == "prod-look"));
+    assert_eq!(house.app.why_grant(&ann, grant, Some(1)).await.unwrap_err().class(), Class::Denied);
+    assert_eq!(house.app.why_grant(&ann, grant, Some(9)).await.unwrap_err().class(), Class::Denied);
+    let root = house.caller("root").await;
+    let (_, first) = house.app.why_grant(&root, grant, Some(1)).await.unwrap();
+    assert!(matches!(&first.explanation.verdict, Verdict::Permit { path, .. } if path == "prod-read"));
+    assert_eq!(house.app.why_grant(&root, grant, Some(9)).await.unwrap_err().class(), Class::Missing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_text_is_asked_about_today_and_changes_nothing() {
+    let house = House::new().await;
+    house.change_policy(DEV, DEV_FOR_DBA).await;
+    let root = house.caller("root").await;
+    for (person, version, permitted) in [
+        ("ann", None, false),
+        ("ann", Some(1), true),
+        ("ann", Some(2), false),
+        ("eva", Some(1), false),
+        ("eva", Some(2), true),
+    ] {
+        let input = WhyInput { person: Some(person.to_owned()), ..supposed(version) };
+        let answer = house.app.why(&root, &input).await.unwrap();
+        let said = matches!(answer.explanation.verdict, Verdict::Permit { .. });
+        assert_eq!(said, permitted, "{person} under {version:?}");
+    }
+    assert_eq!(house.app.why(&house.caller("ann").await, &supposed(Some(1))).await.unwrap_err().class(), Class::Denied);
+    let request = house.ask("ann", &[("attic", "read")], 1).await;
+    assert!(crate::house::denied(&request, 0).contains("no policy"), "an old set decided");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_tells_what_is_missing_and_who_could() {
+    let house = House::new().await;
+    let id = house.ask("ann", &[("vault", "super"), ("attic", "read")], 1).await.id;
+    house.advance(mins(1));
+    house.change_policy("8h", "7h").await;
+    let ann = house.caller("ann").await;
+    let why = house.app.why_request(&ann, id, None).await.unwrap();
+    assert_eq!(why.version, Some(1), "the version that was in force when it was asked");
+    assert_eq!(why.items[0].missing, ["approval by 1 of manager", "approval by 1 of group:dba"]);
+    assert_eq!(why.items[0].who_could, [house.id("mia").await].into());
+    let narrower: Vec<_> =
+        why.items[0].now.as_ref().unwrap().narrower.iter().map(|n| n.role.name.to_string()).collect();
+    assert!(narrower.contains(&"read".to_owned()), "{narrower:?}");
+    assert_eq!((why.items[1].missing.len(), why.items[1].who_could.len()), (0, 0));
+    house.approve("mia", id).await.unwrap();
+    let why = house.app.why_request(&ann, id, None).await.unwrap();
+    assert_eq!(why.items[0].missing, ["approval by 1 of group:dba"]);
+    assert_eq!(house.app.why_request(&house.caller("zoe").await, id, None).await.unwrap_err().class(), Class::Missing);
+    let long = house.ask("ann", &[("vault", "read")], 7).await.id;
+    let why = house.app.why_request(&ann, long, None).await.unwrap();
+    assert!(why.items[0].who_could.is_empty() && why.items[0].now.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_of_a_narrowed_grant_begins_with_the_first_ask() {
+    let house = House::new().await;
+    let asked = house.ask("ann", &[("attic", "read"), ("vault", "write"), ("vault", "super")], 3).await;
+    let less = Narrower { duration: Some(mins(60)), role: Some("read".to_owned()) };
+    let eva = house.caller("eva").await;
+    let narrowed = house.app.approve(&eva, asked.id, Some(1), &less).await.unwrap();
+    house.app.deny(&house.caller("mia").await, asked.id, Some(2), &reason("too much")).await.unwrap();
+    let narrowed = match granted(&narrowed, 0) {
+        Some(_) => narrowed,
+        None => house.approve("dan", narrowed.id).await.unwrap(),
+    };
+    let grant = granted(&narrowed, 0).unwrap();
+    house.hand_out("ann", grant).await.unwrap();
+    let ann = house.caller("ann").await;
+    let refused = house.app.extend(&ann, grant, mins(600), None).await.unwrap();
+    let more = house.app.extend(&ann, grant, mins(30), Some(reason("not done"))).await.unwrap();
+    house.app.deny(&eva, more.id, None, &reason("enough")).await.unwrap();
+    let again = house.app.extend(&ann, grant, mins(10), None).await.unwrap();
+    house.approve("eva", again.id).await.unwrap();
+    let story = house.app.story(&ann, grant).await.unwrap();
+    let requests: Vec<_> = story.requests.iter().map(|r| r.id).collect();
+    assert_eq!(requests, [asked.id, narrowed.id, refused.id, more.id, again.id]);
+    assert_eq!(story.request.id, narrowed.id);
+    let events: Vec<&str> = story.lines.iter().map(|l| l.record.event.as_str()).collect();
+    assert_eq!(story.lines[0].record.about.request, Some(asked.id), "{events:?}");
+    let count = |event: &str| events.iter().filter(|e| **e == event).count();
+    assert_eq!(count("request.opened"), 5, "{events:?}");
+    assert_eq!((count("request.item.narrowed"), count("grant.extended")), (1, 1), "{events:?}");
+    let denied: Vec<_> = story
+        .lines
+        .iter()
+        .filter(|l| l.record.event == "request.item.denied")
+        .map(|l| l.record.detail["reason"].as_str().unwrap())
+        .collect();
+    assert_eq!(denied, ["enough"], "what became of another item of the ask is another story");
+    let opened = |id| story.lines.iter().find(|l| l.record.about.request == Some(id)).unwrap();
+    let answer = &opened(refused.id).record.detail["items"][0];
+    assert!(answer["reason"].as_str().is_some_and(|why| !why.is_empty()), "{answer}");
+    assert_eq!(opened(asked.id).record.detail["items"][0]["reason"], Value::Null);
+    assert!(story.lines.is_sorted_by_key(|l| l.seq));
+    // The grant of another item of the same ask has its own story.
+    let other = granted(&house.request(asked.id).await, 0).unwrap();
+    let story = house.app.story(&ann, other).await.unwrap();
+    assert_eq!(story.requests.len(), 1);
+    assert!(
+        story
+            .lines
+            .iter()
+            .all(|l| !["request.item.narrowed", "request.item.denied"].contains(&l.record.event.as_str()))
+    );
+}

@@ -1,0 +1,254 @@
+//! What a record says, in a sentence for people: names instead of ids, moments instead of numbers.
+//!
+//! An event that has no sentence of its own is told by its name and particulars, so that nothing is left out.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wane_audit::{Actor, Outcome, Record};
+use wane_domain::closure::{ClosureBasis, EndCause};
+use wane_domain::grant::Window;
+use wane_domain::id::PersonId;
+use wane_domain::request::{Ask, Parent, Start};
+use wane_domain::time::Time;
+
+use super::Names;
+use super::trail::actor;
+
+/// A record with what is needed to tell it.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    names: Names<'a>,
+    record: &'a Record,
+}
+
+/// What a record says.
+pub(crate) fn sentence(names: Names<'_>, record: &Record) -> String {
+    let told = Told { names, record };
+    told.own().unwrap_or_else(|| told.plain())
+}
+
+impl Told<'_> {
+    fn own(self) -> Option<String> {
+        let artifact = self.text("artifact").unwrap_or_default();
+        let met = self.text("met").unwrap_or_default();
+        Some(match self.record.event.as_str() {
+            "request.opened" => self.opened()?,
+            "request.item.approved" => self.approved()?,
+            "request.item.denied" => {
+                let by = self.read::<PersonId>("by").map_or_else(|| "policy".to_owned(), |by| self.names.person(by));
+                format!("{by} denied it: {}", self.text("reason")?)
+            }
+            "request.item.withdrawn" => format!("{} took the ask back", self.names.person(self.read("by")?)),
+            "request.item.lapsed" => "nobody decided in time: the ask lapsed".to_owned(),
+            "request.item.narrowed" => {
+                format!("{} settled the wider ask by that", self.names.person(self.read("by")?))
+            }
+            "grant.minted" => self.minted()?,
+            "grant.activated" => format!("{} activated it, until {}", self.who(), self.time("end")?),
+            "grant.extended" => format!("extended from {} to {}", self.time("from")?, self.time("end")?),
+            "grant.shortened" => {
+                format!("policy now allows less: shortened from {} to {}", self.time("from")?, self.time("end")?)
+            }
+            "grant.ending" => format!("it ends because {}", self.cause()?),
+            "grant.closed" => match self.text("word") {
+                Some(word) => format!("closed: {word}"),
+                None => format!("closed, because {}; nothing was made", self.cause()?),
+            },
+            "lease.intended" => match self.text("what")? {
+                "account" => format!("an account is to be made on {}: {artifact}", self.resource()),
+                what => format!("a {what} is to be issued for {}: {artifact}", self.resource()),
+            },
+            "lease.made" => match self.text("object") {
+                Some(object) => {
+                    format!("account {artifact} was made on {} and read back, object {object}", self.resource())
+                }
+                None => format!("{artifact} was made"),
+            },
+            "lease.confirmed" => format!("{} was read back accepting {artifact}", self.resource()),
+            "lease.reissued" => format!("{artifact} was handed out anew; what was handed out before may not work"),
+            "lease.moved" => format!("{artifact} now ends at {}", self.time("end")?),
+            "lease.ending" if self.record.detail.get("was_live") == Some(&Value::Bool(false)) => {
+                format!("{artifact} may be half made, and is to be ended")
+            }
+            "lease.ending" => format!("{artifact} is to be ended"),
+            "lease.end_tried" => self.tried(artifact, met)?,
+            "lease.gone" => self.gone(artifact)?,
+            "lease.create_failed" => format!("{} could not make it: {met}", self.resource()),
+            "lease.extend_failed" => format!("{} could not be told the new end: {met}", self.resource()),
+            "credential.issued" => {
+                format!(
+                    "credential with serial {} issued, good until {}",
+                    self.number("serial")?,
+                    self.time("not_after")?
+                )
+            }
+            "credential.replay_refused" => {
+                "an answer with a secret was asked for again; what it handed out ends instead".to_owned()
+            }
+            _ => return None,
+        })
+    }
+
+    /// The ask, or what an approver left of it, or the ask for more time, and policy's answer at once.
+    fn opened(self) -> Option<String> {
+        let ask: Ask = self.read("ask")?;
+        let items: Vec<String> = ask
+            .items
+            .iter()
+            .map(|i| format!("{} on {}", self.names.role(i.role), self.names.resource(i.resource)))
+            .collect();
+        let (what, who) = (items.join(", "), self.names.person(ask.requester));
+        let mut text = match ask.parent {
+            Some(Parent::Narrows { .. }) => {
+                return Some(format!("{} approved less than was asked: {what} for {}", self.who(), ask.duration));
+            }
+            Some(Parent::Extends { .. }) => format!("{who} asked for {} more of {what}", ask.duration),
+            None => format!("{who} asked for {what} for {}", ask.duration),
+        };
+        if ask.beneficiary != ask.requester {
+            text.push_str(&format!(", to be held by {}", self.names.person(ask.beneficiary)));
+        }
+        match ask.start {
+            Start::Now => {}
+            Start::At(at) => text.push_str(&format!(", from {at}")),
+        }
+        if let Some(ticket) = &ask.ticket {
+            text.push_str(&format!(", under ticket {ticket}"));
+        }
+        if let Some(reason) = &ask.justification {
+            text.push_str(&format!(": {reason}"));
+        }
+        for (item, asked) in self.record.detail.get("items")?.as_array()?.iter().zip(items) {
+            let of = if ask.items.len() > 1 { format!("{asked}: ") } else { String::new() };
+            let field = |name: &str| item.get(name).and_then(Value::as_str);
+            let answer = match (field("state")?, field("path"), field("reason")) {
+                ("waiting", Some(path), _) => format!("needs approval by policy `{path}`"),
+                ("approved", Some(path), _) => format!("granted by policy `{path}` alone"),
+                ("approved", None, _) => "covered by a grant that is there".to_owned(),
+                ("denied", _, Some(reason)) => format!("denied by policy: {reason}"),
+                (state, ..) => state.to_owned(),
+            };
+            text.push_str(&format!("; {of}{answer}"));
+        }
+        Some(text)
+    }
+
+    fn approved(self) -> Option<String> {
+        let approver: PersonId = self.read("approver")?;
+        let name = self.names.person(approver);
+        let stage = match self.number("stage") {
+            Some(n @ 1..) => format!(" (stage {})", n.saturating_add(1)),
+            Some(_) | None => String::new(),
+        };
+        // An approval of the wider ask is carried over by whoever approves less.
+        Some(if self.record.actor == Actor::Person(approver) {
+            format!("{name} approved it{stage}")
+        } else {
+            format!("the approval by {name} of the wider ask counts for this too{stage}")
+        })
+    }
+
+    fn minted(self) -> Option<String> {
+        let window: Window = self.read("window")?;
+        let path = self.text("path").map_or(String::new(), |path| format!(" by policy `{path}`"));
+        let approvers: Vec<PersonId> = self.read("approvers").unwrap_or_default();
+        let approvers = match self.names.people(approvers) {
+            none if none.is_empty() => String::new(),
+            some => format!(", approved by {}", some.join(" and ")),
+        };
+        Some(format!(
+            "granted{path}{approvers}: {} may be {} on {} for {}, to be activated before {}",
+            self.names.person(self.read("holder")?),
+            self.names.role(self.read("role")?),
+            self.names.resource(self.read("resource")?),
+            window.duration,
+            window.activate_by
+        ))
+    }
+
+    fn cause(self) -> Option<String> {
+        Some(match self.read::<EndCause>("cause")? {
+            EndCause::Expired => "its time was up".to_owned(),
+            EndCause::Returned => format!("{} gave it back", self.who()),
+            EndCause::Revoked { by, reason } => format!("{} revoked it: {reason}", self.names.person(by)),
+            EndCause::DeniedAfterApproval { by, reason } => {
+                format!("{} took the approval back: {reason}", self.names.person(by))
+            }
+            EndCause::Locked { lock } => format!("a lock covers it ({lock})"),
+            EndCause::LostEligibility { reason } => format!("policy no longer allows it: {reason}"),
+            EndCause::NeverActivated => "nobody activated it in time".to_owned(),
+        })
+    }
+
+    fn tried(self, artifact: &str, met: &str) -> Option<String> {
+        let mut text = format!("try {} to end {artifact} met: {met}", self.number("attempts")?);
+        if let Some(why) = self.text("quarantined").filter(|why| *why != met) {
+            text.push_str(&format!("; a person has to look: {why}"));
+        } else if self.text("quarantined").is_some() {
+            text.push_str("; a person has to look");
+        }
+        if let Some(until) = self.time("unrecallable_until") {
+            text.push_str(&format!("; nothing can call it back before {until}"));
+        }
+        text.push_str(&format!("; next try {}", self.time("next")?));
+        Some(text)
+    }
+
+    fn gone(self, artifact: &str) -> Option<String> {
+        Some(match self.read::<ClosureBasis>("basis")? {
+            ClosureBasis::AbsentReadBack { proof } => format!("{artifact} is gone, read back: {proof}"),
+            ClosureBasis::LoginRefusedReadBack { proof } => {
+                format!("{artifact} no longer logs in, read back: {proof}; sessions opened before are not known")
+            }
+            ClosureBasis::Unrecallable { until } => format!("{artifact} ran out by itself at {until}"),
+        })
+    }
+
+    /// Any event: its name and what is known of it.
+    fn plain(self) -> String {
+        let mut text = format!("{}: {}", self.who(), words(&self.record.event));
+        match self.record.outcome {
+            Outcome::Done => {}
+            Outcome::Denied => text.push_str(" (refused)"),
+            Outcome::Failed => text.push_str(" (failed)"),
+        }
+        for (field, word) in [("artifact", ""), ("reason", ""), ("proof", ""), ("met", "met "), ("name", "")] {
+            if let Some(said) = self.text(field) {
+                text.push_str(&format!(", {word}{said}"));
+            }
+        }
+        if let Some(end) = self.time("end") {
+            text.push_str(&format!(", until {end}"));
+        }
+        text
+    }
+
+    fn who(self) -> String {
+        actor(self.names, &self.record.actor)
+    }
+
+    fn resource(self) -> String {
+        self.record.about.resource.map_or_else(|| "the target".to_owned(), |id| self.names.resource(id))
+    }
+
+    fn read<T: DeserializeOwned>(self, field: &str) -> Option<T> {
+        T::deserialize(self.record.detail.get(field)?).ok()
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        self.record.detail.get(field)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    fn number(self, field: &str) -> Option<u64> {
+        self.record.detail.get(field)?.as_u64()
+    }
+
+    fn time(self, field: &str) -> Option<Time> {
+        self.read(field)
+    }
+}
+
+/// An event's name as words: `grant.activated` as `grant activated`.
+fn words(event: &str) -> String {
+    event.replace(['.', '_'], " ")
+}
