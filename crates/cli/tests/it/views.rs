@@ -61,7 +61,7 @@ pub(crate) fn why() -> Value {
                     "unmet": ["give a ticket"], "asks": ["1 of group:dba"] }],
         "forbids": [], "who_could_approve": ["ada"],
         "narrower": [{ "role": "peek", "outcome": "granted", "asks": [] }],
-        "residual": null, "policy_digest": "cd34",
+        "residual": null, "policy_digest": "cd34", "policy_version": 3,
     })
 }
 

@@ -113,7 +113,7 @@ async fn from_ask_to_story() {
         (4, "granted by policy `"),
         (5, "bo activated it, until "),
         (6, "an account is to be made on ledger: wane_"),
-        (texts.len() - 2, "it ends because bo gave it back"),
+        (texts.len() - 1, "it ends because bo gave it back"),
     ] {
         assert!(texts[n].starts_with(begins), "{n}: {texts:#?}");
     }
@@ -169,7 +169,7 @@ async fn the_past_is_told(house: &House, request: &str, grant: &str) {
 
     let why = house.get(&format!("/v1/requests/{request}/why")).await.body;
     let item = &why["items"][0];
-    assert_eq!((&why["policy_version"], &item["recorded"]["state"]), (&json!(1), &json!("narrowed")), "{why}");
+    assert_eq!(item["recorded"]["state"], "narrowed", "{why}");
     assert_eq!(item["now"]["policy_version"], 2);
 
     let all = house.get("/v1/log?limit=1000").await.body.to_string();

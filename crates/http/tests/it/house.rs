@@ -13,7 +13,6 @@ use wane_app::{App, Parts};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_connector::{Kind, Registry};
 use wane_domain::ambient::Ambient;
-use wane_domain::canonical::Digest;
 use wane_domain::directory::{Group, Person, Standing};
 use wane_domain::time::Span;
 use wane_domain::world::PolicyVersion;
@@ -22,6 +21,7 @@ use wane_keys::envelope::Keyring;
 use wane_keys::password::Cost;
 use wane_keys::seal::{Seal, SealName};
 use wane_keys::token::Pepper;
+use wane_policy::set::PolicySet;
 use wane_store::{Commit, Put, Store, Write};
 use wane_store_sql::{Founding, SqlStore};
 use wane_testkit::FakeClock;
@@ -86,7 +86,7 @@ impl House {
         let org = ambient.id();
         let policy = PolicyVersion {
             version: 1,
-            digest: Digest::of_bytes("test", POLICY.as_bytes()),
+            digest: PolicySet::digest_of(POLICY),
             text: POLICY.to_owned(),
             by: None,
             at: now,
