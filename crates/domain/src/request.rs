@@ -4,217 +4,26 @@
 //! that digest is what policy judges, approvers approve and the issuer honours. Each item
 //! (a role on a resource) then lives its own life, in one state machine: [`AccessRequest::apply`].
 
+mod ask;
+mod item;
+
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::canonical::Digest;
-use crate::id::{GrantId, OrgId, PersonId, RequestId, ResourceId, RoleId};
+use crate::id::{GrantId, PersonId, RequestId};
 use crate::terms::Terms;
-use crate::text::{Reason, Ticket};
+use crate::text::Ticket;
 use crate::time::{Span, Time};
 use crate::transition::{Fact, IllegalTransition};
 
+pub use ask::{Ask, AskItem, Parent, Start};
+pub use item::{Approval, Item, ItemState};
+
 /// Most items one request can bundle.
 pub const MOST_ITEMS: usize = 32;
-
-/// What is asked, frozen. Its digest is over exactly these fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
-    /// The organisation.
-    pub org: OrgId,
-    /// Who asks.
-    pub requester: PersonId,
-    /// Who would hold the access.
-    pub beneficiary: PersonId,
-    /// The roles on resources asked for, at least one.
-    pub items: Vec<AskItem>,
-    /// From when.
-    pub start: Start,
-    /// For how long once active, in microseconds.
-    pub duration: Span,
-    /// Why.
-    pub justification: Option<Reason>,
-    /// Under which ticket.
-    pub ticket: Option<Ticket>,
-    /// What this ask derives from: an extension, or an approval that narrowed.
-    pub parent: Option<Parent>,
-    /// 16 random bytes, hexadecimal, so that two equal asks differ.
-    pub nonce: String,
-}
-
-/// One role on one resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AskItem {
-    /// The resource.
-    pub resource: ResourceId,
-    /// The role.
-    pub role: RoleId,
-    /// The digest of the role's definition when it was asked for.
-    pub role_digest: Digest,
-}
-
-/// From when access is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Start {
-    /// As soon as it is granted.
-    Now,
-    /// From a moment on; access then ends at that moment plus the duration, however late it was activated.
-    At(Time),
-}
-
-/// What an ask derives from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Parent {
-    /// An approver approved less than this request.
-    Narrows {
-        /// The wider request.
-        request: RequestId,
-        /// Its digest.
-        digest: Digest,
-    },
-    /// More time for a live grant.
-    Extends {
-        /// The request that the grant came from.
-        digest: Digest,
-        /// The grant.
-        grant: GrantId,
-    },
-}
-
-impl Ask {
-    /// SHA-256 over `wane.request.v1`, a line feed, and the RFC 8785 form of the ask.
-    ///
-    /// # Errors
-    /// Never: every field has a JSON form.
-    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
-        Digest::of_json("wane.request.v1", self)
-    }
-
-    /// Whether this ask wants no more than `wider`: same people, items a subset, no longer, not earlier.
-    #[must_use]
-    pub fn is_within(&self, wider: &Self, role_within: impl Fn(&AskItem, &AskItem) -> bool) -> bool {
-        let start_within = match (self.start, wider.start) {
-            (Start::Now, Start::Now) => true,
-            (Start::At(mine), Start::At(theirs)) => {
-                mine >= theirs && mine.plus(self.duration) <= theirs.plus(wider.duration)
-            }
-            (Start::At(_), Start::Now) | (Start::Now, Start::At(_)) => false,
-        };
-        self.org == wider.org
-            && self.requester == wider.requester
-            && self.beneficiary == wider.beneficiary
-            && self.duration <= wider.duration
-            && start_within
-            && !self.items.is_empty()
-            && self.items.iter().all(|mine| {
-                wider
-                    .items
-                    .iter()
-                    .any(|theirs| mine.resource == theirs.resource && (mine == theirs || role_within(mine, theirs)))
-            })
-    }
-}
-
-/// One person's yes to one item, at one stage, over one digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// Who.
-    pub approver: PersonId,
-    /// At which stage, from 0.
-    pub stage: u16,
-    /// Over which request digest: this one, or the wider one it narrows.
-    pub digest: Digest,
-    /// When.
-    pub at: Time,
-}
-
-/// The life of one item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum ItemState {
-    /// Waits for approvals.
-    Waiting,
-    /// Approved; its grant is minted in the same commit.
-    Approved {
-        /// When.
-        at: Time,
-        /// The grant; set by [`AccessRequest::mint_from`].
-        grant: Option<GrantId>,
-    },
-    /// Refused by policy or by a person.
-    Denied {
-        /// By whom; none for policy.
-        by: Option<PersonId>,
-        /// Why.
-        reason: String,
-        /// When.
-        at: Time,
-    },
-    /// Taken back by the requester.
-    Withdrawn {
-        /// When.
-        at: Time,
-    },
-    /// Nobody decided in time.
-    Lapsed {
-        /// When.
-        at: Time,
-    },
-    /// An approver approved less: the child request carries on.
-    Narrowed {
-        /// The child.
-        child: RequestId,
-        /// When.
-        at: Time,
-    },
-}
-
-impl ItemState {
-    /// The state's name, for people and tables.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Approved { .. } => "approved",
-            Self::Denied { .. } => "denied",
-            Self::Withdrawn { .. } => "withdrawn",
-            Self::Lapsed { .. } => "lapsed",
-            Self::Narrowed { .. } => "narrowed",
-        }
-    }
-}
-
-/// One item with its terms, approvals and state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// The terms of the path chosen when it was asked; none if policy denied at once.
-    pub terms: Option<Terms>,
-    /// The permit policy they come from.
-    pub path: Option<String>,
-    /// Approvals so far.
-    pub approvals: Vec<Approval>,
-    /// Where it stands.
-    pub state: ItemState,
-}
-
-impl Item {
-    /// The stage that approvals are now counted for; none when all are met.
-    #[must_use]
-    pub fn open_stage(&self) -> Option<u16> {
-        let stages = &self.terms.as_ref()?.stages;
-        (0u16..).zip(stages).find(|(n, stage)| self.approvals_at(*n) < usize::from(stage.quorum)).map(|(n, _)| n)
-    }
-
-    /// How many approvals a stage has.
-    #[must_use]
-    pub fn approvals_at(&self, stage: u16) -> usize {
-        self.approvals.iter().filter(|a| a.stage == stage).count()
-    }
-}
 
 /// The stored shape of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

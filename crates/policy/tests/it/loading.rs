@@ -91,7 +91,7 @@ fn what_does_not_validate_does_not_load() {
         "@id(\"a\") @max_ttl(\"1h\") permit (principal == ?principal, action == Action::\"access\", resource);"
             .to_owned(),
         "@id(\"a\") permit (principal, action == Action::\"acces\", resource);".to_owned(),
-        "@id(\"a\") permit (principal is User, action == Action::\"read_log\", resource);".to_owned(),
+        "@id(\"a\") permit (principal is Persn, action == Action::\"read_log\", resource);".to_owned(),
         "@id(\"a\") permit (principal, action == Action::\"read_log\", resource == System::\"Wane\");".to_owned(),
         "@id(\"a\") forbid (principal, action, resource) when { context.role == \"x\" };".to_owned(),
     ];

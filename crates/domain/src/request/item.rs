@@ -1,0 +1,105 @@
+//! One item of a request: its terms, its approvals, where it stands.
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::Digest;
+use crate::id::{GrantId, PersonId, RequestId};
+use crate::terms::Terms;
+use crate::time::Time;
+
+/// One person's yes to one item, at one stage, over one digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub approver: PersonId,
+    /// At which stage, from 0.
+    pub stage: u16,
+    /// Over which request digest: this one, or the wider one it narrows.
+    pub digest: Digest,
+    /// When.
+    pub at: Time,
+}
+
+/// The life of one item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum ItemState {
+    /// Waits for approvals.
+    Waiting,
+    /// Approved; its grant is minted in the same commit.
+    Approved {
+        /// When.
+        at: Time,
+        /// The grant; set by [`AccessRequest::mint_from`].
+        grant: Option<GrantId>,
+    },
+    /// Refused by policy or by a person.
+    Denied {
+        /// By whom; none for policy.
+        by: Option<PersonId>,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Time,
+    },
+    /// Taken back by the requester.
+    Withdrawn {
+        /// When.
+        at: Time,
+    },
+    /// Nobody decided in time.
+    Lapsed {
+        /// When.
+        at: Time,
+    },
+    /// An approver approved less: the child request carries on.
+    Narrowed {
+        /// The child.
+        child: RequestId,
+        /// When.
+        at: Time,
+    },
+}
+
+impl ItemState {
+    /// The state's name, for people and tables.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Approved { .. } => "approved",
+            Self::Denied { .. } => "denied",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Lapsed { .. } => "lapsed",
+            Self::Narrowed { .. } => "narrowed",
+        }
+    }
+}
+
+/// One item with its terms, approvals and state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The terms of the path chosen when it was asked; none if policy denied at once.
+    pub terms: Option<Terms>,
+    /// The permit policy they come from.
+    pub path: Option<String>,
+    /// Approvals so far.
+    pub approvals: Vec<Approval>,
+    /// Where it stands.
+    pub state: ItemState,
+}
+
+impl Item {
+    /// The stage that approvals are now counted for; none when all are met.
+    #[must_use]
+    pub fn open_stage(&self) -> Option<u16> {
+        let stages = &self.terms.as_ref()?.stages;
+        (0u16..).zip(stages).find(|(n, stage)| self.approvals_at(*n) < usize::from(stage.quorum)).map(|(n, _)| n)
+    }
+
+    /// How many approvals a stage has.
+    #[must_use]
+    pub fn approvals_at(&self, stage: u16) -> usize {
+        self.approvals.iter().filter(|a| a.stage == stage).count()
+    }
+}
