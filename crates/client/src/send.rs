@@ -28,6 +28,16 @@ impl Client {
         self.decode(&self.call_bytes(request.timeout(LONGEST_CALL), self.token.as_ref()).await?)
     }
 
+    /// Asks with a body. Nothing changes by it, so there is no key under which it would be done once.
+    pub(crate) async fn question<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, ClientError> {
+        let request = self.http.post(self.url(path)?).header(CONTENT_TYPE, "application/json").body(encode(body)?);
+        self.decode(&self.call_bytes(request.timeout(LONGEST_CALL), self.token.as_ref()).await?)
+    }
+
     /// Writes, and reads what came of it.
     pub(crate) async fn write<T: DeserializeOwned>(
         &self,

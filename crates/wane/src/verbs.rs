@@ -186,6 +186,9 @@ mod tests {
         if std::env::var_os("WANE_GOLDEN").is_some_and(|v| v == "write") {
             std::fs::write(&path, &text).unwrap();
         }
-        assert!(std::fs::read_to_string(&path).unwrap() == text, "docs/cli.md is not the program's own reference; WANE_GOLDEN=write takes the new text");
+        assert!(
+            std::fs::read_to_string(&path).unwrap() == text,
+            "docs/cli.md is not the program's own reference; WANE_GOLDEN=write takes the new text"
+        );
     }
 }

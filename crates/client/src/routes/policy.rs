@@ -47,7 +47,7 @@ impl Client {
     /// # Errors
     /// As every call; a set that does not validate is an answer.
     pub async fn check_policy(&self, input: &CheckPolicy) -> Result<PolicyChecked, ClientError> {
-        self.write(Method::POST, &["v1", "policy", "check"], input).await
+        self.question(&["v1", "policy", "check"], input).await
     }
 
     /// How a supposed ask would be decided, and why.
@@ -55,7 +55,7 @@ impl Client {
     /// # Errors
     /// As every call; a no is an answer.
     pub async fn why(&self, input: &Suppose) -> Result<WhyView, ClientError> {
-        self.write(Method::POST, &["v1", "why"], input).await
+        self.question(&["v1", "why"], input).await
     }
 
     /// What was decided about a grant, and how policy sees it now.

@@ -85,8 +85,23 @@ impl Told<'_> {
             "credential.replay_refused" => {
                 "an answer with a secret was asked for again; what it handed out ends instead".to_owned()
             }
+            "residue.scanned" => format!("nothing that {artifact} could have left behind is on {}", self.resource()),
+            "residue.found" => self.residue(artifact)?,
             _ => return None,
         })
+    }
+
+    /// What a target has now and had not before.
+    fn residue(self, artifact: &str) -> Option<String> {
+        let left = self.record.detail.get("left")?.as_array()?;
+        let told: Vec<&str> = left.iter().filter_map(Value::as_str).take(3).collect();
+        let unnamed = u64::try_from(left.len().saturating_sub(told.len())).unwrap_or(u64::MAX);
+        let more = match self.number("more").unwrap_or(0).saturating_add(unnamed) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let note = self.text("note").unwrap_or_default();
+        Some(format!("found on {} after {artifact}: {}{more}; {note}", self.resource(), told.join("; ")))
     }
 
     /// The ask, or what an approver left of it, or the ask for more time, and policy's answer at once.
