@@ -11,6 +11,7 @@ use wane_domain::world::{Epoch, World};
 use wane_store::{Commit, Write};
 
 use crate::App;
+use crate::answers;
 use crate::error::AppError;
 
 /// A change being put together.
@@ -83,13 +84,16 @@ impl Change<'_> {
     /// # Errors
     /// When somebody else wrote first, or the store cannot be written.
     pub(crate) async fn commit(self) -> Result<u64, AppError> {
-        let commit = Commit::new(self.writes, self.records).map_err(|e| AppError::Fault(e.to_string()))?;
+        let mut writes = self.writes;
+        answers::mark(&mut writes, self.at);
+        let commit = Commit::new(writes, self.records).map_err(|e| AppError::Fault(e.to_string()))?;
         let commit = match self.epoch {
             Some(epoch) => commit.at(epoch),
             None => commit,
         };
         let done = self.app.store.commit(commit).await?;
         self.app.high_water.saw(self.at);
+        answers::marked();
         Ok(done)
     }
 }

@@ -86,6 +86,11 @@ pub enum AppError {
     /// A secret was handed out under this call already; it is not handed out twice.
     #[error("this call handed out a secret before; it was ended, ask again with a new idempotency key")]
     HandedOut,
+    /// A call under this key changed something, and its answer is not known.
+    #[error(
+        "a call under this idempotency key began and its answer was lost; look at what it did, then call with a new key"
+    )]
+    AnswerLost,
     /// The caller holds or waits for too much.
     #[error("you have {have} open requests, the most is {most}; withdraw some or wait")]
     TooMany {
@@ -125,7 +130,7 @@ impl AppError {
             Self::SignedOut | Self::BadSignIn | Self::NotAllowed { .. } | Self::Refused { .. } => Class::Denied,
             Self::Missing { .. } => Class::Missing,
             Self::Invalid { .. } | Self::Policy { .. } => Class::Invalid,
-            Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut => Class::Conflict,
+            Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut | Self::AnswerLost => Class::Conflict,
             Self::Closed { .. } | Self::Crowded | Self::TooMany { .. } | Self::ClockBehind { .. } => Class::Busy,
             Self::Target(ConnectError::Input(_)) => Class::Invalid,
             Self::Target(_) | Self::Sign(_) | Self::Store(_) | Self::Seal(_) | Self::Fault(_) => Class::Fault,
@@ -149,6 +154,7 @@ impl AppError {
             Self::Taken(_) => "taken",
             Self::Contended => "contended",
             Self::HandedOut => "handed-out",
+            Self::AnswerLost => "answer-lost",
             Self::TooMany { .. } => "too-many",
             Self::ClockBehind { .. } => "clock-behind",
             Self::Target(ConnectError::Input(_)) => "input",

@@ -52,6 +52,7 @@ use wane_keys::token::Pepper;
 use wane_policy::set::PolicySet;
 use wane_store::Store;
 
+pub use answers::BEGUN;
 pub use ask::{AskInput, MOST_DURATION};
 pub use asked::WhoCould;
 pub use auth::{Enrolled, SignedIn};

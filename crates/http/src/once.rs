@@ -3,20 +3,23 @@
 //! INVARIANT: an answer that handed out a secret is never kept. What is kept in its place says only
 //! which lease it was, and a call under its key again ends that lease and is refused.
 //!
-//! A key is its person's own. Only successes are kept: a refusal changed nothing and may be tried again.
+//! A key is its person's own. A refusal that changed nothing is not kept and may be tried again. That a call
+//! began is kept with its first change, so that a lost answer is no reason to act twice.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use wane_api::problem::PROBLEM_JSON;
 use wane_api::{Class, IDEMPOTENCY_KEY, LONGEST_KEY};
-use wane_app::AppError;
 use wane_app::listing::Answer as Kept;
+use wane_app::{AppError, BEGUN};
 use wane_domain::canonical::Digest;
 use wane_domain::id::LeaseId;
 
@@ -60,6 +63,7 @@ pub(crate) async fn once(State(shared): State<Arc<Shared>>, request: Request, ne
             return Err(Failure::new(Class::Invalid, "key-reused", detail));
         }
         return match kept_lease(&kept) {
+            None if kept.status == BEGUN => Err(AppError::AnswerLost.into()),
             None => replay(&kept),
             Some(lease) => {
                 if let Some(lease) = lease {
@@ -70,8 +74,10 @@ pub(crate) async fn once(State(shared): State<Arc<Shared>>, request: Request, ne
         };
     }
     parts.extensions.insert(caller.clone());
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if !response.status().is_success() {
+    let work = next.run(Request::from_parts(parts, Body::from(body)));
+    let (response, begun) = shared.app.keyed(&caller, &key, &fingerprint, work).await;
+    // What was refused before it changed anything may be tried again under the same key.
+    if !response.status().is_success() && !begun {
         return Ok(response);
     }
     let (status, body, response) = take(response).await?;
@@ -94,10 +100,11 @@ async fn take(response: Response) -> Answer<(u16, Value, Response)> {
     Ok((parts.status.as_u16(), body, Response::from_parts(parts, Body::from(bytes))))
 }
 
-/// Whether a secret was handed out, and under which lease.
+/// Whether a secret was handed out, or may have been, and under which lease.
 fn kept_lease(kept: &Kept) -> Option<Option<LeaseId>> {
-    let lease = || kept.body.get("lease").and_then(Value::as_str).and_then(|id| id.parse().ok());
-    (kept.status == HANDED_OUT).then(lease)
+    let lease: Option<LeaseId> = kept.body.get("lease").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    let handed_out = kept.status == HANDED_OUT && kept.body.get("code").is_none();
+    (handed_out || (kept.status == BEGUN && lease.is_some())).then_some(lease)
 }
 
 fn replay(kept: &Kept) -> Answer<Response> {
@@ -107,6 +114,9 @@ fn replay(kept: &Kept) -> Answer<Response> {
         Value::Null => status.into_response(),
         body => (status, Json(body)).into_response(),
     };
+    if !status.is_success() {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    }
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
 }

@@ -55,6 +55,7 @@ impl From<AppError> for Failure {
             | AppError::Taken(_)
             | AppError::Contended
             | AppError::HandedOut
+            | AppError::AnswerLost
             | AppError::Target(_)
             | AppError::Sign(_) => Self::new(class, code, error.to_string()),
         }
@@ -86,6 +87,7 @@ mod tests {
             (AppError::Taken("there".to_owned()), 409, "taken"),
             (AppError::Contended, 409, "contended"),
             (AppError::HandedOut, 409, "handed-out"),
+            (AppError::AnswerLost, 409, "answer-lost"),
             (AppError::TooMany { have: 1, most: 1 }, 429, "too-many"),
             (AppError::Store(canary()), 500, "store"),
             (AppError::Seal(canary()), 500, "seal"),

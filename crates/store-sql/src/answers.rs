@@ -11,17 +11,20 @@ use crate::row::{decode, encode, exactly_one, number, unavailable};
 /// How long one is kept.
 const KEPT: Span = Span::from_hours(24);
 
-/// Keeps one. Two answers under one key are a conflict while the first is kept.
+/// Keeps one. Two answers under one key are a conflict while the first is kept; that a call began (102)
+/// gives way to what came of it.
 pub(crate) async fn put(conn: &mut SqliteConnection, value: &Answer) -> Result<(), StoreError> {
     let statement = sqlx::query(
         "INSERT INTO answers (person, key, at, doc) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (person, key) DO UPDATE SET at = excluded.at, doc = excluded.doc WHERE answers.at < excluded.at - $5",
+         ON CONFLICT (person, key) DO UPDATE SET at = excluded.at, doc = excluded.doc WHERE answers.at < excluded.at - $5
+            OR (answers.doc ->> '$.status' = 102 AND answers.doc ->> '$.fingerprint' = $6)",
     )
     .bind(value.person.to_string())
     .bind(value.key.clone())
     .bind(value.at.micros())
     .bind(encode(&value.key, value)?)
-    .bind(number(KEPT.micros())?);
+    .bind(number(KEPT.micros())?)
+    .bind(value.fingerprint.clone());
     exactly_one(conn, statement, &value.key).await
 }
 

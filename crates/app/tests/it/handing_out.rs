@@ -295,3 +295,21 @@ async fn a_handing_out_and_an_end_at_once_leave_nothing_that_works() {
     }
     assert!(handed_first + ended_first == 80 && ended_first > 0, "{handed_first} {ended_first}");
 }
+
+/// The first commit of a keyed call says that it began, and under which lease its secret stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_leaves_word_of_the_lease() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    let caller = house.caller("ann").await;
+    let (handed, begun) = house.app.keyed(&caller, "k", "print", house.hand_out("ann", id)).await;
+    let lease = handed.unwrap().lease;
+    let kept = house.store.answer(caller.person, "k").await.unwrap().unwrap();
+    assert!(begun);
+    assert_eq!((kept.status, kept.fingerprint.as_str()), (wane_app::BEGUN, "print"));
+    assert_eq!(kept.body["lease"], lease.to_string());
+    // What came of it takes the marker's place, and nothing takes its.
+    house.app.keep_answer(&caller, "k", "print", 201, serde_json::Value::Null).await.unwrap();
+    assert!(house.app.keep_answer(&caller, "k", "print", 200, serde_json::Value::Null).await.is_err());
+    assert_eq!(house.store.answer(caller.person, "k").await.unwrap().unwrap().status, 201);
+}

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use wane_domain::canonical::Digest;
 
 use crate::house::{House, PASSWORD};
 
@@ -175,4 +176,36 @@ async fn a_body_has_a_bound() {
     assert_eq!((said.status, &said.body["ok"]), (StatusCode::OK, &json!(false)), "{said:?}");
     assert_eq!(house.call("GET", "/v1/nothing", None, None, Value::Null).await.body["code"], "no-such-route");
     assert_eq!(house.call("PUT", "/v1/me", None, None, Value::Null).await.body["code"], "no-such-method");
+}
+
+/// The server died, or the line broke, after the call had changed something and before its answer was kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_answer_was_lost_is_not_done_again() {
+    let house = House::built().await;
+    let caller = house.app.authenticate(&house.token).await.unwrap();
+    let token = Some(house.token.as_str());
+    let print = |path: &str, body: &Value| {
+        Digest::of_bytes("wane.call.v1", format!("POST\n{path}\n{body}").as_bytes()).to_string()
+    };
+    let code_for = |name: &'static str| {
+        let (house, caller) = (&house, &caller);
+        async move { house.app.enrolment_code(caller, name).await.map(drop) }
+    };
+
+    let path = "/v1/people/ada/enrolment";
+    let (done, begun) = house.app.keyed(&caller, "lost", &print(path, &json!({})), code_for("ada")).await;
+    assert!(done.is_ok() && begun, "{done:?}");
+    let before = house.get("/v1/log?event=token.made").await.body["items"].as_array().unwrap().len();
+    let again = house.call("POST", path, token, Some("lost"), json!({})).await;
+    assert_eq!((again.status, &again.body["code"]), (StatusCode::CONFLICT, &json!("answer-lost")), "{again:?}");
+    assert_eq!(house.get("/v1/log?event=token.made").await.body["items"].as_array().unwrap().len(), before);
+    let other = house.call("POST", "/v1/groups", token, Some("lost"), json!({ "name": "g" })).await;
+    assert_eq!(other.body["code"], "key-reused", "{other:?}");
+
+    // What changed nothing left nothing behind, and its key is free.
+    let path = "/v1/people/nobody/enrolment";
+    let (done, begun) = house.app.keyed(&caller, "free", &print(path, &json!({})), code_for("nobody")).await;
+    assert!(done.is_err() && !begun, "{done:?}");
+    let again = house.call("POST", path, token, Some("free"), json!({})).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND, "{again:?}");
 }

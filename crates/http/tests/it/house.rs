@@ -54,6 +54,7 @@ pub(crate) const PASSWORD: &str = "a long enough passphrase";
 
 pub(crate) struct House {
     pub(crate) router: Router,
+    pub(crate) app: Arc<App>,
     pub(crate) stop: CancellationToken,
     pub(crate) clock: Arc<FakeClock>,
     /// The administrator's session.
@@ -143,8 +144,8 @@ impl House {
         let (code, _) = app.first_code(admin.id).await.unwrap();
         let stop = CancellationToken::new();
         let limits = Limits { body: 4096, streams: 1, ..Limits::default() };
-        let router = wane_http::router(app, &limits, stop.clone());
-        let mut house = Self { router, stop, clock, token: String::new(), writer, _folder: folder };
+        let router = wane_http::router(Arc::clone(&app), &limits, stop.clone());
+        let mut house = Self { router, app, stop, clock, token: String::new(), writer, _folder: folder };
         house.token = house.enrolled("ada", code.reveal().as_str()).await;
         house
     }
