@@ -6,7 +6,6 @@ use clap::Args;
 use futures::future::BoxFuture;
 use serde_json::json;
 use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
-use wane_config::ConfigErrors;
 use wane_config::{Loaded, Settings};
 
 /// Where settings come from.
@@ -16,23 +15,20 @@ pub(crate) struct From {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Sets one setting: `--set server.listen=127.0.0.1:7440`. May be given again.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = wane_connector::words::pair)]
     pub(crate) set: Vec<(String, String)>,
     /// The data folder; the same as `--set server.data_dir=DIR`.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<String>,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
 impl From {
-    pub(crate) fn load(&self) -> Result<Loaded, ConfigErrors> {
+    /// Reads the settings; `Err` carries the exit code, everything wrong having been told.
+    pub(crate) fn load(&self, session: &Session) -> Result<Loaded, Exit> {
         let mut flags = self.set.clone();
         flags.extend(self.data.iter().map(|dir| ("server.data_dir".to_owned(), dir.clone())));
         Settings::load(self.config.as_deref(), std::env::vars(), &flags)
+            .map_err(|errors| session.report(&Stop::new(Exit::Usage, errors.to_string())))
     }
 }
 
@@ -115,12 +111,12 @@ fn show(
         Ok(arguments) => arguments,
         Err(exit) => return exit,
     };
-    match arguments.from.load() {
+    match arguments.from.load(session) {
         Ok(loaded) => {
             let (text, json) = render(&loaded);
             session.put(&json, &text);
             Exit::Done
         }
-        Err(errors) => session.report(&Stop::new(Exit::Usage, errors.to_string())),
+        Err(exit) => exit,
     }
 }

@@ -49,9 +49,9 @@ impl ExtraCommand for Init {
                 Ok(arguments) => arguments,
                 Err(exit) => return exit,
             };
-            let settings = match arguments.from.load() {
+            let settings = match arguments.from.load(session) {
                 Ok(loaded) => loaded.settings,
-                Err(errors) => return session.report(&Stop::new(Exit::Usage, errors.to_string())),
+                Err(exit) => return exit,
             };
             match self.make(&settings, &arguments.admin).await {
                 Ok((code, expires)) => {

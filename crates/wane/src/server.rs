@@ -66,9 +66,9 @@ impl ExtraCommand for Server {
                 Ok(arguments) => arguments,
                 Err(exit) => return exit,
             };
-            let settings = match arguments.from.load() {
+            let settings = match arguments.from.load(session) {
                 Ok(loaded) => loaded.settings,
-                Err(errors) => return session.report(&Stop::new(Exit::Usage, errors.to_string())),
+                Err(exit) => return exit,
             };
             log_as(&settings);
             match self.serve(&settings, session).await {
