@@ -41,6 +41,8 @@ enum RunError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Harden(#[from] wane_runtime::HardenError),
+    #[error(transparent)]
+    Failpoints(#[from] wane_failpoint::PlanError),
     #[error("signals cannot be waited for: {0}")]
     Signals(std::io::Error),
     #[error("the task `{0}`, on which everything rests, ended; see the log")]
@@ -81,6 +83,7 @@ impl ExtraCommand for Server {
 
 impl Server {
     async fn serve(&self, settings: &Settings, session: &Session) -> Result<(), RunError> {
+        wane_failpoint::arm()?;
         wane_runtime::harden()?;
         // Bound before anything is opened: a port in use is the likeliest mistake.
         let listener = Listener::bind(settings).await?;

@@ -10,11 +10,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-domain", &[]),
     ("wane-policy", &["wane-domain"]),
     ("wane-audit", &["wane-domain"]),
+    // Known to every room that has effects, and to none of the pure ones.
+    ("wane-failpoint", &[]),
     ("wane-recording", &["wane-domain"]),
     ("wane-connector", &["wane-domain", "wane-recording"]),
     ("wane-keys", &["wane-domain", "wane-connector"]),
     ("wane-store", &["wane-domain", "wane-audit"]),
-    ("wane-store-sql", &["wane-domain", "wane-audit", "wane-store"]),
+    ("wane-store-sql", &["wane-domain", "wane-audit", "wane-store", "wane-failpoint"]),
     ("wane-app", APP),
     ("wane-reconcile", RECONCILE),
     ("wane-http", HTTP),
@@ -30,8 +32,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("xtask", &["wane-testkit"]),
 ];
 
-const APP: &[&str] =
-    &["wane-domain", "wane-policy", "wane-audit", "wane-recording", "wane-connector", "wane-store", "wane-keys"];
+const APP: &[&str] = &[
+    "wane-domain",
+    "wane-policy",
+    "wane-audit",
+    "wane-recording",
+    "wane-connector",
+    "wane-store",
+    "wane-keys",
+    "wane-failpoint",
+];
 
 const RECONCILE: &[&str] = &[
     "wane-domain",
@@ -42,6 +52,7 @@ const RECONCILE: &[&str] = &[
     "wane-store",
     "wane-keys",
     "wane-app",
+    "wane-failpoint",
 ];
 
 /// Neither store nor keys: what the outside asks for goes through a use-case.
@@ -54,12 +65,13 @@ const HTTP: &[&str] = &[
     "wane-app",
     "wane-reconcile",
     "wane-api",
+    "wane-failpoint",
 ];
 
 /// The gateway reaches the rest through one port and never holds a database handle.
 const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-connector", "wane-app"];
 
-const KIND: &[&str] = &["wane-domain", "wane-connector", "wane-recording"];
+const KIND: &[&str] = &["wane-domain", "wane-connector", "wane-recording", "wane-failpoint"];
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";
