@@ -2,6 +2,7 @@
 //! picks one.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
+mod bench;
 mod command;
 mod demo;
 mod deps;
@@ -17,6 +18,7 @@ cargo xtask CHORE
   test   install what the tests need, build everything, run every test
   lint   formatting, clippy, and the project's own rules
   ci     lint, then test
+  bench  figures beside those of peers: `bench [FIGURE…] [--rounds N] [--quick] [--write]`
   deps   only install what the tests need
 ";
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["lint"] => lint::run(),
         ["ci"] => lint::run().and_then(|()| test::run()),
+        ["bench", rest @ ..] => bench::run(rest),
         ["deps"] => deps::ensure(),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -29,6 +29,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-runtime", &["wane-domain"]),
     ("wane-testkit", &["wane-domain"]),
     ("wane-e2e", &[]),
+    // Measures rooms of the core by themselves, and everything else from outside.
+    ("wane-bench", &["wane-domain", "wane-policy"]),
     ("xtask", &["wane-testkit"]),
 ];
 
@@ -75,7 +77,7 @@ const KIND: &[&str] = &["wane-domain", "wane-connector", "wane-recording", "wane
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";
-const ONLY_FOR_TESTS: &[&str] = &["wane-testkit", "wane-e2e", "xtask"];
+const ONLY_FOR_TESTS: &[&str] = &["wane-testkit", "wane-e2e", "wane-bench", "xtask"];
 
 pub(super) fn check(metadata: &Metadata) -> Vec<Finding> {
     let own = |name: &str| metadata.members.contains_key(name);

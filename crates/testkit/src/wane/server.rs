@@ -24,6 +24,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// Settings beyond the usual, before the server starts.
 #[derive(Debug, Clone)]
 pub struct WaneServerBuilder {
+    binary: Option<PathBuf>,
     admin: String,
     settings: Vec<(String, String)>,
 }
@@ -33,6 +34,13 @@ impl WaneServerBuilder {
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Another binary than the one beside the running test or chore.
+    #[must_use]
+    pub fn binary(mut self, path: &Path) -> Self {
+        self.binary = Some(path.to_owned());
         self
     }
 
@@ -47,7 +55,7 @@ impl WaneServerBuilder {
     pub fn prepare(self) -> Result<WaneServer> {
         Ok(WaneServer {
             process: None,
-            binary: binary::find()?,
+            binary: self.binary.map_or_else(binary::find, Ok)?,
             folder: folder::throw_away("wane-server-")?,
             port: port::free_port()?,
             admin: self.admin,
@@ -83,12 +91,17 @@ impl WaneServer {
     /// With a port of its own and the usual settings.
     #[must_use]
     pub fn builder() -> WaneServerBuilder {
-        WaneServerBuilder { admin: "ada".to_owned(), settings: Vec::new() }
+        WaneServerBuilder { binary: None, admin: "ada".to_owned(), settings: Vec::new() }
     }
 
     /// A running server with its first administrator signed in.
     pub fn launch() -> Result<(Self, PersonSession)> {
         Self::builder().start()
+    }
+
+    /// The running server's process id.
+    pub fn pid(&self) -> Result<u32> {
+        self.process.as_ref().map(ServerProcess::pid).context("the server is not running")
     }
 
     /// The address clients are given.

@@ -1,0 +1,30 @@
+//! The tools of `cargo xtask bench`: each reads a plan in JSON from standard input, does it, and prints
+//! what it measured as JSON. A release build, so that the one who measures costs little.
+//!
+//! Knows the wire and the disk, and nothing of how the servers it loads work. A tool is a file here
+//! and a word in [`main`].
+#![expect(clippy::print_stdout, reason = "what was measured is printed")]
+#![expect(clippy::disallowed_methods, reason = "what is measured is measured by the machine's own clock")]
+
+mod disk;
+mod load;
+mod rank;
+mod raw;
+
+use std::io::Read as _;
+
+use anyhow::{Context, Result, bail};
+
+fn main() -> Result<()> {
+    let word = std::env::args().nth(1).context("name a tool")?;
+    let mut plan = String::new();
+    std::io::stdin().read_to_string(&mut plan)?;
+    let found = match word.as_str() {
+        "load" => load::run(&plan)?,
+        "disk" => disk::run(&plan)?,
+        "ed25519" => raw::run(&plan)?,
+        other => bail!("`{other}` is no tool"),
+    };
+    println!("{found}");
+    Ok(())
+}

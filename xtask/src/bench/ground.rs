@@ -1,0 +1,135 @@
+//! What every figure stands on: release builds of Wane and of the tools that load it, how many rounds,
+//! and the state of the machine.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::command;
+
+/// How thoroughly is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As the figures are published.
+    Full,
+    /// Short and small, to see that everything works; the numbers mean little.
+    Quick,
+}
+
+/// Built programs and the bounds of a run.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) pace: Pace,
+    pub(crate) rounds: usize,
+    wane: PathBuf,
+    tools: PathBuf,
+}
+
+impl Ground {
+    /// Builds everything in release.
+    pub(crate) fn prepare(pace: Pace, rounds: usize) -> Result<Self> {
+        command::run(
+            &command::cargo(),
+            &["build", "--release", "--quiet", "--package", "wane", "--package", "wane-bench"],
+        )?;
+        let built = target().join("release");
+        let ground = Self { pace, rounds, wane: built.join("wane"), tools: built.join("wane-bench") };
+        for program in [&ground.wane, &ground.tools] {
+            ensure!(program.is_file(), "there is no `{}` after the build", program.display());
+        }
+        fs::create_dir_all(kept())?;
+        Ok(ground)
+    }
+
+    /// Wane itself.
+    pub(crate) fn wane(&self) -> &Path {
+        &self.wane
+    }
+
+    /// How long one cell of one round is loaded.
+    pub(crate) fn cell(&self) -> Duration {
+        match self.pace {
+            Pace::Full => Duration::from_secs(5),
+            Pace::Quick => Duration::from_secs(1),
+        }
+    }
+
+    /// One of two sizes.
+    pub(crate) fn size(&self, full: usize, quick: usize) -> usize {
+        match self.pace {
+            Pace::Full => full,
+            Pace::Quick => quick,
+        }
+    }
+
+    /// Runs a tool of `tests/bench` on a plan and reads what it found.
+    pub(crate) fn tool(&self, name: &str, plan: &Value) -> Result<Value> {
+        let mut child = Command::new(&self.tools)
+            .arg(name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run `{}`", self.tools.display()))?;
+        let mut input = child.stdin.take().context("the tool takes no plan")?;
+        input.write_all(plan.to_string().as_bytes())?;
+        drop(input);
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "`wane-bench {name}` failed with {}", output.status);
+        serde_json::from_slice(&output.stdout).with_context(|| format!("`wane-bench {name}` printed no JSON"))
+    }
+}
+
+/// A number out of what a tool or server said.
+pub(crate) fn number(value: &Value, pointer: &str) -> Result<f64> {
+    value.pointer(pointer).and_then(Value::as_f64).with_context(|| format!("there is no number `{pointer}` in {value}"))
+}
+
+/// A text out of what a tool or server said.
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str).with_context(|| format!("there is no text `{pointer}` in {value}"))
+}
+
+/// A plan with one more entry.
+pub(crate) fn with(mut plan: Value, key: &str, value: Value) -> Value {
+    if let Some(map) = plan.as_object_mut() {
+        map.insert(key.to_owned(), value);
+    }
+    plan
+}
+
+/// Where cargo puts what it builds, and what is fetched once.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| command::root().join("target"), PathBuf::from)
+}
+
+/// Where figures are kept.
+pub(crate) fn kept() -> PathBuf {
+    target().join("bench")
+}
+
+/// How busy the machine is: runnable tasks, as means over 1, 5 and 15 minutes.
+pub(crate) fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
+/// On what the figures were measured.
+pub(crate) fn machine() -> Value {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let after = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
+        line.split_once([':', '=']).map_or_else(String::new, |(_, value)| value.trim().trim_matches('"').to_owned())
+    };
+    json!({
+        "cores": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+        "processor": after(&read("/proc/cpuinfo"), "model name"),
+        "memory": after(&read("/proc/meminfo"), "MemTotal"),
+        "system": after(&read("/etc/os-release"), "PRETTY_NAME"),
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+    })
+}
