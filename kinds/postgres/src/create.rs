@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use tokio_postgres::SimpleQueryRow;
+use tokio_postgres::error::SqlState;
 use wane_connector::{Created, Handed};
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::SecretOnce;
@@ -11,7 +13,7 @@ use wane_domain::time::Time;
 use crate::facts::{Desk, Found, Who, find, mark};
 use crate::quote::{ident, literal};
 use crate::role::{Definition, DirectGrant, On};
-use crate::session::{Fail, Session};
+use crate::session::{Fail, Session, number, text};
 use crate::settings::Place;
 
 /// Held while rights on single objects change: two at once fail with `tuple concurrently updated`.
@@ -33,42 +35,90 @@ pub(crate) async fn create(
     let mut elsewhere = by_database(desk, role)?;
     let here = elsewhere.remove(desk.settings.main_database()).unwrap_or_default();
 
-    session.run("BEGIN").await?;
     let name = ident(&lease.artifact)?;
     let verifier = literal(&postgres_protocol::password::scram_sha_256(password.as_bytes()))?;
     let login =
         format!("LOGIN CONNECTION LIMIT {limit} VALID UNTIL {} PASSWORD {verifier}", literal(&until.to_string())?);
-    match find(&mut session, &Who::of(lease)).await? {
-        Found::Stranger(why) => return Err(Fail::refused(why)),
-        Found::Ours(_) => session.run(&format!("ALTER ROLE {name} {login}")).await?,
-        Found::Nothing => {
-            let nothing_else = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT";
-            session.run(&format!("CREATE ROLE {name} {nothing_else} {login}")).await?;
-            session.run(&format!("COMMENT ON ROLE {name} IS {}", literal(&mark(lease))?)).await?;
+    let rest = memberships_and_rights(&session, role, &name, &here)?;
+    let made = match &lease.object {
+        None => make(&mut session, lease, &name, &login, &rest).await?,
+        Some(_) => Made::Exists,
+    };
+    if let Made::Exists = made {
+        session.run("BEGIN").await?;
+        match find(&mut session, &Who::of(lease)).await? {
+            Found::Stranger(why) => return Err(Fail::refused(why)),
+            Found::Ours(_) => session.run(&format!("ALTER ROLE {name} {login}{rest}")).await?,
+            Found::Nothing => session.run(&format!("{}{rest}", create_sql(lease, &name, &login)?)).await?,
         }
     }
-    let with = if session.version >= SET_FALSE { " WITH INHERIT TRUE, SET FALSE" } else { "" };
-    for group in &role.member_of {
-        session.run(&format!("GRANT {} TO {name}{with}", ident(group)?)).await?;
-    }
-    for parameter in role.parameters().map_err(Fail::refused)? {
-        session.run(&format!("ALTER ROLE {name} SET {parameter}")).await?;
-    }
-    give(&mut session, &name, &here).await?;
-    session.run("COMMIT").await?;
+    // Apart from what went before: a server that comes back after we have given up reads that we are
+    // gone, instead of this.
+    let read_back = read_back_sql(&session, &lease.artifact)?;
+    let answers = session.batch(&format!("COMMIT; {read_back}")).await?;
+    let seen = answers.last().and_then(|rows| rows.first());
+    let oid = check_account(seen.ok_or_else(|| gone(lease))?, role, lease, until, limit)?;
 
     for (database, grants) in &elsewhere {
         let mut other = desk.open(database).await?;
-        other.run("BEGIN").await?;
-        give(&mut other, &name, grants).await?;
+        other.run(&format!("BEGIN{}", give(&name, grants)?)).await?;
         other.run("COMMIT").await?;
         check_rights(&mut other, &lease.artifact, grants).await?;
         other.close().await;
     }
     check_rights(&mut session, &lease.artifact, &here).await?;
-    let oid = check_account(&mut session, role, lease, until, limit).await?;
-    session.close().await;
+    desk.keep(session);
     Ok(handed(desk, role, lease, oid, until, password))
+}
+
+/// Whether an account was made in the open transaction, or there is one of its name.
+enum Made {
+    New,
+    Exists,
+}
+
+/// Makes a new account, with all that belongs to it, in one round trip; the transaction stays open.
+async fn make(session: &mut Session, lease: &LeaseData, name: &str, login: &str, rest: &str) -> Result<Made, Fail> {
+    let sql = format!("BEGIN; {}; {}{rest}", making_lock(&lease.artifact)?, create_sql(lease, name, login)?);
+    match session.run(&sql).await {
+        Ok(()) => Ok(Made::New),
+        Err(taken) if taken.is(&SqlState::DUPLICATE_OBJECT) => {
+            session.run("ROLLBACK").await?;
+            Ok(Made::Exists)
+        }
+        Err(fail) => Err(fail),
+    }
+}
+
+/// Held while an account is made, until it is there or not: whoever finds nothing under its name waits
+/// for this before believing it (held by `an_account_that_is_being_made_is_not_absent`).
+pub(crate) fn making_lock(account: &str) -> Result<String, Fail> {
+    Ok(format!("SELECT pg_advisory_xact_lock(hashtextextended({}, 7593448861401907558))", literal(account)?))
+}
+
+fn create_sql(lease: &LeaseData, name: &str, login: &str) -> Result<String, Fail> {
+    let nothing_else = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT";
+    let comment = literal(&mark(lease))?;
+    Ok(format!("CREATE ROLE {name} {nothing_else} {login}; COMMENT ON ROLE {name} IS {comment}"))
+}
+
+/// What an account gets beside its login, each statement after a semicolon.
+fn memberships_and_rights(
+    session: &Session,
+    role: &Definition,
+    name: &str,
+    here: &[&DirectGrant],
+) -> Result<String, Fail> {
+    let with = if session.version >= SET_FALSE { " WITH INHERIT TRUE, SET FALSE" } else { "" };
+    let mut sql = String::new();
+    for group in &role.member_of {
+        sql.push_str(&format!("; GRANT {} TO {name}{with}", ident(group)?));
+    }
+    for parameter in role.parameters().map_err(Fail::refused)? {
+        sql.push_str(&format!("; ALTER ROLE {name} SET {parameter}"));
+    }
+    sql.push_str(&give(name, here)?);
+    Ok(sql)
 }
 
 fn by_database<'a>(desk: &Desk<'_>, role: &'a Definition) -> Result<BTreeMap<&'a str, Vec<&'a DirectGrant>>, Fail> {
@@ -85,15 +135,16 @@ fn by_database<'a>(desk: &Desk<'_>, role: &'a Definition) -> Result<BTreeMap<&'a
     Ok(sorted)
 }
 
-async fn give(session: &mut Session, name: &str, grants: &[&DirectGrant]) -> Result<(), Fail> {
-    if grants.is_empty() {
-        return Ok(());
+/// Direct rights, each statement after a semicolon.
+fn give(name: &str, grants: &[&DirectGrant]) -> Result<String, Fail> {
+    let mut sql = String::new();
+    if !grants.is_empty() {
+        sql.push_str(&format!("; {RIGHTS_LOCK}"));
     }
-    session.run(RIGHTS_LOCK).await?;
     for grant in grants {
-        session.run(&format!("GRANT {} ON {} TO {name}", grant.words(), grant.object()?)).await?;
+        sql.push_str(&format!("; GRANT {} ON {} TO {name}", grant.words(), grant.object()?));
     }
-    Ok(())
+    Ok(sql)
 }
 
 /// A `GRANT` without the right to grant is only a warning, so the rights are read back.
@@ -135,45 +186,49 @@ async fn check_rights(session: &mut Session, account: &str, grants: &[&DirectGra
     Ok(())
 }
 
-/// Reads the account back and compares all of it.
-async fn check_account(
-    session: &mut Session,
+/// What reads an account back: its oid, whether it can log in, whether it has powers, its end, its
+/// connection limit, its groups, and those of them it can do more with than inherit.
+fn read_back_sql(session: &Session, account: &str) -> Result<String, Fail> {
+    let options =
+        if session.version >= SET_FALSE { "admin_option OR set_option OR NOT inherit_option" } else { "admin_option" };
+    let groups = "SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = a.oid";
+    Ok(format!(
+        "SELECT oid, rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, \
+                (extract(epoch FROM rolvaliduntil) * 1000000)::int8, rolconnlimit, \
+                to_json(ARRAY({groups})), to_json(ARRAY({groups} AND ({options}))) \
+         FROM pg_roles a WHERE rolname = {}",
+        literal(account)?
+    ))
+}
+
+fn gone(lease: &LeaseData) -> Fail {
+    Fail::refused(format!("read back, role `{}` is not there", lease.artifact))
+}
+
+/// Compares all that was read back with what was asked for.
+fn check_account(
+    row: &SimpleQueryRow,
     role: &Definition,
     lease: &LeaseData,
     until: Time,
     limit: u32,
 ) -> Result<u32, Fail> {
-    let sql = "SELECT oid, rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, \
-                      (extract(epoch FROM rolvaliduntil) * 1000000)::int8, rolconnlimit \
-               FROM pg_roles WHERE rolname = $1";
-    let row = session.one(sql, &[&lease.artifact]).await?;
-    let oid: u32 = row.try_get(0)?;
-    let (login, powers): (bool, bool) = (row.try_get(1)?, row.try_get(2)?);
-    let (ends, connections): (Option<i64>, i32) = (row.try_get(3)?, row.try_get(4)?);
-    let options =
-        if session.version >= SET_FALSE { "admin_option OR set_option OR NOT inherit_option" } else { "admin_option" };
-    let sql = format!(
-        "SELECT (SELECT rolname::text FROM pg_roles r WHERE r.oid = roleid), {options} FROM pg_auth_members WHERE member = $1"
-    );
-    let mut groups = BTreeSet::new();
-    let mut too_much = Vec::new();
-    for row in session.rows(&sql, &[&oid]).await? {
-        let group: String = row.try_get(0)?;
-        if row.try_get::<_, bool>(1)? {
-            too_much.push(group.clone());
-        }
-        groups.insert(group);
-    }
-    let wrong = if !login || powers {
+    let oid: u32 = number(Some(row), 0)?;
+    let column = |n| text(row, n);
+    let names = |n| -> Result<BTreeSet<String>, Fail> {
+        serde_json::from_str(column(n)?.unwrap_or_default()).map_err(|e| Fail::refused(format!("its groups: {e}")))
+    };
+    let (groups, too_much) = (names(5)?, names(6)?);
+    let wrong = if column(1)? != Some("t") || column(2)? != Some("f") {
         "its attributes".to_owned()
-    } else if ends != Some(until.micros()) {
+    } else if column(3)? != Some(until.micros().to_string().as_str()) {
         "its VALID UNTIL".to_owned()
-    } else if i64::from(connections) != i64::from(limit) {
+    } else if column(4)? != Some(limit.to_string().as_str()) {
         "its connection limit".to_owned()
     } else if groups != role.member_of {
         format!("its memberships ({})", groups.iter().cloned().collect::<Vec<_>>().join(", "))
     } else if !too_much.is_empty() {
-        format!("the options of its membership in {}", too_much.join(", "))
+        format!("the options of its membership in {}", too_much.into_iter().collect::<Vec<_>>().join(", "))
     } else if lease.object.as_ref().is_some_and(|known| *known != oid.to_string()) {
         "its oid".to_owned()
     } else {

@@ -10,28 +10,41 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use wane_connector::EndOutcome;
 
-use crate::create::{RIGHTS_LOCK, SET_FALSE};
+use crate::create::{RIGHTS_LOCK, SET_FALSE, making_lock};
 use crate::facts::{Account, Desk, Found, Left, Who, find};
 use crate::quote::{ident, literal};
-use crate::session::{Fail, Session};
+use crate::session::{Fail, Session, number};
 
-/// A backend that was just let in shows up in `pg_stat_activity` a moment later.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long after a look the next is worth it: sessions that were cut need a moment to go.
+const LOOK_AGAIN: [Duration; 4] =
+    [Duration::from_millis(5), Duration::from_millis(10), Duration::from_millis(25), Duration::from_millis(50)];
 /// How many looks before the next try has to go on.
-const LOOKS: u32 = 60;
-/// Consecutive looks without a session that count as none.
-const CALM: u32 = 2;
+const LOOKS: usize = 60;
+/// So many looks in a row without a session are enough, though somebody who was logging in when logins
+/// were blocked is still at it: who hangs there must not keep others from ending.
+const CALM: u32 = 25;
 
 /// Runs the whole sequence once.
 pub(crate) async fn end(desk: &Desk<'_>, who: &Who) -> Result<EndOutcome, Fail> {
     let mut session = desk.main().await?;
-    let outcome = match find(&mut session, who).await? {
-        Found::Ours(account) => end_account(desk, &mut session, &account).await,
-        Found::Stranger(why) => Ok(EndOutcome::Quarantined { why }),
-        Found::Nothing => end_remains(&mut session, who).await,
+    let mut found = find(&mut session, who).await?;
+    if matches!(found, Found::Nothing) && who.oid.is_none() {
+        found = find_made(&mut session, who).await?;
+    }
+    let outcome = match found {
+        Found::Ours(account) => end_account(desk, &mut session, &account).await?,
+        Found::Stranger(why) => EndOutcome::Quarantined { why },
+        Found::Nothing => end_remains(&mut session, who).await?,
     };
-    session.close().await;
-    outcome
+    desk.keep(session);
+    Ok(outcome)
+}
+
+/// Looks once more when nobody is making the account any more: one whose maker gave up waiting may be
+/// made a moment later.
+async fn find_made(session: &mut Session, who: &Who) -> Result<Found, Fail> {
+    session.run(&format!("BEGIN; {}; COMMIT", making_lock(&who.name)?)).await?;
+    find(session, who).await
 }
 
 /// The role is gone; a session of it may have stayed.
@@ -39,8 +52,8 @@ async fn end_remains(session: &mut Session, who: &Who) -> Result<EndOutcome, Fai
     let Some(oid) = who.oid else {
         return Ok(EndOutcome::Done);
     };
-    cut_sessions(session, oid).await?;
     let left = Left::of(session, oid).await?;
+    let left = cut_sessions(session, oid, left).await?;
     if left.is_nothing() {
         return Ok(EndOutcome::Done);
     }
@@ -51,31 +64,26 @@ async fn end_remains(session: &mut Session, who: &Who) -> Result<EndOutcome, Fai
 
 async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) -> Result<EndOutcome, Fail> {
     let name = ident(&account.name)?;
-    let nobody_knows = literal(&postgres_protocol::password::scram_sha_256(desk.password().as_bytes()))?;
-    let block = format!("ALTER ROLE {name} NOLOGIN CONNECTION LIMIT 0 PASSWORD {nobody_knows}");
-    if let Err(refused) = kept(session.run(&block).await)? {
+    let block = format!("ALTER ROLE {name} NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL");
+    if let Err(refused) = kept(session.run(&format!("BEGIN; {SOON_ON_DISK}; {block}; COMMIT")).await)? {
+        session.run("ROLLBACK").await?;
         return Ok(EndOutcome::Quarantined {
             why: format!("logins of `{}` could not be blocked: {refused}", account.name),
         });
     }
     let mut snags = Snags::default();
-    snags.note("memberships", strip_memberships(session, account).await)?;
-    cut_sessions(session, account.oid).await?;
-    let left = Left::of(session, account.oid).await?;
+    let mut left = Left::of(session, account.oid).await?;
+    if left.sessions > 0 {
+        // What they have by membership goes before they do.
+        snags.note("memberships", strip_memberships(session, account).await)?;
+    }
+    left = cut_sessions(session, account.oid, left).await?;
     if left.sessions > 0 {
         return Ok(EndOutcome::Retry { why: format!("{} sessions are still there", left.sessions) });
     }
-    // To roll back and give away what is the account's, one must be it.
-    let with = if session.version >= SET_FALSE { " WITH INHERIT TRUE, SET TRUE" } else { "" };
-    snags.note("taking its place", session.run(&format!("GRANT {name} TO CURRENT_USER{with}")).await)?;
-    snags.note("prepared transactions", roll_back_prepared(desk, session, account).await)?;
-    for database in places(session, account.oid, desk.settings.main_database()).await? {
-        let cleared = if database == desk.settings.main_database() {
-            clear(session, account, &desk.settings.reassign_to).await
-        } else {
-            clear_elsewhere(desk, account, &database).await
-        };
-        snags.note(&format!("database `{database}`"), cleared)?;
+    if !left.is_nothing() {
+        snags.note("memberships", strip_memberships(session, account).await)?;
+        give_away(desk, session, account, &mut snags).await?;
     }
     match kept(drop_role(session, account).await)? {
         Ok(()) => Ok(EndOutcome::Done),
@@ -90,6 +98,28 @@ async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) 
             })
         }
     }
+}
+
+/// The next commit that waits for the disk takes this one along, and nothing is said to be done before
+/// that. Everybody sees it at once.
+const SOON_ON_DISK: &str = "SET LOCAL synchronous_commit TO off";
+
+/// Rolls back what the account prepared and gives away what it owns, wherever it is.
+async fn give_away(desk: &Desk<'_>, session: &mut Session, account: &Account, snags: &mut Snags) -> Result<(), Fail> {
+    // To do either, one must be it.
+    let name = ident(&account.name)?;
+    let with = if session.version >= SET_FALSE { " WITH INHERIT TRUE, SET TRUE" } else { "" };
+    snags.note("taking its place", session.run(&format!("GRANT {name} TO CURRENT_USER{with}")).await)?;
+    snags.note("prepared transactions", roll_back_prepared(desk, session, account).await)?;
+    for database in places(session, account.oid, desk.settings.main_database()).await? {
+        let cleared = if database == desk.settings.main_database() {
+            clear(session, account, &desk.settings.reassign_to).await
+        } else {
+            clear_elsewhere(desk, account, &database).await
+        };
+        snags.note(&format!("database `{database}`"), cleared)?;
+    }
+    Ok(())
 }
 
 /// What was refused on the way, while the rest went on.
@@ -109,6 +139,7 @@ impl Snags {
 fn kept(outcome: Result<(), Fail>) -> Result<Result<(), String>, Fail> {
     match outcome {
         Ok(()) => Ok(Ok(())),
+        Err(again) if again.is_contention() => Err(again),
         Err(Fail::Refused { why, .. }) => Ok(Err(why)),
         Err(other @ (Fail::Unreachable(_) | Fail::Trust(_))) => Err(other),
     }
@@ -126,19 +157,30 @@ async fn strip_memberships(session: &mut Session, account: &Account) -> Result<(
     Ok(())
 }
 
-/// Ends every session whose *login* was this account, whatever role it has set since.
-async fn cut_sessions(session: &mut Session, oid: u32) -> Result<(), Fail> {
-    let sql =
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usesysid = $1 AND pid <> pg_backend_pid()";
+/// Ends every session whose *login* was this account, whatever role it has set since. To be called once
+/// nobody is let in any more; `left` is what was there after that.
+async fn cut_sessions(session: &mut Session, oid: u32, mut left: Left) -> Result<Left, Fail> {
+    let cut = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_get_activity(NULL) WHERE usesysid = {oid} AND pid <> pg_backend_pid()"
+    );
+    // INVARIANT: who was let in before logins were blocked is either in `pg_stat_activity` or among these
+    // (held by `a_login_under_way_does_not_outlive_the_end`). Who comes later is refused.
+    let mut logging_in = left.logging_in.clone();
     let mut calm = 0;
-    for _ in 0..LOOKS {
-        calm = if session.count(sql, &[&oid]).await? == 0 { calm + 1 } else { 0 };
-        if calm == CALM {
+    for look in 0..LOOKS {
+        logging_in.retain(|pid| left.logging_in.contains(pid));
+        if left.sessions > 0 {
+            calm = 0;
+            session.batch(&cut).await?;
+        } else if logging_in.is_empty() || calm == CALM {
             break;
+        } else {
+            calm = calm.saturating_add(1);
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(LOOK_AGAIN.get(look).or(LOOK_AGAIN.last()).copied().unwrap_or_default()).await;
+        left = Left::of(session, oid).await?;
     }
-    Ok(())
+    Ok(left)
 }
 
 async fn roll_back_prepared(desk: &Desk<'_>, session: &mut Session, account: &Account) -> Result<(), Fail> {
@@ -206,25 +248,25 @@ const DISARM: &str = "SELECT format('ALTER ROUTINE %s SECURITY INVOKER', oid::re
     SELECT format('ALTER VIEW %s SET (security_invoker = true)', oid::regclass) FROM pg_class \
       WHERE relowner = $1 AND relkind = 'v' AND current_setting('server_version_num')::int >= 150000";
 
+/// Drops the role if it is the one: the name is checked against the oid before and after, and only then
+/// it is committed.
 async fn drop_role(session: &mut Session, account: &Account) -> Result<(), Fail> {
-    session.run("BEGIN").await?;
-    let dropped = drop_inside(session, account).await;
+    let (name, oid) = (ident(&account.name)?, account.oid);
+    let same = format!("SELECT count(*) FROM pg_roles WHERE oid = {oid} AND rolname = {}", literal(&account.name)?);
+    let still = format!("SELECT count(*) FROM pg_roles WHERE oid = {oid}");
+    let dropped = async {
+        let answers = session.batch(&format!("BEGIN; {same}; DROP ROLE {name}; {still}")).await?;
+        let mut counts = answers.iter().flatten().map(|row| number::<i64>(Some(row), 0));
+        match (counts.next().transpose()?, counts.next().transpose()?) {
+            (Some(1), Some(0)) => Ok(()),
+            (Some(1), _) => Err(Fail::refused(format!("oid {oid} is still there"))),
+            _ => Err(Fail::refused(format!("`{}` no longer has oid {oid}", account.name))),
+        }
+    }
+    .await;
     session.run(if dropped.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
     match dropped {
         Err(gone) if gone.is(&SqlState::UNDEFINED_OBJECT) => Ok(()),
         other => other,
-    }
-}
-
-/// The name is checked against the oid before and after: what is dropped is what was made.
-async fn drop_inside(session: &mut Session, account: &Account) -> Result<(), Fail> {
-    let same = "SELECT count(*) FROM pg_roles WHERE oid = $1 AND rolname = $2";
-    if session.count(same, &[&account.oid, &account.name]).await? != 1 {
-        return Err(Fail::refused(format!("`{}` no longer has oid {}", account.name, account.oid)));
-    }
-    session.run(&format!("DROP ROLE {}", ident(&account.name)?)).await?;
-    match session.count("SELECT count(*) FROM pg_roles WHERE oid = $1", &[&account.oid]).await? {
-        0 => Ok(()),
-        _ => Err(Fail::refused(format!("oid {} is still there", account.oid))),
     }
 }

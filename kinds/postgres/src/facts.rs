@@ -3,12 +3,19 @@
 //! INVARIANT: an account is touched only if its name or its oid is the recorded one *and* the mark
 //! on it, or both, say that it is ours (held by `a_stranger_under_our_name_is_left_alone`).
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_postgres::SimpleQueryRow;
 use wane_connector::Target;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::ResourceId;
 use wane_domain::lease::LeaseData;
 
-use crate::session::{Fail, Session};
+use crate::pool::{Pool, Whose};
+use crate::quote::literal;
+use crate::session::{Fail, Session, number, text};
 use crate::settings::Settings;
 
 /// One server, as one effect sees it.
@@ -16,17 +23,34 @@ pub(crate) struct Desk<'a> {
     pub(crate) settings: Settings,
     pub(crate) target: &'a Target<'a>,
     pub(crate) ambient: &'a Ambient,
+    pub(crate) pool: &'a Pool,
+    pub(crate) whose: Whose,
+    /// Whether a kept connection was used; if it fails, that says little about the server.
+    pub(crate) reused: AtomicBool,
 }
 
 impl Desk<'_> {
-    /// A connection to a database, as the connector.
+    /// A new connection to a database, as the connector: who the server is, and that it still lets us
+    /// in, is established now.
     pub(crate) async fn open(&self, database: &str) -> Result<Session, Fail> {
         Session::open(&self.settings, self.target, database).await
     }
 
-    /// A connection to the database Wane works in.
+    /// A connection to the database Wane works in: one kept from an earlier effect, or a new one.
     pub(crate) async fn main(&self) -> Result<Session, Fail> {
-        self.open(self.settings.main_database()).await
+        match self.pool.take(&self.whose, self.ambient.now()) {
+            Some(session) => {
+                self.reused.store(true, Ordering::Relaxed);
+                Ok(session)
+            }
+            None => self.open(self.settings.main_database()).await,
+        }
+    }
+
+    /// Keeps a connection of [`Desk::main`] for the next effect. Only one on which everything went well:
+    /// it has no transaction open and is nobody but the connector.
+    pub(crate) fn keep(&self, session: Session) {
+        self.pool.keep(&self.whose, session, self.ambient.now());
     }
 
     /// 32 bytes nobody can guess, as text (base64url).
@@ -78,16 +102,35 @@ pub(crate) enum Found {
     Stranger(String),
 }
 
+/// What asks for an account by oid and by name.
+fn find_sql(who: &Who) -> Result<String, Fail> {
+    let mut sql = format!(
+        "SELECT oid, rolname, rolcanlogin, coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname = {}",
+        literal(&who.name)?
+    );
+    if let Some(oid) = who.oid {
+        let _ = write!(sql, " OR oid = {oid}");
+    }
+    Ok(sql)
+}
+
+fn account(row: &SimpleQueryRow) -> Result<Account, Fail> {
+    let column = |n| Ok::<_, Fail>(text(row, n)?.unwrap_or_default().to_owned());
+    Ok(Account { oid: number(Some(row), 0)?, name: column(1)?, can_login: column(2)? == "t", comment: column(3)? })
+}
+
 /// Looks for an account by oid and by name.
 pub(crate) async fn find(session: &mut Session, who: &Who) -> Result<Found, Fail> {
-    let sql = "SELECT oid, rolname::text, rolcanlogin, coalesce(shobj_description(oid, 'pg_authid'), '') \
-               FROM pg_roles WHERE oid = $1 OR rolname = $2";
-    let mut accounts = Vec::new();
-    for row in session.rows(sql, &[&who.oid.unwrap_or(0), &who.name]).await? {
-        let (oid, name, can_login, comment) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-        accounts.push(Account { oid, name, can_login, comment });
-    }
-    Ok(judge(accounts, who))
+    let answers = session.batch(&find_sql(who)?).await?;
+    Ok(judge(answers.iter().flatten().map(account).collect::<Result<_, _>>()?, who))
+}
+
+/// Looks for an account, and for what is left of it.
+pub(crate) async fn find_with_left(session: &mut Session, who: &Who) -> Result<(Found, Left), Fail> {
+    let answers = session.batch(&format!("{}; {}", find_sql(who)?, Left::sql(who.oid.unwrap_or(0)))).await?;
+    let (accounts, left) = answers.split_first().ok_or_else(|| Fail::refused("the server answered nothing"))?;
+    let accounts = accounts.iter().map(account).collect::<Result<_, _>>()?;
+    Ok((judge(accounts, who), Left::read(left)?))
 }
 
 fn judge(accounts: Vec<Account>, who: &Who) -> Found {
@@ -117,30 +160,60 @@ fn judge(accounts: Vec<Account>, who: &Who) -> Found {
 }
 
 /// How much of an account is left, wherever it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Left {
     pub(crate) sessions: i64,
     pub(crate) prepared: i64,
     pub(crate) dependent: i64,
+    /// Backends that are letting somebody in and do not say yet whom: it may be this account.
+    pub(crate) logging_in: BTreeSet<i32>,
 }
 
+/// A backend that lets somebody in is inside a transaction from before it looks the role up until it
+/// shows in `pg_stat_activity`. Whoever is in the first list and not in the second, which is read after
+/// it, is on the way.
+const LOGGING_IN: &str = "SELECT to_json(array_agg(DISTINCT l.pid)) FROM pg_locks l LEFT JOIN LATERAL pg_stat_get_activity(l.pid) a ON true \
+     WHERE l.locktype = 'virtualxid' AND l.pid IS NOT NULL AND a.pid IS NULL";
+
 impl Left {
-    pub(crate) async fn of(session: &mut Session, oid: u32) -> Result<Self, Fail> {
-        let sql = "SELECT (SELECT count(*) FROM pg_stat_activity WHERE usesysid = $1), \
-                          (SELECT count(*) FROM pg_prepared_xact() WHERE ownerid = $1), \
-                          (SELECT count(*) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = $1)";
-        let row = session.one(sql, &[&oid]).await?;
-        Ok(Self { sessions: row.try_get(0)?, prepared: row.try_get(1)?, dependent: row.try_get(2)? })
+    fn sql(oid: u32) -> String {
+        format!(
+            "{LOGGING_IN}; SELECT (SELECT count(*) FROM pg_stat_get_activity(NULL) WHERE usesysid = {oid}), \
+                    (SELECT count(*) FROM pg_prepared_xact() WHERE ownerid = {oid}), \
+                    (SELECT count(*) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = {oid})"
+        )
     }
 
-    pub(crate) fn is_nothing(self) -> bool {
-        self == Self { sessions: 0, prepared: 0, dependent: 0 }
+    /// Reads the answers to the two questions. They are of one moment: the second sees what the first saw.
+    fn read(answers: &[Vec<SimpleQueryRow>]) -> Result<Self, Fail> {
+        let mut rows = answers.iter().map(|rows| rows.first());
+        let (first, second) = (rows.next().flatten(), rows.next().flatten());
+        Ok(Self {
+            logging_in: first.map(pids).transpose()?.unwrap_or_default(),
+            sessions: number(second, 0)?,
+            prepared: number(second, 1)?,
+            dependent: number(second, 2)?,
+        })
     }
+
+    pub(crate) async fn of(session: &mut Session, oid: u32) -> Result<Self, Fail> {
+        Self::read(&session.batch(&Self::sql(oid)).await?)
+    }
+
+    /// Whoever is on the way is somebody else, or no longer let in.
+    pub(crate) fn is_nothing(&self) -> bool {
+        (self.sessions, self.prepared, self.dependent) == (0, 0, 0)
+    }
+}
+
+fn pids(row: &SimpleQueryRow) -> Result<BTreeSet<i32>, Fail> {
+    let Some(list) = text(row, 0)? else { return Ok(BTreeSet::new()) };
+    serde_json::from_str(list).map_err(|e| Fail::refused(format!("the server answered `{list}`: {e}")))
 }
 
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { sessions, prepared, dependent } = self;
+        let Self { sessions, prepared, dependent, logging_in: _ } = self;
         write!(
             f,
             "pg_stat_activity: {sessions} sessions; pg_prepared_xacts: {prepared}; pg_shdepend: {dependent} owned objects and rights"

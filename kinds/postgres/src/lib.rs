@@ -9,6 +9,7 @@ mod effects;
 mod end;
 mod facts;
 mod kind;
+mod pool;
 mod probe;
 mod psql;
 mod quote;

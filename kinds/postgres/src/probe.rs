@@ -13,7 +13,7 @@ const OLDEST: i32 = 140_000;
 
 /// Checks the connector, then each role.
 pub(crate) async fn probe(desk: &Desk<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, Fail> {
-    let mut session = desk.main().await?;
+    let mut session = desk.open(desk.settings.main_database()).await?;
     let problems = connector_problems(desk, &mut session).await?;
     if !problems.is_empty() {
         return Err(Fail::refused(format!("{}. {}", problems.join("; "), how_to_set_up(desk, roles))));

@@ -1,7 +1,7 @@
 //! One connection to one database, and what its failures mean.
 //!
 //! The connection is driven by whoever waits for an answer on it: there is no task behind it, so
-//! nothing of it outlives the effect that opened it.
+//! nothing happens on it between two effects.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Either, select};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Error, NoTls, Row};
+use tokio_postgres::{Client, Config, Error, NoTls, Row, SimpleQueryMessage, SimpleQueryRow};
 use wane_connector::{ConnectError, Target};
 
 use crate::quote::QuoteError;
@@ -24,6 +24,10 @@ const GOODBYE: Duration = Duration::from_millis(250);
 /// owner put into its `search_path`.
 const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=8000 -c lock_timeout=3000 \
                        -c idle_in_transaction_session_timeout=15000 -c row_security=on -c client_min_messages=error";
+
+/// The first question. A connection that nobody uses any more is ended by the server itself.
+const FIRST: &str = "SELECT current_setting('server_version_num'), \
+     CASE WHEN current_setting('server_version_num')::int4 >= 140000 THEN set_config('idle_session_timeout', '60000', false) END";
 
 /// Why something at a server failed.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +56,14 @@ impl Fail {
 
     pub(crate) fn is(&self, state: &SqlState) -> bool {
         matches!(self, Self::Refused { code: Some(code), .. } if code == state)
+    }
+
+    /// Whether others were at the same rows in the same moment, so that nothing was decided. The server
+    /// has no code of its own for the second; its text is never translated.
+    pub(crate) fn is_contention(&self) -> bool {
+        self.is(&SqlState::T_R_SERIALIZATION_FAILURE)
+            || self.is(&SqlState::T_R_DEADLOCK_DETECTED)
+            || (self.is(&SqlState::INTERNAL_ERROR) && self.to_string().starts_with("tuple concurrently "))
     }
 
     pub(crate) fn at(self, target: &Target<'_>) -> ConnectError {
@@ -127,9 +139,18 @@ impl Session {
             .await
             .map_err(|_| Fail::Unreachable(format!("no login within {} s", CONNECT.as_secs())))??;
         let mut session = Self { client, driver: Some(driver), version: 0 };
-        let row = session.one("SELECT current_setting('server_version_num')::int4", &[]).await?;
-        session.version = row.try_get(0)?;
+        let answers = session.batch(FIRST).await?;
+        session.version = number(answers.first().and_then(|rows| rows.first()), 0)?;
         Ok(session)
+    }
+
+    /// Whether the server has not ended the connection, as far as is known without asking it.
+    pub(crate) fn stands(&mut self) -> bool {
+        let ended = self.driver.as_mut().is_none_or(|driver| driver.now_or_never().is_some());
+        if ended {
+            self.driver = None;
+        }
+        !ended && !self.client.is_closed()
     }
 
     /// Says goodbye, so that the server does not log a lost client.
@@ -144,6 +165,20 @@ impl Session {
     /// Runs statements without parameters. Whatever stands in them went through `quote`.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), Fail> {
         Ok(drive(&mut self.driver, self.client.batch_execute(sql)).await?)
+    }
+
+    /// Runs statements without parameters in one round trip; the rows of each, as text.
+    pub(crate) async fn batch(&mut self, sql: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Fail> {
+        let mut answers = Vec::new();
+        let mut rows = Vec::new();
+        for message in drive(&mut self.driver, self.client.simple_query(sql)).await? {
+            match message {
+                SimpleQueryMessage::Row(row) => rows.push(row),
+                SimpleQueryMessage::CommandComplete(_) => answers.push(std::mem::take(&mut rows)),
+                _ => {}
+            }
+        }
+        Ok(answers)
     }
 
     /// The rows of a query.
@@ -165,6 +200,19 @@ impl Session {
     pub(crate) async fn count(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<i64, Fail> {
         Ok(self.one(sql, params).await?.try_get(0)?)
     }
+}
+
+/// A column of a row that came as text; nothing where the server said NULL.
+pub(crate) fn text(row: &SimpleQueryRow, column: usize) -> Result<Option<&str>, Fail> {
+    Ok(row.try_get(column)?)
+}
+
+/// A number out of a row that came as text.
+pub(crate) fn number<T: std::str::FromStr>(row: Option<&SimpleQueryRow>, column: usize) -> Result<T, Fail> {
+    let text = row.map(|row| text(row, column)).transpose()?.flatten();
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Fail::refused(format!("the server answered `{}`, which is no number", text.unwrap_or("nothing")))
+    })
 }
 
 async fn connect(config: Config, place: Place<'_>) -> Result<(Client, BoxFuture<'static, ()>), Fail> {

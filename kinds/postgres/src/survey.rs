@@ -32,7 +32,8 @@ async fn databases(session: &mut Session) -> Result<Vec<(String, bool)>, Fail> {
 
 /// What stands at the server.
 pub(crate) async fn inventory(desk: &Desk<'_>) -> Result<Inventory, Fail> {
-    let mut session = desk.main().await?;
+    // A new one: a visit also sees whether the server still lets the connector in.
+    let mut session = desk.open(desk.settings.main_database()).await?;
     let mut inventory = Inventory::default();
     let mark = mark_of(desk.target.resource.id);
     let sql = "SELECT oid::text, rolname::text, coalesce(shobj_description(oid, 'pg_authid'), ''), rolcanlogin, \
@@ -208,7 +209,7 @@ pub(crate) async fn traces(desk: &Desk<'_>) -> Result<Vec<String>, Fail> {
             other.close().await;
         }
     }
-    session.close().await;
+    desk.keep(session);
     lines.sort();
     lines.dedup();
     Ok(lines)

@@ -4,6 +4,7 @@
 mod conformance;
 mod end;
 mod hostile;
+mod kept;
 mod rules;
 mod stage;
 mod trust;

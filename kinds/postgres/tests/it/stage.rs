@@ -143,7 +143,16 @@ impl Stage {
     }
 
     pub(crate) async fn end(&self, granted: &Granted) -> EndOutcome {
-        self.kind.effects().end(&self.target(), &granted.lease).await.unwrap()
+        self.try_end(granted).await.unwrap()
+    }
+
+    pub(crate) async fn try_end(&self, granted: &Granted) -> Result<EndOutcome, wane_connector::ConnectError> {
+        self.kind.effects().end(&self.target(), &granted.lease).await
+    }
+
+    /// A session as the connector itself.
+    pub(crate) fn connector(&self) -> wane_testkit::Interactive {
+        self.server.client("wane", CONNECTOR_PASSWORD, "app").open().unwrap()
     }
 
     pub(crate) async fn presence(&self, granted: &Granted) -> Presence {

@@ -20,15 +20,15 @@ async fn a_server_that_does_not_answer_is_unreachable_within_the_bound() {
     let created = tokio::time::timeout(BOUND, stage.create(&account)).await.unwrap();
     let presence =
         tokio::time::timeout(BOUND, stage.effects().read_back(&stage.target(), account.data())).await.unwrap();
-    let ended = tokio::time::timeout(BOUND, stage.end(&account)).await.unwrap();
+    let ended = tokio::time::timeout(BOUND, stage.try_end(&account)).await.unwrap();
     stage.server.resume();
     assert!(matches!(created, Err(ConnectError::Unreachable { .. })), "{created:?}");
     assert!(matches!(presence, Err(ConnectError::Unreachable { .. })), "{presence:?}");
-    assert!(matches!(ended, EndOutcome::Retry { .. }), "{ended:?}");
+    assert!(matches!(ended, Err(ConnectError::Unreachable { .. })), "{ended:?}");
 
     stage.server.stop().unwrap();
-    let ended = stage.end(&account).await;
-    assert!(matches!(&ended, EndOutcome::Retry { why } if why.contains("refused")), "{ended:?}");
+    let ended = stage.try_end(&account).await;
+    assert!(matches!(&ended, Err(ConnectError::Unreachable { why, .. }) if why.contains("refused")), "{ended:?}");
     stage.server.start().unwrap();
     stage.end_for_good(&account).await;
 }
