@@ -5,6 +5,7 @@
 //! new policy) makes the commit conflict and the decision be made again.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,37 +57,88 @@ pub struct World {
     pub locks: HashMap<LockId, Lock>,
     /// The policy set in force.
     pub policy: PolicyVersion,
+    /// Where names lead.
+    pub names: Names,
+}
+
+/// Where names lead in one snapshot, worked out at the first look-up.
+///
+/// INVARIANT: it says what the snapshot says. Whoever changes people, groups, resources or roles
+/// changes a clone that was not looked into yet; a clone begins without an index (held by
+/// `names_lead_where_a_search_does`).
+#[derive(Debug, Default)]
+pub struct Names(OnceLock<Index>);
+
+impl Clone for Names {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    people: HashMap<Name, PersonId>,
+    groups: HashMap<Name, GroupId>,
+    resources: HashMap<Name, ResourceId>,
+    roles: HashMap<Name, HashMap<Name, RoleId>>,
+    /// The groups each person is in.
+    memberships: HashMap<PersonId, Vec<GroupId>>,
+}
+
+impl Index {
+    fn of(world: &World) -> Self {
+        let mut index = Self {
+            people: world.people.values().map(|p| (p.name.clone(), p.id)).collect(),
+            groups: world.groups.values().map(|g| (g.name.clone(), g.id)).collect(),
+            resources: world.resources.values().map(|r| (r.name.clone(), r.id)).collect(),
+            ..Self::default()
+        };
+        for role in world.roles.values() {
+            index.roles.entry(role.kind.clone()).or_default().insert(role.name.clone(), role.id);
+        }
+        for group in world.groups.values() {
+            for member in &group.members {
+                index.memberships.entry(*member).or_default().push(group.id);
+            }
+        }
+        index
+    }
 }
 
 impl World {
+    fn index(&self) -> &Index {
+        self.names.0.get_or_init(|| Index::of(self))
+    }
+
     /// A person by name.
     #[must_use]
     pub fn person(&self, name: &str) -> Option<&Person> {
-        self.people.values().find(|p| p.name.as_str() == name)
+        self.people.get(self.index().people.get(name)?)
     }
 
     /// A group by name.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
-        self.groups.values().find(|g| g.name.as_str() == name)
+        self.groups.get(self.index().groups.get(name)?)
     }
 
     /// A resource by name.
     #[must_use]
     pub fn resource(&self, name: &str) -> Option<&Resource> {
-        self.resources.values().find(|r| r.name.as_str() == name)
+        self.resources.get(self.index().resources.get(name)?)
     }
 
     /// A role by kind and name.
     #[must_use]
     pub fn role(&self, kind: &Name, name: &str) -> Option<&Role> {
-        self.roles.values().find(|r| r.kind == *kind && r.name.as_str() == name)
+        self.roles.get(self.index().roles.get(kind)?.get(name)?)
     }
 
     /// The groups a person is in, by name.
     #[must_use]
     pub fn groups_of(&self, person: PersonId) -> BTreeSet<&Name> {
-        self.groups.values().filter(|g| g.members.contains(&person)).map(|g| &g.name).collect()
+        let groups = self.index().memberships.get(&person).into_iter().flatten();
+        groups.filter_map(|id| self.groups.get(id)).map(|g| &g.name).collect()
     }
 
     /// The lock that covers an access, if any.

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor as _, SqlitePool};
-use wane_domain::world::{Epoch, World};
+use wane_domain::world::{Epoch, Names, World};
 use wane_store::{Seen, StoreError, Write};
 
 use crate::policies;
@@ -39,6 +39,7 @@ pub(crate) async fn load(conn: &mut SqliteConnection) -> Result<Option<World>, S
         roles: all(conn, "roles", |r: &wane_domain::catalogue::Role| r.id).await?,
         locks: all(conn, "locks WHERE holds = 1", |l: &wane_domain::lock::Lock| l.id).await?,
         policy,
+        names: Names::default(),
     }))
 }
 
@@ -68,7 +69,7 @@ pub(crate) async fn set_epoch(conn: &mut SqliteConnection, epoch: Epoch) -> Resu
     Ok(())
 }
 
-/// Moves the world along with a write that was made.
+/// Moves the world along with a write that was made: a world of the writer's own, that nobody has looked into yet.
 pub(crate) fn follow(world: &mut World, write: &Write) {
     match write {
         Write::Person(put) => drop(world.people.insert(put.value.id, put.value.clone())),

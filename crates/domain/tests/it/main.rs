@@ -9,3 +9,4 @@ mod ids;
 mod leases;
 mod lifecycle;
 mod requests;
+mod worlds;
