@@ -121,7 +121,12 @@ impl FromStr for Time {
     type Err = TimeError;
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let at: jiff::Timestamp = text.parse().map_err(|_| TimeError::NotATime(text.chars().take(64).collect()))?;
-        Ok(Self(at.as_microsecond()))
+        let micros = at.as_microsecond();
+        // The last moments of the year 9999 are read and cannot be shown again.
+        match jiff::Timestamp::from_microsecond(micros) {
+            Ok(_) => Ok(Self(micros)),
+            Err(_) => Err(TimeError::NotATime(text.chars().take(64).collect())),
+        }
     }
 }
 
@@ -188,5 +193,6 @@ mod tests {
         assert_eq!(at.to_string(), "2026-11-21T09:00:00Z");
         assert_eq!("2026-11-21T10:00:00+01:00".parse::<Time>().unwrap(), at);
         assert!("tomorrow".parse::<Time>().is_err());
+        assert!("9999-12-30T22:00:00.999999999Z".parse::<Time>().is_err(), "it could not be shown");
     }
 }

@@ -23,6 +23,14 @@ pub struct Setup<'a> {
 /// # Errors
 /// When a name cannot be one in PostgreSQL.
 pub fn setup_sql(setup: &Setup<'_>) -> Result<String, String> {
+    // psql ends a command of its own, such as `\connect`, with the line, whatever quotes are open: what
+    // follows in the name would be a statement, run as superuser.
+    let names = [setup.connector, setup.reassign_to].into_iter();
+    let mut names = names.chain(setup.groups.iter().copied()).chain(setup.databases.iter().copied());
+    if let Some(name) = names.find(|name| name.chars().any(char::is_control)) {
+        let shown = name.escape_debug().to_string().chars().take(64).collect::<String>();
+        return Err(format!("`{shown}` holds a control character; the script cannot name it, do its steps by hand"));
+    }
     write(setup).map_err(|e| e.to_string())
 }
 

@@ -36,7 +36,10 @@ pub(crate) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
 fn authority(pem: &str, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|e| format!("`ca_pem` is not PEM: {e}"))?;
+        // What the parser met is not repeated: it spells out bytes, and they may be of a key by mistake.
+        let certificate = certificate.map_err(|_| {
+            "`ca_pem` is not PEM; send the certificate from its `-----BEGIN` line to its `-----END` line".to_owned()
+        })?;
         roots.add(certificate).map_err(|e| format!("`ca_pem` holds an unusable certificate: {e}"))?;
     }
     if roots.is_empty() {

@@ -21,11 +21,15 @@ fn without_block(config: &str) -> Result<String, VerbError> {
             "the configuration has half a block of ours: put `{BEGIN}` and `{END}` right, or remove both with what is between"
         ))
     };
-    let Some((before, rest)) = config.split_once(&format!("{BEGIN}\n")) else {
-        return if config.lines().any(|line| line == END) { Err(damaged()) } else { Ok(config.to_owned()) };
+    let rest = match config.split_once(&format!("{BEGIN}\n")) {
+        None => config.to_owned(),
+        Some((before, rest)) => {
+            let (_, after) = rest.split_once(&format!("{END}\n")).ok_or_else(damaged)?;
+            format!("{before}{after}")
+        }
     };
-    let (_, after) = rest.split_once(&format!("{END}\n")).ok_or_else(damaged)?;
-    if after.contains(BEGIN) { Err(damaged()) } else { Ok(format!("{before}{after}")) }
+    // What is left would be taken for a block the next time.
+    if rest.contains(BEGIN) || rest.contains(END) { Err(damaged()) } else { Ok(rest) }
 }
 
 /// What sshd takes a configuration to mean, of what matters here.
@@ -95,7 +99,15 @@ mod tests {
     #[test]
     fn half_a_block_is_left_alone() {
         let whole = with_block("Port 22\n", &[]).unwrap();
-        for bad in [whole.replace("# <<< wane\n", ""), format!("Port 22\n{END}\n"), format!("{whole}{whole}")] {
+        let bad = [
+            whole.replace("# <<< wane\n", ""),
+            format!("Port 22\n{END}\n"),
+            format!("{whole}{whole}"),
+            BEGIN.to_owned(),
+            format!("Port 22\n{END}"),
+            format!("{whole}# see {END}"),
+        ];
+        for bad in bad {
             assert!(with_block(&bad, &[]).is_err(), "{bad}");
         }
     }
