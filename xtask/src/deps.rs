@@ -31,7 +31,16 @@ pub(crate) fn ensure() -> Result<()> {
 
 /// Makes sure of the real servers and clients alone.
 pub(crate) fn system_packages() -> Result<()> {
-    let missing: Vec<&str> = NEEDS.iter().filter(|need| !(need.is_met)()).map(|need| need.package).collect();
+    installed(NEEDS)
+}
+
+/// Makes sure of what libFuzzer is built with.
+pub(crate) fn cxx() -> Result<()> {
+    installed(&[Need { package: "g++", is_met: || command::find("c++").is_some() }])
+}
+
+fn installed(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&str> = needs.iter().filter(|need| !(need.is_met)()).map(|need| need.package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -46,7 +55,7 @@ pub(crate) fn system_packages() -> Result<()> {
     let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
     command::run_with("apt-get", &["update"], &quiet)?;
     command::run_with("apt-get", &install, &quiet)?;
-    if let Some(need) = NEEDS.iter().find(|need| !(need.is_met)()) {
+    if let Some(need) = needs.iter().find(|need| !(need.is_met)()) {
         bail!("`{}` is installed and still not usable", need.package);
     }
     Ok(())

@@ -6,6 +6,7 @@ mod bench;
 mod command;
 mod demo;
 mod deps;
+mod fuzz;
 mod lint;
 mod test;
 
@@ -19,6 +20,7 @@ cargo xtask CHORE
   lint   formatting, clippy, and the project's own rules
   ci     lint, then test
   bench  figures beside those of peers: `bench [FIGURE…] [--rounds N] [--quick] [--write]`
+  fuzz   [TARGET] [--minutes N]: look for inputs that break a reader, guided by coverage
   deps   only install what the tests need
 ";
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["lint"] => lint::run(),
         ["ci"] => lint::run().and_then(|()| test::run()),
         ["bench", rest @ ..] => bench::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run_words(rest),
         ["deps"] => deps::ensure(),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -10,6 +10,8 @@ mod env;
 mod escape;
 mod exit;
 mod extra;
+#[doc(hidden)]
+pub mod fuzzed;
 mod out;
 mod reference;
 mod root;

@@ -8,6 +8,8 @@ mod create;
 mod effects;
 mod end;
 mod facts;
+#[doc(hidden)]
+pub mod fuzzed;
 mod kind;
 mod pool;
 mod probe;

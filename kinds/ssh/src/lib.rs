@@ -11,6 +11,8 @@ mod certificate;
 mod cidr;
 mod describe;
 mod effects;
+#[doc(hidden)]
+pub mod fuzzed;
 mod host_docs;
 mod issuer;
 mod key;

@@ -77,7 +77,9 @@ const KIND: &[&str] = &["wane-domain", "wane-connector", "wane-recording", "wane
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";
-const ONLY_FOR_TESTS: &[&str] = &["wane-testkit", "wane-e2e", "wane-bench", "xtask"];
+const ONLY_FOR_TESTS: &[&str] = &["wane-testkit", "wane-e2e", "wane-bench", "wane-fuzz", "xtask"];
+/// The fuzz targets reach every reader of hostile bytes, wherever it is.
+const FUZZ: &str = "wane-fuzz";
 
 pub(super) fn check(metadata: &Metadata) -> Vec<Finding> {
     let own = |name: &str| metadata.members.contains_key(name);
@@ -113,6 +115,9 @@ impl Allowed {
 }
 
 fn allowed(room: &str) -> Option<Allowed> {
+    if room == FUZZ {
+        return Some(Allowed::AllBut(&["wane-e2e", "xtask"]));
+    }
     if room == BINARY {
         return Some(Allowed::AllBut(ONLY_FOR_TESTS));
     }

@@ -1,6 +1,7 @@
 //! The client verbs of this kind: `wane ssh`, and `wane host …`: add and join-code, then setup and pull on the host.
 
 mod files;
+pub(crate) mod fuzzed;
 mod pull;
 mod register;
 mod setup;
