@@ -68,6 +68,16 @@ fn test_runner() -> Result<()> {
     command::run(&command::cargo(), &["install", "cargo-nextest", "--locked"])
 }
 
+/// Makes sure of the program that breaks the code, in the version whose words we read.
+pub(crate) fn mutation_tester() -> Result<()> {
+    const VERSION: &str = "27.1.0";
+    let present = command::output(&command::cargo(), &["mutants", "--version"]).unwrap_or_default();
+    if present.split_whitespace().any(|word| word == VERSION) {
+        return Ok(());
+    }
+    command::run(&command::cargo(), &["install", "cargo-mutants", "--locked", "--version", VERSION])
+}
+
 fn has_all(programs: &[&str]) -> bool {
     programs.iter().all(|name| command::find(name).is_some())
 }

@@ -8,6 +8,7 @@ mod demo;
 mod deps;
 mod fuzz;
 mod lint;
+mod mutants;
 mod test;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ cargo xtask CHORE
   bench  figures beside those of peers: `bench [FIGURE…] [--rounds N] [--quick] [--write]`
   fuzz   [TARGET] [--minutes N]: look for inputs that break a reader, guided by coverage
   deps   only install what the tests need
+  mutants guards [WORD]   take away each guard (or those about WORD); its test must turn red
+  mutants [CRATE] [K/N]   break the code line by line (or a shard of it); only listed mutants may survive
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run_words(rest),
         ["deps"] => deps::ensure(),
+        ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             Ok(())

@@ -12,6 +12,7 @@ mod machine_paths;
 mod metadata;
 mod names;
 mod purity;
+mod threats;
 mod tree;
 
 use anyhow::{Result, ensure};
@@ -50,6 +51,7 @@ fn own_rules() -> Result<Vec<Finding>> {
         headers::check(&tree),
         machine_paths::check(&tree),
         lock_files::check(&tree),
+        threats::check(&tree),
     ]
     .concat())
 }

@@ -11,7 +11,7 @@ use wane_domain::time::Span;
 use wane_store::{RecordFilter, Store as _};
 
 use crate::gated::Does;
-use crate::house::{House, mins, reason};
+use crate::house::{House, granted, mins, reason};
 
 fn closed_word(state: &GrantState) -> &'static str {
     match state {
@@ -312,4 +312,46 @@ async fn a_lost_answer_leaves_word_of_the_lease() {
     house.app.keep_answer(&caller, "k", "print", 201, serde_json::Value::Null).await.unwrap();
     assert!(house.app.keep_answer(&caller, "k", "print", 200, serde_json::Value::Null).await.is_err());
     assert_eq!(house.store.answer(caller.person, "k").await.unwrap().unwrap().status, 201);
+}
+
+/// Two people, two targets, two roles asked for on each: of all doors, one approval opens one, to one person.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_approval_opens_one_door_to_one_person() {
+    let house = House::new().await;
+    let mut asked = Vec::new();
+    for person in ["ann", "ben"] {
+        for role in ["read", "write"] {
+            asked.push((person, house.ask(person, &[("vault", role)], 1).await.id));
+        }
+    }
+    let approved = house.approve("eva", asked[0].1).await.unwrap();
+    let granted = granted(&approved, 0).unwrap();
+    for (_, other) in &asked[1..] {
+        assert!(house.request(*other).await.is_waiting(), "an approval counted for another request");
+    }
+    for person in ["ben", "eva", "mia", "root"] {
+        assert!(house.hand_out(person, granted).await.is_err(), "{person} used ann's grant");
+        assert!(house.gate.accounts("vault").is_empty(), "{person} made an account under ann's grant");
+    }
+    house.hand_out("ann", granted).await.unwrap();
+    assert_eq!(house.gate.accounts("vault").len(), 1);
+    assert!(house.gate.accounts("attic").is_empty() && house.gate.accounts("annex").is_empty());
+}
+
+/// While the target works on it, what it is making is already on disk under the name it will have there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_intent_is_on_disk_before_the_target_is_asked() {
+    let house = Arc::new(House::new().await);
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let mut making = JoinSet::new();
+    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
+    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    let intents = house.leases(id).await;
+    assert_eq!(intents.len(), 1, "the target was asked before anything was written down");
+    assert_eq!(intents[0].state, LeaseState::Intended);
+    house.gate.create("attic", Does::Work);
+    making.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(house.gate.accounts("attic").into_keys().collect::<Vec<_>>(), [intents[0].artifact.clone()]);
 }

@@ -88,11 +88,15 @@ pub(crate) fn approval(of: &AccessRequest, who: u8, stage: u16) -> ItemEvent {
 /// An approved item for a fresh grant, or for more time on one.
 pub(crate) fn approved(duration: Span, start: Start, extends: Option<&Grant>) -> ApprovedItem {
     let parent = extends.map(|g| Parent::Extends { digest: g.digest, grant: g.id });
-    let ask = ask(duration, start, parent);
+    approved_of(ask(duration, start, parent), extends.map_or_else(|| id::<GrantId>(40), |g| g.id))
+}
+
+/// The approved item of an ask, for this grant.
+pub(crate) fn approved_of(ask: Ask, grant: GrantId) -> ApprovedItem {
     let path = Opening::Path { terms: terms(Span::from_hours(8), &[]), path: "path".to_owned() };
     let (request, _) =
         AccessRequest::open(id::<RequestId>(31), ask, vec![path], T0, T0.plus(Span::from_hours(24))).unwrap();
-    request.mint_from(0, extends.map_or_else(|| id::<GrantId>(40), |g| g.id)).unwrap().1
+    request.mint_from(0, grant).unwrap().1
 }
 
 /// A scheduled grant of this duration under this cap, minted at `T0`.

@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 use wane_domain::closure::EndCause;
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
-use wane_domain::id::LeaseId;
-use wane_domain::lease::LeaseKind;
-use wane_domain::request::Start;
+use wane_domain::id::{LeaseId, RoleId};
+use wane_domain::lease::{Lease, LeaseEvent, LeaseKind};
+use wane_domain::request::{Ask, AskItem, Parent, Start};
 use wane_domain::time::{Span, Time};
 
-use crate::fixtures::{T0, active, approved, id, leases, permit};
+use crate::fixtures::{T0, active, approved, approved_of, ask, grant, id, leases, permit, person};
 
 const HOUR: Span = Span::from_hours(1);
 
@@ -150,6 +150,20 @@ fn an_extension_is_for_the_same_holder_role_and_grant() {
     let other = Grant::mint(approved(HOUR, Start::Now, None), permit(HOUR), T0).unwrap().0;
     let item = approved(HOUR, Start::Now, None);
     assert!(grant.clone().apply(GrantEvent::Extend(item, permit(Span::from_hours(9))), T0).is_err());
+    // It names this grant, and is for somebody else, for another role, or for both.
+    let role = || vec![AskItem { role: id::<RoleId>(99), ..grant.item.clone() }];
+    let parent = Some(Parent::Extends { digest: grant.digest, grant: grant.id });
+    let mine = ask(HOUR, Start::Now, parent);
+    for ask in [
+        Ask { beneficiary: person(77), ..mine.clone() },
+        Ask { items: role(), ..mine.clone() },
+        Ask { beneficiary: person(77), items: role(), ..mine.clone() },
+    ] {
+        let item = approved_of(ask, grant.id);
+        assert!(grant.clone().apply(GrantEvent::Extend(item, permit(Span::from_hours(9))), T0).is_err());
+    }
+    let item = approved_of(mine, grant.id);
+    assert!(grant.clone().apply(GrantEvent::Extend(item, permit(Span::from_hours(9))), T0).is_ok());
     let extends = approved(HOUR, Start::Now, Some(&other));
     assert!(Grant::mint(extends, permit(HOUR), T0).is_err(), "an extension minted a second grant");
 }
@@ -163,7 +177,53 @@ fn closing_takes_proof() {
         let closed = ending.clone().apply(GrantEvent::Close(vec![lease]), T0.plus(HOUR));
         assert_eq!(closed.is_ok(), state == "gone", "{state}");
     }
+    let mine = leases(&grant).remove("gone").unwrap();
+    let other = Grant::mint(approved_of(ask(HOUR, Start::Now, None), id(41)), permit(HOUR), T0).unwrap().0;
+    let other = other.apply(GrantEvent::Activate(permit(HOUR)), T0).unwrap().0;
+    let strange = leases(&other).remove("gone").unwrap();
+    let closed = ending.clone().apply(GrantEvent::Close(vec![mine, strange]), T0.plus(HOUR));
+    assert!(closed.is_err(), "closed on the proof of another grant's lease");
     assert!(ending.usable_until(T0).is_err() && ending.due().is_none());
     assert!(grant.usable_until(T0.plus(HOUR)).is_err(), "usable at its very end");
     assert!(grant.usable_until(T0.plus(HOUR).minus(Span::from_micros(1))).is_ok());
+}
+
+/// The right to issue is for an open lease of this very grant.
+#[test]
+fn a_right_to_issue_is_for_an_open_lease_of_this_grant() {
+    let grant = active(HOUR, HOUR);
+    for (state, lease) in leases(&grant) {
+        let right = grant.issue_permit(&lease, permit(HOUR), T0);
+        assert_eq!(right.is_ok(), matches!(state, "intended" | "live"), "{state}");
+    }
+    let other = Grant::mint(approved_of(ask(HOUR, Start::Now, None), id(41)), permit(HOUR), T0).unwrap().0;
+    let other = other.apply(GrantEvent::Activate(permit(HOUR)), T0).unwrap().0;
+    for (state, lease) in leases(&other) {
+        assert!(grant.issue_permit(&lease, permit(HOUR), T0).is_err(), "{state}, of another grant");
+    }
+    let lease = leases(&grant).remove("live").unwrap();
+    let right = grant.issue_permit(&lease, permit(HOUR), T0).unwrap();
+    assert_eq!((right.grant(), right.lease(), right.holder()), (grant.id, lease.id, grant.holder));
+    assert_eq!((right.item(), right.not_before(), right.not_after()), (&grant.item, T0, T0.plus(HOUR)));
+    // It ends with whichever comes first: the grant, the lease, what policy gives from now on.
+    let late = T0.plus(Span::from_mins(50));
+    let until = |lease: &Lease, cap| grant.issue_permit(lease, permit(cap), late).unwrap().not_after();
+    assert_eq!(until(&lease, HOUR), T0.plus(HOUR));
+    assert_eq!(until(&lease, Span::from_mins(3)), late.plus(Span::from_mins(3)));
+    let end = late.plus(Span::from_mins(2));
+    let shorter = lease.apply(LeaseEvent::Moved { end }, T0).unwrap().0;
+    assert_eq!(until(&shorter, HOUR), end);
+}
+
+/// What is due to happen by itself, and when: to begin, to end, nothing more.
+#[test]
+fn a_grant_is_due_to_begin_and_to_end() {
+    let scheduled = grant(HOUR, HOUR);
+    assert_eq!((scheduled.due(), scheduled.is_live()), (Some(scheduled.window.activate_by), true));
+    let active = active(HOUR, HOUR);
+    assert_eq!((active.due(), active.is_live()), (Some(T0.plus(HOUR)), true));
+    let ending = active.apply(GrantEvent::End(EndCause::Returned), T0).unwrap().0;
+    assert_eq!((ending.due(), ending.is_live()), (None, false));
+    let closed = ending.apply(GrantEvent::Close(Vec::new()), T0).unwrap().0;
+    assert_eq!((closed.due(), closed.is_live()), (None, false));
 }

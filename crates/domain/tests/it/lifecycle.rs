@@ -22,7 +22,7 @@ const DAY: Span = Span::from_hours(24);
 fn cell<T>(result: Result<(T, Fact), IllegalTransition>, state: impl Fn(&T) -> String) -> String {
     match result {
         Ok((next, fact)) => format!("→ {} ({})", state(&next), fact.event),
-        Err(e) => format!("✗ {}", e.detail.unwrap_or_else(|| "no such step".to_owned())),
+        Err(e) => format!("✗ {e}"),
     }
 }
 

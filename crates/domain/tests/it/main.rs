@@ -1,6 +1,7 @@
 //! The lifecycle, held to its laws: one binary, a module per subject.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod approvers;
 mod digest;
 mod fixtures;
 mod forgery;
@@ -9,4 +10,5 @@ mod ids;
 mod leases;
 mod lifecycle;
 mod requests;
+mod values;
 mod worlds;

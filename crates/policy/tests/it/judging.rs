@@ -3,8 +3,10 @@
 use wane_domain::decision::{Decision, Why};
 use wane_domain::directory::Standing;
 use wane_domain::time::Span;
+use wane_policy::administer::{ActionQuery, Object, allows};
 use wane_policy::judge::judge;
 use wane_policy::query::Capabilities;
+use wane_policy::schema::Action;
 use wane_policy::set::PolicySet;
 
 use crate::world::{Question, load, question};
@@ -137,6 +139,28 @@ fn a_failing_policy_denies() {
     let elsewhere =
         format!("@id(\"e\") forbid (principal, action == Action::\"access\", resource is Database) {overflow};");
     assert_eq!(path(&load(&(open + &elsewhere)), &ask()), "open");
+}
+
+/// What fails denies whatever else is asked, too: a forbid that could not be evaluated is not skipped.
+#[test]
+fn a_failing_policy_denies_every_action() {
+    let open = "@id(\"open\") permit (principal, action == Action::\"approve\", resource);";
+    let failing = "@id(\"f\") forbid (principal, action == Action::\"approve\", resource) when { context.duration * 9223372036854775807 > 0 };";
+    let asker = ask();
+    let requester = question("zoe", &[], "deploy", "ssh:web1", &[]);
+    let allowed = |text: &str| {
+        let on = Object::Ask {
+            what: asker.thing(),
+            role: &asker.role,
+            requester: requester.subject(),
+            duration: Span::from_hours(1),
+        };
+        let query = ActionQuery { who: asker.subject(), on, proof: asker.proof(), moment: asker.moment() };
+        allows(&load(text), Action::Approve, &query)
+    };
+    assert!(allowed(open).allowed);
+    let denied = allowed(&format!("{open}\n{failing}"));
+    assert!(!denied.allowed && denied.errors.iter().any(|why| why.contains("`f`")), "{denied:?}");
 }
 
 #[test]

@@ -153,7 +153,10 @@ fn hostile_public_keys_are_refused() {
         assert!(matches!(error, ConnectError::Input(_)) && error.to_string().contains(word), "{bad}: {error}");
     }
     let issuer = world.kind.issuer().unwrap();
-    for bad in [json!({}), json!({ "public_key": 7 }), json!({ "key": KEY }), json!(KEY), json!(null)] {
+    let beside = |more: &str| json!({ "public_key": KEY, more: ["root"] });
+    let wishes = ["principals", "extensions", "critical_options", "key_id", "valid_before", "serial"].map(beside);
+    let malformed = [json!({}), json!({ "public_key": 7 }), json!({ "key": KEY }), json!(KEY), json!(null)];
+    for bad in malformed.into_iter().chain(wishes) {
         let tried = issuer.issue(&world.target(&resource), &role, &held.lease, held.permit(world.now()), &bad, 1);
         assert!(matches!(tried, Err(ConnectError::Input(_))), "{bad}");
     }

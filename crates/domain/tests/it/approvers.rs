@@ -1,0 +1,122 @@
+//! Whom an approval rule means in one snapshot, what its locks cover, what its names lead to.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use wane_domain::canonical::Digest;
+use wane_domain::catalogue::{Owner, Resource, Role};
+use wane_domain::directory::{Group, Person, Standing};
+use wane_domain::id::{GroupId, LockId, PersonId, ResourceId, RoleId, TypedId};
+use wane_domain::lock::{Lock, LockTarget};
+use wane_domain::terms::Approvers;
+use wane_domain::text::Name;
+use wane_domain::world::{Epoch, Names, PolicyVersion, World};
+
+use crate::fixtures::{T0, id, person};
+
+const HOLDER: u8 = 2;
+const MANAGER: u8 = 3;
+const OWNERS: [u8; 2] = [4, 5];
+const OUT: u8 = 6;
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn keyed<I: TypedId + std::hash::Hash + Eq, T>(things: impl IntoIterator<Item = (I, T)>) -> HashMap<I, T> {
+    things.into_iter().collect()
+}
+
+fn group(n: u8, called: &str, members: &[u8]) -> (GroupId, Group) {
+    let members = members.iter().map(|m| person(*m)).collect();
+    (id(n), Group { id: id(n), name: name(called), description: "".parse().unwrap(), members })
+}
+
+fn resource(n: u8, called: &str, owner: Option<Owner>) -> (ResourceId, Resource) {
+    let (labels, settings) = (BTreeMap::new(), serde_json::json!({}));
+    (id(n), Resource { id: id(n), name: name(called), kind: name("ssh"), labels, owner, settings, since: T0 })
+}
+
+fn role(n: u8, called: &str, kind: &str) -> (RoleId, Role) {
+    let (description, definition) = ("".parse().unwrap(), serde_json::json!({}));
+    (id(n), Role { id: id(n), name: name(called), kind: name(kind), description, definition, since: T0 })
+}
+
+fn world() -> World {
+    let entry = |n: u8| {
+        let manager = (n == HOLDER).then(|| person(MANAGER));
+        let standing = if n == OUT { Standing::Disabled } else { Standing::Active };
+        let (called, display, attributes) = (name(&format!("p{n}")), "".parse().unwrap(), BTreeMap::new());
+        (person(n), Person { id: person(n), name: called, display, manager, attributes, standing, since: T0 })
+    };
+    World {
+        org: id(9),
+        epoch: Epoch(1),
+        people: keyed((1..8).map(entry)),
+        groups: keyed([group(10, "dba", &[4, 5, OUT, HOLDER]), group(11, "ops", &[7])]),
+        resources: keyed([
+            resource(20, "web", Some(Owner::Group(id(10)))),
+            resource(21, "db", Some(Owner::Person(person(7)))),
+            resource(22, "lone", None),
+        ]),
+        roles: keyed([role(30, "deploy", "ssh"), role(31, "deploy", "postgres")]),
+        locks: HashMap::new(),
+        names: Names::default(),
+        policy: PolicyVersion { version: 1, digest: Digest::of_bytes("t", b""), text: String::new(), by: None, at: T0 },
+    }
+}
+
+fn who(world: &World, rule: &[Approvers], resource: u8, without: &[PersonId]) -> BTreeSet<PersonId> {
+    world.approvers(rule, person(HOLDER), id(resource), without)
+}
+
+fn people(of: &[u8]) -> BTreeSet<PersonId> {
+    of.iter().map(|n| person(*n)).collect()
+}
+
+/// Whom a rule means: only who is active, and nobody who is left out.
+#[test]
+fn approvers_are_active_and_never_those_left_out() {
+    let world = world();
+    let without = [person(HOLDER)];
+    for (rule, resource, expected) in [
+        (vec![Approvers::Manager], 20, vec![MANAGER]),
+        (vec![Approvers::Owner], 20, OWNERS.to_vec()),
+        (vec![Approvers::Owner], 21, vec![7]),
+        (vec![Approvers::Owner], 22, vec![]),
+        (vec![Approvers::Owner], 23, vec![]),
+        (vec![Approvers::Group(name("dba"))], 22, OWNERS.to_vec()),
+        (vec![Approvers::Group(name("none"))], 22, vec![]),
+        (vec![Approvers::Person(name("p7"))], 22, vec![7]),
+        (vec![Approvers::Person(name("p6"))], 22, vec![]),
+        (vec![Approvers::Person(name("p2"))], 22, vec![]),
+        (vec![Approvers::Manager, Approvers::Group(name("ops"))], 22, vec![MANAGER, 7]),
+    ] {
+        assert_eq!(who(&world, &rule, resource, &without), people(&expected), "{rule:?} on {resource}");
+    }
+    assert!(who(&world, &[Approvers::Owner], 20, &[]).contains(&person(HOLDER)), "nobody was left out");
+}
+
+#[test]
+fn names_lead_to_what_they_name() {
+    let world = world();
+    assert_eq!(world.person("p3").map(|p| p.id), Some(person(3)));
+    assert_eq!(world.group("ops").map(|g| g.id), Some(id(11)));
+    assert_eq!(world.resource("db").map(|r| r.id), Some(id(21)));
+    assert_eq!(world.role(&name("postgres"), "deploy").map(|r| r.id), Some(id(31)));
+    assert_eq!(world.role(&name("ssh"), "deploy").map(|r| r.id), Some(id(30)));
+    assert!(world.role(&name("ssh"), "other").is_none() && world.role(&name("x509"), "deploy").is_none());
+    assert!(world.person("p9").is_none() && world.group("p3").is_none() && world.resource("p3").is_none());
+    assert_eq!(world.groups_of(person(4)), BTreeSet::from([&name("dba")]));
+    assert!(world.groups_of(person(1)).is_empty());
+    assert!(world.is_active(person(1)) && !world.is_active(person(OUT)) && !world.is_active(person(99)));
+}
+
+#[test]
+fn a_lock_is_found_by_what_it_covers() {
+    let mut world = world();
+    let (target, lock) = (LockTarget::Person(person(HOLDER)), id::<LockId>(40));
+    let imposed = Lock::impose(lock, target, "stolen laptop".parse().unwrap(), person(1), T0).0;
+    world.locks.insert(lock, imposed);
+    let on = |who: u8| world.lock_on(person(who), id(20), id(30), None).map(|l| l.id);
+    assert_eq!((on(HOLDER), on(MANAGER)), (Some(lock), None));
+}
