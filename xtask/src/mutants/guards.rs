@@ -37,6 +37,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Takes away every guard that the word is about, or all, and prints what each test said.
+#[expect(clippy::disallowed_methods, reason = "how long it took is told to the person who waits")]
 pub(super) fn run(about: Option<&str>) -> Result<()> {
     deps::ensure()?;
     let guards: Vec<Guard> = all()?.into_iter().filter(|g| about.is_none_or(|word| g.is_about(word))).collect();
