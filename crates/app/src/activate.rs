@@ -8,6 +8,7 @@ use wane_domain::id::GrantId;
 use wane_domain::request::Ask;
 use wane_domain::time::Time;
 use wane_domain::world::World;
+use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_store::{Put, Versioned, Write};
 
@@ -36,7 +37,7 @@ impl App {
             let (active, fact) = seen.value.clone().apply(GrantEvent::Activate(permit), now)?;
             change.fact(about_grant(&active), fact);
             change.write(Write::Grant(Put::over(&seen, active.clone())));
-            change.commit().await?;
+            change.commit(point!("app.activate.commit")).await?;
             Ok(active)
         })?;
         self.nudge();

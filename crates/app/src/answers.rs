@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::id::{LeaseId, PersonId};
 use wane_domain::time::Time;
+use wane_failpoint::point;
 use wane_store::{Answer, Seen, Write};
 
 use crate::App;
@@ -106,6 +107,6 @@ impl App {
             body,
             at,
         }));
-        change.commit().await.map(|_| ())
+        change.commit(point!("app.answer.commit")).await.map(|_| ())
     }
 }

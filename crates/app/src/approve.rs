@@ -5,6 +5,7 @@ use wane_domain::id::{PersonId, RequestId};
 use wane_domain::request::{AccessRequest, Approval, Ask, ItemEvent, ItemState, Parent};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
+use wane_failpoint::point;
 use wane_store::{Put, Write};
 
 use crate::caller::Caller;
@@ -58,7 +59,7 @@ impl App {
         } else {
             self.approve_less(&mut change, &world, caller, &seen, &items, less).await?
         };
-        change.commit().await?;
+        change.commit(point!("app.approve.commit")).await?;
         self.nudge();
         Ok(request)
     }

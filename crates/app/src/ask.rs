@@ -11,6 +11,7 @@ use wane_domain::terms::Terms;
 use wane_domain::text::{Reason, Ticket};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
+use wane_failpoint::point;
 use wane_store::{GrantFilter, GrantPhase, Put, RequestFilter, Slice, Write};
 
 use crate::caller::Caller;
@@ -101,7 +102,7 @@ impl App {
             request = self.mint(&mut change, request, index, permit, again, now)?;
         }
         change.write(Write::Request(Put::new(request.clone())));
-        change.commit().await?;
+        change.commit(point!("app.ask.commit")).await?;
         self.nudge();
         Ok(request)
     }

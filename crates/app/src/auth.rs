@@ -9,6 +9,7 @@ use wane_domain::directory::Person;
 use wane_domain::id::{PersonId, ResourceId, TokenId};
 use wane_domain::secret::{Secret, SecretOnce};
 use wane_domain::time::{Span, Time};
+use wane_failpoint::point;
 use wane_keys::envelope::Place;
 use wane_keys::token::{Bearer, BearerKind};
 use wane_policy::schema::Action;
@@ -111,7 +112,7 @@ impl App {
             json!({ "token": id, "kind": token.kind, "expires": expires }),
         );
         change.write(Write::Token(Put::new(token)));
-        change.commit().await?;
+        change.commit(point!("app.token.commit")).await?;
         Ok((bearer.into_secret(), expires))
     }
 
@@ -158,7 +159,7 @@ impl App {
                     change.write(Write::RemoveToken(former.value.id));
                 }
             }
-            change.commit().await?;
+            change.commit(point!("app.enrol.commit")).await?;
             let totp = totp(&secret, person.name.as_str())?;
             Ok(Enrolled {
                 totp_secret: SecretOnce::new(totp.secret().to_base32()),
@@ -201,7 +202,7 @@ impl App {
         let mut change = self.change_at(Actor::Person(person), &world, now);
         change.note("session.begun", Outcome::Done, about_person(person), json!({ "token": id, "expires": expires }));
         change.write(Write::Token(Put::new(token)));
-        change.commit().await?;
+        change.commit(point!("app.session.commit")).await?;
         Ok(SignedIn { token: bearer.into_secret(), expires })
     }
 
@@ -220,7 +221,7 @@ impl App {
             let mut change = self.change(Actor::Person(person), now);
             change.note("session.proved", Outcome::Done, about_person(person), json!({ "token": caller.token }));
             change.write(Write::Token(Put::over(&seen, Token { proved: now, used: now, ..seen.value.clone() })));
-            change.commit().await?;
+            change.commit(point!("app.step_up.commit")).await?;
             Ok(now)
         })
     }
@@ -233,7 +234,7 @@ impl App {
         let mut change = self.change(Actor::Person(caller.person), self.now());
         change.note("session.ended", Outcome::Done, about_person(caller.person), json!({ "token": caller.token }));
         change.write(Write::RemoveToken(caller.token));
-        change.commit().await.map(|_| ())
+        change.commit(point!("app.sign_out.commit")).await.map(|_| ())
     }
 
     /// Who a bearer token stands for.
@@ -253,7 +254,7 @@ impl App {
             let mut change = self.change(Actor::Person(id), now);
             change.note("session.used", Outcome::Done, about_person(id), json!({ "token": token.value.id }));
             change.write(Write::Token(Put::over(&token, Token { used: now, ..token.value.clone() })));
-            match change.commit().await {
+            match change.commit(point!("app.session_used.commit")).await {
                 Ok(_) => {}
                 // Another call of the same session wrote it first, or ended it.
                 Err(AppError::Contended) => drop(self.token(BearerKind::Session, text).await?),
@@ -327,7 +328,7 @@ impl App {
                 change.note("login.proved", Outcome::Done, about_person(id), json!({}));
                 change.write(Write::Login(Put::over(&seen, login)));
                 // Two proofs with one code at once: the second conflicts here and is refused.
-                match change.commit().await {
+                match change.commit(point!("app.prove.commit")).await {
                     Ok(_) => Ok(id),
                     Err(AppError::Contended) => Err(AppError::BadSignIn),
                     Err(error) => Err(error),
@@ -376,7 +377,7 @@ impl App {
                 let login = Login { failures, closed_until: closed_until(failures, now), ..seen.value.clone() };
                 change.write(Write::Login(Put::over(seen, login)));
             }
-            change.commit().await?;
+            change.commit(point!("app.sign_in_failed.commit")).await?;
             if person.is_none() {
                 self.strangers.failed(&shown(name), now);
             }

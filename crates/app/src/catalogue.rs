@@ -10,6 +10,7 @@ use wane_domain::id::ResourceId;
 use wane_domain::secret::Secret;
 use wane_domain::text::{Line, Name};
 use wane_domain::world::World;
+use wane_failpoint::{around, point};
 use wane_policy::schema::Action;
 use wane_store::{Put, Sealed, Write};
 
@@ -108,7 +109,8 @@ impl App {
         let sealed = new.credential.as_ref().map(|c| self.seal_connector(resource.id, c)).transpose()?;
         let handle = self.new_target(kind, resource.clone(), new.credential);
         let probes = if handle.kind.needs_credential() {
-            handle.kind.probe(&handle.target(self.now()), &roles_of(&world, &resource.kind)).await?
+            let (target, roles) = (handle.target(self.now()), roles_of(&world, &resource.kind));
+            around(point!("app.resource_add.probe"), handle.kind.probe(&target, &roles)).await?
         } else {
             Vec::new()
         };
@@ -128,7 +130,7 @@ impl App {
             if let Some(sealed) = &sealed {
                 change.write(Write::Sealed(Sealed { key: connector_key(resource.id), sealed: sealed.clone() }));
             }
-            change.commit().await
+            change.commit(point!("app.resource_add.commit")).await
         })?;
         // The engine looks at it before anybody works there.
         self.nudge();
@@ -162,7 +164,7 @@ impl App {
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             change.note("resource.changed", Outcome::Done, about(resource.id), json!({ "resource": resource }));
             change.write(Write::Resource(Put { value: resource.clone(), seen }));
-            change.commit().await?;
+            change.commit(point!("app.resource_change.commit")).await?;
             Ok(resource)
         })?;
         self.nudge();
@@ -186,7 +188,7 @@ impl App {
             for token in self.store.tokens_of_resource(resource.id).await? {
                 change.write(Write::RemoveToken(token.value.id));
             }
-            change.commit().await.map(|_| ())
+            change.commit(point!("app.resource_remove.commit")).await.map(|_| ())
         })
     }
 
@@ -204,14 +206,14 @@ impl App {
         }
         let sealed = self.seal_connector(resource.id, &credential)?;
         let handle = self.new_target(kind, resource.clone(), Some(credential));
-        handle.kind.probe(&handle.target(self.now()), &[]).await?;
+        around(point!("app.connector.probe"), handle.kind.probe(&handle.target(self.now()), &[])).await?;
         decide!(async {
             let world = self.world().await?;
             self.allow(caller, &world, Action::ManageCatalogue)?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             change.note("resource.credential_set", Outcome::Done, about(resource.id), json!({}));
             change.write(Write::Sealed(Sealed { key: connector_key(resource.id), sealed: sealed.clone() }));
-            change.commit().await.map(|_| ())
+            change.commit(point!("app.connector.commit")).await.map(|_| ())
         })?;
         // Debts that met the old credential are tried again now.
         self.nudge();
@@ -227,7 +229,8 @@ impl App {
         self.allow(caller, &world, Action::ReadCatalogue)?;
         let resource = world.resource(name).ok_or_else(|| AppError::missing("resource", name))?;
         let handle = self.target(resource.id).await?;
-        Ok(handle.kind.probe(&handle.target(self.now()), &roles_of(&world, &resource.kind)).await?)
+        let (target, roles) = (handle.target(self.now()), roles_of(&world, &resource.kind));
+        Ok(around(point!("app.probe"), handle.kind.probe(&target, &roles)).await?)
     }
 
     /// Lists what stands at a resource.
@@ -264,7 +267,7 @@ impl App {
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             change.note("role.entered", Outcome::Done, Subjects::default(), json!({ "role": role }));
             change.write(Write::Role(Put::new(role.clone())));
-            change.commit().await
+            change.commit(point!("app.role_add.commit")).await
         })?;
         Ok(role)
     }
@@ -294,7 +297,7 @@ impl App {
         let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
         change.note("role.changed", Outcome::Done, Subjects::default(), json!({ "role": role }));
         change.write(Write::Role(Put { value: role.clone(), seen }));
-        change.commit().await?;
+        change.commit(point!("app.role_change.commit")).await?;
         self.nudge();
         Ok(role)
     }
@@ -312,7 +315,7 @@ impl App {
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             change.note("role.removed", Outcome::Done, Subjects::default(), json!({ "kind": kind, "name": role.name }));
             change.write(Write::RemoveRole(role.id, seen));
-            change.commit().await.map(|_| ())
+            change.commit(point!("app.role_remove.commit")).await.map(|_| ())
         })
     }
 
@@ -320,7 +323,9 @@ impl App {
     async fn check_role(&self, world: &World, role: &Role) -> Result<(), AppError> {
         for resource in world.resources.values().filter(|r| r.kind == role.kind) {
             let handle = self.target(resource.id).await?;
-            let Ok(probes) = handle.kind.probe(&handle.target(self.now()), std::slice::from_ref(role)).await else {
+            let target = handle.target(self.now());
+            let probing = handle.kind.probe(&target, std::slice::from_ref(role));
+            let Ok(probes) = around(point!("app.role.probe"), probing).await else {
                 continue;
             };
             if let Some(problem) = probes.into_iter().find_map(|p| p.problem) {

@@ -8,6 +8,7 @@ use wane_domain::request::AccessRequest;
 use wane_domain::time::Time;
 use wane_domain::transition::Fact;
 use wane_domain::world::{Epoch, World};
+use wane_failpoint::{Point, around};
 use wane_store::{Commit, Write};
 
 use crate::App;
@@ -79,11 +80,11 @@ impl Change<'_> {
         self
     }
 
-    /// Commits all of it or nothing; returns once it is on disk.
+    /// Commits all of it or nothing; returns once it is on disk. `step` is where a test may stop us.
     ///
     /// # Errors
     /// When somebody else wrote first, or the store cannot be written.
-    pub(crate) async fn commit(self) -> Result<u64, AppError> {
+    pub(crate) async fn commit(self, step: Point) -> Result<u64, AppError> {
         let mut writes = self.writes;
         answers::mark(&mut writes, self.at);
         let commit = Commit::new(writes, self.records).map_err(|e| AppError::Fault(e.to_string()))?;
@@ -91,7 +92,7 @@ impl Change<'_> {
             Some(epoch) => commit.at(epoch),
             None => commit,
         };
-        let done = self.app.store.commit(commit).await?;
+        let done = around(step, self.app.store.commit(commit)).await?;
         self.app.high_water.saw(self.at);
         answers::marked();
         Ok(done)

@@ -17,6 +17,7 @@ use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::secret::SecretOnce;
 use wane_domain::time::Time;
 use wane_domain::world::World;
+use wane_failpoint::{around, around_call, point};
 use wane_store::{Issuance, Put, Seen, Versioned, Write};
 
 use crate::caller::Caller;
@@ -88,7 +89,8 @@ impl App {
             .kind
             .issuer()
             .ok_or_else(|| AppError::Fault(format!("kind `{}` issues nothing", handle.kind.name())))?;
-        let issued = issuer.issue(&handle.target(now), &role, &lease, right, input, serial)?;
+        let issued =
+            around_call(point!("app.sign"), || issuer.issue(&handle.target(now), &role, &lease, right, input, serial))?;
         let not_after = issued.handed.not_after.unwrap_or(lease.end);
         let event = match put {
             Seen::Nothing => LeaseEvent::Made { object: None, notes: issued.notes },
@@ -116,7 +118,7 @@ impl App {
         }));
         // Written back unchanged, so that a grant that ended meanwhile makes this conflict.
         change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
-        change.commit().await?;
+        change.commit(point!("app.sign.commit")).await?;
         if lease.confirmed.is_none() {
             self.to_confirm(lease.id);
         }
@@ -132,14 +134,13 @@ impl App {
         let right = grant.issue_permit(&intent.value, permit, now)?;
         let effects = handle.kind.effects();
         let target = handle.target(now);
-        let made = tokio::time::timeout(LONGEST_CREATE, effects.create(&target, &role, &intent.value, right))
-            .await
-            .unwrap_or_else(|_| {
-                Err(ConnectError::Unreachable {
-                    target: handle.resource.name.to_string(),
-                    why: "it took longer than 30 s".to_owned(),
-                })
-            });
+        let making = around(point!("app.create"), effects.create(&target, &role, &intent.value, right));
+        let made = tokio::time::timeout(LONGEST_CREATE, making).await.unwrap_or_else(|_| {
+            Err(ConnectError::Unreachable {
+                target: handle.resource.name.to_string(),
+                why: "it took longer than 30 s".to_owned(),
+            })
+        });
         match made {
             Ok(created) => {
                 let (object, notes) = (created.object, created.notes);
@@ -189,7 +190,7 @@ impl App {
         let (lease, fact) = seen.value.clone().apply(event, now)?;
         change.fact(about_lease(&lease, Some(&grant.value)), fact);
         change.write(Write::Lease(Put::over(&seen, lease.clone())));
-        change.commit().await?;
+        change.commit(point!("app.made.commit")).await?;
         Ok((lease, grant.value, now))
     }
 
@@ -224,7 +225,7 @@ impl App {
         change.write(Write::Lease(Put::new(lease.clone())));
         change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
         let under_way = self.making.begin(lease.id);
-        change.commit().await?;
+        change.commit(point!("app.intend.commit")).await?;
         Ok((Versioned { value: lease, generation: 1 }, seen.value, permit, under_way))
     }
 
@@ -241,7 +242,7 @@ impl App {
         let (lease, fact) = intent.value.clone().apply(LeaseEvent::End, now)?;
         change.fact(about, fact);
         change.write(Write::Lease(Put::over(intent, lease)));
-        match change.commit().await {
+        match change.commit(point!("app.give_up.commit")).await {
             // Somebody ended it already.
             Ok(_) | Err(AppError::Contended) => {}
             Err(error) => return Err(error),
@@ -281,7 +282,7 @@ impl App {
                 );
             }
             change.write(Write::Lease(Put::over(&seen, lease)));
-            change.commit().await.map(|_| self.nudge())
+            change.commit(point!("app.answer_lost.commit")).await.map(|_| self.nudge())
         })
     }
 }

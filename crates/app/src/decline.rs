@@ -6,6 +6,7 @@ use wane_domain::request::{AccessRequest, ItemEvent};
 use wane_domain::text::Reason;
 use wane_domain::time::Time;
 use wane_domain::world::World;
+use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_store::{Put, Versioned, Write};
 
@@ -87,7 +88,7 @@ impl App {
             request = next;
         }
         change.write(Write::Request(Put::over(&seen, request.clone())));
-        change.commit().await?;
+        change.commit(point!("app.decline.commit")).await?;
         Ok(request)
     }
 
@@ -113,7 +114,7 @@ impl App {
                 return Ok(());
             }
             change.write(Write::Request(Put::over(&seen, request)));
-            change.commit().await.map(|_| ())
+            change.commit(point!("app.lapse.commit")).await.map(|_| ())
         })
     }
 }

@@ -7,6 +7,7 @@ use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::directory::{Group, Person, Standing};
 use wane_domain::id::PersonId;
 use wane_domain::text::{Line, Name};
+use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_store::{Put, Seen, Write};
 
@@ -66,7 +67,7 @@ impl App {
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.note("person.entered", Outcome::Done, about(person.id), json!({ "person": person }));
             change.write(Write::Person(Put::new(person.clone())));
-            change.commit().await?;
+            change.commit(point!("app.person_add.commit")).await?;
             Ok(person)
         })
     }
@@ -108,7 +109,7 @@ impl App {
                     change.write(Write::RemoveToken(token.value.id));
                 }
             }
-            change.commit().await?;
+            change.commit(point!("app.person_change.commit")).await?;
             Ok(person)
         })?;
         self.nudge();
@@ -173,7 +174,7 @@ impl App {
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.note("group.changed", Outcome::Done, Subjects::default(), json!({ "group": group }));
             change.write(Write::Group(Put { value: group.clone(), seen }));
-            change.commit().await?;
+            change.commit(point!("app.group.commit")).await?;
             Ok(group)
         })?;
         self.nudge();

@@ -15,6 +15,7 @@ use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::text::Reason;
 use wane_domain::time::{Span, Time};
+use wane_failpoint::{around, point};
 use wane_policy::schema::Action;
 use wane_store::{GrantFilter, GrantPhase, Put, Slice, Versioned, Write};
 
@@ -83,7 +84,7 @@ impl App {
                 grant = closed;
             }
             change.write(Write::Grant(Put::over(&seen, grant.clone())));
-            change.commit().await?;
+            change.commit(point!("app.end.commit")).await?;
             Ok(grant)
         })?;
         self.nudge();
@@ -246,8 +247,10 @@ impl App {
         let now = self.now();
         let effects = handle.kind.effects();
         let target = handle.target(now);
+        let end = around(point!("app.end.target"), effects.end(&target, lease));
+        let read_back = around(point!("app.end.read_back"), effects.read_back(&target, lease));
         let work = async {
-            match effects.end(&target, lease).await {
+            match end.await {
                 Err(error) => failed(&error),
                 Ok(EndOutcome::Retry { why }) => not(why),
                 Ok(EndOutcome::Quarantined { why }) => {
@@ -259,7 +262,7 @@ impl App {
                 Ok(EndOutcome::Unrecallable { until, why }) => {
                     Tried::Not { met: why, quarantined: None, unrecallable_until: Some(until) }
                 }
-                Ok(EndOutcome::Done) => match effects.read_back(&target, lease).await {
+                Ok(EndOutcome::Done) => match read_back.await {
                     Err(error) => failed(&error),
                     Ok(Presence::Present { seen }) => not(format!("read back: still there: {seen}")),
                     Ok(presence @ (Presence::Absent { .. } | Presence::LoginRefused { .. })) => {
@@ -303,7 +306,7 @@ impl App {
         if let (true, Some(grant)) = (gone, grant) {
             self.close_if_last(&mut change, &grant, lease, now).await?;
         }
-        change.commit().await?;
+        change.commit(point!("app.try_end.commit")).await?;
         Ok(gone)
     }
 
@@ -357,7 +360,7 @@ impl App {
             let (lease, fact) = seen.value.clone().apply(LeaseEvent::End, now)?;
             change.fact(about_lease(&lease, grant.as_ref().map(|g| &g.value)), fact);
             change.write(Write::Lease(Put::over(&seen, lease)));
-            change.commit().await.map(|_| self.nudge())
+            change.commit(point!("app.sweep.commit")).await.map(|_| self.nudge())
         })
     }
 
@@ -372,7 +375,9 @@ impl App {
             return Ok(false);
         }
         let handle = self.target(seen.value.resource).await?;
-        let present = handle.kind.effects().read_back(&handle.target(self.now()), &seen.value).await;
+        let target = handle.target(self.now());
+        let effects = handle.kind.effects();
+        let present = around(point!("app.confirm.read_back"), effects.read_back(&target, &seen.value)).await;
         if !matches!(present, Ok(Presence::Present { .. })) {
             return Ok(false);
         }
@@ -386,7 +391,7 @@ impl App {
             let (lease, fact) = seen.value.clone().apply(LeaseEvent::Confirmed, self.now())?;
             change.fact(about_lease(&lease, grant.as_ref().map(|g| &g.value)), fact);
             change.write(Write::Lease(Put::over(&seen, lease)));
-            change.commit().await.map(|_| true)
+            change.commit(point!("app.confirm.commit")).await.map(|_| true)
         })
     }
 }

@@ -10,6 +10,7 @@ use wane_domain::lease::{LeaseKind, LeaseState};
 use wane_domain::request::{AccessRequest, Ask, Opening, Parent, Start};
 use wane_domain::text::Reason;
 use wane_domain::time::{Span, Time};
+use wane_failpoint::{around, point};
 use wane_store::{LeaseFilter, LeasePhase, Put, Slice, Write};
 
 use crate::caller::Caller;
@@ -117,7 +118,7 @@ impl App {
             request = self.extend_in(&mut change, request, 0, id, permit, now).await?;
         }
         change.write(Write::Request(Put::new(request.clone())));
-        change.commit().await?;
+        change.commit(point!("app.extend.commit")).await?;
         Ok(request)
     }
 
@@ -171,13 +172,17 @@ impl App {
             }
             let handle = self.target(lease.value.resource).await?;
             let (effects, target) = (handle.kind.effects(), handle.target(self.now()));
-            let told = tokio::time::timeout(LONGEST_EXTEND, effects.extend(&target, &lease.value)).await;
+            let told = tokio::time::timeout(
+                LONGEST_EXTEND,
+                around(point!("app.extend.target"), effects.extend(&target, &lease.value)),
+            )
+            .await;
             let told = told.map_err(|_| "it took longer than 30 s".to_owned());
             if let Err(met) = told.and_then(|told| told.map_err(|e| e.to_string())) {
                 let mut change = self.change(Actor::System, self.now());
                 let detail = serde_json::json!({ "lease": lease.value.id, "met": met });
                 change.note("lease.extend_failed", Outcome::Failed, about_lease(&lease.value, None), detail);
-                change.commit().await?;
+                change.commit(point!("app.extend_target.commit")).await?;
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::id::ResourceId;
 use wane_domain::secret::SecretOnce;
+use wane_failpoint::{around_call, point};
 use wane_keys::token::BearerKind;
 use wane_store::{Put, Token, TokenOwner, Write};
 
@@ -32,7 +33,8 @@ impl App {
         let handle = self.target(id).await?;
         let docs = handle.kind.host_docs().ok_or_else(|| AppError::invalid("code", "nothing of this kind joins"))?;
         let serial = self.store.next_serial().await?;
-        let mut documents = docs.enrol(&handle.target(self.now()), sent, serial)?;
+        let mut documents =
+            around_call(point!("app.join.sign"), || docs.enrol(&handle.target(self.now()), sent, serial))?;
         let list = self.revocation_list(&handle).await?;
         if let Some(documents) = documents.as_object_mut() {
             documents.insert("revocations".to_owned(), list);
@@ -49,7 +51,7 @@ impl App {
                     change.write(Write::RemoveToken(former.value.id));
                 }
             }
-            change.commit().await
+            change.commit(point!("app.join.commit")).await
         })?;
         let host_token = self.host_token(id).await?;
         Ok(Joined { resource: handle.resource.name.to_string(), host_token, documents })
@@ -74,7 +76,7 @@ impl App {
             self.store.revoked(&handle.resource.kind, now).await?.iter().map(|i| i.grant.to_string()).collect();
         ids.sort();
         ids.dedup();
-        Ok(docs.revocations(version, now, &ids)?)
+        Ok(around_call(point!("app.revocations.sign"), || docs.revocations(version, now, &ids))?)
     }
 }
 

@@ -6,6 +6,7 @@ use wane_domain::id::{GrantId, LockId};
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::text::Reason;
 use wane_domain::world::World;
+use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_store::{GrantFilter, Put, Seen, Write};
 
@@ -40,7 +41,7 @@ impl App {
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.fact(about(input.target), fact);
             change.write(Write::Lock(Put::new(lock.clone())));
-            change.commit().await?;
+            change.commit(point!("app.lock.commit")).await?;
             Ok(lock)
         })?;
         let filter = match input.target {
@@ -85,7 +86,7 @@ impl App {
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.fact(about(target), fact);
             change.write(Write::Lock(Put { value: lifted.clone(), seen }));
-            change.commit().await?;
+            change.commit(point!("app.unlock.commit")).await?;
             Ok(lifted)
         })
     }

@@ -3,6 +3,7 @@
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::world::PolicyVersion;
+use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_policy::set::{LoadProblem, PolicySet};
 use wane_store::Write;
@@ -69,7 +70,7 @@ impl App {
             let detail = json!({ "version": version.version, "digest": version.digest, "before": world.policy.digest, "policies": set.len() });
             change.note("policy.loaded", Outcome::Done, Subjects::default(), detail);
             change.write(Write::Policy(version.clone()));
-            change.commit().await?;
+            change.commit(point!("app.policy.commit")).await?;
             Ok((version, set.warnings().to_vec()))
         })?;
         self.nudge();

@@ -5,6 +5,7 @@ use wane_domain::closure::EndCause;
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
 use wane_domain::lease::LeaseState;
 use wane_domain::world::{Epoch, World};
+use wane_failpoint::point;
 use wane_store::{GrantFilter, Put, Write};
 
 use crate::change::{about_grant, about_lease};
@@ -86,7 +87,7 @@ impl App {
                 }
             }
             change.write(Write::Grant(Put::over(&seen, shortened)));
-            change.commit().await.map(|_| ())
+            change.commit(point!("app.shorten.commit")).await.map(|_| ())
         })?;
         self.nudge();
         self.extend_targets(grant.id).await;

@@ -12,6 +12,7 @@ use wane_connector::ConnectError;
 use wane_domain::id::{LeaseId, ResourceId};
 use wane_domain::lease::LeaseState;
 use wane_domain::time::Time;
+use wane_failpoint::{around, point};
 
 use crate::change::about_lease;
 use crate::error::AppError;
@@ -44,10 +45,12 @@ impl App {
         let handle = self.target(id).await?;
         let effects = handle.kind.effects();
         let target = handle.target(self.now());
-        let lines = tokio::time::timeout(LONGEST_SCAN, effects.traces(&target)).await.unwrap_or_else(|_| {
-            let why = "listing its traces took longer than 60 s".to_owned();
-            Err(ConnectError::Unreachable { target: handle.resource.name.to_string(), why })
-        })?;
+        let lines = tokio::time::timeout(LONGEST_SCAN, around(point!("app.traces"), effects.traces(&target)))
+            .await
+            .unwrap_or_else(|_| {
+                let why = "listing its traces took longer than 60 s".to_owned();
+                Err(ConnectError::Unreachable { target: handle.resource.name.to_string(), why })
+            })?;
         Ok(lines)
     }
 
@@ -102,7 +105,7 @@ impl App {
             if records == 0 {
                 return Ok(());
             }
-            change.commit().await.map(|_| ())
+            change.commit(point!("app.residue.commit")).await.map(|_| ())
         })
     }
 }

@@ -9,6 +9,7 @@ use wane_domain::lease::{Lease, lease_of_artifact};
 use wane_domain::secret::Secret;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
+use wane_failpoint::{around, point};
 use wane_keys::envelope::Place;
 use wane_store::{Issuance, LeaseFilter, LeasePhase, Slice, Versioned};
 
@@ -144,7 +145,8 @@ impl App {
     /// When the target does not answer.
     pub async fn take_inventory(&self, id: ResourceId) -> Result<CheckedInventory, AppError> {
         let handle = self.target(id).await?;
-        let inventory = handle.kind.effects().inventory(&handle.target(self.now())).await?;
+        let inventory =
+            around(point!("app.inventory"), handle.kind.effects().inventory(&handle.target(self.now()))).await?;
         let mut orphans = Vec::new();
         for artifact in &inventory.marked {
             let lease = match lease_of_artifact(&artifact.name) {
@@ -164,14 +166,16 @@ impl App {
     /// When the target does not answer or the store cannot be written.
     pub async fn remove_orphan(&self, id: ResourceId, artifact: &Artifact) -> Result<EndOutcome, AppError> {
         let handle = self.target(id).await?;
-        let outcome = handle.kind.effects().remove_orphan(&handle.target(self.now()), artifact).await?;
+        let target = handle.target(self.now());
+        let effects = handle.kind.effects();
+        let outcome = around(point!("app.orphan"), effects.remove_orphan(&target, artifact)).await?;
         let about = wane_audit::Subjects { resource: Some(id), ..wane_audit::Subjects::default() };
         let done = matches!(outcome, EndOutcome::Done);
         let mut change = self.change(wane_audit::Actor::System, self.now());
         let said = if done { wane_audit::Outcome::Done } else { wane_audit::Outcome::Failed };
         let detail = serde_json::json!({ "artifact": artifact.name, "object": artifact.object, "outcome": format!("{outcome:?}") });
         change.note("orphan.removed", said, about, detail);
-        change.commit().await?;
+        change.commit(point!("app.orphan.commit")).await?;
         Ok(outcome)
     }
 }

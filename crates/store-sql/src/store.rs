@@ -18,6 +18,7 @@ use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
+use wane_failpoint::{around, point};
 use wane_store::{
     Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
     Seen, Sequenced, Slice, Store, StoreError, Token, TokenOwner, Versioned,
@@ -155,7 +156,7 @@ async fn found(conn: &mut SqliteConnection, founding: Founding) -> Result<World,
     world::found(conn, org).await?;
     policies::put(conn, &policy).await?;
     trail::append(conn, &record).await?;
-    conn.execute("COMMIT").await.map_err(unavailable)?;
+    around(point!("store.found"), conn.execute("COMMIT")).await.map_err(unavailable)?;
     world::load(conn).await?.ok_or_else(|| StoreError::Corrupt("the organisation is gone".to_owned()))
 }
 

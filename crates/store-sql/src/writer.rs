@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
+use wane_failpoint::{around, point};
 use wane_store::{Commit, StoreError};
 
 use crate::apply::{self, Outcome};
@@ -192,7 +193,7 @@ impl Writer {
         if let Some(world) = &staged.world {
             world::set_epoch(conn, world.epoch).await?;
         }
-        conn.execute("COMMIT").await.map_err(unavailable)?;
+        around(point!("store.commit"), conn.execute("COMMIT")).await.map_err(unavailable)?;
         Ok(())
     }
 

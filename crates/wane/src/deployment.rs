@@ -14,6 +14,7 @@ use wane_domain::secret::Secret;
 use wane_domain::text::TextError;
 use wane_domain::time::Span;
 use wane_domain::world::PolicyVersion;
+use wane_failpoint::{around, point};
 use wane_keys::envelope::{EnvelopeError, Keyring, KeyringError, Place};
 use wane_keys::password::{Cost, PasswordError};
 use wane_keys::seal::{Seal, SealError, SealName};
@@ -172,7 +173,8 @@ impl Opening {
             about: Subjects::default(),
             detail: json!({ "purposes": kinds::PURPOSES.map(|(purpose, _)| purpose) }),
         };
-        self.store.commit(Commit::new(rows.into_iter().map(Write::Sealed).collect(), vec![record])?).await?;
+        let commit = self.store.commit(Commit::new(rows.into_iter().map(Write::Sealed).collect(), vec![record])?);
+        around(point!("init.keys.commit"), commit).await?;
         Ok(())
     }
 

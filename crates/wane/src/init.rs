@@ -10,6 +10,7 @@ use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_domain::ambient::Ambient;
 use wane_domain::directory::{Group as People, Person, Standing};
 use wane_domain::text::Name;
+use wane_failpoint::{around, point};
 use wane_store::{Commit, Put, Store, Write};
 
 use crate::config::{From, parse};
@@ -53,6 +54,9 @@ impl ExtraCommand for Init {
                 Ok(loaded) => loaded.settings,
                 Err(exit) => return exit,
             };
+            if let Err(error) = wane_failpoint::arm() {
+                return session.report(&Stop::failed(error.to_string()));
+            }
             match self.make(&settings, &arguments.admin).await {
                 Ok((code, expires)) => {
                     let folder = settings.server.data_dir.display().to_string();
@@ -123,7 +127,8 @@ impl Init {
         };
         let id = person.id;
         let writes = vec![Write::Person(Put::new(person)), Write::Group(Put::new(admins))];
-        deployment.store.commit(Commit::new(writes, vec![record])?).await?;
+        let commit = deployment.store.commit(Commit::new(writes, vec![record])?);
+        around(point!("init.admin.commit"), commit).await?;
         let (code, expires) = deployment.app.first_code(id).await?;
         Ok((code.reveal().to_string(), expires))
     }

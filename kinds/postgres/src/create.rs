@@ -9,6 +9,7 @@ use wane_connector::{Created, Handed};
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::SecretOnce;
 use wane_domain::time::Time;
+use wane_failpoint::point;
 
 use crate::facts::{Desk, Found, Who, find, mark};
 use crate::quote::{ident, literal};
@@ -45,24 +46,30 @@ pub(crate) async fn create(
         Some(_) => Made::Exists,
     };
     if let Made::Exists = made {
-        session.run("BEGIN").await?;
+        session.run(point!("postgres.create.begin"), "BEGIN").await?;
         match find(&mut session, &Who::of(lease)).await? {
             Found::Stranger(why) => return Err(Fail::refused(why)),
-            Found::Ours(_) => session.run(&format!("ALTER ROLE {name} {login}{rest}")).await?,
-            Found::Nothing => session.run(&format!("{}{rest}", create_sql(lease, &name, &login)?)).await?,
+            Found::Ours(_) => {
+                session.run(point!("postgres.create.again"), &format!("ALTER ROLE {name} {login}{rest}")).await?;
+            }
+            Found::Nothing => {
+                let sql = format!("{}{rest}", create_sql(lease, &name, &login)?);
+                session.run(point!("postgres.create.missing"), &sql).await?;
+            }
         }
     }
     // Apart from what went before: a server that comes back after we have given up reads that we are
     // gone, instead of this.
     let read_back = read_back_sql(&session, &lease.artifact)?;
-    let answers = session.batch(&format!("COMMIT; {read_back}")).await?;
+    let answers = session.batch(point!("postgres.create.commit"), &format!("COMMIT; {read_back}")).await?;
     let seen = answers.last().and_then(|rows| rows.first());
     let oid = check_account(seen.ok_or_else(|| gone(lease))?, role, lease, until, limit)?;
 
     for (database, grants) in &elsewhere {
         let mut other = desk.open(database).await?;
-        other.run(&format!("BEGIN{}", give(&name, grants)?)).await?;
-        other.run("COMMIT").await?;
+        let rights = format!("BEGIN{}", give(&name, grants)?);
+        other.run(point!("postgres.create.elsewhere"), &rights).await?;
+        other.run(point!("postgres.create.elsewhere.commit"), "COMMIT").await?;
         check_rights(&mut other, &lease.artifact, grants).await?;
         other.close().await;
     }
@@ -80,10 +87,10 @@ enum Made {
 /// Makes a new account, with all that belongs to it, in one round trip; the transaction stays open.
 async fn make(session: &mut Session, lease: &LeaseData, name: &str, login: &str, rest: &str) -> Result<Made, Fail> {
     let sql = format!("BEGIN; {}; {}{rest}", making_lock(&lease.artifact)?, create_sql(lease, name, login)?);
-    match session.run(&sql).await {
+    match session.run(point!("postgres.create.role"), &sql).await {
         Ok(()) => Ok(Made::New),
         Err(taken) if taken.is(&SqlState::DUPLICATE_OBJECT) => {
-            session.run("ROLLBACK").await?;
+            session.run(point!("postgres.create.taken"), "ROLLBACK").await?;
             Ok(Made::Exists)
         }
         Err(fail) => Err(fail),

@@ -13,6 +13,7 @@ use wane_domain::catalogue::Role;
 use wane_domain::id::ResourceId;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
+use wane_failpoint::point;
 
 use crate::facts::{Desk, Found, Left, Who, find, find_with_left, mark_of};
 use crate::pool::{Pool, Whose};
@@ -237,9 +238,8 @@ async fn extend(desk: &Desk<'_>, lease: &LeaseData) -> Result<(), Fail> {
     let Found::Ours(account) = find(&mut session, &Who::of(lease)).await? else {
         return Err(Fail::refused(format!("role `{}` is not there to be extended", lease.artifact)));
     };
-    session
-        .run(&format!("ALTER ROLE {} VALID UNTIL {}", ident(&account.name)?, literal(&lease.end.to_string())?))
-        .await?;
+    let later = format!("ALTER ROLE {} VALID UNTIL {}", ident(&account.name)?, literal(&lease.end.to_string())?);
+    session.run(point!("postgres.extend"), &later).await?;
     let sql =
         "SELECT count(*) FROM pg_roles WHERE oid = $1 AND (extract(epoch FROM rolvaliduntil) * 1000000)::int8 = $2";
     let same = session.count(sql, &[&account.oid, &lease.end.micros()]).await?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 use wane_connector::EndOutcome;
+use wane_failpoint::point;
 
 use crate::create::{RIGHTS_LOCK, SET_FALSE, making_lock};
 use crate::facts::{Account, Desk, Found, Left, Who, find};
@@ -43,7 +44,7 @@ pub(crate) async fn end(desk: &Desk<'_>, who: &Who) -> Result<EndOutcome, Fail> 
 /// Looks once more when nobody is making the account any more: one whose maker gave up waiting may be
 /// made a moment later.
 async fn find_made(session: &mut Session, who: &Who) -> Result<Found, Fail> {
-    session.run(&format!("BEGIN; {}; COMMIT", making_lock(&who.name)?)).await?;
+    session.run(point!("postgres.end.wait"), &format!("BEGIN; {}; COMMIT", making_lock(&who.name)?)).await?;
     find(session, who).await
 }
 
@@ -65,8 +66,9 @@ async fn end_remains(session: &mut Session, who: &Who) -> Result<EndOutcome, Fai
 async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) -> Result<EndOutcome, Fail> {
     let name = ident(&account.name)?;
     let block = format!("ALTER ROLE {name} NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL");
-    if let Err(refused) = kept(session.run(&format!("BEGIN; {SOON_ON_DISK}; {block}; COMMIT")).await)? {
-        session.run("ROLLBACK").await?;
+    let block = format!("BEGIN; {SOON_ON_DISK}; {block}; COMMIT");
+    if let Err(refused) = kept(session.run(point!("postgres.end.block"), &block).await)? {
+        session.run(point!("postgres.end.block.refused"), "ROLLBACK").await?;
         return Ok(EndOutcome::Quarantined {
             why: format!("logins of `{}` could not be blocked: {refused}", account.name),
         });
@@ -109,7 +111,8 @@ async fn give_away(desk: &Desk<'_>, session: &mut Session, account: &Account, sn
     // To do either, one must be it.
     let name = ident(&account.name)?;
     let with = if session.version >= SET_FALSE { " WITH INHERIT TRUE, SET TRUE" } else { "" };
-    snags.note("taking its place", session.run(&format!("GRANT {name} TO CURRENT_USER{with}")).await)?;
+    let placed = session.run(point!("postgres.end.place"), &format!("GRANT {name} TO CURRENT_USER{with}")).await;
+    snags.note("taking its place", placed)?;
     snags.note("prepared transactions", roll_back_prepared(desk, session, account).await)?;
     for database in places(session, account.oid, desk.settings.main_database()).await? {
         let cleared = if database == desk.settings.main_database() {
@@ -152,7 +155,7 @@ async fn strip_memberships(session: &mut Session, account: &Account) -> Result<(
     for row in session.rows(sql, &[&account.oid]).await? {
         let (group, grantor): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let by = if session.version >= SET_FALSE { format!(" GRANTED BY {}", ident(&grantor)?) } else { String::new() };
-        session.run(&format!("REVOKE {} FROM {name}{by}", ident(&group)?)).await?;
+        session.run(point!("postgres.end.strip"), &format!("REVOKE {} FROM {name}{by}", ident(&group)?)).await?;
     }
     Ok(())
 }
@@ -171,7 +174,7 @@ async fn cut_sessions(session: &mut Session, oid: u32, mut left: Left) -> Result
         logging_in.retain(|pid| left.logging_in.contains(pid));
         if left.sessions > 0 {
             calm = 0;
-            session.batch(&cut).await?;
+            session.batch(point!("postgres.end.cut"), &cut).await?;
         } else if logging_in.is_empty() || calm == CALM {
             break;
         } else {
@@ -190,8 +193,8 @@ async fn roll_back_prepared(desk: &Desk<'_>, session: &mut Session, account: &Ac
         let (gid, database): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         // Only who prepared a transaction may end it, and only from its own database.
         let mut other = desk.open(&database).await?;
-        other.run(&format!("SET ROLE {name}")).await?;
-        other.run(&format!("ROLLBACK PREPARED {}", literal(&gid)?)).await?;
+        other.run(point!("postgres.end.prepared.become"), &format!("SET ROLE {name}")).await?;
+        other.run(point!("postgres.end.prepared"), &format!("ROLLBACK PREPARED {}", literal(&gid)?)).await?;
         other.close().await;
     }
     Ok(())
@@ -212,28 +215,29 @@ async fn clear_elsewhere(desk: &Desk<'_>, account: &Account, database: &str) -> 
 }
 
 async fn clear(session: &mut Session, account: &Account, reassign_to: &str) -> Result<(), Fail> {
-    session.run("BEGIN").await?;
+    session.run(point!("postgres.end.clear.begin"), "BEGIN").await?;
     let cleared = clear_inside(session, account, reassign_to).await;
-    session.run(if cleared.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    let over = if cleared.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    session.run(point!("postgres.end.clear.over"), over).await?;
     cleared
 }
 
 /// In one transaction, so that nobody sees the quarantine role hold the account's rights.
 async fn clear_inside(session: &mut Session, account: &Account, reassign_to: &str) -> Result<(), Fail> {
-    session.run(RIGHTS_LOCK).await?;
+    session.run(point!("postgres.end.rights_lock"), RIGHTS_LOCK).await?;
     let (name, quarantine) = (ident(&account.name)?, ident(reassign_to)?);
     let owned = session.texts(OWNED, &[&account.oid]).await?;
     if !owned.is_empty() {
         // The new owner needs CREATE where the objects are, which the account still has.
-        session.run(&format!("GRANT {name} TO {quarantine}")).await?;
+        session.run(point!("postgres.end.quarantine"), &format!("GRANT {name} TO {quarantine}")).await?;
         for statement in session.texts(DISARM, &[&account.oid]).await? {
-            session.run(&statement).await?;
+            session.run(point!("postgres.end.disarm"), &statement).await?;
         }
-        session.run(&format!("REASSIGN OWNED BY {name} TO {quarantine}")).await?;
-        session.run(&format!("REVOKE {name} FROM {quarantine}")).await?;
+        session.run(point!("postgres.end.reassign"), &format!("REASSIGN OWNED BY {name} TO {quarantine}")).await?;
+        session.run(point!("postgres.end.quarantine.over"), &format!("REVOKE {name} FROM {quarantine}")).await?;
         tracing::info!(account = account.name, to = reassign_to, objects = ?owned, "objects left behind were given to the quarantine role");
     }
-    session.run(&format!("DROP OWNED BY {name}")).await
+    session.run(point!("postgres.end.drop_owned"), &format!("DROP OWNED BY {name}")).await
 }
 
 const OWNED: &str = "SELECT pg_describe_object(classid, objid, objsubid) FROM pg_shdepend \
@@ -255,7 +259,8 @@ async fn drop_role(session: &mut Session, account: &Account) -> Result<(), Fail>
     let same = format!("SELECT count(*) FROM pg_roles WHERE oid = {oid} AND rolname = {}", literal(&account.name)?);
     let still = format!("SELECT count(*) FROM pg_roles WHERE oid = {oid}");
     let dropped = async {
-        let answers = session.batch(&format!("BEGIN; {same}; DROP ROLE {name}; {still}")).await?;
+        let sql = format!("BEGIN; {same}; DROP ROLE {name}; {still}");
+        let answers = session.batch(point!("postgres.end.drop"), &sql).await?;
         let mut counts = answers.iter().flatten().map(|row| number::<i64>(Some(row), 0));
         match (counts.next().transpose()?, counts.next().transpose()?) {
             (Some(1), Some(0)) => Ok(()),
@@ -264,7 +269,8 @@ async fn drop_role(session: &mut Session, account: &Account) -> Result<(), Fail>
         }
     }
     .await;
-    session.run(if dropped.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    let over = if dropped.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    session.run(point!("postgres.end.drop.over"), over).await?;
     match dropped {
         Err(gone) if gone.is(&SqlState::UNDEFINED_OBJECT) => Ok(()),
         other => other,

@@ -12,6 +12,7 @@ use wane_connector::Target;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::ResourceId;
 use wane_domain::lease::LeaseData;
+use wane_failpoint::point;
 
 use crate::pool::{Pool, Whose};
 use crate::quote::literal;
@@ -121,13 +122,15 @@ fn account(row: &SimpleQueryRow) -> Result<Account, Fail> {
 
 /// Looks for an account by oid and by name.
 pub(crate) async fn find(session: &mut Session, who: &Who) -> Result<Found, Fail> {
-    let answers = session.batch(&find_sql(who)?).await?;
+    let answers = session.batch(point!("postgres.find"), &find_sql(who)?).await?;
     Ok(judge(answers.iter().flatten().map(account).collect::<Result<_, _>>()?, who))
 }
 
 /// Looks for an account, and for what is left of it.
 pub(crate) async fn find_with_left(session: &mut Session, who: &Who) -> Result<(Found, Left), Fail> {
-    let answers = session.batch(&format!("{}; {}", find_sql(who)?, Left::sql(who.oid.unwrap_or(0)))).await?;
+    let answers = session
+        .batch(point!("postgres.read_back"), &format!("{}; {}", find_sql(who)?, Left::sql(who.oid.unwrap_or(0))))
+        .await?;
     let (accounts, left) = answers.split_first().ok_or_else(|| Fail::refused("the server answered nothing"))?;
     let accounts = accounts.iter().map(account).collect::<Result<_, _>>()?;
     Ok((judge(accounts, who), Left::read(left)?))
@@ -197,7 +200,7 @@ impl Left {
     }
 
     pub(crate) async fn of(session: &mut Session, oid: u32) -> Result<Self, Fail> {
-        Self::read(&session.batch(&Self::sql(oid)).await?)
+        Self::read(&session.batch(point!("postgres.left"), &Self::sql(oid)).await?)
     }
 
     /// Whoever is on the way is somebody else, or no longer let in.

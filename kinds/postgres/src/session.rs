@@ -11,6 +11,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Row, SimpleQueryMessage, SimpleQueryRow};
 use wane_connector::{ConnectError, Target};
+use wane_failpoint::{Point, around, point};
 
 use crate::quote::QuoteError;
 use crate::settings::{Place, Settings};
@@ -134,12 +135,12 @@ impl Session {
             config.password(secret.expose());
         }
         let place = settings.place().map_err(|e| Fail::refused(e.to_string()))?;
-        let connecting = connect(config, place);
+        let connecting = around(point!("postgres.connect"), connect(config, place));
         let (client, driver) = tokio::time::timeout(CONNECT, connecting)
             .await
             .map_err(|_| Fail::Unreachable(format!("no login within {} s", CONNECT.as_secs())))??;
         let mut session = Self { client, driver: Some(driver), version: 0 };
-        let answers = session.batch(FIRST).await?;
+        let answers = session.batch(point!("postgres.first"), FIRST).await?;
         session.version = number(answers.first().and_then(|rows| rows.first()), 0)?;
         Ok(session)
     }
@@ -162,16 +163,17 @@ impl Session {
         }
     }
 
-    /// Runs statements without parameters. Whatever stands in them went through `quote`.
-    pub(crate) async fn run(&mut self, sql: &str) -> Result<(), Fail> {
-        Ok(drive(&mut self.driver, self.client.batch_execute(sql)).await?)
+    /// Runs statements without parameters. Whatever stands in them went through `quote`. `step` is
+    /// where a test may stop us.
+    pub(crate) async fn run(&mut self, step: Point, sql: &str) -> Result<(), Fail> {
+        Ok(around(step, drive(&mut self.driver, self.client.batch_execute(sql))).await?)
     }
 
-    /// Runs statements without parameters in one round trip; the rows of each, as text.
-    pub(crate) async fn batch(&mut self, sql: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Fail> {
+    /// As [`run`](Self::run), in one round trip; the rows of each, as text.
+    pub(crate) async fn batch(&mut self, step: Point, sql: &str) -> Result<Vec<Vec<SimpleQueryRow>>, Fail> {
         let mut answers = Vec::new();
         let mut rows = Vec::new();
-        for message in drive(&mut self.driver, self.client.simple_query(sql)).await? {
+        for message in around(step, drive(&mut self.driver, self.client.simple_query(sql))).await? {
             match message {
                 SimpleQueryMessage::Row(row) => rows.push(row),
                 SimpleQueryMessage::CommandComplete(_) => answers.push(std::mem::take(&mut rows)),
@@ -183,12 +185,14 @@ impl Session {
 
     /// The rows of a query.
     pub(crate) async fn rows(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fail> {
-        Ok(drive(&mut self.driver, self.client.query(sql, params)).await?)
+        let reading = drive(&mut self.driver, self.client.query(sql, params));
+        Ok(around(point!("postgres.read"), reading).await?)
     }
 
     /// The single row of a query.
     pub(crate) async fn one(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Fail> {
-        Ok(drive(&mut self.driver, self.client.query_one(sql, params)).await?)
+        let reading = drive(&mut self.driver, self.client.query_one(sql, params));
+        Ok(around(point!("postgres.read_one"), reading).await?)
     }
 
     /// The first column of all rows, as text.

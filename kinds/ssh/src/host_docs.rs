@@ -12,6 +12,7 @@ use wane_connector::kind::HostDocs;
 use wane_connector::strict;
 use wane_connector::{ConnectError, PublishPermit, Signer, Target};
 use wane_domain::time::{Span, Time};
+use wane_failpoint::{around_call, point};
 
 use crate::certificate::{self, CertificateError, Plan, SKEW, seconds};
 use crate::settings::Settings;
@@ -33,7 +34,8 @@ impl HostDocs for SshHostDocs {
         let by = key::own(self.signer.public_key(KRL)?);
         let list = krl::write(version, at, &ca, revoked).map_err(|e| ConnectError::Input(e.to_string()))?;
         let message = krl::to_be_signed(&list).map_err(|e| ConnectError::Input(e.to_string()))?;
-        let signature = self.signer.publish(KRL, PublishPermit { what: format!("krl version {version}") }, &message)?;
+        let permit = PublishPermit { what: format!("krl version {version}") };
+        let signature = around_call(point!("ssh.revocations.sign"), || self.signer.publish(KRL, permit, &message))?;
         let armoured = krl::armour(by.clone(), &signature).map_err(|e| ConnectError::Input(e.to_string()))?;
         krl::verify(&by, &list, &armoured).map_err(ConnectError::Input)?;
         Ok(
@@ -51,13 +53,13 @@ impl HostDocs for SshHostDocs {
         for subject in keys {
             let plan = plan(target, &settings, subject, serial);
             let permit = PublishPermit { what: format!("host certificate for {}", target.resource.id) };
-            let cert =
-                certificate::sign(&plan, &ca, |tbs| self.signer.publish(HOST_CA, permit, tbs)).map_err(
-                    |e| match e {
-                        CertificateError::Sign(e) => ConnectError::Sign(e),
-                        CertificateError::Wrong(why) => ConnectError::Input(why),
-                    },
-                )?;
+            let cert = certificate::sign(&plan, &ca, |tbs| {
+                around_call(point!("ssh.host.sign"), || self.signer.publish(HOST_CA, permit, tbs))
+            })
+            .map_err(|e| match e {
+                CertificateError::Sign(e) => ConnectError::Sign(e),
+                CertificateError::Wrong(why) => ConnectError::Input(why),
+            })?;
             certificates.push(cert.to_openssh().map_err(|e| ConnectError::Input(e.to_string()))?.trim_end().to_owned());
         }
         let line = |purpose| key::line(&key::own(self.signer.public_key(purpose)?)).map_err(ConnectError::Input);

@@ -13,6 +13,7 @@ use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::time::{Span, Time};
+use wane_failpoint::{around_call, point};
 
 use crate::certificate::{self, CertificateError, LONGEST, Plan, SKEW, seconds};
 use crate::notes::Notes;
@@ -48,11 +49,13 @@ impl Issuer for SshIssuer {
         let ca = key::own(self.signer.public_key(USER_CA)?);
         let host_ca = key::own(self.signer.public_key(HOST_CA)?);
         let plan = plan(&definition, &permit, subject, serial)?;
-        let cert =
-            certificate::sign(&plan, &ca, |tbs| self.signer.issue(USER_CA, permit, tbs)).map_err(|e| match e {
-                CertificateError::Sign(e) => ConnectError::Sign(e),
-                CertificateError::Wrong(why) => ConnectError::Input(why),
-            })?;
+        let cert = certificate::sign(&plan, &ca, |tbs| {
+            around_call(point!("ssh.sign"), || self.signer.issue(USER_CA, permit, tbs))
+        })
+        .map_err(|e| match e {
+            CertificateError::Sign(e) => ConnectError::Sign(e),
+            CertificateError::Wrong(why) => ConnectError::Input(why),
+        })?;
         let text = cert.to_openssh().map_err(|e| ConnectError::Input(e.to_string()))?.trim_end().to_owned();
         let not_after =
             Time::from_micros(i64::try_from(plan.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000_000));

@@ -16,6 +16,7 @@ use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKeyOrCertif
 use russh::{Disconnect, MethodKind};
 use wane_connector::ConnectError;
 use wane_domain::time::Time;
+use wane_failpoint::{around, point};
 
 use crate::certificate::seconds;
 use crate::settings::Settings;
@@ -49,7 +50,8 @@ pub(crate) async fn offer(asked: &Asked<'_>, user: &str, cert: Certificate) -> R
     within(asked.target, async {
         let mut session = connect(asked).await?;
         let mut signer = NoKey;
-        let answer = match session.authenticate_certificate_with(user, cert, hash, &mut signer).await {
+        let offering = session.authenticate_certificate_with(user, cert, hash, &mut signer);
+        let answer = match around(point!("ssh.offer"), offering).await {
             Err(QueryEnd::AskedToSign) => Ok(Answer::Accepted),
             Ok(AuthResult::Failure { remaining_methods, .. }) => {
                 Ok(Answer::Refused { instead: shown(&remaining_methods) })
@@ -94,7 +96,8 @@ async fn connect(asked: &Asked<'_>) -> Result<Handle<HostCheck>, ConnectError> {
         distrust: Arc::clone(&distrust),
     };
     let address = (asked.settings.address.host.as_str(), asked.settings.address.port);
-    client::connect(Arc::new(config), address, check).await.map_err(|e| {
+    let connecting = client::connect(Arc::new(config), address, check);
+    around(point!("ssh.connect"), connecting).await.map_err(|e| {
         match distrust.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(why) => ConnectError::Trust { target: asked.target.to_owned(), why },
             None => unreachable(asked.target, e),

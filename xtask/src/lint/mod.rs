@@ -4,6 +4,7 @@
 mod code;
 mod direction;
 mod evidence;
+mod failpoints;
 mod finding;
 mod headers;
 mod kinds;
@@ -48,6 +49,7 @@ fn own_rules() -> Result<Vec<Finding>> {
         names::check(&tree),
         kinds::check(&tree, &kinds),
         evidence::check(&tree),
+        failpoints::check(&tree),
         headers::check(&tree),
         machine_paths::check(&tree),
         lock_files::check(&tree),

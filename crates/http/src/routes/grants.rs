@@ -15,6 +15,7 @@ use wane_api::request::RequestView;
 use wane_app::AppError;
 use wane_app::listing::{GrantFilter, GrantPhase, Sequenced};
 use wane_domain::grant::Grant;
+use wane_failpoint::point;
 use wane_policy::schema::Action;
 
 use super::{made, requests};
@@ -103,6 +104,7 @@ pub(crate) async fn credential(
 ) -> Answer<Response> {
     let handed = shared.app.hand_out(&caller, read::id("grant", &id)?, &input.input).await?;
     let hands_out = handed.secret.is_some().then_some(HandsOut(Some(handed.lease)));
+    wane_failpoint::at(point!("http.credential.leaves")).await;
     let view = CredentialView {
         lease: handed.lease.to_string(),
         public: handed.public,

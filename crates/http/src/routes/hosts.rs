@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use wane_api::host::{HostJoined, JoinHost};
+use wane_failpoint::point;
 
 use super::made;
 use crate::openapi::Problems;
@@ -26,6 +27,7 @@ pub(crate) async fn join(
         Value::Object(document) => document,
         other => Map::from_iter([("document".to_owned(), other)]),
     };
+    wane_failpoint::at(point!("http.join.leaves")).await;
     Ok(made(HostJoined { resource: joined.resource, host_token: read::reveal(joined.host_token), document }))
 }
 
