@@ -8,6 +8,7 @@ mod config;
 mod deployment;
 mod init;
 mod kinds;
+mod one_line;
 mod serve;
 mod server;
 mod verbs;

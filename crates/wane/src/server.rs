@@ -1,7 +1,6 @@
 //! `wane server`: API, engine, and the store's writer, until told to stop.
 
 use std::convert::Infallible;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use wane_runtime::{Backoff, Cause, Supervisor};
 
 use crate::config::{From, parse};
 use crate::deployment::{Expect, OpenError, open, span};
+use crate::one_line::OneLine;
 use crate::serve::{Listener, ServeError};
 
 /// How long tasks get to end.
@@ -135,9 +135,9 @@ fn log_as(settings: &Settings) {
     let filter = tracing_subscriber::EnvFilter::new(format!("warn,{}", wane_crates(settings.log.level.name())));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // Colours in a file or a journal are noise.
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_writer(|| OneLine(std::io::stderr()))
+        // Colours are control characters, which one of a name or a message could not be told from.
+        .with_ansi(false);
     // Set once per process; a second server in one process keeps the first's.
     let _ = match settings.log.format {
         LogFormat::Text => builder.try_init(),

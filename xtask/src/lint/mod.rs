@@ -3,6 +3,7 @@
 
 mod code;
 mod direction;
+mod entropy;
 mod evidence;
 mod failpoints;
 mod finding;
@@ -50,6 +51,7 @@ fn own_rules() -> Result<Vec<Finding>> {
         kinds::check(&tree, &kinds),
         evidence::check(&tree),
         failpoints::check(&tree),
+        entropy::check(&tree),
         headers::check(&tree),
         machine_paths::check(&tree),
         lock_files::check(&tree),

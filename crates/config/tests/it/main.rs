@@ -4,6 +4,7 @@
 
 mod bad;
 mod good;
+mod left_out;
 
 use std::path::Path;
 

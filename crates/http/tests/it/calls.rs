@@ -30,6 +30,33 @@ async fn nobody_gets_in_without_a_session() {
     assert!(looked_at > 45, "{looked_at}");
 }
 
+/// Truncated, padded or changed anywhere, a token that lives is nobody's; also if its checksum was made to fit.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_variant_of_a_living_token_gets_in() {
+    let house = House::built().await;
+    let token = &house.token;
+    let summed = |body: &str| format!("{body}_{:08x}", crc32fast::hash(body.as_bytes()));
+    let mut variants: Vec<String> = Vec::new();
+    for at in 0..token.len() {
+        variants.extend([token[..at].to_owned(), token[at + 1..].to_owned()]);
+        let other = if token.as_bytes()[at] == b'0' { "1" } else { "0" };
+        let changed = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+        variants.extend(changed.rsplit_once('_').map(|(body, _)| summed(body)));
+        variants.push(changed);
+    }
+    for pad in ["=", "==", "0", "_", ".", "%00", ",x", ";", "/"] {
+        variants.extend([format!("{token}{pad}"), format!("{pad}{token}")]);
+    }
+    variants.push(token.to_uppercase());
+    variants.retain(|variant| variant != token);
+    for variant in &variants {
+        let said = house.call("GET", "/v1/me", Some(variant), None, Value::Null).await;
+        assert_eq!(said.status, StatusCode::UNAUTHORIZED, "{variant}");
+        assert!(!said.body.to_string().contains(&token[34..60]), "{said:?}");
+    }
+    assert_eq!(house.get("/v1/me").await.status, StatusCode::OK, "the token itself is good all the while");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_begins_and_ends() {
     let house = House::built().await;

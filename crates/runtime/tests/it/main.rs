@@ -1,3 +1,4 @@
-//! Tasks that fail, hang and end, and the signals that end them.
+//! Tasks that fail, hang and end, the signals that end them, and where entropy comes from.
 
+mod entropy;
 mod supervisor;

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod asking;
+mod canaries;
 mod clients;
 mod database;
 mod deciding;

@@ -1,0 +1,121 @@
+//! Leaving a setting out is never a way to have less protection than was set, or none at all.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use wane_config::{IssuingSeal, KEYS, Loaded, LogLevel, Settings};
+
+/// A deployment others can reach, with every setting set: as strict as the default or stricter.
+const FULL: &[(&str, &str)] = &[
+    ("server.listen", "192.0.2.7:443"),
+    ("server.public_url", "https://wane.example.org"),
+    ("server.data_dir", "/srv/wane"),
+    ("server.zone", "Europe/Berlin"),
+    ("server.tls.cert", "/srv/tls/cert.pem"),
+    ("server.tls.key", "/srv/tls/key.pem"),
+    ("server.plaintext_behind_proxy", "false"),
+    ("seal.ends.kind", "machine"),
+    ("seal.ends.file", "/srv/keys/ends.key"),
+    ("seal.issuing.kind", "passphrase"),
+    ("seal.issuing.passphrase.env", "PASSPHRASE"),
+    ("log.level", "warn"),
+    ("log.format", "json"),
+    ("engine.inventory_every", "5m"),
+    ("engine.retry_cap", "10s"),
+    ("login.session_max", "4h"),
+    ("login.session_idle", "15m"),
+    ("limits.body_bytes", "64 KiB"),
+    ("limits.open_requests", "10"),
+];
+
+/// These cannot be set beside the others: a seal has one source.
+const OTHER_SOURCES: &[&str] = &["seal.issuing.file", "seal.issuing.passphrase.file"];
+
+fn load(said: &BTreeMap<&str, &str>) -> Result<Loaded, String> {
+    let flags: Vec<_> = said.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Settings::load(None, std::iter::empty(), &flags).map_err(|e| e.to_string())
+}
+
+/// How much each setting lets through; more is looser.
+fn looseness(settings: &Settings) -> BTreeMap<&'static str, u128> {
+    let server = &settings.server;
+    let reach = match server.listen.ip() {
+        ip if ip.is_loopback() => 0,
+        IpAddr::V4(ip) if !ip.is_unspecified() => 1,
+        IpAddr::V6(ip) if !ip.is_unspecified() => 1,
+        _ => 2,
+    };
+    let plain = server.tls.is_none() && reach > 0;
+    let unattended = matches!(settings.seal.issuing, IssuingSeal::Machine { .. });
+    BTreeMap::from([
+        ("reach", reach),
+        ("others are answered without TLS", u128::from(plain)),
+        ("a proxy is trusted", u128::from(server.plaintext_behind_proxy)),
+        ("signing keys open without a person", u128::from(unattended)),
+        ("secrets may be logged", u128::from(settings.log.level >= LogLevel::Debug)),
+        ("sign-in lasts", settings.login.session_max.as_micros()),
+        ("sign-in idles", settings.login.session_idle.as_micros()),
+        ("search is late by", settings.engine.inventory_every.as_micros()),
+        ("an end is late by", settings.engine.retry_cap.as_micros()),
+        ("body", settings.limits.body_bytes.into()),
+        ("requests", settings.limits.open_requests.into()),
+    ])
+}
+
+/// For every setting there is: without it nothing starts, or what was protected still is. A bound that
+/// is left out is the documented one, never none.
+#[test]
+fn a_setting_left_out_is_never_looser() {
+    let full: BTreeMap<&str, &str> = FULL.iter().copied().collect();
+    for key in KEYS {
+        assert!(full.contains_key(key.name) || OTHER_SOURCES.contains(&key.name), "`{}` is not looked at", key.name);
+    }
+    let set = looseness(&load(&full).expect("all of it is good").settings);
+    let default = looseness(&load(&BTreeMap::new()).expect("none of it is good").settings);
+    let mut refused = Vec::new();
+    for key in full.keys() {
+        let mut less = full.clone();
+        less.remove(key);
+        match load(&less) {
+            Err(_) => refused.push(*key),
+            Ok(loaded) => {
+                for (what, now) in looseness(&loaded.settings) {
+                    let (before, usual) = (set[what], default[what]);
+                    // A protection that is on or off stays as it was; a bound falls back to the usual one.
+                    let allowed = if usual > 1 && what != "reach" { before.max(usual) } else { before };
+                    assert!(now <= allowed, "without `{key}`, {what}: {now} instead of {before}");
+                }
+            }
+        }
+    }
+    // What a protection rests on is missed, not done without.
+    let needed = ["seal.issuing.kind", "seal.issuing.passphrase.env", "server.tls.cert", "server.tls.key"];
+    assert_eq!(refused, needed);
+}
+
+/// Nor are several: all of TLS left out is refused as well, where others can reach it.
+#[test]
+fn tls_left_out_is_refused_where_others_reach_it() {
+    let mut less: BTreeMap<&str, &str> = FULL.iter().copied().collect();
+    less.retain(|key, _| !key.starts_with("server.tls"));
+    let why = load(&less).expect_err("plain HTTP for everybody");
+    assert!(why.contains("without TLS"), "{why}");
+    // Also if the word that would allow it is left out with it.
+    less.remove("server.plaintext_behind_proxy");
+    assert!(load(&less).is_err());
+}
+
+/// A setting that is there and empty is a mistake, not a default.
+#[test]
+fn an_empty_setting_is_refused() {
+    for key in KEYS {
+        for empty in ["", " "] {
+            let mut said: BTreeMap<&str, &str> = FULL.iter().copied().collect();
+            if OTHER_SOURCES.contains(&key.name) {
+                said.retain(|name, _| !name.starts_with("seal.issuing"));
+            }
+            said.insert(key.name, empty);
+            assert!(load(&said).is_err(), "`{}` = {empty:?} was taken", key.name);
+        }
+    }
+}
