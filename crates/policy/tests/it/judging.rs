@@ -134,6 +134,11 @@ fn a_failing_policy_denies() {
     ] {
         let got = reasons(&load(&(open.clone() + &failing)), &ask());
         assert!(matches!(got.as_slice(), [Why::PolicyError { policy, .. }] if policy == id), "{failing}: {got:?}");
+        // Alone too: that it failed is the reason, not that there is no path.
+        if id != "t" {
+            let got = reasons(&load(&failing), &ask());
+            assert!(matches!(got.as_slice(), [Why::PolicyError { .. }]), "{failing}: {got:?}");
+        }
     }
     // Out of scope, it neither applies nor fails.
     let elsewhere =
