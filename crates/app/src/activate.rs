@@ -64,9 +64,9 @@ impl App {
             let missing = format!("role `{}` was redefined after this was approved; ask again", role.name);
             return Err(refused(vec![Why::TermsNotMet { missing }]));
         }
-        let facts =
-            AskFacts::of_grant(grant, &self.ask_of(grant).await?, now).proven(caller.proof_age(now), &caller.proof);
-        match self.rejudge(world, grant.holder, &resource, &role, &facts, &grant.approvals)? {
+        let ask = self.ask_of(grant).await?;
+        let facts = AskFacts::of_grant(grant, &ask, now).proven(caller.proof_age(now), &caller.proof);
+        match self.rejudge(world, &ask, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Keeps(permit) => Ok(permit),
             Rejudged::Lost(missing) => Err(refused(vec![Why::TermsNotMet { missing }])),
         }

@@ -123,7 +123,7 @@ impl App {
             None if request.ask.items.get(index).map(|i| i.role_digest) != Some(role.digest()?) => {
                 Err(format!("role `{}` was redefined after it was asked for", role.name))
             }
-            None => match self.rejudge(world, beneficiary, &resource, &role, &facts, &approvals)? {
+            None => match self.rejudge(world, &request.ask, &resource, &role, &facts, &approvals)? {
                 Rejudged::Keeps(permit) if permit.terms().max_ttl >= covers => Ok(permit),
                 Rejudged::Keeps(permit) => Err(format!("policy now allows at most {}", permit.terms().max_ttl)),
                 Rejudged::Lost(why) => Err(why),

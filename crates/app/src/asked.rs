@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::id::{PersonId, RequestId};
-use wane_domain::request::{AccessRequest, Ask, ItemState};
+use wane_domain::request::{AccessRequest, ItemState};
 use wane_domain::terms::Stage;
 use wane_domain::world::World;
 use wane_policy::query::Proof;
@@ -14,7 +14,7 @@ use wane_store::Versioned;
 use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
-use crate::judge::FRESH;
+use crate::judge::{FRESH, Given};
 
 /// Who could approve an item now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,8 @@ impl App {
         };
         let mut may = BTreeSet::new();
         for person in people.iter().copied() {
-            if self.may_approve(world, (person, FRESH), request.ask.requester, resource, role, request.ask.duration)? {
+            let given = Given { by: person, proof: FRESH, at: self.now() };
+            if self.may_approve(world, given, (request.ask.requester, request.ask.duration), resource, role)? {
                 may.insert(person);
             }
         }
@@ -88,8 +89,8 @@ impl App {
             // Who could is a list of people; whether this one may now, with the proof at hand, is asked again.
             let (resource, role) = self.item_of(world, request, index)?;
             let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
-            let Ask { requester, duration, .. } = request.ask;
-            if self.may_approve(world, (caller.person, proof), requester, &resource, &role, duration)? {
+            let given = Given { by: caller.person, proof, at: self.now() };
+            if self.may_approve(world, given, (request.ask.requester, request.ask.duration), &resource, &role)? {
                 mine.push(index);
             }
         }

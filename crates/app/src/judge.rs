@@ -47,6 +47,17 @@ pub struct AskFacts {
 /// The proof of those who are not asking right now.
 pub(crate) const FRESH: Proof<'static> = Proof { how: "password+totp", age: Span::ZERO };
 
+/// An approval that is, was or might be given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
+    /// By whom.
+    pub(crate) by: PersonId,
+    /// The proof of identity at hand; of those who might answer later, a fresh one is assumed.
+    pub(crate) proof: Proof<'a>,
+    /// When.
+    pub(crate) at: Time,
+}
+
 /// How a grant that is held (or about to be) fares under the policy in force.
 #[derive(Debug)]
 pub(crate) enum Rejudged {
@@ -178,20 +189,31 @@ impl App {
         Ok(put(&query))
     }
 
-    /// Judges what somebody holds, or is about to, by the approvals it has.
+    /// Judges what somebody holds, or is about to, by the approvals it has. `ask` is what it came from.
+    ///
+    /// INVARIANT: an approval counts only while its giver may give it: active, not locked, meant by the
+    /// stage, and let by today's policy (held by `an_approval_counts_only_while_its_giver_may_give_it`).
     pub(crate) fn rejudge(
         &self,
         world: &World,
-        holder: PersonId,
+        ask: &Ask,
         resource: &Resource,
         role: &Role,
         facts: &AskFacts,
         held: &[Approval],
     ) -> Result<Rejudged, AppError> {
         let set = self.policy(world)?;
-        let approvers: BTreeSet<PersonId> = held.iter().map(|a| a.approver).collect();
+        let mut approvers = BTreeSet::new();
+        for approval in held {
+            // The hour that counts is the one at which it was given.
+            let given = Given { by: approval.approver, proof: FRESH, at: approval.at };
+            if self.may_approve(world, given, (ask.requester, ask.duration), resource, role)? {
+                approvers.insert(approval.approver);
+            }
+        }
+        let (holder, without) = (ask.beneficiary, [ask.beneficiary, ask.requester]);
         let meant =
-            |stage: &wane_domain::terms::Stage| world.approvers(&stage.approvers, holder, resource.id, &[holder]);
+            |stage: &wane_domain::terms::Stage| world.approvers(&stage.approvers, holder, resource.id, &without);
         let held = HeldApprovals { approvers: &approvers, meant: &meant };
         let judged = self
             .asking(world, holder, resource, role, facts, |query| wane_policy::rejudge::rejudge(&set, query, &held))?;
@@ -249,30 +271,28 @@ impl App {
         allows(set, action, &query).allowed
     }
 
-    /// Whether policy lets a person answer where a stage names them. `proof` is the one at hand; of
-    /// those who might answer later, a fresh one is assumed.
+    /// Whether policy lets a person answer where a stage names them.
     pub(crate) fn may_approve(
         &self,
         world: &World,
-        (approver, proof): (PersonId, Proof<'_>),
-        requester: PersonId,
+        given: Given<'_>,
+        (requester, duration): (PersonId, Span),
         resource: &Resource,
         role: &Role,
-        duration: Span,
     ) -> Result<bool, AppError> {
         // A locked person begins nothing, and an approval begins something for somebody else.
-        if world.locks.values().any(|l| l.holds() && l.target == LockTarget::Person(approver)) {
+        if world.locks.values().any(|l| l.holds() && l.target == LockTarget::Person(given.by)) {
             return Ok(false);
         }
         let set = self.policy(world)?;
         let (Some(who), Some(requester), Some(what)) =
-            (Subject::of(world, approver), Subject::of(world, requester), Thing::of(world, resource.id))
+            (Subject::of(world, given.by), Subject::of(world, requester), Thing::of(world, resource.id))
         else {
             return Ok(false);
         };
-        let moment = Moment { now: self.now(), zone: &self.zone };
+        let moment = Moment { now: given.at, zone: &self.zone };
         let on = Object::Ask { what, role, requester, duration };
-        let query = ActionQuery { who, on, proof, moment };
+        let query = ActionQuery { who, on, proof: given.proof, moment };
         Ok(allows(&set, Action::Approve, &query).allowed)
     }
 }

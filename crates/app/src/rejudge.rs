@@ -49,8 +49,9 @@ impl App {
         if role.digest()? != item.role_digest {
             return lost(format!("role `{}` was redefined", role.name)).await.map(|_| ());
         }
-        let facts = AskFacts::of_grant(grant, &self.ask_of(grant).await?, self.now());
-        match self.rejudge(world, grant.holder, &resource, &role, &facts, &grant.approvals)? {
+        let ask = self.ask_of(grant).await?;
+        let facts = AskFacts::of_grant(grant, &ask, self.now());
+        match self.rejudge(world, &ask, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Lost(reason) => lost(reason).await.map(|_| ()),
             Rejudged::Keeps(permit) => match &grant.state {
                 GrantState::Active { since, end } if since.plus(permit.terms().max_ttl) < *end => {

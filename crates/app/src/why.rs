@@ -18,7 +18,7 @@ use wane_policy::schema::Action;
 use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
-use crate::judge::{AskFacts, FRESH};
+use crate::judge::{AskFacts, FRESH, Given};
 use crate::past::{Era, Lens, Recorded};
 
 /// A hypothetical ask.
@@ -206,7 +206,8 @@ impl App {
         for stage in asked.terms.iter().flat_map(|t| &t.stages) {
             let mut people = Vec::new();
             for approver in world.approvers(&stage.approvers, person.id, resource.id, &[person.id]) {
-                if self.may_approve(world, (approver, FRESH), person.id, resource, role, facts.duration)? {
+                let given = Given { by: approver, proof: FRESH, at: self.now() };
+                if self.may_approve(world, given, (person.id, facts.duration), resource, role)? {
                     people.push(approver);
                 }
             }
