@@ -197,9 +197,7 @@ impl AccessRequest {
                 if item.approvals.iter().any(|a| a.approver == approval.approver) {
                     return Err(refuse("waiting", &event, Some("you have approved it already; another person must")));
                 }
-                let of_this = approval.digest == *digest
-                    || matches!(ask.parent, Some(Parent::Narrows { digest: wider, .. }) if wider == approval.digest);
-                if !of_this {
+                if !is_over(ask, *digest, &approval) {
                     return Err(refuse("waiting", &event, Some("the approval is over a different request")));
                 }
                 if item.open_stage() != Some(approval.stage) {
@@ -276,8 +274,12 @@ impl AccessRequest {
 
     /// Takes the right to one grant out of an approved item, once.
     ///
+    /// INVARIANT: what is granted is what was asked and approved: the ask still has the digest it was
+    /// frozen under, and every approval is over that digest or the wider one it narrows (held by
+    /// `what_was_changed_after_it_was_approved_yields_nothing`).
+    ///
     /// # Errors
-    /// When the item is not approved or its grant exists already.
+    /// When the item is not approved, its grant exists already, or the ask was changed after it was frozen.
     pub fn mint_from(mut self, index: usize, grant: GrantId) -> Result<(Self, ApprovedItem), IllegalTransition> {
         let refuse = |state, detail: &str| IllegalTransition {
             aggregate: "request item",
@@ -289,6 +291,12 @@ impl AccessRequest {
         let (Some(item), Some(asked)) = (data.items.get_mut(index), data.ask.items.get(index)) else {
             return Err(refuse("absent", "the request has no such item"));
         };
+        if data.ask.digest().ok() != Some(data.digest) {
+            return Err(refuse(item.state.name(), "what is asked is not what was frozen"));
+        }
+        if !item.approvals.iter().all(|a| is_over(&data.ask, data.digest, a)) {
+            return Err(refuse(item.state.name(), "an approval is over a different request"));
+        }
         match &mut item.state {
             ItemState::Approved { grant: slot @ None, .. } => *slot = Some(grant),
             other => return Err(refuse(other.name(), "only an approved item yields a grant, once")),
@@ -324,6 +332,12 @@ impl AccessRequest {
         let first = names.next().unwrap_or("denied");
         if names.all(|n| n == first) { first } else { "mixed" }
     }
+}
+
+/// Whether an approval is over an ask of this digest, or over the wider one that it narrows.
+fn is_over(ask: &Ask, digest: Digest, approval: &Approval) -> bool {
+    approval.digest == digest
+        || matches!(ask.parent, Some(Parent::Narrows { digest: wider, .. }) if wider == approval.digest)
 }
 
 /// What the record of an ask says about policy's answer to one item.

@@ -57,11 +57,11 @@ fn every_field_is_in_the_digest() {
 }
 
 #[expect(clippy::panic, reason = "tests")]
-fn panic_at(leaf: &str, e: &serde_json::Error) -> ! {
+pub(crate) fn panic_at(leaf: &str, e: &serde_json::Error) -> ! {
     panic!("the change at {leaf} is no ask: {e}")
 }
 
-fn walk(value: &Value, at: String, out: &mut Vec<String>) {
+pub(crate) fn walk(value: &Value, at: String, out: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(k, v)| walk(v, format!("{at}/{k}"), out)),
         Value::Array(list) => list.iter().enumerate().for_each(|(i, v)| walk(v, format!("{at}/{i}"), out)),
@@ -72,7 +72,7 @@ fn walk(value: &Value, at: String, out: &mut Vec<String>) {
 }
 
 /// Another value of the same shape: `1` for a last digit that is not 1, else `2`; `at` for `now`.
-fn change(value: &mut Value) {
+pub(crate) fn change(value: &mut Value) {
     let changed = match &*value {
         Value::Number(n) => Value::from(n.as_i64().unwrap() + 1),
         Value::String(s) if s == "now" => serde_json::json!({ "at": 1 }),

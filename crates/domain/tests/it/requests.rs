@@ -8,7 +8,8 @@ use wane_domain::id::{RequestId, ResourceId, RoleId};
 use wane_domain::request::{AccessRequest, Ask, ItemEvent, ItemState, MOST_ITEMS, Opening, Start};
 use wane_domain::time::Span;
 
-use crate::fixtures::{HOLDER, REQUESTER, T0, approval, ask, id, item, person, request};
+use crate::digest::{change, panic_at, walk};
+use crate::fixtures::{HOLDER, REQUESTER, T0, approval, as_json, ask, id, item, person, request};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
@@ -115,4 +116,23 @@ fn a_request_has_one_to_thirty_two_items_and_as_many_answers() {
     };
     assert!(open(1, 1) && open(MOST_ITEMS, MOST_ITEMS));
     assert!(!open(0, 0) && !open(MOST_ITEMS + 1, MOST_ITEMS + 1) && !open(2, 1) && !open(1, 2));
+}
+
+/// Whatever of the ask is changed once it is approved, nothing comes of it; so with the digest of an approval.
+#[test]
+fn what_was_changed_after_it_was_approved_yields_nothing() {
+    let (approved, _) = request(&[1]).apply(0, approval(&request(&[1]), 5, 0), T0).unwrap();
+    approved.clone().mint_from(0, id(40)).unwrap();
+    let whole = as_json(&approved);
+    let mut leaves = Vec::new();
+    walk(&whole["ask"], "/ask".to_owned(), &mut leaves);
+    leaves.extend(["/digest".to_owned(), "/items/0/approvals/0/digest".to_owned()]);
+    assert!(leaves.len() >= 11, "{leaves:?}");
+    for leaf in leaves {
+        let mut changed = whole.clone();
+        change(changed.pointer_mut(&leaf).unwrap());
+        let data = serde_json::from_value(changed).unwrap_or_else(|e| panic_at(&leaf, &e));
+        let minted = wane_domain::stored::request(data).mint_from(0, id(40));
+        assert!(minted.is_err(), "{leaf} was changed, and it was minted");
+    }
 }
