@@ -69,11 +69,15 @@ pub struct Prove {
     pub totp: Option<SecretText>,
 }
 
-/// That identity was proved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// That identity was proved. The session goes on under a new token.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Proved {
     /// When.
     pub proved: Timestamp,
+    /// The bearer token of the session from now on; the former one is dead. Shown once.
+    pub token: SecretText,
+    /// When the session ends at the latest; as before.
+    pub expires: Timestamp,
 }
 
 /// Who the caller is.

@@ -11,11 +11,13 @@ use wane_domain::secret::{Secret, SecretOnce};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::point;
 use wane_keys::envelope::Place;
+use wane_keys::password::Verdict;
 use wane_keys::token::{Bearer, BearerKind};
 use wane_policy::schema::Action;
 use wane_store::{Login, Put, Token, TokenKind, TokenOwner, Versioned, Write};
 
 use crate::caller::Caller;
+use crate::change::Change;
 use crate::doors::closed_until;
 use crate::error::AppError;
 use crate::{App, decide};
@@ -26,6 +28,8 @@ const CODE_LIFE: Span = Span::from_hours(24);
 const JOIN_LIFE: Span = Span::from_mins(10);
 /// How long a joined host's token lasts; it is renewed by joining again.
 const HOST_LIFE: Span = Span::from_hours(24 * 400);
+/// Sign-ins that wait for a password check, or are at it: more would not have their turn in time.
+pub(crate) const LONGEST_LINE: usize = 128;
 /// A session's last use is written down at most this often.
 const USE_GRAIN: Span = Span::from_mins(1);
 
@@ -46,6 +50,17 @@ pub struct SignedIn {
     /// The bearer token, once.
     pub token: SecretOnce,
     /// When it ends at the latest.
+    pub expires: Time,
+}
+
+/// A session that goes on after a proof of identity.
+#[derive(Debug)]
+pub struct ProvedAgain {
+    /// Its new bearer token, once.
+    pub token: SecretOnce,
+    /// When identity was proved.
+    pub proved: Time,
+    /// When it ends at the latest; as before.
     pub expires: Time,
 }
 
@@ -76,10 +91,9 @@ impl App {
             .await
     }
 
-    /// Makes the token of a joined host.
-    pub(crate) async fn host_token(&self, resource: ResourceId) -> Result<SecretOnce, AppError> {
-        let owner = TokenOwner::Resource(resource);
-        Ok(self.mint_token(Actor::Host(resource), BearerKind::Host, owner, HOST_LIFE).await?.0)
+    /// Makes the token of a joined host, in the change that spends its code.
+    pub(crate) fn host_token(&self, change: &mut Change<'_>, resource: ResourceId) -> SecretOnce {
+        self.mint_in(change, BearerKind::Host, TokenOwner::Resource(resource), HOST_LIFE).0
     }
 
     /// Makes the first person's one-time code, for `wane init`.
@@ -97,14 +111,21 @@ impl App {
         owner: TokenOwner,
         life: Span,
     ) -> Result<(SecretOnce, Time), AppError> {
-        let now = self.now();
+        let mut change = self.change(actor, self.now());
+        let minted = self.mint_in(&mut change, kind, owner, life);
+        change.commit(point!("app.token.commit")).await?;
+        Ok(minted)
+    }
+
+    /// Makes a token in a change; it holds once that is committed.
+    fn mint_in(&self, change: &mut Change<'_>, kind: BearerKind, owner: TokenOwner, life: Span) -> (SecretOnce, Time) {
+        let now = change.at();
         let id: TokenId = self.ambient.id();
         let bearer = Bearer::mint(kind, id, &self.ambient);
         let expires = now.plus(life);
         let verifier = self.pepper.verifier(&bearer).to_vec();
         let token =
             Token { id, kind: stored(kind), owner, verifier, at: now, proved: now, expires, used: now, spent: None };
-        let mut change = self.change(actor, now);
         change.note(
             "token.made",
             Outcome::Done,
@@ -112,8 +133,7 @@ impl App {
             json!({ "token": id, "kind": token.kind, "expires": expires }),
         );
         change.write(Write::Token(Put::new(token)));
-        change.commit(point!("app.token.commit")).await?;
-        Ok((bearer.into_secret(), expires))
+        (bearer.into_secret(), expires)
     }
 
     /// Sets up a local sign-in with a one-time code. The code is spent; sessions and secrets from before end.
@@ -206,23 +226,36 @@ impl App {
         Ok(SignedIn { token: bearer.into_secret(), expires })
     }
 
-    /// Proves the caller's identity once more, for policies that ask for a fresh proof.
+    /// Proves the caller's identity once more, for policies that ask for a fresh proof. The session goes
+    /// on under a new token, and the former one is dead: whoever else knew it gains nothing by the proof.
     ///
     /// # Errors
     /// As [`App::sign_in`].
-    pub async fn prove(&self, caller: &Caller, password: Secret, code: Option<&str>) -> Result<Time, AppError> {
+    pub async fn prove(&self, caller: &Caller, password: Secret, code: Option<&str>) -> Result<ProvedAgain, AppError> {
         let person = self.prove_identity(caller.name.as_str(), &password, code).await?;
         if person != caller.person {
             return Err(AppError::BadSignIn);
         }
         decide!(async {
+            let world = self.world().await?;
             let now = self.now();
             let seen = self.store.token(caller.token).await?.ok_or(AppError::SignedOut)?;
-            let mut change = self.change(Actor::Person(person), now);
-            change.note("session.proved", Outcome::Done, about_person(person), json!({ "token": caller.token }));
-            change.write(Write::Token(Put::over(&seen, Token { proved: now, used: now, ..seen.value.clone() })));
+            if seen.value.spent.is_some() || now >= seen.value.expires || !world.is_active(person) {
+                return Err(AppError::SignedOut);
+            }
+            let id: TokenId = self.ambient.id();
+            let bearer = Bearer::mint(BearerKind::Session, id, &self.ambient);
+            let verifier = self.pepper.verifier(&bearer).to_vec();
+            let fresh = Token { id, verifier, proved: now, used: now, ..seen.value.clone() };
+            let expires = fresh.expires;
+            let mut change = self.change_at(Actor::Person(person), &world, now);
+            let detail = json!({ "token": id, "before": caller.token, "expires": expires });
+            change.note("session.proved", Outcome::Done, about_person(person), detail);
+            // Spent and not removed, so that of two proofs at once only one goes on.
+            change.write(Write::Token(Put::over(&seen, Token { spent: Some(now), ..seen.value.clone() })));
+            change.write(Write::Token(Put::new(fresh)));
             change.commit(point!("app.step_up.commit")).await?;
-            Ok(now)
+            Ok(ProvedAgain { token: bearer.into_secret(), proved: now, expires })
         })
     }
 
@@ -294,6 +327,7 @@ impl App {
     /// Password and code, with equal work for people who do not exist, and a door that closes for a while.
     async fn prove_identity(&self, name: &str, password: &Secret, code: Option<&str>) -> Result<PersonId, AppError> {
         let world = self.world().await?;
+        let _place = self.line.try_acquire().map_err(|_| AppError::Crowded)?;
         let _turn = tokio::time::timeout(std::time::Duration::from_secs(5), self.checks.acquire())
             .await
             .map_err(|_| AppError::Crowded)?
@@ -304,10 +338,11 @@ impl App {
             None => None,
         };
         let (Some(id), Some(seen)) = (person, known) else {
-            let closed = self.strangers.closed(&shown(name), self.now());
+            let now = self.now();
+            let closed = self.strangers.closed(&shown(name), now);
             tokio::task::block_in_place(|| self.hasher.verify_absent(password));
             if let Some(until) = closed {
-                return Err(AppError::Closed { until });
+                return Err(AppError::Closed { until, wait: until.since(now) });
             }
             self.note_failure(None, name).await?;
             return Err(AppError::BadSignIn);
@@ -315,17 +350,25 @@ impl App {
         let now = self.now();
         if let Some(until) = seen.value.closed_until.filter(|until| now < *until) {
             tokio::task::block_in_place(|| self.hasher.verify_absent(password));
-            return Err(AppError::Closed { until });
+            return Err(AppError::Closed { until, wait: until.since(now) });
         }
-        let right = tokio::task::block_in_place(|| self.hasher.verify(password, &seen.value.password))
-            .map_err(|e| AppError::Fault(e.to_string()))?
-            .is_right();
+        let verdict = tokio::task::block_in_place(|| self.hasher.verify(password, &seen.value.password))
+            .map_err(|e| AppError::Fault(e.to_string()))?;
+        let right = verdict.is_right();
         let step = self.check_code(&seen.value, name, code, now)?;
         match (right, step) {
             (true, Some(step)) => {
-                let login = Login { failures: 0, closed_until: None, totp_step: Some(step), ..seen.value.clone() };
+                let password = match verdict {
+                    // Made when less work was asked: what is kept is made as strong as today's.
+                    Verdict::RightButWeak => tokio::task::block_in_place(|| self.hasher.hash(password, &self.ambient))
+                        .map_err(|e| AppError::Fault(e.to_string()))?,
+                    Verdict::Right | Verdict::Wrong => seen.value.password.clone(),
+                };
+                let rehashed = password != seen.value.password;
+                let login =
+                    Login { password, failures: 0, closed_until: None, totp_step: Some(step), ..seen.value.clone() };
                 let mut change = self.change(Actor::Person(id), now);
-                change.note("login.proved", Outcome::Done, about_person(id), json!({}));
+                change.note("login.proved", Outcome::Done, about_person(id), json!({ "rehashed": rehashed }));
                 change.write(Write::Login(Put::over(&seen, login)));
                 // Two proofs with one code at once: the second conflicts here and is refused.
                 match change.commit(point!("app.prove.commit")).await {

@@ -36,6 +36,8 @@ pub enum AppError {
     Closed {
         /// When the next attempt counts.
         until: wane_domain::time::Time,
+        /// How long that is.
+        wait: wane_domain::time::Span,
     },
     /// More password checks at once than this server makes.
     #[error("the server is busy checking passwords; try again in a moment")]

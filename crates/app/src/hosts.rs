@@ -39,7 +39,8 @@ impl App {
         if let Some(documents) = documents.as_object_mut() {
             documents.insert("revocations".to_owned(), list);
         }
-        decide!(async {
+        // One commit: a code that is spent has a token to show for it.
+        let host_token = decide!(async {
             let now = self.now();
             let token = self.token(BearerKind::Join, code).await?;
             let mut change = self.change(Actor::Host(id), now);
@@ -51,9 +52,10 @@ impl App {
                     change.write(Write::RemoveToken(former.value.id));
                 }
             }
-            change.commit(point!("app.join.commit")).await
+            let host_token = self.host_token(&mut change, id);
+            change.commit(point!("app.join.commit")).await?;
+            Ok(host_token)
         })?;
-        let host_token = self.host_token(id).await?;
         Ok(Joined { resource: handle.resource.name.to_string(), host_token, documents })
     }
 

@@ -189,6 +189,11 @@ impl Session {
         hex(&self.entropy, bytes)
     }
 
+    /// Whether the token in use is one that was said and not one that is remembered.
+    pub(crate) fn is_told_token(&self) -> bool {
+        self.told.token.is_some()
+    }
+
     /// What is remembered from signing in.
     pub(crate) fn remembered(&self) -> Result<Option<SignedInFile>, Stop> {
         self.config_dir.as_deref().map_or(Ok(None), signed_in::read)

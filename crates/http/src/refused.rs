@@ -25,9 +25,11 @@ impl From<AppError> for Failure {
         let (class, code) = (class(error.class()), error.code());
         match error {
             AppError::SignedOut | AppError::BadSignIn => Problem::with_status(401, code, error.to_string()).into(),
-            AppError::Closed { .. } | AppError::TooMany { .. } => {
-                Problem::with_status(429, code, error.to_string()).into()
+            AppError::Closed { wait, .. } => {
+                let again = wait.secs().saturating_add(1);
+                Self::from(Problem::with_status(429, code, error.to_string())).after(again)
             }
+            AppError::TooMany { .. } => Problem::with_status(429, code, error.to_string()).into(),
             AppError::Crowded | AppError::ClockBehind { .. } => Self::new(class, code, error.to_string()).after(SOON),
             AppError::Refused { reasons } => {
                 let reasons = reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -67,7 +69,7 @@ mod tests {
     use axum::body::to_bytes;
     use axum::response::IntoResponse;
     use wane_domain::decision::Why;
-    use wane_domain::time::Time;
+    use wane_domain::time::{Span, Time};
 
     use super::*;
 
@@ -77,7 +79,7 @@ mod tests {
         for (error, status, code) in [
             (AppError::SignedOut, 401, "signed-out"),
             (AppError::BadSignIn, 401, "bad-sign-in"),
-            (AppError::Closed { until: Time::from_micros(0) }, 429, "closed-for-now"),
+            (AppError::Closed { until: Time::from_micros(0), wait: Span::from_secs(4) }, 429, "closed-for-now"),
             (AppError::Crowded, 503, "crowded"),
             (AppError::NotAllowed { what: "revoke" }, 403, "not-allowed"),
             (AppError::Refused { reasons: vec![Why::NoPath, Why::TicketNeeded] }, 403, "refused"),
@@ -97,6 +99,11 @@ mod tests {
             assert_eq!(response.status().as_u16(), status, "{code}");
             assert_eq!(response.headers()["content-type"], "application/problem+json");
             assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
+            assert_eq!(
+                response.headers().contains_key("retry-after"),
+                ["closed-for-now", "crowded"].contains(&code),
+                "{code}"
+            );
             let body = to_bytes(response.into_body(), 65536).await.unwrap();
             let problem: Problem = serde_json::from_slice(&body).unwrap();
             assert_eq!((problem.status, problem.code.as_str()), (status, code));

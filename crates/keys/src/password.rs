@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
@@ -62,6 +63,8 @@ pub struct Hasher {
     params: Params,
     /// A hash of bytes nobody knows, for people who do not exist.
     nobody: PasswordHash,
+    /// Hashes made since the start.
+    made: AtomicU64,
 }
 
 impl Hasher {
@@ -73,7 +76,13 @@ impl Hasher {
         let (memory_kib, passes, lanes) = cost.params();
         let params = Params::new(memory_kib, passes, lanes, None).map_err(|e| PasswordError::Work(e.to_string()))?;
         let nobody = make(&params, &ambient.bytes::<32>(), &ambient.bytes::<SALT>())?;
-        Ok(Self { cost, params, nobody })
+        Ok(Self { cost, params, nobody, made: AtomicU64::new(0) })
+    }
+
+    /// How many hashes were made since the start, for whomever: what signing in costs this server.
+    #[must_use]
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// A PHC string to store.
@@ -83,7 +92,10 @@ impl Hasher {
     pub fn hash(&self, password: &Secret, ambient: &Ambient) -> Result<String, PasswordError> {
         match password.expose().len() {
             0 => Err(PasswordError::Empty),
-            1..=MOST_PASSWORD => Ok(make(&self.params, password.expose(), &ambient.bytes::<SALT>())?.to_string()),
+            1..=MOST_PASSWORD => {
+                self.made.fetch_add(1, Ordering::Relaxed);
+                Ok(make(&self.params, password.expose(), &ambient.bytes::<SALT>())?.to_string())
+            }
             _ => Err(PasswordError::TooLong),
         }
     }
@@ -114,6 +126,7 @@ impl Hasher {
     }
 
     fn matches(&self, password: &Secret, hash: &PasswordHash) -> bool {
+        self.made.fetch_add(1, Ordering::Relaxed);
         // No password that was ever stored is longer; the work is done all the same.
         let within = password.expose().get(..MOST_PASSWORD).unwrap_or(password.expose());
         let same = argon2id(&self.params).verify_password(within, hash).is_ok();

@@ -103,13 +103,20 @@ impl House {
         let (_, issuing) = Keyring::create(&seal_issuing, org, &ambient).unwrap();
         furnish(&store, &ambient, org).await;
         let (gate, wrapped) = (Arc::new(Gate::default()), [ends, issuing]);
-        let app = open(&store, &ambient, org, folder.path(), &wrapped, &gate);
+        let with = (Cost::WeakForTests, limits());
+        let app = open(&store, &ambient, org, folder.path(), &wrapped, &gate, with);
         Self { app, store, clock, ambient, gate, org, folder, wrapped, writers }
     }
 
     /// The process dies and a new one opens the same store: nothing in memory is left.
     pub(crate) fn reopen(&mut self) {
-        self.app = open(&self.store, &self.ambient, self.org, self.folder.path(), &self.wrapped, &self.gate);
+        self.reopen_with(Cost::WeakForTests, limits());
+    }
+
+    /// The same with other settings.
+    pub(crate) fn reopen_with(&mut self, cost: Cost, limits: Limits) {
+        let (folder, with) = (self.folder.path(), (cost, limits));
+        self.app = open(&self.store, &self.ambient, self.org, folder, &self.wrapped, &self.gate, with);
     }
 
     /// The store is gone from now on.
@@ -243,6 +250,11 @@ pub(crate) fn denied(request: &AccessRequest, item: usize) -> &str {
     }
 }
 
+/// The bounds of the company.
+pub(crate) fn limits() -> Limits {
+    Limits { open_requests: 20, ..Limits::default() }
+}
+
 fn seals(folder: &Path, ambient: &Ambient) -> (Seal, Seal) {
     let open = |name, file| Seal::open_machine(name, &folder.join("keys").join(file), ambient).unwrap();
     (open(SealName::Ends, "ends"), open(SealName::Issuing, "issuing"))
@@ -255,6 +267,7 @@ fn open(
     folder: &Path,
     wrapped: &[Vec<u8>; 2],
     gate: &Arc<Gate>,
+    (cost, limits): (Cost, Limits),
 ) -> Arc<App> {
     let (ends, issuing) = seals(folder, ambient);
     let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], ambient);
@@ -268,9 +281,9 @@ fn open(
         ends: Keyring::unlock(&ends, org, &wrapped[0], ambient).unwrap(),
         issuing: Keyring::unlock(&issuing, org, &wrapped[1], ambient).unwrap(),
         pepper: Pepper::new(&wane_domain::secret::Secret::new(vec![9; 32])).unwrap(),
-        cost: Cost::WeakForTests,
+        cost,
         zone: jiff::tz::TimeZone::UTC,
-        limits: Limits { open_requests: 20, ..Limits::default() },
+        limits,
     };
     Arc::new(App::new(parts).unwrap())
 }

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use totp_rs::{Builder, Secret as TotpSecret, Totp};
-use wane_app::{AppError, Class, PersonChange};
+use wane_app::{AppError, Class, Limits, PersonChange};
 use wane_domain::directory::Standing;
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
+use wane_keys::password::Cost;
 use wane_keys::token::BearerKind;
+use wane_store::Store as _;
 
-use crate::house::{House, mins};
+use crate::house::{House, limits, mins};
 
 const PASSWORD: &str = "four plain words here";
 
@@ -117,7 +121,7 @@ async fn five_failures_close_every_door_alike() {
         let mut waits = Vec::new();
         for _ in 0..10 {
             let error = house.app.sign_in(name, secret("wrong wrong wrong"), Some("000000")).await.unwrap_err();
-            let AppError::Closed { until } = error else { panic!("`{name}`: the door is open: {error}") };
+            let AppError::Closed { until, .. } = error else { panic!("`{name}`: the door is open: {error}") };
             waits.push(until.since(house.app.now()));
             house.clock.set(until);
             let open = house.app.sign_in(name, secret("wrong wrong wrong"), Some("000000")).await.unwrap_err();
@@ -245,7 +249,111 @@ async fn identity_is_proved_again_only_by_the_same_person() {
     assert!(caller.proof_age(house.app.now()) >= mins(30));
     let wrong = house.app.prove(&caller, secret("wrong wrong wrong"), Some(&ann.code(&house))).await;
     assert!(matches!(wrong, Err(AppError::BadSignIn)));
-    house.app.prove(&caller, secret(PASSWORD), Some(&ann.code(&house))).await.unwrap();
+    let proved = house.app.prove(&caller, secret(PASSWORD), Some(&ann.code(&house))).await.unwrap();
+    assert_eq!(proved.expires, caller.expires, "a proof makes no session longer");
+    let again = house.app.authenticate(proved.token.reveal().as_str()).await.unwrap();
+    assert_eq!(again.proof_age(house.app.now()), Span::ZERO);
+}
+
+/// Whoever knew the token before the proof, by whatever way, has nothing in hand after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_of_identity_changes_the_token() {
+    let house = House::new().await;
+    let ann = Login::of(&house, "ann").await;
+    let token = ann.sign_in(&house).await;
+    house.advance(mins(5));
     let caller = house.app.authenticate(&token).await.unwrap();
-    assert_eq!(caller.proof_age(house.app.now()), Span::ZERO);
+    let fresh = house.app.prove(&caller, secret(PASSWORD), Some(&ann.code(&house))).await.unwrap().token.reveal();
+    assert!(matches!(house.app.authenticate(&token).await, Err(AppError::SignedOut)), "the former token holds");
+    let now = house.app.authenticate(&fresh).await.unwrap();
+    assert_ne!(now.token, caller.token);
+    // A call that began under the former token proves nothing for it any more.
+    house.advance(mins(1));
+    let late = house.app.prove(&caller, secret(PASSWORD), Some(&ann.code(&house))).await;
+    assert!(matches!(late, Err(AppError::SignedOut)), "{late:?}");
+    house.app.sign_out(&now).await.unwrap();
+    assert!(house.app.authenticate(&fresh).await.is_err());
+}
+
+/// Whoever tries, and whatever is wrong, one hash is made; the closed door is no shorter way.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_try_costs_one_hash() {
+    let house = House::new().await;
+    let root = house.caller("root").await;
+    for who in ["ann", "fay", "mia"] {
+        Login::of(&house, who).await;
+    }
+    let disabled = PersonChange { standing: Some(Standing::Disabled), ..PersonChange::default() };
+    house.app.change_person(&root, "fay", &disabled).await.unwrap();
+    let long = "x".repeat(2000);
+    for name in ["ann", "fay", "ben", "nobody", "Ann", " ann", "", "a\0b", "mia"] {
+        for password in ["wrong wrong wrong", PASSWORD, "", &long] {
+            for code in [None, Some("000000"), Some("")] {
+                let before = house.app.password_hashes();
+                let tried = house.app.sign_in(name, secret(password), code).await;
+                assert!(tried.is_err(), "{name:?}");
+                assert_eq!(house.app.password_hashes() - before, 1, "{name:?} {code:?}: {tried:?}");
+            }
+        }
+    }
+}
+
+/// There is one spelling of each name: no other signs in, and none opens a second count.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_spelling_reaches_an_account() {
+    let house = House::new().await;
+    let ann = Login::of(&house, "ann").await;
+    let other = ["Ann", "ANN", " ann", "ann ", "ａｎｎ", "an\u{200b}n", "аnn", "ann@x", "ann\0", "a\u{301}nn", "ann\n"];
+    for name in other {
+        house.advance(Span::from_secs(60));
+        let code = ann.code(&house);
+        let signed_in = house.app.sign_in(name, secret(PASSWORD), Some(&code)).await;
+        assert!(matches!(signed_in, Err(AppError::BadSignIn)), "{name:?}: {signed_in:?}");
+    }
+    // Twelve failures under other spellings count against nobody; five under the name close its door.
+    ann.sign_in(&house).await;
+    for _ in 0..5 {
+        house.app.sign_in("ann", secret("wrong wrong wrong"), None).await.unwrap_err();
+    }
+    house.advance(Span::from_secs(1));
+    let closed = house.app.sign_in("ann", secret(PASSWORD), Some(&ann.code(&house))).await;
+    assert!(matches!(closed, Err(AppError::Closed { .. })), "{closed:?}");
+}
+
+/// A hash made when less work was asked is made again with today's at the next sign-in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weak_hash_is_made_strong_at_the_next_sign_in() {
+    let mut house = House::new().await;
+    let ann = Login::of(&house, "ann").await;
+    let id = house.id("ann").await;
+    let weak = house.store.login(id).await.unwrap().unwrap().value.password;
+    house.reopen_with(Cost::Standard, limits());
+    ann.sign_in(&house).await;
+    let strong = house.store.login(id).await.unwrap().unwrap().value.password;
+    assert!(weak.contains("m=64,t=1") && strong.contains("m=65536,t=3"), "{weak} {strong}");
+    ann.sign_in(&house).await;
+    assert_eq!(house.store.login(id).await.unwrap().unwrap().value.password, strong, "made again for nothing");
+}
+
+/// So many wait for a password check, and no more; who waits too long is told to come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_is_turned_away() {
+    let mut house = House::new().await;
+    house.reopen_with(Cost::WeakForTests, Limits { password_checks: 0, ..limits() });
+    let tries = (0..200).map(|n| {
+        let app = Arc::clone(&house.app);
+        async move { (app.sign_in("ann", secret(PASSWORD), Some("000000")).await, n) }
+    });
+    let mut all: FuturesUnordered<_> = tries.collect();
+    let mut turned_away = async |how_many: usize| {
+        for _ in 0..how_many {
+            let (tried, _) = all.next().await.unwrap();
+            assert!(matches!(tried, Err(AppError::Crowded)), "{tried:?}");
+        }
+    };
+    // Whoever finds the line full is told at once, though the line itself does not move.
+    let at_once = std::time::Duration::from_secs(4);
+    tokio::time::timeout(at_once, turned_away(72)).await.unwrap();
+    turned_away(128).await;
+    assert_eq!(house.app.password_hashes(), 0);
 }

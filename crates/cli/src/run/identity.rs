@@ -98,7 +98,18 @@ pub(super) async fn prove(args: args::Prove, s: &Session) -> Done {
     let client = s.client()?;
     let input = Prove { password: password(s, &args.password, "Password: ")?, totp: totp(s, args.totp)? };
     let proved = s.out.busy("the server is asked", client.prove(&input)).await?;
-    s.out.put(&proved, |_| format!("proved {}\n", s.present().both(proved.proved)));
+    // The session goes on under a new token; the former one is dead, wherever it came from.
+    let when = format!("proved {}\n", s.present().both(proved.proved));
+    match s.remembered()? {
+        Some(file) if !s.is_told_token() => {
+            let shown = serde_json::json!({ "proved": proved.proved, "expires": proved.expires });
+            s.remember(&SignedInFile { token: Some(proved.token), expires: Some(proved.expires), ..file })?;
+            s.out.put(&shown, |_| when);
+        }
+        Some(_) | None => {
+            s.out.put(&proved, |_| format!("{when}Set WANE_TOKEN anew: {}\n", proved.token.expose()));
+        }
+    }
     Ok(Exit::Done)
 }
 

@@ -58,16 +58,17 @@ pub(crate) async fn sign_in(
     Ok((Extension(HandsOut(None)), made(view)))
 }
 
-/// Proves identity again inside a session.
+/// Proves identity again inside a session, which goes on under a new token. The former token is dead.
 #[utoipa::path(post, path = "/v1/sessions/proof", tag = "sessions", request_body = Prove, responses((status = 200, body = Proved), Problems))]
 pub(crate) async fn prove(
     State(shared): State<Arc<Shared>>,
     Signed(caller): Signed,
     Input(input): Input<Prove>,
-) -> Answer<Json<Proved>> {
+) -> Answer<(Extension<HandsOut>, Json<Proved>)> {
     let code = input.totp.as_ref().map(wane_api::SecretText::expose);
     let proved = shared.app.prove(&caller, read::secret(input.password), code).await?;
-    Ok(Json(Proved { proved: at(proved) }))
+    let view = Proved { proved: at(proved.proved), token: read::reveal(proved.token), expires: at(proved.expires) };
+    Ok((Extension(HandsOut(None)), Json(view)))
 }
 
 /// Ends the session.
