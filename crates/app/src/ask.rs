@@ -14,6 +14,7 @@ use wane_domain::world::World;
 use wane_failpoint::point;
 use wane_store::{GrantFilter, GrantPhase, Put, RequestFilter, Slice, Write};
 
+use crate::asked::waiting_items;
 use crate::caller::Caller;
 use crate::change::{Change, about_grant, about_request};
 use crate::error::AppError;
@@ -102,9 +103,25 @@ impl App {
             request = self.mint(&mut change, request, index, permit, again, now)?;
         }
         change.write(Write::Request(Put::new(request.clone())));
+        let _turn = self.turn_to_wait(caller, &request).await?;
         change.commit(point!("app.ask.commit")).await?;
         self.nudge();
         Ok(request)
+    }
+
+    /// If a request would wait: the right to be the only one of its asker to be added now. Asked at the
+    /// same instant, many would all see the same number of open ones.
+    pub(crate) async fn turn_to_wait(
+        &self,
+        caller: &Caller,
+        request: &AccessRequest,
+    ) -> Result<Option<tokio::sync::MutexGuard<'_, ()>>, AppError> {
+        if waiting_items(request, None).is_empty() {
+            return Ok(None);
+        }
+        let turn = self.asking.of(caller.person).lock().await;
+        self.check_open_requests(caller).await?;
+        Ok(Some(turn))
     }
 
     async fn answer(

@@ -9,7 +9,7 @@ use wane_domain::id::PersonId;
 use wane_domain::text::{Line, Name};
 use wane_failpoint::point;
 use wane_policy::schema::Action;
-use wane_store::{Put, Seen, Write};
+use wane_store::{Put, Write};
 
 use crate::caller::Caller;
 use crate::error::AppError;
@@ -116,16 +116,28 @@ impl App {
         Ok(person)
     }
 
-    /// Makes a group, or changes its description.
+    /// Makes a group.
     ///
     /// # Errors
-    /// When policy does not let the caller.
-    pub async fn put_group(&self, caller: &Caller, name: &Name, description: &Line) -> Result<Group, AppError> {
-        self.edit_group(caller, name, true, |group, _| {
-            group.description = description.clone();
-            Ok(())
-        })
-        .await
+    /// When policy does not let the caller, or the name is taken.
+    pub async fn add_group(&self, caller: &Caller, name: &Name, description: &Line) -> Result<Group, AppError> {
+        let group = decide!(async {
+            let world = self.world().await?;
+            self.allow(caller, &world, Action::ManageDirectory)?;
+            // Looked for in the world that the commit rests on: of two at once, one is told.
+            if world.group(name.as_str()).is_some() {
+                return Err(AppError::Taken(format!("there is a group `{name}` already; choose another name")));
+            }
+            let (id, description) = (self.ambient.id(), description.clone());
+            let group = Group { id, name: name.clone(), description, members: BTreeSet::new() };
+            let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
+            change.note("group.changed", Outcome::Done, Subjects::default(), json!({ "group": group }));
+            change.write(Write::Group(Put::new(group.clone())));
+            change.commit(point!("app.group_new.commit")).await?;
+            Ok(group)
+        })?;
+        self.nudge();
+        Ok(group)
     }
 
     /// Puts a person into a group, or takes them out.
@@ -139,7 +151,7 @@ impl App {
         person: &str,
         member: Membership,
     ) -> Result<Group, AppError> {
-        self.edit_group(caller, group, false, |group, world| {
+        self.edit_group(caller, group, |group, world| {
             let person = world.person(person).ok_or_else(|| AppError::missing("person", person))?;
             match member {
                 Membership::In => group.members.insert(person.id),
@@ -154,22 +166,14 @@ impl App {
         &self,
         caller: &Caller,
         name: &Name,
-        make: bool,
         edit: impl Fn(&mut Group, &wane_domain::world::World) -> Result<(), AppError>,
     ) -> Result<Group, AppError> {
         let group = decide!(async {
             let world = self.world().await?;
             self.allow(caller, &world, Action::ManageDirectory)?;
             let now = self.now();
-            let (mut group, seen) = match world.group(name.as_str()) {
-                Some(group) => (group.clone(), self.seen(group.id).await?),
-                None if make => {
-                    let (id, description) =
-                        (self.ambient.id(), Line::try_from(String::new()).map_err(|e| AppError::Fault(e.to_string()))?);
-                    (Group { id, name: name.clone(), description, members: BTreeSet::new() }, Seen::Nothing)
-                }
-                None => return Err(AppError::missing("group", name)),
-            };
+            let mut group = world.group(name.as_str()).cloned().ok_or_else(|| AppError::missing("group", name))?;
+            let seen = self.seen(group.id).await?;
             edit(&mut group, &world)?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.note("group.changed", Outcome::Done, Subjects::default(), json!({ "group": group }));

@@ -118,6 +118,7 @@ impl App {
             request = self.extend_in(&mut change, request, 0, id, permit, now).await?;
         }
         change.write(Write::Request(Put::new(request.clone())));
+        let _turn = self.turn_to_wait(caller, &request).await?;
         change.commit(point!("app.extend.commit")).await?;
         Ok(request)
     }

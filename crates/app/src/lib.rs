@@ -36,6 +36,7 @@ mod rejudge;
 mod residue;
 mod story;
 mod targets;
+mod turns;
 mod why;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -55,7 +56,7 @@ use wane_store::Store;
 pub use answers::BEGUN;
 pub use ask::{AskInput, MOST_DURATION};
 pub use asked::WhoCould;
-pub use auth::{Enrolled, SignedIn};
+pub use auth::{Enrolled, ProvedAgain, SignedIn};
 pub use board::{DebtLine, LiveLine};
 pub use caller::Caller;
 pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange};
@@ -148,6 +149,8 @@ pub struct App {
     pub(crate) pepper: Pepper,
     pub(crate) hasher: Hasher,
     pub(crate) checks: tokio::sync::Semaphore,
+    /// Who waits for a password check, or is at it.
+    pub(crate) line: tokio::sync::Semaphore,
     pub(crate) zone: jiff::tz::TimeZone,
     pub(crate) limits: Limits,
     /// The latest moment the trail has seen.
@@ -156,6 +159,8 @@ pub struct App {
     pub(crate) making: making::Making,
     /// Failed sign-ins of nobody.
     pub(crate) strangers: doors::Strangers,
+    /// Whose turn it is to add to their open requests.
+    pub(crate) asking: turns::Turns,
     policy: RwLock<Option<(Digest, Arc<PolicySet>)>>,
     /// The older set that was asked last.
     pub(crate) past: RwLock<Option<(Digest, Arc<PolicySet>)>>,
@@ -189,11 +194,13 @@ impl App {
             pepper: parts.pepper,
             hasher,
             checks,
+            line: tokio::sync::Semaphore::new(auth::LONGEST_LINE),
             zone: parts.zone,
             limits: parts.limits,
             high_water: clock::HighWater::unknown(),
             making: making::Making::default(),
             strangers: doors::Strangers::default(),
+            asking: turns::Turns::default(),
             policy: RwLock::new(None),
             past: RwLock::new(None),
             nudge: tokio::sync::Notify::new(),
@@ -205,6 +212,12 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Time {
         self.ambient.now()
+    }
+
+    /// How many password hashes were made since the start.
+    #[must_use]
+    pub fn password_hashes(&self) -> u64 {
+        self.hasher.made()
     }
 
     /// The bounds in force.

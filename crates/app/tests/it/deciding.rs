@@ -14,15 +14,18 @@ async fn nobody_approves_for_themselves_by_any_road() {
     let less = Narrower { duration: Some(mins(5)), role: None };
     let check = async |asker: &str, input: AskInput, refused: &[&str]| {
         let id = house.try_ask(asker, input).await.unwrap().id;
+        let head = house.store_head().await;
         for who in refused {
             for narrower in [Narrower::default(), less.clone()] {
                 for item in [None, Some(0)] {
+                    // Each time in another session of theirs.
                     let error = house.app.approve(&house.caller(who).await, id, item, &narrower).await.unwrap_err();
                     assert_eq!(error.class(), Class::Denied, "{who}: {error}");
                 }
             }
         }
         assert_eq!(house.request(id).await.items[0].approvals, []);
+        assert_eq!(house.store_head().await, head, "a refused approval wrote something");
         id
     };
     // In the group that is asked, and asking.

@@ -1,7 +1,9 @@
 //! The use-cases over a real store, real policy, real seals and the real SSH kind.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod approvers;
 mod asking;
+mod binding;
 mod deciding;
 mod ending;
 mod extending;
@@ -9,6 +11,8 @@ mod gated;
 mod handing_out;
 mod history;
 mod house;
+mod instant;
+mod joining;
 mod laws;
 mod locking;
 mod policies;

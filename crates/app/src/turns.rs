@@ -1,0 +1,34 @@
+//! Turns of people at what must be counted before it is added to: one at a time for each.
+//!
+//! They hold within one process; a second one over the same store would need the store to count.
+
+use std::hash::{BuildHasher, RandomState};
+
+use tokio::sync::Mutex;
+use wane_domain::id::PersonId;
+
+/// People who share a queue wait for each other's commits now and then, and for nothing else.
+const QUEUES: usize = 256;
+
+/// Queues, one per person as far as they go.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    queues: Vec<Mutex<()>>,
+    spread: RandomState,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { queues: (0..QUEUES).map(|_| Mutex::new(())).collect(), spread: RandomState::new() }
+    }
+}
+
+impl Turns {
+    /// The queue of a person.
+    pub(crate) fn of(&self, person: PersonId) -> &Mutex<()> {
+        let at = usize::try_from(self.spread.hash_one(person)).unwrap_or_default().checked_rem(self.queues.len());
+        at.and_then(|at| self.queues.get(at)).unwrap_or(&ONLY)
+    }
+}
+
+static ONLY: Mutex<()> = Mutex::const_new(());
