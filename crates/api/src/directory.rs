@@ -44,7 +44,7 @@ pub struct PersonView {
 #[serde(deny_unknown_fields)]
 pub struct NewPerson {
     /// Unique login name: 1 to 63 of a-z, 0-9, `.`, `_`, `-`. Never used again for somebody else.
-    #[schema(max_length = 63)]
+    #[schema(max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub name: String,
     /// The name people read; the login name if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ pub struct GroupView {
 #[serde(deny_unknown_fields)]
 pub struct NewGroup {
     /// Unique name: 1 to 63 of a-z, 0-9, `.`, `_`, `-`.
-    #[schema(max_length = 63)]
+    #[schema(max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub name: String,
     /// What the group is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

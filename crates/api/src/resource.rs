@@ -70,10 +70,10 @@ pub struct Residual {
 #[serde(deny_unknown_fields)]
 pub struct NewResource {
     /// Unique name: 1 to 63 of a-z, 0-9, `.`, `_`, `-`.
-    #[schema(max_length = 63)]
+    #[schema(max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub name: String,
     /// Which kind serves it.
-    #[schema(max_length = 63)]
+    #[schema(max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub kind: String,
     /// Facts for policy.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -27,10 +27,10 @@ pub struct RoleView {
 #[serde(deny_unknown_fields)]
 pub struct NewRole {
     /// Unique among the roles of its kind: 1 to 63 of a-z, 0-9, `.`, `_`, `-`.
-    #[schema(max_length = 63)]
+    #[schema(max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub name: String,
     /// The kind it belongs to.
-    #[schema(max_length = 63)]
+    #[schema(max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]{0,62}$")]
     pub kind: String,
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]

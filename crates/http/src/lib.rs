@@ -4,6 +4,7 @@
 //! from the very routes that serve. Refuses to know: how anything is decided or stored. Every route
 //! calls one use-case, and that asks policy.
 
+mod addresses;
 mod once;
 mod openapi;
 mod read;
@@ -19,6 +20,7 @@ use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 use wane_app::App;
 
+pub use addresses::Peer;
 pub use openapi::document;
 pub use shared::Limits;
 
@@ -32,6 +34,7 @@ pub fn router(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Router
     let (streams, _) = routes::streams().split_for_parts();
     let calls = calls
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), once::once))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), addresses::bounded))
         .layer(middleware::from_fn_with_state(limits.body, layers::whole_body))
         .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
     calls

@@ -1,11 +1,11 @@
 //! The OpenAPI document: made from the routes, never written by hand.
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::Type;
+use utoipa::openapi::schema::{AdditionalProperties, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, LicenseBuilder, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder,
-    SecurityRequirement,
+    Schema, SecurityRequirement,
 };
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema as _};
 use wane_api::problem::PROBLEM_JSON;
@@ -39,6 +39,18 @@ fn idempotency_key() -> Parameter {
         .build()
 }
 
+/// A choice between objects is one of them: what names a member of each is neither.
+fn close_choices(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::OneOf(choice)) = schema else { return };
+    for one in &mut choice.items {
+        if let RefOr::T(Schema::Object(object)) = one
+            && !object.properties.is_empty()
+        {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+}
+
 /// The OpenAPI document of everything under `/v1`.
 #[must_use]
 pub fn document() -> OpenApi {
@@ -58,6 +70,7 @@ pub fn document() -> OpenApi {
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut schemas);
     components.schemas.extend(schemas);
+    components.schemas.values_mut().for_each(close_choices);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of a session.")).build();
     components.security_schemes.insert("session".to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
     let bearer =

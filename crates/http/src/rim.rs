@@ -4,6 +4,7 @@
 pub(crate) mod failure;
 pub(crate) mod input;
 pub(crate) mod layers;
+mod twins;
 
 #[cfg(test)]
 mod tests;

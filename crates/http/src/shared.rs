@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use wane_app::{App, AppError, Caller};
 use wane_domain::id::{PersonId, ResourceId};
 
+use crate::addresses::Addresses;
 use crate::rim::{Answer, Failure};
 
 /// Bounds a deployment sets.
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) streams: Arc<Semaphore>,
     /// Ends event streams, which would otherwise keep a server from stopping.
     pub(crate) stop: CancellationToken,
+    /// Failed tries by address.
+    pub(crate) addresses: Addresses,
     in_flight: Mutex<HashSet<(PersonId, String)>>,
 }
 
@@ -51,7 +54,7 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(crate) fn new(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(limits.streams));
-        Arc::new(Self { app, streams, stop, in_flight: Mutex::default() })
+        Arc::new(Self { app, streams, stop, addresses: Addresses::default(), in_flight: Mutex::default() })
     }
 
     /// Takes an idempotency key for the time of one call; none if a call under it is under way.

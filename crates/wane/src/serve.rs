@@ -1,11 +1,13 @@
 //! Accepting connections: plain on loopback or behind a proxy, else TLS 1.3.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderMap, Request};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -16,7 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
 use wane_config::Settings;
+use wane_http::Peer;
 use wane_runtime::CancellationToken;
 
 /// A peer that does not finish its handshake in this time is dropped.
@@ -44,6 +48,7 @@ pub(crate) struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
     address: SocketAddr,
+    proxied: bool,
 }
 
 impl Listener {
@@ -56,7 +61,7 @@ impl Listener {
         };
         let tcp = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = tcp.local_addr().map_err(failed)?;
-        Ok(Self { tcp, tls, address })
+        Ok(Self { tcp, tls, address, proxied: settings.server.plaintext_behind_proxy })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -73,7 +78,7 @@ impl Listener {
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
                 accepted = self.tcp.accept() => accepted,
             };
-            let (stream, _peer) = match accepted {
+            let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors, most likely: others have to finish first.
@@ -86,9 +91,11 @@ impl Listener {
                 tracing::warn!("too many connections; one was dropped");
                 continue;
             };
-            let (tls, router, stop) = (self.tls.clone(), router.clone(), stop.clone());
+            let (tls, stop) = (self.tls.clone(), stop.clone());
+            let from = Whence { peer: peer.ip(), proxied: self.proxied };
+            let router = router.clone();
             connections.spawn(async move {
-                answer(stream, tls, router, stop).await;
+                answer(stream, tls, (router, from), stop).await;
                 drop(slot);
             });
         }
@@ -100,19 +107,45 @@ impl Listener {
     }
 }
 
-async fn answer(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy)]
+struct Whence {
+    peer: IpAddr,
+    /// Whether that is a proxy, which says for whom it speaks.
+    proxied: bool,
+}
+
+impl Whence {
+    /// Where a call came from: for a proxy, the last address it adds to `X-Forwarded-For`, which it saw itself.
+    fn of(self, headers: &HeaderMap) -> Peer {
+        let last = headers.get_all("x-forwarded-for").iter().next_back();
+        let said = last.and_then(|v| v.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        Peer(if self.proxied { said.unwrap_or(self.peer) } else { self.peer })
+    }
+}
+
+async fn answer(stream: TcpStream, tls: Option<TlsAcceptor>, to: (Router, Whence), stop: CancellationToken) {
     let _ = stream.set_nodelay(true);
     match tls {
-        None => speak(stream, router, stop).await,
+        None => speak(stream, to, stop).await,
         Some(acceptor) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => speak(stream, router, stop).await,
+            Ok(Ok(stream)) => speak(stream, to, stop).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
     }
 }
 
-async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, stop: CancellationToken) {
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    (router, from): (Router, Whence),
+    stop: CancellationToken,
+) {
+    let router = ServiceExt::<Request<Incoming>>::map_request(router, move |mut request: Request<Incoming>| {
+        let peer = from.of(request.headers());
+        request.extensions_mut().insert(peer);
+        request
+    });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(64 * 1024);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).max_header_list_size(32 * 1024);
@@ -141,4 +174,30 @@ fn acceptor(cert: &PathBuf, key: &PathBuf) -> Result<TlsAcceptor, ServeError> {
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_proxy_is_believed_and_only_what_it_saw() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (proxied, said, from) in [
+            (false, vec![], "192.0.2.1"),
+            (false, vec!["198.51.100.1"], "192.0.2.1"),
+            (true, vec![], "192.0.2.1"),
+            (true, vec!["198.51.100.1"], "198.51.100.1"),
+            (true, vec!["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
+            (true, vec!["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
+            (true, vec!["198.51.100.1, nonsense"], "192.0.2.1"),
+            (true, vec!["2001:db8::7"], "2001:db8::7"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in &said {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            assert_eq!(Whence { peer: ip("192.0.2.1"), proxied }.of(&headers), Peer(ip(from)), "{proxied} {said:?}");
+        }
+    }
 }

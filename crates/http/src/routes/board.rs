@@ -10,6 +10,7 @@ use wane_api::query::{Listing, Records};
 use wane_api::trail::{BOOKKEEPING, RecordView};
 use wane_app::AppError;
 use wane_app::listing::RecordFilter;
+use wane_policy::schema::Action;
 
 use crate::openapi::Problems;
 use crate::read;
@@ -50,29 +51,38 @@ pub(crate) async fn log(
     Signed(caller): Signed,
     Query(query): Query<Records>,
 ) -> Answer<Json<Page<RecordView>>> {
+    if query.event.as_ref().is_some_and(|e| e.len() > 64) {
+        return Err(Failure::field("event", "an event's name is at most 64 characters long"));
+    }
+    let slice = read::slice(query.cursor.as_deref(), query.limit)?;
+    let grant = query.grant.as_deref().map(|id| read::id("grant", id)).transpose()?;
+    let request = query.request.as_deref().map(|id| read::id("request", id)).transpose()?;
     let world = shared.app.world().await?;
+    let all = shared.app.allows(&caller, &world, Action::ReadLog)?;
     let person = match &query.person {
+        Some(name) if !all && *name != caller.name.as_str() => {
+            return Err(AppError::NotAllowed { what: Action::ReadLog.name() }.into());
+        }
         Some(name) => Some(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id),
         None => None,
     };
     let resource = match &query.resource {
-        Some(name) => Some(world.resource(name).ok_or_else(|| AppError::missing("resource", name))?.id),
+        Some(name) => match super::grants::resource_named(&shared, &caller, &world, name)? {
+            Some(id) => Some(id),
+            None => return Ok(Json(Page { items: Vec::new(), next: None })),
+        },
         None => None,
     };
-    if query.event.as_ref().is_some_and(|e| e.len() > 64) {
-        return Err(Failure::field("event", "an event's name is at most 64 characters long"));
-    }
     let filter = RecordFilter {
         person,
         resource,
-        grant: query.grant.as_deref().map(|id| read::id("grant", id)).transpose()?,
-        request: query.request.as_deref().map(|id| read::id("request", id)).transpose()?,
+        grant,
+        request,
         event: query.event,
         without: if query.without_bookkeeping { BOOKKEEPING.map(str::to_owned).to_vec() } else { Vec::new() },
         from: query.from.map(read::time),
         until: query.until.map(read::time),
     };
-    let slice = read::slice(query.cursor.as_deref(), query.limit)?;
     let page = shared.app.records(&caller, filter, slice).await?;
     let items = page.items.into_iter().map(|entry| trail::record(Names(&world), entry)).collect();
     Ok(Json(Page { items, next: page.next.map(|c| c.0) }))

@@ -127,12 +127,7 @@ pub(crate) async fn new_group(
 ) -> Answer<(StatusCode, Json<GroupView>)> {
     let name: Name = read::text("name", &input.name)?;
     let description = read::text("description", input.description.as_deref().unwrap_or_default())?;
-    let world = shared.app.world().await?;
-    shared.app.allow(&caller, &world, Action::ManageDirectory)?;
-    if world.group(name.as_str()).is_some() {
-        return Err(AppError::Taken(format!("there is a group `{name}` already; choose another name")).into());
-    }
-    let group = shared.app.put_group(&caller, &name, &description).await?;
+    let group = shared.app.add_group(&caller, &name, &description).await?;
     let world = shared.app.world().await?;
     Ok(made(view::directory::group(Names(&world), &group)))
 }

@@ -12,9 +12,11 @@ use wane_api::grant::{
 };
 use wane_api::query::Grants;
 use wane_api::request::RequestView;
-use wane_app::AppError;
 use wane_app::listing::{GrantFilter, GrantPhase, Sequenced};
+use wane_app::{AppError, Caller};
 use wane_domain::grant::Grant;
+use wane_domain::id::ResourceId;
+use wane_domain::world::World;
 use wane_failpoint::point;
 use wane_policy::schema::Action;
 
@@ -33,6 +35,8 @@ pub(crate) async fn grants(
     Signed(caller): Signed,
     Query(query): Query<Grants>,
 ) -> Answer<Json<Page<GrantView>>> {
+    let phases = query.state.as_deref().map(phases).transpose()?.unwrap_or_default();
+    let slice = read::slice(query.cursor.as_deref(), query.limit)?;
     let world = shared.app.world().await?;
     let named = match &query.person {
         Some(name) if *name == caller.name.as_str() => Some(caller.person),
@@ -47,12 +51,13 @@ pub(crate) async fn grants(
         None => None,
     };
     let resource = match &query.resource {
-        Some(name) => Some(world.resource(name).ok_or_else(|| AppError::missing("resource", name))?.id),
+        Some(name) => match resource_named(&shared, &caller, &world, name)? {
+            Some(id) => Some(id),
+            None => return Ok(Json(Page { items: Vec::new(), next: None })),
+        },
         None => None,
     };
-    let phases = query.state.as_deref().map(phases).transpose()?.unwrap_or_default();
     let filter = GrantFilter { holder: named, resource, phases, ..GrantFilter::default() };
-    let slice = read::slice(query.cursor.as_deref(), query.limit)?;
     let page = shared.app.store().grants(filter, slice).await.map_err(AppError::from)?;
     let mut items = Vec::with_capacity(page.items.len());
     for grant in &page.items {
@@ -60,6 +65,23 @@ pub(crate) async fn grants(
         items.push(view::grant::grant(&shared.app, Names(&world), &grant.value, &leases));
     }
     Ok(Json(Page { items, next: page.next.map(|c| c.0) }))
+}
+
+/// A resource to look for. To those who may not read the catalogue a name that nothing has looks like
+/// one that they hold nothing on: none.
+pub(super) fn resource_named(
+    shared: &Shared,
+    caller: &Caller,
+    world: &World,
+    name: &str,
+) -> Answer<Option<ResourceId>> {
+    match world.resource(name) {
+        Some(resource) => Ok(Some(resource.id)),
+        None if shared.app.allows(caller, world, Action::ReadCatalogue)? => {
+            Err(AppError::missing("resource", name).into())
+        }
+        None => Ok(None),
+    }
 }
 
 fn phases(given: &str) -> Answer<Vec<GrantPhase>> {

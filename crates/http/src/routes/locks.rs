@@ -13,6 +13,7 @@ use wane_domain::id::GrantId;
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::text::Name;
 use wane_domain::world::World;
+use wane_policy::schema::Action;
 
 use super::made;
 use crate::openapi::Problems;
@@ -30,13 +31,16 @@ pub(crate) async fn revoke(
 ) -> Answer<Json<Revoked>> {
     let reason = read::text("reason", &input.reason)?;
     let world = shared.app.world().await?;
+    // Whoever may not revoke learns nothing about which names there are.
+    let missing = |what, name: &String| match shared.app.allow(&caller, &world, Action::Revoke) {
+        Ok(()) => AppError::missing(what, name),
+        Err(refused) => refused,
+    };
     let what = match (&input.grant, &input.person, &input.resource) {
         (Some(id), None, None) => RevokeWhat::Grant(read::id::<GrantId>("grant", id)?),
-        (None, Some(name), None) => {
-            RevokeWhat::Person(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id)
-        }
+        (None, Some(name), None) => RevokeWhat::Person(world.person(name).ok_or_else(|| missing("person", name))?.id),
         (None, None, Some(name)) => {
-            RevokeWhat::Resource(world.resource(name).ok_or_else(|| AppError::missing("resource", name))?.id)
+            RevokeWhat::Resource(world.resource(name).ok_or_else(|| missing("resource", name))?.id)
         }
         _ => return Err(one_of("`grant`, `person`, `resource`")),
     };
@@ -66,6 +70,7 @@ pub(crate) async fn lock(
 ) -> Answer<(StatusCode, Json<LockView>)> {
     let reason = read::text("reason", &input.reason)?;
     let world = shared.app.world().await?;
+    shared.app.allow(&caller, &world, Action::Lock)?;
     let target = match (&input.person, &input.resource, &input.role, &input.grant) {
         (Some(name), None, None, None) => {
             LockTarget::Person(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id)

@@ -12,6 +12,7 @@ use wane_app::listing::{Cursor, RequestFilter, Slice};
 use wane_app::{AppError, AskInput, Caller, Narrower};
 use wane_domain::request::AccessRequest;
 use wane_domain::world::World;
+use wane_policy::schema::Action;
 
 use super::made;
 use crate::openapi::Problems;
@@ -49,19 +50,26 @@ pub(crate) async fn requests(
     Signed(caller): Signed,
     Query(query): Query<Requests>,
 ) -> Answer<Json<Page<RequestView>>> {
+    let limit = usize::try_from(read::limit(query.limit)?).unwrap_or(usize::MAX);
+    let mut slice = Slice { limit: 200, ..read::slice(query.cursor.as_deref(), query.limit)? };
     let world = shared.app.world().await?;
     let person = match (&query.person, query.mine) {
         (Some(name), true) if *name != caller.name.as_str() => {
             return Err(Failure::field("person", "`mine` and somebody else's name exclude each other; give one"));
         }
-        (Some(name), _) => Some(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id),
+        (Some(name), _) => match world.person(name) {
+            Some(person) => Some(person.id),
+            None if shared.app.allows(&caller, &world, Action::ReadDirectory)? => {
+                return Err(AppError::missing("person", name).into());
+            }
+            // To others a name that nobody has looks like one that asked for nothing they may see.
+            None => return Ok(Json(Page { items: Vec::new(), next: None })),
+        },
         (None, true) => Some(caller.person),
         (None, false) => None,
     };
     let waiting = (query.waiting || query.waiting_for_me).then_some(true);
     let filter = RequestFilter { person, waiting };
-    let limit = usize::try_from(read::limit(query.limit)?).unwrap_or(usize::MAX);
-    let mut slice = Slice { limit: 200, ..read::slice(query.cursor.as_deref(), query.limit)? };
     let (mut items, mut looked_at) = (Vec::new(), 0usize);
     loop {
         let page = shared.app.store().requests(filter.clone(), slice.clone()).await.map_err(AppError::from)?;

@@ -1,8 +1,11 @@
 //! Calls: who may, once, and what is said.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 use wane_domain::canonical::Digest;
+use wane_domain::time::Span;
 
 use crate::house::{House, PASSWORD};
 
@@ -235,4 +238,42 @@ async fn a_call_whose_answer_was_lost_is_not_done_again() {
     assert!(done.is_err() && !begun, "{done:?}");
     let again = house.call("POST", path, token, Some("free"), json!({})).await;
     assert_eq!(again.status, StatusCode::NOT_FOUND, "{again:?}");
+}
+
+/// Sixty tries from one address may fail, whatever they try and under whichever name; then it waits, and
+/// it alone. What does not fail is not counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_counted_by_address_too() {
+    let house = House::built().await;
+    let from = async |address: &str, path: &str, body: Value| {
+        let peer = wane_http::Peer(address.parse().unwrap());
+        let router = house.router.clone().layer(axum::Extension(peer));
+        let request = Request::post(path).header("content-type", "application/json").body(Body::from(body.to_string()));
+        router.oneshot(request.unwrap()).await.unwrap()
+    };
+    for n in 0..70 {
+        // Unusable, and so no try at all.
+        let said = from("192.0.2.1", "/v1/sessions", json!({ "name": format!("p{n}") })).await;
+        assert_eq!(said.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    for n in 0..60 {
+        let (path, body) = match n % 3 {
+            0 => ("/v1/sessions", json!({ "person": format!("p{n}"), "password": PASSWORD })),
+            1 => ("/v1/enrolments", json!({ "code": "wane_e_x", "password": PASSWORD })),
+            _ => ("/v1/hosts/join", json!({ "code": "wane_j_x" })),
+        };
+        assert_eq!(from("192.0.2.1", path, body).await.status(), StatusCode::UNAUTHORIZED, "{n}");
+    }
+    let code = || json!({ "code": "wane_j_x" });
+    for path in ["/v1/hosts/join", "/v1/sessions", "/v1/sessions/proof", "/v1/enrolments"] {
+        let closed = from("192.0.2.1", path, code()).await;
+        assert_eq!(closed.status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+        assert!(closed.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+    }
+    for other in ["192.0.2.2", "2001:db8::1", "127.0.0.1"] {
+        assert_eq!(from(other, "/v1/hosts/join", code()).await.status(), StatusCode::UNAUTHORIZED, "{other}");
+    }
+    house.clock.advance(Span::from_secs(5));
+    assert_eq!(from("192.0.2.1", "/v1/hosts/join", code()).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(from("192.0.2.1", "/v1/hosts/join", code()).await.status(), StatusCode::TOO_MANY_REQUESTS);
 }

@@ -1,6 +1,6 @@
 //! The routes: what they promise in their description, and what they do over the real use-cases and
 //! the real store, with no socket in between.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod access;
 mod calls;
@@ -8,3 +8,7 @@ mod events;
 mod house;
 mod openapi;
 mod paper;
+mod shapes;
+mod stage;
+mod terms;
+mod words;

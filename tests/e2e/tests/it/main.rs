@@ -4,6 +4,7 @@
 //! never how fast.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod addresses;
 mod asking;
 mod canaries;
 mod clients;

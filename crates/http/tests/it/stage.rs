@@ -1,0 +1,172 @@
+//! A deployment with something of everything in it, and a body for each route that takes one.
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use wane_http::Limits;
+
+use crate::house::{House, PASSWORD, Said};
+
+/// A deployment with people, a catalogue, a request that waits, a grant and a lock.
+pub(crate) struct Stage {
+    pub(crate) house: House,
+    /// The session of an ordinary person.
+    pub(crate) bo: String,
+    pub(crate) request: String,
+    pub(crate) grant: String,
+    pub(crate) lock: String,
+}
+
+/// A route as the description has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Op {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// Whether it takes a body with fields.
+    pub(crate) takes: bool,
+}
+
+/// Every route there is, out of the description that is made from them. Streams have no end and are left out.
+pub(crate) fn ops() -> Vec<Op> {
+    let document = serde_json::to_value(wane_http::document()).unwrap();
+    let mut out = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, op) in item.as_object().unwrap() {
+            if !["get", "post", "put", "patch", "delete"].contains(&method.as_str()) || path == "/v1/events" {
+                continue;
+            }
+            let takes = op.get("requestBody").is_some();
+            out.push(Op { method: method.to_uppercase(), path: path.clone(), takes });
+        }
+    }
+    assert!(out.len() > 60, "{}", out.len());
+    out
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        let mut house = House::built().await;
+        house.router = wane_http::router(house.app.clone(), &Limits::default(), house.stop.clone());
+        let ada = house.token.clone();
+        let make = async |method: &str, path: &str, token: &str, body: Value| {
+            let said = house.call(method, path, Some(token), None, body).await;
+            assert!(said.status.is_success(), "{method} {path}: {said:?}");
+            said.body
+        };
+        for (method, path, body) in [
+            ("POST", "/v1/people", json!({ "name": "bo" })),
+            ("POST", "/v1/people", json!({ "name": "cy" })),
+            ("POST", "/v1/groups", json!({ "name": "staff" })),
+            ("PUT", "/v1/groups/staff/members/bo", Value::Null),
+            ("POST", "/v1/resources", json!({ "name": "ledger", "kind": "paper", "settings": {} })),
+            ("POST", "/v1/roles", json!({ "name": "read", "kind": "paper", "definition": {} })),
+        ] {
+            make(method, path, &ada, body).await;
+        }
+        let code = make("POST", "/v1/people/bo/enrolment", &ada, Value::Null).await["code"].clone();
+        let bo = house.enrolled("bo", code.as_str().unwrap()).await;
+        let ask = json!({ "items": [{ "resource": "ledger", "role": "read" }], "duration": "30m", "reason": "r" });
+        let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
+        let first = id(&make("POST", "/v1/requests", &bo, ask.clone()).await);
+        let approved = make("POST", &format!("/v1/requests/{first}/approve"), &ada, json!({})).await;
+        let grant = approved["items"][0]["grant"].as_str().unwrap().to_owned();
+        let request = id(&make("POST", "/v1/requests", &bo, ask).await);
+        let lock = id(&make("POST", "/v1/locks", &ada, json!({ "person": "cy", "reason": "r" })).await);
+        Self { house, bo, request, grant, lock }
+    }
+
+    /// A path with what it names filled in.
+    pub(crate) fn fill(&self, path: &str) -> String {
+        let name = match path.split('/').nth(2) {
+            Some("people") => "bo",
+            Some("groups") => "staff",
+            Some("resources") => "ledger",
+            _ => "read",
+        };
+        let id = match path.split('/').nth(2) {
+            Some("requests") => &self.request,
+            Some("grants") => &self.grant,
+            _ => &self.lock,
+        };
+        let pairs =
+            [("{name}", name), ("{person}", "bo"), ("{kind}", "paper"), ("{version}", "1"), ("{id}", id.as_str())];
+        pairs.into_iter().fold(path.to_owned(), |path, (from, to)| path.replace(from, to))
+    }
+
+    /// A body as the route means it, with every field that it knows.
+    pub(crate) fn body(&self, op: &Op) -> Value {
+        let facts = json!({ "team": "db" });
+        match (op.method.as_str(), op.path.as_str()) {
+            ("POST", "/v1/enrolments") => json!({ "code": "wane_e_x", "password": PASSWORD }),
+            ("POST", "/v1/sessions") => json!({ "person": "cy", "password": PASSWORD, "totp": "000000" }),
+            ("POST", "/v1/sessions/proof") => json!({ "password": PASSWORD, "totp": "000000" }),
+            ("POST", "/v1/hosts/join") => json!({ "code": "wane_j_x", "host_keys": ["ssh-ed25519 x"] }),
+            ("POST", "/v1/people") => {
+                json!({ "name": "newcomer", "display": "N", "manager": "ada", "attributes": facts })
+            }
+            ("PATCH", "/v1/people/{name}") => json!({ "display": "B", "manager": "ada", "attributes": facts }),
+            ("POST", "/v1/groups") => json!({ "name": "newgroup", "description": "d" }),
+            ("POST", "/v1/resources") => json!({
+                "name": "newres", "kind": "paper", "labels": facts, "owner": { "person": "ada" }, "settings": {},
+            }),
+            ("PATCH", "/v1/resources/{name}") => {
+                json!({ "labels": facts, "owner": { "person": "ada" }, "settings": {} })
+            }
+            ("PUT", "/v1/resources/{name}/credential") => json!({ "credential": "c" }),
+            ("POST", "/v1/roles") => {
+                json!({ "name": "newrole", "kind": "paper", "description": "d", "definition": {} })
+            }
+            ("PATCH", "/v1/roles/{kind}/{name}") => json!({ "description": "d" }),
+            ("POST", "/v1/policy") => json!({ "text": "permit(", "seen_version": 1 }),
+            ("POST", "/v1/policy/check") => json!({ "text": "permit(" }),
+            ("POST", "/v1/why") => json!({
+                "person": "bo", "resource": "ledger", "role": "read", "duration": "10m", "reason": "r", "ticket": "T-1",
+                "policy_version": 1,
+            }),
+            ("POST", "/v1/requests") => json!({
+                "items": [{ "resource": "ledger", "role": "read" }], "for_person": "bo", "duration": "10m",
+                "start": "2026-11-22T09:00:00Z", "reason": "r", "ticket": "T-1",
+            }),
+            ("POST", "/v1/requests/{id}/approve") => json!({ "item": 0, "duration": "5m", "role": "read" }),
+            ("POST", "/v1/requests/{id}/deny") => json!({ "item": 0, "reason": "r" }),
+            ("POST", "/v1/requests/{id}/withdraw") => json!({ "item": 0 }),
+            ("POST", "/v1/grants/{id}/credential") => json!({ "input": {} }),
+            ("POST", "/v1/grants/{id}/extend") => json!({ "duration": "5m", "reason": "r" }),
+            ("POST", "/v1/grants/{id}/deny") => json!({ "reason": "r" }),
+            ("POST", "/v1/revoke") => json!({ "grant": self.grant, "reason": "r" }),
+            ("POST", "/v1/locks") => json!({ "role": { "kind": "paper", "name": "read" }, "reason": "r" }),
+            (method, path) if op.takes => panic!("{method} {path} takes a body: say here what one looks like"),
+            _ => json!({}),
+        }
+    }
+
+    /// How long the trail is: longer if anything was written.
+    pub(crate) async fn head(&self) -> u64 {
+        self.house.app.store().head().await.unwrap()
+    }
+
+    /// Sends what need not be JSON.
+    pub(crate) async fn send(&self, method: &str, path: &str, token: &str, kind: &str, body: impl Into<Body>) -> Said {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", kind)
+            .body(body.into())
+            .unwrap();
+        let (parts, body) = self.house.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = to_bytes(body, 1 << 22).await.unwrap();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Said { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+/// An error says what it is, in the one form there is.
+pub(crate) fn is_clear(said: &Said, what: &str) {
+    assert!(said.status.is_client_error(), "{what}: {said:?}");
+    assert_eq!(said.headers["content-type"], "application/problem+json", "{what}");
+    for field in ["detail", "code", "title"] {
+        assert!(!said.body[field].as_str().unwrap_or_default().is_empty(), "{what}: no {field}: {said:?}");
+    }
+}
