@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "tests")]
 
+mod absent;
 mod bad;
 mod good;
 mod left_out;
