@@ -34,6 +34,12 @@ pub(crate) fn system_packages() -> Result<()> {
     installed(NEEDS)
 }
 
+/// Makes sure of a Python that can make virtual environments.
+pub(crate) fn python() -> Result<()> {
+    let is_met = || command::output("python3", &["-c", "import ensurepip, venv"]).is_ok();
+    installed(&[Need { package: "python3-venv", is_met }])
+}
+
 /// Makes sure of what libFuzzer is built with.
 pub(crate) fn cxx() -> Result<()> {
     installed(&[Need { package: "g++", is_met: || command::find("c++").is_some() }])

@@ -9,6 +9,7 @@ mod deps;
 mod fuzz;
 mod lint;
 mod mutants;
+mod schemathesis;
 mod test;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ cargo xtask CHORE
   ci     lint, then test
   bench  figures beside those of peers: `bench [FIGURE…] [--rounds N] [--quick] [--write]`
   fuzz   [TARGET] [--minutes N]: look for inputs that break a reader, guided by coverage
+  schemathesis   what the OpenAPI document says against what the server does; with --long, many more cases
   deps   only install what the tests need
   mutants guards [WORD]   take away each guard (or those about WORD); its test must turn red
   mutants [CRATE] [K/N]   break the code line by line (or a shard of it); only listed mutants may survive
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         ["ci"] => lint::run().and_then(|()| test::run()),
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run_words(rest),
+        ["schemathesis"] => schemathesis::run(schemathesis::Length::Short),
+        ["schemathesis", "--long"] => schemathesis::run(schemathesis::Length::Long),
         ["deps"] => deps::ensure(),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
