@@ -9,7 +9,7 @@ use wane_domain::time::Time;
 use wane_domain::transition::Fact;
 use wane_domain::world::{Epoch, World};
 use wane_failpoint::{Point, around};
-use wane_store::{Commit, Write};
+use wane_store::{Commit, Due, DueWhat, Write};
 
 use crate::App;
 use crate::answers;
@@ -92,11 +92,23 @@ impl Change<'_> {
             Some(epoch) => commit.at(epoch),
             None => commit,
         };
+        let owed = owed(commit.writes(), self.at);
         let done = around(step, self.app.store.commit(commit)).await?;
+        self.app.owe(owed);
         self.app.high_water.saw(self.at);
         answers::marked();
         Ok(done)
     }
+}
+
+/// The leases that a commit makes due by a moment.
+fn owed(writes: &[Write], at: Time) -> Vec<Due> {
+    let due = |write: &Write| {
+        let Write::Lease(put) = write else { return None };
+        let next = put.value.due().filter(|next| *next <= at)?;
+        Some(Due { at: next, what: DueWhat::Lease(put.value.id, put.value.resource) })
+    };
+    writes.iter().filter_map(due).collect()
 }
 
 /// What a record about a grant carries.

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::join_all;
 use wane_audit::Actor;
 use wane_connector::{ConnectError, EndOutcome, Presence};
 use wane_domain::closure::{ClosureBasis, EndCause};
@@ -26,6 +28,9 @@ use crate::{App, decide};
 
 /// A kind bounds its own calls; this bounds the kind.
 const LONGEST_END: Duration = Duration::from_secs(60);
+
+/// How many ends of one call are said at once: they share the store's commits.
+const ENDS_SAID_AT_ONCE: usize = 64;
 
 /// How long an intent may stand before it counts as abandoned.
 const INTENT_LIFE: Span = Span::from_secs(90);
@@ -158,10 +163,17 @@ impl App {
         cause: impl Fn() -> EndCause,
     ) -> Result<(), AppError> {
         let mut failed = None;
-        for id in grants {
-            if let Err(error) = self.end_grant(actor.clone(), *id, cause()).await {
-                tracing::error!(grant = %id, %error, "a grant could not be ended; the others are");
-                failed = Some(error);
+        // Together, so that many share a commit.
+        for some in grants.chunks(ENDS_SAID_AT_ONCE) {
+            let mut ends = Vec::with_capacity(some.len());
+            for id in some {
+                ends.push(self.end_grant(actor.clone(), *id, cause()).boxed());
+            }
+            for (id, ended) in some.iter().zip(join_all(ends).await) {
+                if let Err(error) = ended {
+                    tracing::error!(grant = %id, %error, "a grant could not be ended; the others are");
+                    failed = Some(error);
+                }
             }
         }
         failed.map_or(Ok(()), Err)
@@ -216,7 +228,10 @@ impl App {
     /// # Errors
     /// When the store cannot be used; what the target does is an outcome, not an error.
     pub async fn try_end(&self, id: LeaseId) -> Result<TryEnd, AppError> {
+        let turn = self.turns.acquire().await;
         let Some(seen) = self.store.lease(id).await? else { return Ok(TryEnd::Gone) };
+        // Never held while a target is asked: one that hangs takes nobody's turn.
+        drop(turn);
         if !matches!(seen.value.state, LeaseState::Revoking { .. }) {
             return Ok(if seen.value.is_open() { TryEnd::Open } else { TryEnd::Gone });
         }
@@ -230,7 +245,9 @@ impl App {
             }
             tried => tried,
         };
+        let turn = self.turns.acquire().await;
         let gone = decide!(self.book(id, &tried))?;
+        drop(turn);
         Ok(match tried {
             Tried::Unreachable { .. } if !gone => TryEnd::Unreachable,
             Tried::Proven(_) | Tried::Not { .. } | Tried::Unreachable { .. } if gone => TryEnd::Gone,

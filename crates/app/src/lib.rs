@@ -51,7 +51,7 @@ use wane_keys::envelope::Keyring;
 use wane_keys::password::{Cost, Hasher, PasswordError};
 use wane_keys::token::Pepper;
 use wane_policy::set::PolicySet;
-use wane_store::Store;
+use wane_store::{Due, Store};
 
 pub use answers::BEGUN;
 pub use ask::{AskInput, MOST_DURATION};
@@ -168,6 +168,10 @@ pub struct App {
     nudge: tokio::sync::Notify,
     /// Credentials signed since the last look, which a target is yet to be seen accepting.
     unconfirmed: Mutex<Vec<LeaseId>>,
+    /// Ends that were said since the last look and are to be done now.
+    owed: Mutex<Vec<Due>>,
+    /// Ends and what they write take turns at the store, so that there is always room for requests.
+    pub(crate) turns: tokio::sync::Semaphore,
 }
 
 impl std::fmt::Debug for App {
@@ -205,6 +209,8 @@ impl App {
             past: RwLock::new(None),
             nudge: tokio::sync::Notify::new(),
             unconfirmed: Mutex::new(Vec::new()),
+            owed: Mutex::new(Vec::new()),
+            turns: tokio::sync::Semaphore::new(ENDS_AT_STORE),
         })
     }
 
@@ -269,6 +275,22 @@ impl App {
         self.unconfirmed.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default()
     }
 
+    /// Remembers ends that are to be done now. Only the store never forgets one: if nobody takes them, or
+    /// the process dies, they are found there.
+    pub(crate) fn owe(&self, owed: Vec<Due>) {
+        if let Ok(mut list) = self.owed.lock()
+            && list.len() < MOST_OWED
+        {
+            list.extend(owed);
+        }
+    }
+
+    /// Ends that were said since the last call.
+    #[must_use]
+    pub fn take_owed(&self) -> Vec<Due> {
+        self.owed.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default()
+    }
+
     /// The policy set in force, compiled once per version.
     pub(crate) fn policy(&self, world: &World) -> Result<Arc<PolicySet>, AppError> {
         let poisoned = |_| AppError::Fault("the policy cache is poisoned".to_owned());
@@ -285,6 +307,11 @@ impl App {
         Ok(set)
     }
 }
+
+/// How many ends use the store at once.
+const ENDS_AT_STORE: usize = 64;
+/// How many ends that nobody took yet are remembered.
+const MOST_OWED: usize = 100_000;
 
 /// How often a decision is made again because somebody else wrote first.
 pub(crate) const TRIES: usize = 16;

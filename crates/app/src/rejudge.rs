@@ -6,12 +6,15 @@ use wane_domain::grant::{Grant, GrantEvent, GrantState};
 use wane_domain::lease::LeaseState;
 use wane_domain::world::{Epoch, World};
 use wane_failpoint::point;
-use wane_store::{GrantFilter, Put, Write};
+use wane_store::{GrantFilter, GrantPhase, Put, Slice, Write};
 
 use crate::change::{about_grant, about_lease};
 use crate::error::AppError;
 use crate::judge::{AskFacts, Rejudged};
 use crate::{App, decide};
+
+/// How many grants are read at once.
+const PAGE: u32 = 500;
 
 /// Judges every live grant over the world as it is; ends what lost its ground, shortens what got a
 /// nearer cap. Never widens. Returns the epoch it judged at.
@@ -21,13 +24,22 @@ use crate::{App, decide};
 pub async fn rejudge_all(app: &App) -> Result<Epoch, AppError> {
     let world = app.world().await?;
     let mut failed = None;
-    for grant in app.all_live_grants(GrantFilter::default()).await? {
-        if let Err(error) = app.rejudge_one(&world, &grant).await {
-            tracing::warn!(grant = %grant.id, %error, "a live grant could not be judged again");
-            failed = Some(error);
+    let filter = GrantFilter { phases: vec![GrantPhase::Scheduled, GrantPhase::Active], ..GrantFilter::default() };
+    // Page by page: however many there are, few are in memory.
+    let mut slice = Slice::first(PAGE);
+    loop {
+        let page = app.store.grants(filter.clone(), slice.clone()).await?;
+        for grant in page.items.into_iter().map(|seen| seen.value) {
+            if let Err(error) = app.rejudge_one(&world, &grant).await {
+                tracing::warn!(grant = %grant.id, %error, "a live grant could not be judged again");
+                failed = Some(error);
+            }
+        }
+        match page.next {
+            Some(next) => slice.after = Some(next),
+            None => return failed.map_or(Ok(world.epoch), Err),
         }
     }
-    failed.map_or(Ok(world.epoch), Err)
 }
 
 impl App {

@@ -287,6 +287,15 @@ impl Lease {
         Ok((self, fact))
     }
 
+    /// When its end is to be tried next; nothing while it has not been said, or is gone.
+    #[must_use]
+    pub fn due(&self) -> Option<Time> {
+        match self.state {
+            LeaseState::Revoking { .. } => self.debt.next,
+            LeaseState::Intended | LeaseState::Live { .. } | LeaseState::Gone { .. } => None,
+        }
+    }
+
     /// Whether it is not yet known to be gone.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -7,12 +7,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wane_app::{App, AppError, TryEnd, rejudge_all};
 use wane_domain::id::{LeaseId, ResourceId};
+use wane_domain::lease::{Lease, LeaseKind};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::Epoch;
-use wane_store::{DueWhat, LeaseFilter, LeasePhase, Slice};
+use wane_store::{Due, DueWhat, LeaseFilter, LeasePhase, Slice};
 
 use crate::confirm::Confirmations;
 use crate::inventory::Sightings;
+use crate::looking::{LOOK_AT_LEAST, Looking, PAGE};
 use crate::queues::{Queues, Reached};
 use crate::residue::{Scan, Watch};
 use crate::saying::Sayings;
@@ -21,15 +23,9 @@ use crate::scan::scan;
 /// The longest the loop sleeps: a clock that jumped, or a nudge that was lost, costs no more.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// The shortest time between two looks, so that a burst of nudges is one look.
-const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
-/// How many due things one look takes. What waits for a target that is held stays among them.
-const LOOK: u32 = 200_000;
-/// How many leases one look puts into queues; the next, at once, takes more.
-const TAKE: usize = 1_000;
+const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
 /// How soon a pass over all live grants that failed is tried again.
 const JUDGE_AGAIN: Span = Span::from_secs(5);
-/// The longest time between two looks.
-const LOOK_AT_LEAST: Span = Span::from_secs(5);
 /// How soon what is still owed is looked for again.
 const OWED_AGAIN: Span = Span::from_secs(1);
 /// How often abandoned intents are looked for.
@@ -76,14 +72,14 @@ pub struct Engine {
     /// What is known of the traces at each target, and of which world the targets are.
     residue: Watch,
     watched: Option<Epoch>,
-    /// When the store is asked next what is due.
-    next_look: Time,
+    /// When the store is asked next what is due, and from where on.
+    looking: Looking,
     next_visit: Time,
     next_sweep: Time,
     /// Until it succeeded once, the intents of earlier processes are all swept, however young.
     swept: Sweep,
-    /// Whether the credentials that no target was seen accepting were read from the store.
-    loaded: bool,
+    /// Where reading the credentials that no target was seen accepting goes on; none once all are read.
+    unread: Option<Slice>,
 }
 
 impl Engine {
@@ -105,9 +101,9 @@ impl Engine {
             sayings: Sayings::default(),
             residue: Watch::default(),
             watched: None,
-            next_look: now,
+            looking: Looking::new(now),
             swept: Sweep::AtStart,
-            loaded: false,
+            unread: Some(Slice::first(PAGE)),
         }
     }
 
@@ -126,12 +122,10 @@ impl Engine {
                 () = stop.cancelled() => break,
                 () = self.app.nudged() => {
                     tokio::time::sleep(SHORTEST_SLEEP).await;
-                    // While plenty is known to be done, one look in a while is enough.
-                    let wait = if self.sayings.is_waiting() { OWED_AGAIN } else { Span::ZERO };
-                    self.next_look = self.next_look.min(self.app.now().plus(wait));
+                    self.looking.by(self.app.now());
                 }
                 // Whatever the clock says: a clock that stands still must not keep the engine from looking.
-                () = tokio::time::sleep(sleep) => self.next_look = self.app.now(),
+                () = tokio::time::sleep(sleep) => self.looking.by(self.app.now()),
                 Some(back) = tasks.join_next(), if !tasks.is_empty() => self.back(back),
             }
             while let Some(back) = tasks.try_join_next() {
@@ -153,7 +147,8 @@ impl Engine {
                 (self.residue, self.watched) = (Watch::default(), None);
                 self.judging = false;
                 self.sightings.get_or_insert_default();
-                self.next_look = self.app.now();
+                self.confirmations.none_under_way();
+                self.looking = Looking::new(self.app.now());
             }
         }
     }
@@ -161,7 +156,8 @@ impl Engine {
     /// Starts what is due; says how long nothing will be.
     async fn pass(&mut self, tasks: &mut JoinSet<Back>) -> Result<Duration, AppError> {
         let now = self.app.now();
-        if now >= self.next_look {
+        self.take_owed();
+        if now >= self.looking.next {
             self.look(now).await?;
         }
         for what in self.sayings.start() {
@@ -194,9 +190,9 @@ impl Engine {
         if now >= self.next_sweep {
             self.next_sweep = now.plus(SWEEP_EVERY.min(OWED_AGAIN));
             self.sweep().await?;
-            self.load_unconfirmed().await?;
             self.next_sweep = now.plus(SWEEP_EVERY);
         }
+        self.read_unconfirmed().await?;
         if now >= self.next_visit
             && let Some(sightings) = self.sightings.take()
         {
@@ -204,36 +200,43 @@ impl Engine {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Visited(visit_all(&app, sightings).await) });
         }
-        let next = [self.queues.next(), self.confirmations.next(), self.residue.next(now), Some(self.next_look)];
+        let next = [self.queues.next(), self.confirmations.next(), self.residue.next(now), Some(self.looking.next)];
         let next = next.into_iter().chain([Some(self.next_visit), Some(self.next_sweep)]).flatten().min();
         Ok(next.unwrap_or(now).since(self.app.now()).to_std().clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
     }
 
-    /// Asks the store what is due. Done when something may be due that is not known here, and not
-    /// after each thing that was done: with 50,000 ends owed that would be 50,000 looks.
+    /// Ends that were said in this process are begun without asking the store.
+    fn take_owed(&mut self) {
+        for due in self.app.take_owed() {
+            self.enter(due);
+        }
+    }
+
+    fn enter(&mut self, due: Due) {
+        match due.what {
+            what @ (DueWhat::Request(_) | DueWhat::Grant(_)) => self.sayings.add(what),
+            DueWhat::Lease(id, target) => self.queues.add(target, due.at, id),
+        }
+    }
+
+    /// Asks the store what is due: a page of what fell due since, and a page of everything.
+    /// INVARIANT: whatever is due is read about once, not once for each thing that is done about it
+    /// (held by `a_burst_is_read_about_once`).
     async fn look(&mut self, now: Time) -> Result<(), AppError> {
         // Set before anything can fail, so that a failing store is not asked without pause.
-        self.next_look = now.plus(OWED_AGAIN);
-        let mut taken = 0usize;
-        let mut more = false;
-        for due in self.app.store().due(now, LOOK).await? {
-            match due.what {
-                what @ (DueWhat::Request(_) | DueWhat::Grant(_)) => self.sayings.add(what),
-                DueWhat::Lease(id) if self.queues.knows(id) => {}
-                DueWhat::Lease(_) if taken >= TAKE => more = true,
-                DueWhat::Lease(id) => {
-                    taken = taken.saturating_add(1);
-                    if let Some(lease) = self.app.store().lease(id).await? {
-                        self.queues.add(lease.value.resource, due.at, id);
-                    }
-                }
+        self.looking.next = now.plus(OWED_AGAIN);
+        for (reader, after) in self.looking.pages(now) {
+            let page = self.app.store().due(now, after, PAGE).await?;
+            self.looking.read(reader, &page, now);
+            for due in page {
+                self.enter(due);
             }
         }
-        self.next_look = if more {
+        self.looking.next = if self.looking.is_midway() {
             now
         } else {
-            let next = self.app.store().next_due(now).await?;
-            next.unwrap_or(now.plus(LOOK_AT_LEAST)).min(now.plus(LOOK_AT_LEAST))
+            let next = [self.app.store().next_due(now).await?, self.looking.next_round()];
+            next.into_iter().flatten().min().unwrap_or(now).min(now.plus(LOOK_AT_LEAST))
         };
         Ok(())
     }
@@ -255,25 +258,25 @@ impl Engine {
                 if matches!(result, Ok(TryEnd::Gone)) {
                     self.residue.ended(target, lease, now);
                 } else {
-                    self.next_look = self.next_look.min(now.plus(OWED_AGAIN));
+                    self.looking.by(now.plus(OWED_AGAIN));
+                }
+                if result.is_err() {
+                    self.looking.round_by(now.plus(OWED_AGAIN));
                 }
             }
             Back::Said(what, result) => {
                 self.sayings.done(what);
-                match result {
-                    Ok(()) if self.sayings.is_waiting() => {}
-                    Ok(()) => self.next_look = now,
-                    Err(error) => {
-                        tracing::error!(?what, %error, "an end could not be said; it is tried again");
-                        self.next_look = self.next_look.min(now.plus(OWED_AGAIN));
-                    }
+                if let Err(error) = result {
+                    tracing::error!(?what, %error, "an end could not be said; it is tried again");
+                    self.looking.round_by(now.plus(OWED_AGAIN));
                 }
             }
             Back::Confirmed(lease, Ok(true)) => self.confirmations.settle(lease),
             Back::Confirmed(lease, Err(error)) => {
+                self.confirmations.not_yet();
                 tracing::debug!(%lease, %error, "a credential could not be tried at its target")
             }
-            Back::Confirmed(_, Ok(false)) => {}
+            Back::Confirmed(_, Ok(false)) => self.confirmations.not_yet(),
             Back::Judged(result) => {
                 self.judging = false;
                 match result {
@@ -309,22 +312,19 @@ impl Engine {
         Ok(())
     }
 
-    async fn load_unconfirmed(&mut self) -> Result<(), AppError> {
-        if self.loaded {
-            return Ok(());
-        }
+    /// Reads one page of the credentials that no target was seen accepting: there may be very many.
+    async fn read_unconfirmed(&mut self) -> Result<(), AppError> {
+        let Some(slice) = self.unread.clone() else { return Ok(()) };
         let filter = LeaseFilter { phases: vec![LeasePhase::Live], ..LeaseFilter::default() };
-        let mut slice = Slice::first(1000);
-        loop {
-            let page = self.app.store().leases(filter.clone(), slice.clone()).await?;
-            let open = page.items.iter().filter(|l| l.value.confirmed.is_none()).map(|l| l.value.id).collect();
-            self.confirmations.add(open, self.app.now());
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => break,
-            }
+        let page = self.app.store().leases(filter, slice).await?;
+        let unseen = |lease: &Lease| lease.what == LeaseKind::Credential && lease.confirmed.is_none();
+        let open = page.items.iter().filter(|l| unseen(&l.value)).map(|l| l.value.id).collect();
+        self.confirmations.add(open, self.app.now());
+        self.unread = page.next.map(|next| Slice { after: Some(next), limit: PAGE });
+        if self.unread.is_some() {
+            // Go on as soon as what is due has been begun.
+            self.looking.by(self.app.now());
         }
-        self.loaded = true;
         Ok(())
     }
 }
@@ -333,7 +333,7 @@ async fn say(app: &App, what: DueWhat) -> Result<(), AppError> {
     match what {
         DueWhat::Request(id) => app.lapse(id).await,
         DueWhat::Grant(id) => app.end_if_due(id).await,
-        DueWhat::Lease(_) => Ok(()),
+        DueWhat::Lease(..) => Ok(()),
     }
 }
 

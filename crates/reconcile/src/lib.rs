@@ -8,6 +8,7 @@
 mod confirm;
 mod engine;
 mod inventory;
+mod looking;
 mod queues;
 mod residue;
 mod saying;

@@ -35,12 +35,7 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// Whether a lease waits or runs already.
-    pub(crate) fn knows(&self, lease: LeaseId) -> bool {
-        self.known.contains(&lease)
-    }
-
-    /// Puts a lease in its target's queue.
+    /// Puts a lease in its target's queue, unless it waits or runs already.
     pub(crate) fn add(&mut self, target: ResourceId, due: Time, lease: LeaseId) {
         if self.known.insert(lease) {
             self.targets.entry(target).or_default().waiting.insert((due, lease));

@@ -23,7 +23,7 @@ impl Sayings {
         let new = match what {
             DueWhat::Grant(id) => self.grants.insert(id),
             DueWhat::Request(id) => self.requests.insert(id),
-            DueWhat::Lease(_) => false,
+            DueWhat::Lease(..) => false,
         };
         if new {
             self.waiting.push_back(what);
@@ -43,13 +43,8 @@ impl Sayings {
         match what {
             DueWhat::Grant(id) => self.grants.remove(&id),
             DueWhat::Request(id) => self.requests.remove(&id),
-            DueWhat::Lease(_) => false,
+            DueWhat::Lease(..) => false,
         };
-    }
-
-    /// Whether anything waits in line.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
     }
 }
 
@@ -69,6 +64,6 @@ mod tests {
         assert!(sayings.start().is_empty(), "more than {AT_ONCE} at once");
         first.into_iter().for_each(|what| sayings.done(what));
         assert_eq!(sayings.start().len(), 100 - AT_ONCE);
-        assert!(!sayings.is_waiting());
+        assert!(sayings.waiting.is_empty());
     }
 }

@@ -6,23 +6,29 @@ use wane_store::{Due, DueWhat, StoreError};
 
 use crate::row::unavailable;
 
-/// What is due by `now`, earliest first.
-pub(crate) async fn by(pool: &SqlitePool, now: Time, limit: u32) -> Result<Vec<Due>, StoreError> {
+/// What is due by `now`, earliest first, then by id, after a place.
+pub(crate) async fn by(pool: &SqlitePool, now: Time, after: Option<Due>, limit: u32) -> Result<Vec<Due>, StoreError> {
+    let (at, id) = after.map_or((i64::MIN, String::new()), |due| (due.at.micros(), id(due.what)));
     let rows = sqlx::query_as::<_, (i64, String, String)>(
-        "SELECT due_at, what, id FROM (
-             SELECT * FROM (SELECT due_at, 'request' AS what, id FROM requests WHERE due_at <= $1 ORDER BY due_at LIMIT $2)
+        "SELECT due_at, id, target FROM (
+             SELECT * FROM (SELECT due_at, id, '' AS target FROM requests
+                 WHERE due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4)
              UNION ALL
-             SELECT * FROM (SELECT due_at, 'grant', id FROM grants WHERE due_at <= $1 ORDER BY due_at LIMIT $2)
+             SELECT * FROM (SELECT due_at, id, '' FROM grants
+                 WHERE due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4)
              UNION ALL
-             SELECT * FROM (SELECT due_at, 'lease', id FROM leases WHERE due_at <= $1 ORDER BY due_at LIMIT $2)
-         ) ORDER BY due_at, id LIMIT $2",
+             SELECT * FROM (SELECT due_at, id, resource FROM leases
+                 WHERE due_at <= $1 AND (due_at, id) > ($2, $3) ORDER BY due_at, id LIMIT $4)
+         ) ORDER BY due_at, id LIMIT $4",
     )
     .bind(now.micros())
+    .bind(at)
+    .bind(id)
     .bind(i64::from(limit))
     .fetch_all(pool)
     .await
     .map_err(unavailable)?;
-    rows.iter().map(|(at, what, id)| Ok(Due { at: Time::from_micros(*at), what: read(what, id)? })).collect()
+    rows.iter().map(|(at, id, target)| Ok(Due { at: Time::from_micros(*at), what: read(id, target)? })).collect()
 }
 
 /// When the next thing is due after `now`.
@@ -43,11 +49,20 @@ pub(crate) async fn after(pool: &SqlitePool, now: Time) -> Result<Option<Time>, 
     Ok(next.map(Time::from_micros))
 }
 
-fn read(what: &str, id: &str) -> Result<DueWhat, StoreError> {
-    let corrupt = |e: wane_domain::id::IdError| StoreError::Corrupt(e.to_string());
+fn id(what: DueWhat) -> String {
     match what {
-        "request" => id.parse().map(DueWhat::Request).map_err(corrupt),
-        "grant" => id.parse().map(DueWhat::Grant).map_err(corrupt),
-        _ => id.parse().map(DueWhat::Lease).map_err(corrupt),
+        DueWhat::Request(id) => id.to_string(),
+        DueWhat::Grant(id) => id.to_string(),
+        DueWhat::Lease(id, _) => id.to_string(),
+    }
+}
+
+/// The prefix of an id says what it is of.
+fn read(id: &str, target: &str) -> Result<DueWhat, StoreError> {
+    let corrupt = |e: wane_domain::id::IdError| StoreError::Corrupt(e.to_string());
+    match id.split_once('_').map(|(prefix, _)| prefix) {
+        Some("req") => id.parse().map(DueWhat::Request).map_err(corrupt),
+        Some("grt") => id.parse().map(DueWhat::Grant).map_err(corrupt),
+        _ => Ok(DueWhat::Lease(id.parse().map_err(corrupt)?, target.parse().map_err(corrupt)?)),
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnection;
 use wane_domain::id::LeaseId;
-use wane_domain::lease::{Lease, LeaseState};
+use wane_domain::lease::Lease;
 use wane_domain::stored;
 use wane_store::{LeaseFilter, LeasePhase, Page, Put, Slice, StoreError, Versioned};
 
@@ -21,17 +21,13 @@ const PUT: Guarded = Guarded {
 pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Lease>) -> Result<(), StoreError> {
     let value = &put.value;
     let id = value.id.to_string();
-    let due = match value.state {
-        LeaseState::Revoking { .. } => value.debt.next,
-        LeaseState::Intended | LeaseState::Live { .. } | LeaseState::Gone { .. } => None,
-    };
     let statement = PUT
         .statement(&id, put.seen)?
         .bind(value.grant.to_string())
         .bind(value.resource.to_string())
         .bind(value.role.to_string())
         .bind(value.state.name())
-        .bind(due.map(|t| t.micros()))
+        .bind(value.due().map(|t| t.micros()))
         .bind(encode(&id, value)?);
     exactly_one(conn, statement, &id).await
 }
@@ -60,7 +56,7 @@ pub(crate) async fn list(
     listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::lease))
 }
 
-/// The word in the column: the one of [`LeaseState::name`].
+/// The word in the column: the one of [`wane_domain::lease::LeaseState::name`].
 const fn phase(phase: LeasePhase) -> &'static str {
     match phase {
         LeasePhase::Intended => "intended",

@@ -206,8 +206,8 @@ impl Store for SqlStore {
         leases::list(&self.pool, &filter, &slice).await
     }
 
-    async fn due(&self, now: Time, limit: u32) -> Result<Vec<Due>, StoreError> {
-        due::by(&self.pool, now, limit).await
+    async fn due(&self, now: Time, after: Option<Due>, limit: u32) -> Result<Vec<Due>, StoreError> {
+        due::by(&self.pool, now, after, limit).await
     }
     async fn next_due(&self, now: Time) -> Result<Option<Time>, StoreError> {
         due::after(&self.pool, now).await

@@ -63,8 +63,9 @@ pub trait Store: Send + Sync {
     /// Leases, oldest first.
     async fn leases(&self, filter: LeaseFilter, slice: Slice) -> Result<Page<Versioned<Lease>>, StoreError>;
 
-    /// What is due by `now`, earliest first.
-    async fn due(&self, now: Time, limit: u32) -> Result<Vec<Due>, StoreError>;
+    /// What is due by `now`, earliest first and then by id; with a place, only what comes after it. Costs
+    /// what is returned, however much is due.
+    async fn due(&self, now: Time, after: Option<Due>, limit: u32) -> Result<Vec<Due>, StoreError>;
     /// When the next thing is due after `now`.
     async fn next_due(&self, now: Time) -> Result<Option<Time>, StoreError>;
 

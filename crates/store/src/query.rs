@@ -109,7 +109,7 @@ pub struct RecordFilter {
     pub until: Option<Time>,
 }
 
-/// Something that is due.
+/// Something that is due; also a place in the order of what is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
     /// When.
@@ -125,6 +125,6 @@ pub enum DueWhat {
     Request(RequestId),
     /// A scheduled grant was not activated, or an active one is over.
     Grant(GrantId),
-    /// The end of a lease is to be tried (again).
-    Lease(LeaseId),
+    /// The end of a lease is to be tried (again), at this target.
+    Lease(LeaseId, ResourceId),
 }

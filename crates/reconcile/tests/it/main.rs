@@ -1,6 +1,8 @@
 //! The engine over the same company that the use-cases are tested in.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod burst;
+mod counted;
 mod engine;
 #[path = "../../../app/tests/it/gated.rs"]
 #[expect(dead_code, reason = "the use-cases' tests use all of it")]

@@ -63,7 +63,7 @@ pub(crate) async fn what_is_due_comes_in_order<S: Store>(s: &S, f: &mut Fixture)
 
     let at = |what: &str, time: Option<_>| time.ok_or_else(|| format!("{what} has no end"));
     let want = [
-        Due { at: retry, what: DueWhat::Lease(revoking.id) },
+        Due { at: retry, what: DueWhat::Lease(revoking.id, revoking.resource) },
         Due { at: at("the scheduled grant", scheduled.due())?, what: DueWhat::Grant(scheduled.id) },
         Due { at: at("the active grant", active.due())?, what: DueWhat::Grant(active.id) },
         Due { at: waiting.lapses, what: DueWhat::Request(waiting.id) },
@@ -72,17 +72,21 @@ pub(crate) async fn what_is_due_comes_in_order<S: Store>(s: &S, f: &mut Fixture)
         let (past, rest) = want.split_at(n);
         let Some(next) = rest.first() else { continue };
         let just_before = next.at.minus(Span::from_micros(1));
-        same("what is due just before the next", &s.due(just_before, 10).await, &Ok(past.to_vec()))?;
+        same("what is due just before the next", &s.due(just_before, None, 10).await, &Ok(past.to_vec()))?;
         same("when the next is due", &s.next_due(just_before).await, &Ok(Some(next.at)))?;
         let mut so_far = past.to_vec();
         so_far.push(*next);
-        same("what is due at its moment", &s.due(next.at, 10).await, &Ok(so_far))?;
+        same("what is due at its moment", &s.due(next.at, None, 10).await, &Ok(so_far))?;
     }
     same(
         "the first two",
-        &s.due(waiting.lapses, 2).await.map(|d| d.iter().map(|d| d.at).collect::<Vec<_>>()),
+        &s.due(waiting.lapses, None, 2).await.map(|d| d.iter().map(|d| d.at).collect::<Vec<_>>()),
         &Ok(want.iter().take(2).map(|d| d.at).collect()),
     )?;
+    for (n, place) in want.iter().enumerate() {
+        let rest = want.get(n.saturating_add(1)..).unwrap_or_default();
+        same("what comes after", &s.due(waiting.lapses, Some(*place), 10).await, &Ok(rest.to_vec()))?;
+    }
     same("what is due after all", &s.next_due(waiting.lapses).await, &Ok(None))?;
 
     let seen = s.lease(revoking.id).await.map_err(told)?.ok_or("the lease is gone")?;
@@ -92,7 +96,7 @@ pub(crate) async fn what_is_due_comes_in_order<S: Store>(s: &S, f: &mut Fixture)
         .apply(LeaseEvent::Proven { basis: ClosureBasis::AbsentReadBack { proof: "no such key".to_owned() } }, f.now)
         .map_err(told)?;
     s.commit(f.commit(vec![Write::Lease(Put::over(&seen, gone))])?).await.map_err(told)?;
-    same("what is due once the lease is gone", &s.due(retry, 10).await, &Ok(Vec::new()))
+    same("what is due once the lease is gone", &s.due(retry, None, 10).await, &Ok(Vec::new()))
 }
 
 /// A lease whose end has begun.

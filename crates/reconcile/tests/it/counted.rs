@@ -1,0 +1,131 @@
+//! The real store, with a count of what the engine asks it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use wane_domain::canonical::Digest;
+use wane_domain::grant::Grant;
+use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, TokenId};
+use wane_domain::lease::Lease;
+use wane_domain::request::AccessRequest;
+use wane_domain::text::Name;
+use wane_domain::time::Time;
+use wane_domain::world::{PolicyVersion, World};
+use wane_store::{
+    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
+    Seen, Sequenced, Slice, Store, StoreError, Token, Versioned,
+};
+use wane_store_sql::SqlStore;
+
+/// How often it was asked what is due, how many things it named, and how many leases were read.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    inner: SqlStore,
+    pub(crate) looks: AtomicUsize,
+    pub(crate) rows: AtomicUsize,
+    pub(crate) leases: AtomicUsize,
+}
+
+impl Counted {
+    pub(crate) fn over(inner: SqlStore) -> Self {
+        let none = AtomicUsize::default;
+        Self { inner, looks: none(), rows: none(), leases: none() }
+    }
+
+    pub(crate) fn read(&self) -> [usize; 3] {
+        [&self.looks, &self.rows, &self.leases].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+#[async_trait]
+impl Store for Counted {
+    async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+        self.inner.commit(commit).await
+    }
+    async fn world(&self) -> Result<std::sync::Arc<World>, StoreError> {
+        self.inner.world().await
+    }
+    async fn seen(&self, id: &str) -> Result<Seen, StoreError> {
+        self.inner.seen(id).await
+    }
+    async fn policy_version(&self, version: u64) -> Result<Option<PolicyVersion>, StoreError> {
+        self.inner.policy_version(version).await
+    }
+    async fn policy_by_digest(&self, digest: Digest, at: Time) -> Result<Option<PolicyEntry>, StoreError> {
+        self.inner.policy_by_digest(digest, at).await
+    }
+    async fn policy_versions(&self, slice: Slice) -> Result<Page<PolicyEntry>, StoreError> {
+        self.inner.policy_versions(slice).await
+    }
+    async fn request(&self, id: RequestId) -> Result<Option<Versioned<AccessRequest>>, StoreError> {
+        self.inner.request(id).await
+    }
+    async fn requests(
+        &self,
+        filter: RequestFilter,
+        slice: Slice,
+    ) -> Result<Page<Versioned<AccessRequest>>, StoreError> {
+        self.inner.requests(filter, slice).await
+    }
+    async fn grant(&self, id: GrantId) -> Result<Option<Versioned<Grant>>, StoreError> {
+        self.inner.grant(id).await
+    }
+    async fn grants(&self, filter: GrantFilter, slice: Slice) -> Result<Page<Versioned<Grant>>, StoreError> {
+        self.inner.grants(filter, slice).await
+    }
+    async fn lease(&self, id: LeaseId) -> Result<Option<Versioned<Lease>>, StoreError> {
+        self.leases.fetch_add(1, Ordering::Relaxed);
+        self.inner.lease(id).await
+    }
+    async fn leases(&self, filter: LeaseFilter, slice: Slice) -> Result<Page<Versioned<Lease>>, StoreError> {
+        self.inner.leases(filter, slice).await
+    }
+    async fn due(&self, now: Time, after: Option<Due>, limit: u32) -> Result<Vec<Due>, StoreError> {
+        let page = self.inner.due(now, after, limit).await?;
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.rows.fetch_add(page.len(), Ordering::Relaxed);
+        Ok(page)
+    }
+    async fn next_due(&self, now: Time) -> Result<Option<Time>, StoreError> {
+        self.inner.next_due(now).await
+    }
+    async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
+        self.inner.issuances(lease).await
+    }
+    async fn revoked(&self, kind: &Name, now: Time) -> Result<Vec<Issuance>, StoreError> {
+        self.inner.revoked(kind, now).await
+    }
+    async fn next_serial(&self) -> Result<u64, StoreError> {
+        self.inner.next_serial().await
+    }
+    async fn login(&self, person: PersonId) -> Result<Option<Versioned<Login>>, StoreError> {
+        self.inner.login(person).await
+    }
+    async fn token(&self, id: TokenId) -> Result<Option<Versioned<Token>>, StoreError> {
+        self.inner.token(id).await
+    }
+    async fn tokens_of(&self, person: PersonId) -> Result<Vec<Versioned<Token>>, StoreError> {
+        self.inner.tokens_of(person).await
+    }
+    async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError> {
+        self.inner.tokens_of_resource(resource).await
+    }
+    async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.sealed(key).await
+    }
+    async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError> {
+        self.inner.answer(person, key).await
+    }
+    async fn records(&self, filter: RecordFilter, slice: Slice) -> Result<Page<Sequenced>, StoreError> {
+        self.inner.records(filter, slice).await
+    }
+    async fn records_after(&self, seq: u64, limit: u32) -> Result<Vec<Sequenced>, StoreError> {
+        self.inner.records_after(seq, limit).await
+    }
+    async fn head(&self) -> Result<u64, StoreError> {
+        self.inner.head().await
+    }
+    async fn changed(&self, seq: u64) -> u64 {
+        self.inner.changed(seq).await
+    }
+}
