@@ -15,6 +15,7 @@
 //! `<!-- bench:FIGURE -->` and `<!-- /bench -->` in `docs/performance.md` are made from those files.
 #![expect(clippy::disallowed_methods, reason = "what is measured is measured by the machine's own clock")]
 
+mod database;
 mod deployment;
 mod document;
 mod ground;
@@ -42,7 +43,7 @@ pub(crate) struct Figure {
     measure: fn(&Ground) -> Result<Report>,
 }
 
-const FIGURES: &[Figure] = &[issuance::FIGURE, start::FIGURE, memory::FIGURE];
+const FIGURES: &[Figure] = &[issuance::FIGURE, start::FIGURE, memory::FIGURE, database::FIGURE];
 
 /// Measures what is named, or everything.
 pub(crate) fn run(words: &[&str]) -> Result<()> {

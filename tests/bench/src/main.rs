@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "what was measured is printed")]
 #![expect(clippy::disallowed_methods, reason = "what is measured is measured by the machine's own clock")]
 
+mod database;
 mod disk;
 mod load;
 mod rank;
@@ -22,6 +23,8 @@ fn main() -> Result<()> {
     let found = match word.as_str() {
         "load" => load::run(&plan)?,
         "disk" => disk::run(&plan)?,
+        "roles" => database::roles(&plan)?,
+        "watch" => database::watch(&plan)?,
         "ed25519" => raw::run(&plan)?,
         other => bail!("`{other}` is no tool"),
     };
