@@ -2,7 +2,7 @@
 //!
 //! They hold within one process; a second one over the same store would need the store to count.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use tokio::sync::Mutex;
 use wane_domain::id::PersonId;
@@ -14,12 +14,13 @@ const QUEUES: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Turns {
     queues: Vec<Mutex<()>>,
-    spread: RandomState,
+    /// Nobody chooses their own id, so nobody chooses whom they wait for: a fixed hash will do.
+    spread: BuildHasherDefault<DefaultHasher>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { queues: (0..QUEUES).map(|_| Mutex::new(())).collect(), spread: RandomState::new() }
+        Self { queues: (0..QUEUES).map(|_| Mutex::new(())).collect(), spread: BuildHasherDefault::default() }
     }
 }
 
