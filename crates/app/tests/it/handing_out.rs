@@ -188,6 +188,17 @@ async fn a_secret_is_never_handed_out_without_its_record() {
     assert!(matches!(handed, Err(AppError::Store(_))), "{handed:?}");
 }
 
+/// The same for what is only signed: all that is asked of the store before the commit is at hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_never_handed_out_without_its_record() {
+    let mut house = House::new().await;
+    let id = house.hold("ann", "web1", "deploy", 1).await;
+    house.hand_out("ann", id).await.unwrap();
+    house.lose_store().await;
+    let signed = house.hand_out("ann", id).await;
+    assert!(matches!(signed, Err(AppError::Store(_))), "{signed:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_held_a_secret_ends_instead_of_being_given_again() {
     let house = House::new().await;
