@@ -6,12 +6,26 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::id::TypedId;
-use crate::time::Time;
+use crate::time::{Span, Time};
+
+/// How far a machine's clock may be behind what was seen before: corrections by network time are smaller.
+pub const TOLERANCE: Span = Span::from_secs(2);
 
 /// Says what time it is.
 pub trait Clock: Send + Sync {
     /// The present moment, UTC.
     fn now(&self) -> Time;
+
+    /// How far the machine's own clock is behind [`now`](Self::now): it was set back, now or before it was read.
+    fn behind(&self) -> Span {
+        Span::ZERO
+    }
+
+    /// Somebody is known to have seen this moment, so it is over.
+    fn saw(&self, _at: Time) {}
+
+    /// Nothing is left that standing time could prolong: a machine that is behind may be waited for.
+    fn let_stand(&self) {}
 }
 
 /// Yields bytes nobody can guess.
@@ -38,6 +52,22 @@ impl Ambient {
     #[must_use]
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// How far the machine's own clock is behind [`now`](Self::now).
+    #[must_use]
+    pub fn behind(&self) -> Span {
+        self.clock.behind()
+    }
+
+    /// Somebody is known to have seen this moment, so it is over.
+    pub fn saw(&self, at: Time) {
+        self.clock.saw(at);
+    }
+
+    /// Nothing is left that standing time could prolong.
+    pub fn let_stand(&self) {
+        self.clock.let_stand();
     }
 
     /// `N` unguessable bytes.

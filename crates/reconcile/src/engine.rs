@@ -190,6 +190,7 @@ impl Engine {
         if now >= self.next_sweep {
             self.next_sweep = now.plus(SWEEP_EVERY.min(OWED_AGAIN));
             self.sweep().await?;
+            self.app.wait_for_machine().await?;
             self.next_sweep = now.plus(SWEEP_EVERY);
         }
         self.read_unconfirmed().await?;

@@ -11,7 +11,7 @@ mod harden;
 mod supervisor;
 
 pub use backoff::Backoff;
-pub use clock::SystemClock;
+pub use clock::{Machine, Readings, SystemClock};
 pub use entropy::OsEntropy;
 pub use harden::{HardenError, harden};
 pub use supervisor::{Cause, Shutdown, Supervisor};

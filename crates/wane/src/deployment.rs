@@ -146,7 +146,9 @@ impl Opening {
             zone,
             limits: limits(settings),
         };
-        Ok(Deployment { app: Arc::new(App::new(parts)?), store: self.store })
+        let app = Arc::new(App::new(parts)?);
+        app.recall_time().await?;
+        Ok(Deployment { app, store: self.store })
     }
 
     async fn make_keys(&self, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<(), OpenError> {
