@@ -20,6 +20,7 @@ const NEEDS: &[Need] = &[
     Need { package: "postgresql-client", is_met: || command::find("psql").is_some() },
     Need { package: "openssl", is_met: || command::find("openssl").is_some() },
     Need { package: "passwd", is_met: || has_all(&["useradd", "userdel"]) },
+    Need { package: "faketime", is_met: || command::find("faketime").is_some() },
     Need { package: "util-linux", is_met: || command::find("setpriv").is_some() },
 ];
 

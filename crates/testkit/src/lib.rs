@@ -9,11 +9,13 @@
 #![expect(clippy::disallowed_methods, reason = "deadlines of waits on real processes need the machine's own clock")]
 
 mod ambient;
+mod clock_off;
 mod folder;
 mod port;
 mod postgres;
 mod process;
 mod program;
+mod proxy;
 mod ssh;
 mod tls;
 mod unix_user;
@@ -24,6 +26,7 @@ pub use ambient::{FakeClock, SeededEntropy};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresBuilder, PsqlClient};
 pub use program::{Ended, Interactive, Outcome};
+pub use proxy::{Proxy, Way};
 pub use ssh::{PreparedSshd, SshClient, SshKey, Sshd, SshdBuilder, ssh_keygen};
 pub use tls::ServerCertificate;
 pub use unix_user::UnixUser;

@@ -68,6 +68,7 @@ impl ServerProcess {
         for pid in below {
             send(pid, Signal::SIGKILL);
         }
+        crate::clock_off::sweep(self.child.id());
         if asked.is_err() {
             bail!("{} did not end on {signal} and was killed", self.name);
         }
@@ -117,11 +118,11 @@ pub(crate) fn started_at(pid: u32) -> Option<u64> {
 
 /// Runs `command` as another account, with nothing of our own environment: a leaked `HOME` makes
 /// PostgreSQL look for keys in a folder it cannot read.
-pub(crate) fn as_account(account: &str, home: &str, program: &std::path::Path) -> Command {
+pub(crate) fn as_account(account: &str, home: &str, words: impl IntoIterator<Item = std::path::PathBuf>) -> Command {
     let mut command = Command::new("setpriv");
     command
         .args(["--reuid", account, "--regid", account, "--init-groups"])
-        .arg(program)
+        .args(words)
         .env_clear()
         .env("HOME", home)
         .env("PATH", "/usr/bin:/bin")

@@ -46,14 +46,20 @@ impl Installation {
 
     /// A command of this installation, run as the account that owns the data.
     pub(super) fn server_command(&self, name: &str) -> Command {
-        let program = self.program(name);
+        self.server_command_behind(&[], name)
+    }
+
+    /// With other words before it, such as `env`.
+    pub(super) fn server_command_behind(&self, words: &[String], name: &str) -> Command {
+        let words = words.iter().map(PathBuf::from).chain([self.program(name)]);
         match &self.account {
             Some(account) => {
                 let home = account.dir.to_string_lossy();
-                process::as_account(&account.name, &home, &program)
+                process::as_account(&account.name, &home, words)
             }
             None => {
-                let mut command = Command::new(program);
+                let mut command = Command::new("env");
+                command.args(words);
                 command.env_clear().env("PATH", "/usr/bin:/bin");
                 command.env("HOME", "/").env("LC_ALL", "C").current_dir("/");
                 command

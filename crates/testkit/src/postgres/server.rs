@@ -16,7 +16,7 @@ use super::template::Template;
 use crate::process::ServerProcess;
 use crate::tls::ServerCertificate;
 use crate::wait::wait_until;
-use crate::{folder, port};
+use crate::{clock_off, folder, port};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -47,6 +47,7 @@ const HBA: &str = "local all all scram-sha-256\n\
 /// Settings beyond the usual, before the server starts.
 #[derive(Debug, Clone, Default)]
 pub struct PostgresBuilder {
+    clock: Option<i64>,
     settings: Vec<(String, String)>,
 }
 
@@ -54,6 +55,12 @@ impl PostgresBuilder {
     /// Sets a parameter of `postgresql.conf`; the last value of a name wins.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The server's clock is so many seconds ahead of the machine's, or behind it.
+    pub fn clock_off(mut self, secs: i64) -> Self {
+        self.clock = Some(secs);
         self
     }
 
@@ -68,6 +75,7 @@ impl PostgresBuilder {
             password: template.password()?,
             tls: ServerCertificate::generate(folder.path())?,
             installation,
+            clock: self.clock,
             folder,
         };
         template.copy_to(&server.data())?;
@@ -86,6 +94,7 @@ pub struct Postgres {
     port: u16,
     password: String,
     tls: ServerCertificate,
+    clock: Option<i64>,
     folder: TempDir,
 }
 
@@ -168,7 +177,8 @@ impl Postgres {
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "PostgreSQL is running already");
         let log = File::options().create(true).append(true).open(self.log_path())?;
-        let mut command = self.installation.server_command("postgres");
+        let words = self.clock.map(clock_off::words).transpose()?.unwrap_or_default();
+        let mut command = self.installation.server_command_behind(&words, "postgres");
         command.arg("-D").arg(self.data()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // On SIGQUIT it ends at once and still gives its shared memory back.
         let spawned = ServerProcess::spawn("PostgreSQL", &mut command, Signal::SIGQUIT)?;
@@ -198,6 +208,34 @@ impl Postgres {
         if let Some(process) = &self.process {
             process.signal_tree(Signal::SIGCONT);
         }
+    }
+
+    /// Lets in by other rules (`pg_hba.conf`) than the usual ones. Leave the superuser a way in.
+    pub fn rules(&self, rules: &str) -> Result<()> {
+        self.reload(|| Ok(fs::write(self.data().join("pg_hba.conf"), rules)?))
+    }
+
+    /// Undoes [`rules`](Self::rules).
+    pub fn usual_rules(&self) -> Result<()> {
+        self.rules(HBA)
+    }
+
+    /// Another certificate, by another authority, in the place of the one it had.
+    pub fn replace_certificate(&self) -> Result<()> {
+        self.reload(|| {
+            let new = ServerCertificate::generate(self.folder.path())?;
+            self.installation.give(new.key_path())
+        })
+    }
+
+    /// Changes files and waits until the server goes by them.
+    fn reload(&self, change: impl FnOnce() -> Result<()>) -> Result<()> {
+        let loaded = || self.psql("postgres", "SELECT pg_conf_load_time()");
+        let before = loaded()?;
+        change()?;
+        let process = self.process.as_ref().context("PostgreSQL is not running")?;
+        crate::process::send(process.pid(), Signal::SIGHUP);
+        wait_until("PostgreSQL to read its files again", PATIENCE, || loaded().is_ok_and(|now| now != before))
     }
 
     fn data(&self) -> PathBuf {

@@ -18,7 +18,7 @@ use super::key::SshKey;
 use crate::process::ServerProcess;
 use crate::unix_user::UnixUser;
 use crate::wait::wait_until;
-use crate::{folder, port, program};
+use crate::{clock_off, folder, port, program};
 
 /// sshd wants to be called by an absolute path: it runs itself again for each connection.
 const SSHD: &str = "/usr/sbin/sshd";
@@ -32,6 +32,7 @@ const NO_PENALTIES: &str = "PerSourcePenalties no";
 /// What to put into the configuration before the server starts.
 #[derive(Debug, Clone)]
 pub struct SshdBuilder {
+    clock: Option<i64>,
     lines: Vec<String>,
     user_prefix: String,
 }
@@ -50,14 +51,20 @@ impl SshdBuilder {
         self
     }
 
+    /// The server's clock is so many seconds ahead of the machine's, or behind it.
+    pub fn clock_off(mut self, secs: i64) -> Self {
+        self.clock = Some(secs);
+        self
+    }
+
     /// Makes folder, host key, account and configuration, and starts nothing.
     pub fn prepare(self) -> Result<PreparedSshd> {
         ensure!(nix::unistd::geteuid().is_root(), "sshd can let other accounts log in only when started as root");
         make_privilege_separation_folder()?;
         let folder = folder::throw_away("wane-sshd-")?;
         let host_key = SshKey::generate(folder.path(), "ssh_host_ed25519_key")?;
-        let prepared =
-            PreparedSshd { port: port::free_port()?, user: UnixUser::create(&self.user_prefix)?, host_key, folder };
+        let user = UnixUser::create(&self.user_prefix)?;
+        let prepared = PreparedSshd { port: port::free_port()?, user, host_key, clock: self.clock, folder };
         fs::create_dir(prepared.drop_in_folder())?;
         prepared.write_config(&self.lines)?;
         Ok(prepared)
@@ -75,6 +82,7 @@ pub struct PreparedSshd {
     user: UnixUser,
     port: u16,
     host_key: SshKey,
+    clock: Option<i64>,
     folder: TempDir,
 }
 
@@ -191,7 +199,7 @@ pub struct Sshd {
 
 impl Sshd {
     pub fn builder() -> SshdBuilder {
-        SshdBuilder { lines: Vec::new(), user_prefix: "login".to_owned() }
+        SshdBuilder { clock: None, lines: Vec::new(), user_prefix: "login".to_owned() }
     }
 
     /// What was prepared: paths, port, account, host key.
@@ -260,6 +268,9 @@ impl Sshd {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
+        if let Some(secs) = self.setup.clock {
+            clock_off::set_off(&mut command, secs)?;
+        }
         self.process = Some(ServerProcess::spawn("sshd", &mut command, Signal::SIGTERM)?);
         self.wait_listening(before)
     }

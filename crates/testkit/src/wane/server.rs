@@ -16,7 +16,7 @@ use super::binary;
 use super::person::PersonSession;
 use crate::process::ServerProcess;
 use crate::wait::wait_until;
-use crate::{folder, port, program};
+use crate::{clock_off, folder, port, program};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const ANSWER: Duration = Duration::from_secs(2);
@@ -26,6 +26,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub struct WaneServerBuilder {
     binary: Option<PathBuf>,
     admin: String,
+    clock: bool,
     settings: Vec<(String, String)>,
 }
 
@@ -51,16 +52,26 @@ impl WaneServerBuilder {
         self
     }
 
+    /// The server's clock can be set by [`WaneServer::set_clock`].
+    #[must_use]
+    pub fn with_clock(mut self) -> Self {
+        self.clock = true;
+        self
+    }
+
     /// Makes the folder, and no deployment in it yet.
     pub fn prepare(self) -> Result<WaneServer> {
-        Ok(WaneServer {
+        let server = WaneServer {
             process: None,
             binary: self.binary.map_or_else(binary::find, Ok)?,
             folder: folder::throw_away("wane-server-")?,
             port: port::free_port()?,
             admin: self.admin,
+            clock: self.clock,
             settings: self.settings,
-        })
+        };
+        server.set_clock(0)?;
+        Ok(server)
     }
 
     /// Makes a deployment, starts its server, and signs the first administrator in.
@@ -84,6 +95,7 @@ pub struct WaneServer {
     folder: TempDir,
     port: u16,
     admin: String,
+    clock: bool,
     settings: Vec<(String, String)>,
 }
 
@@ -91,7 +103,7 @@ impl WaneServer {
     /// With a port of its own and the usual settings.
     #[must_use]
     pub fn builder() -> WaneServerBuilder {
-        WaneServerBuilder { binary: None, admin: "ada".to_owned(), settings: Vec::new() }
+        WaneServerBuilder { binary: None, admin: "ada".to_owned(), clock: false, settings: Vec::new() }
     }
 
     /// A running server with its first administrator signed in.
@@ -168,6 +180,9 @@ impl WaneServer {
         ensure!(self.process.is_none(), "the server is running already");
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut command = self.command();
+        if self.clock {
+            clock_off::follow(&mut command, &self.clock_file())?;
+        }
         command.args(self.server_words()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = self.process.insert(ServerProcess::spawn("`wane server`", &mut command, Signal::SIGTERM)?);
         let mut died = None;
@@ -203,6 +218,16 @@ impl WaneServer {
     pub fn restart(&mut self) -> Result<()> {
         self.stop()?;
         self.start()
+    }
+
+    /// Sets the server's clock, at once, also while it runs: so many seconds ahead of the machine's, or
+    /// behind it. Needs [`WaneServerBuilder::with_clock`].
+    pub fn set_clock(&self, secs: i64) -> Result<()> {
+        clock_off::tell(&self.clock_file(), secs)
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.folder.path().join("clock")
     }
 
     /// Changes a setting of the next start.
