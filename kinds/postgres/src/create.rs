@@ -11,7 +11,7 @@ use wane_domain::secret::SecretOnce;
 use wane_domain::time::Time;
 use wane_failpoint::point;
 
-use crate::facts::{Desk, Found, Who, find, mark};
+use crate::facts::{Desk, Found, UNCOMMITTED, Who, find, mark};
 use crate::quote::{ident, literal};
 use crate::role::{Definition, DirectGrant, On};
 use crate::session::{Fail, Session, number, text};
@@ -194,7 +194,8 @@ async fn check_rights(session: &mut Session, account: &str, grants: &[&DirectGra
 }
 
 /// What reads an account back: its oid, whether it can log in, whether it has powers, its end, its
-/// connection limit, its groups, and those of them it can do more with than inherit.
+/// connection limit, its groups, those of them it can do more with than inherit, and whether nobody else
+/// sees it yet.
 fn read_back_sql(session: &Session, account: &str) -> Result<String, Fail> {
     let options =
         if session.version >= SET_FALSE { "admin_option OR set_option OR NOT inherit_option" } else { "admin_option" };
@@ -202,7 +203,7 @@ fn read_back_sql(session: &Session, account: &str) -> Result<String, Fail> {
     Ok(format!(
         "SELECT oid, rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, \
                 (extract(epoch FROM rolvaliduntil) * 1000000)::int8, rolconnlimit, \
-                to_json(ARRAY({groups})), to_json(ARRAY({groups} AND ({options}))) \
+                to_json(ARRAY({groups})), to_json(ARRAY({groups} AND ({options}))), {UNCOMMITTED} \
          FROM pg_roles a WHERE rolname = {}",
         literal(account)?
     ))
@@ -226,6 +227,9 @@ fn check_account(
         serde_json::from_str(column(n)?.unwrap_or_default()).map_err(|e| Fail::refused(format!("its groups: {e}")))
     };
     let (groups, too_much) = (names(5)?, names(6)?);
+    if column(7)? != Some("f") {
+        return Err(Fail::refused("read back, what was said to be committed is still open"));
+    }
     let wrong = if column(1)? != Some("t") || column(2)? != Some("f") {
         "its attributes".to_owned()
     } else if column(3)? != Some(until.micros().to_string().as_str()) {

@@ -248,7 +248,7 @@ async fn extend(desk: &Desk<'_>, lease: &LeaseData) -> Result<(), Fail> {
 }
 
 async fn read_back(desk: &Desk<'_>, who: &Who) -> Result<Presence, Fail> {
-    let mut session = desk.main().await?;
+    let mut session = desk.any().await?;
     let (found, left) = find_with_left(&mut session, who).await?;
     desk.keep(session);
     Ok(presence(who, &found, left))

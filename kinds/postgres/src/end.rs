@@ -27,7 +27,7 @@ const CALM: u32 = 25;
 
 /// Runs the whole sequence once.
 pub(crate) async fn end(desk: &Desk<'_>, who: &Who) -> Result<EndOutcome, Fail> {
-    let mut session = desk.main().await?;
+    let mut session = desk.any().await?;
     let mut found = find(&mut session, who).await?;
     if matches!(found, Found::Nothing) && who.oid.is_none() {
         found = find_made(&mut session, who).await?;
@@ -114,8 +114,8 @@ async fn give_away(desk: &Desk<'_>, session: &mut Session, account: &Account, sn
     let placed = session.run(point!("postgres.end.place"), &format!("GRANT {name} TO CURRENT_USER{with}")).await;
     snags.note("taking its place", placed)?;
     snags.note("prepared transactions", roll_back_prepared(desk, session, account).await)?;
-    for database in places(session, account.oid, desk.settings.main_database()).await? {
-        let cleared = if database == desk.settings.main_database() {
+    for database in places(session, account.oid).await? {
+        let cleared = if database == session.database {
             clear(session, account, &desk.settings.reassign_to).await
         } else {
             clear_elsewhere(desk, account, &database).await
@@ -192,7 +192,7 @@ async fn roll_back_prepared(desk: &Desk<'_>, session: &mut Session, account: &Ac
     for row in session.rows(sql, &[&account.oid]).await? {
         let (gid, database): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         // Only who prepared a transaction may end it, and only from its own database.
-        let mut other = desk.open(&database).await?;
+        let mut other = desk.also(&database).await?;
         other.run(point!("postgres.end.prepared.become"), &format!("SET ROLE {name}")).await?;
         other.run(point!("postgres.end.prepared"), &format!("ROLLBACK PREPARED {}", literal(&gid)?)).await?;
         other.close().await;
@@ -201,14 +201,15 @@ async fn roll_back_prepared(desk: &Desk<'_>, session: &mut Session, account: &Ac
 }
 
 /// The databases in which something depends on the account. Shared things are reached from any.
-async fn places(session: &mut Session, oid: u32, main: &str) -> Result<BTreeSet<String>, Fail> {
+async fn places(session: &mut Session, oid: u32) -> Result<BTreeSet<String>, Fail> {
+    let here = session.database.clone();
     let sql = "SELECT DISTINCT coalesce(d.datname::text, $2) FROM pg_shdepend s LEFT JOIN pg_database d ON d.oid = s.dbid \
                WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = $1";
-    Ok(session.texts(sql, &[&oid, &main]).await?.into_iter().collect())
+    Ok(session.texts(sql, &[&oid, &here]).await?.into_iter().collect())
 }
 
 async fn clear_elsewhere(desk: &Desk<'_>, account: &Account, database: &str) -> Result<(), Fail> {
-    let mut other = desk.open(database).await?;
+    let mut other = desk.also(database).await?;
     let cleared = clear(&mut other, account, &desk.settings.reassign_to).await;
     other.close().await;
     cleared

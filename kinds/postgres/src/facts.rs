@@ -19,6 +19,9 @@ use crate::quote::literal;
 use crate::session::{Fail, Session, number, text};
 use crate::settings::Settings;
 
+/// Databases that every server is born with.
+const EVERYWHERE: [&str; 2] = ["postgres", "template1"];
+
 /// One server, as one effect sees it.
 pub(crate) struct Desk<'a> {
     pub(crate) settings: Settings,
@@ -51,7 +54,35 @@ impl Desk<'_> {
     /// Keeps a connection of [`Desk::main`] for the next effect. Only one on which everything went well:
     /// it has no transaction open and is nobody but the connector.
     pub(crate) fn keep(&self, session: Session) {
-        self.pool.keep(&self.whose, session, self.ambient.now());
+        if session.database == self.settings.main_database() {
+            self.pool.keep(&self.whose, session, self.ambient.now());
+        }
+    }
+
+    /// A connection to whichever database lets us in, for what is known in all of them: accounts, their
+    /// sessions, their end. That the database Wane works in was dropped keeps no account alive.
+    pub(crate) async fn any(&self) -> Result<Session, Fail> {
+        let main = match self.main().await {
+            Err(shut @ Fail::Refused { .. }) if shut.is_shut() => shut,
+            other => return other,
+        };
+        let others = self.settings.databases.iter().skip(1).map(String::as_str);
+        for database in others.chain(EVERYWHERE) {
+            match self.open(database).await {
+                Err(shut) if shut.is_shut() => {}
+                other => return other,
+            }
+        }
+        Err(main)
+    }
+
+    /// A connection to one more database, where the server itself lets us in: that this one does not is
+    /// a refusal like any other there.
+    pub(crate) async fn also(&self, database: &str) -> Result<Session, Fail> {
+        match self.open(database).await {
+            Err(Fail::Trust(why)) => Err(Fail::refused(why)),
+            other => other,
+        }
     }
 
     /// 32 bytes nobody can guess, as text (base64url).
@@ -178,12 +209,19 @@ pub(crate) struct Left {
 const LOGGING_IN: &str = "SELECT to_json(array_agg(DISTINCT l.pid)) FROM pg_locks l LEFT JOIN LATERAL pg_stat_get_activity(l.pid) a ON true \
      WHERE l.locktype = 'virtualxid' AND l.pid IS NOT NULL AND a.pid IS NULL";
 
+/// Whether this session has changed something that is not committed.
+///
+/// INVARIANT: nothing is read back inside the transaction that made or ended it (held by
+/// `what_was_said_to_be_made_is_read_back`, `what_was_said_to_be_gone_is_read_back`).
+pub(crate) const UNCOMMITTED: &str = "pg_current_xact_id_if_assigned() IS NOT NULL";
+
 impl Left {
     fn sql(oid: u32) -> String {
         format!(
             "{LOGGING_IN}; SELECT (SELECT count(*) FROM pg_stat_get_activity(NULL) WHERE usesysid = {oid}), \
                     (SELECT count(*) FROM pg_prepared_xact() WHERE ownerid = {oid}), \
-                    (SELECT count(*) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = {oid})"
+                    (SELECT count(*) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = {oid}), \
+                    {UNCOMMITTED}"
         )
     }
 
@@ -191,6 +229,10 @@ impl Left {
     fn read(answers: &[Vec<SimpleQueryRow>]) -> Result<Self, Fail> {
         let mut rows = answers.iter().map(|rows| rows.first());
         let (first, second) = (rows.next().flatten(), rows.next().flatten());
+        // What one has changed and nobody else sees proves nothing; on another connection it is not there.
+        if second.map(|row| text(row, 3)).transpose()?.flatten() == Some("t") {
+            return Err(Fail::Unreachable("what was said to be committed is still open".to_owned()));
+        }
         Ok(Self {
             logging_in: first.map(pids).transpose()?.unwrap_or_default(),
             sessions: number(second, 0)?,

@@ -67,6 +67,16 @@ impl Fail {
             || (self.is(&SqlState::INTERNAL_ERROR) && self.to_string().starts_with("tuple concurrently "))
     }
 
+    /// Whether it is one database that is closed to us, and not the server.
+    pub(crate) fn is_shut(&self) -> bool {
+        let shut = [
+            SqlState::INVALID_CATALOG_NAME,
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+        ];
+        shut.iter().any(|state| self.is(state))
+    }
+
     pub(crate) fn at(self, target: &Target<'_>) -> ConnectError {
         let target = target.resource.name.to_string();
         match self {
@@ -122,6 +132,8 @@ fn from_transport(error: &Error) -> Fail {
 pub(crate) struct Session {
     client: Client,
     driver: Option<BoxFuture<'static, ()>>,
+    /// The database it is in.
+    pub(crate) database: String,
     /// The server's version, such as 150018.
     pub(crate) version: i32,
 }
@@ -139,7 +151,7 @@ impl Session {
         let (client, driver) = tokio::time::timeout(CONNECT, connecting)
             .await
             .map_err(|_| Fail::Unreachable(format!("no login within {} s", CONNECT.as_secs())))??;
-        let mut session = Self { client, driver: Some(driver), version: 0 };
+        let mut session = Self { client, driver: Some(driver), database: database.to_owned(), version: 0 };
         let answers = session.batch(point!("postgres.first"), FIRST).await?;
         session.version = number(answers.first().and_then(|rows| rows.first()), 0)?;
         Ok(session)

@@ -3,8 +3,10 @@
 
 mod conformance;
 mod end;
+mod faults;
 mod hostile;
 mod kept;
+mod liar;
 mod rules;
 mod stage;
 mod trust;
