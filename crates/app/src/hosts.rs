@@ -4,12 +4,16 @@ use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::id::ResourceId;
 use wane_domain::secret::SecretOnce;
+use wane_domain::time::Span;
 use wane_failpoint::{around_call, point};
 use wane_keys::token::BearerKind;
 use wane_store::{Put, Token, TokenOwner, Write};
 
 use crate::error::AppError;
 use crate::{App, decide};
+
+/// How far behind a host's clock may be for the list to keep refusing there what has run out here.
+const FARTHEST_BEHIND: Span = Span::from_hours(1);
 
 /// What a host gets when it joins.
 #[derive(Debug)]
@@ -74,8 +78,11 @@ impl App {
         let now = self.now();
         // The trail only grows, and every revocation is in it: its head is a version that rises with each.
         let version = self.store.head().await?;
+        // INVARIANT: what was revoked stays so on a host whose clock is behind (held by
+        // `a_host_that_is_behind_is_told_for_an_hour`).
+        let behind = now.minus(FARTHEST_BEHIND);
         let mut ids: Vec<String> =
-            self.store.revoked(&handle.resource.kind, now).await?.iter().map(|i| i.grant.to_string()).collect();
+            self.store.revoked(&handle.resource.kind, behind).await?.iter().map(|i| i.grant.to_string()).collect();
         ids.sort();
         ids.dedup();
         Ok(around_call(point!("app.revocations.sign"), || docs.revocations(version, now, &ids))?)

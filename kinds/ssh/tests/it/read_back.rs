@@ -3,6 +3,7 @@
 use serde_json::json;
 use wane_connector::{ConnectError, EndOutcome, Kind as _, Presence};
 use wane_domain::time::Span;
+use wane_testkit::Sshd;
 
 use crate::grants::Held;
 use crate::world::{Holder, Host, World};
@@ -78,7 +79,7 @@ async fn a_host_that_does_not_prove_itself_is_not_asked() {
 #[tokio::test]
 async fn a_bare_host_key_is_not_trusted() {
     let world = World::new(24);
-    let sshd = wane_testkit::Sshd::builder().start().unwrap();
+    let sshd = Sshd::builder().start().unwrap();
     let resource = world.resource(&json!({ "address": format!("127.0.0.1:{}", sshd.port()) }));
     let error = world.kind.effects().inventory(&world.target(&resource)).await.unwrap();
     assert!(error.findings[0].contains("wane host setup"), "{error:?}");
@@ -136,4 +137,43 @@ async fn a_host_that_is_never_asked_says_so() {
     assert_eq!(effects.end(&world.target(&resource), &held.lease).await.unwrap(), EndOutcome::Done);
     let after = effects.read_back(&world.target(&resource), &held.lease).await.unwrap();
     assert!(matches!(&after, Presence::LoginRefused { proof } if proof.contains("was not asked")), "{after:?}");
+}
+
+/// A host that is behind goes on accepting what has run out here, and it is said that it does, until
+/// the list it pulls tells it otherwise.
+#[tokio::test]
+async fn a_host_that_is_behind_is_not_taken_at_our_clocks_word() {
+    const BEHIND: u64 = 300;
+    let world = World::new(28);
+    let host = Host::built(&world, Sshd::builder().clock_off(-i64::try_from(BEHIND).unwrap()));
+    // It was issued as long ago as the host is behind.
+    let issued_at = world.now().minus(Span::from_secs(BEHIND));
+    world.clock.set(issued_at);
+    let (holder, lease, issued) = held(&world, &host, &json!({ "principals": [host.user()] }));
+    let lease = lease.confirmed(world.now());
+    let not_after = issued.handed.not_after.unwrap();
+    assert!(not_after <= lease.lease.end, "it outlives its grant");
+    world.clock.set(not_after.plus(Span::from_secs(90)));
+    assert!(host.client(&holder, &issued).run("true").unwrap().success(), "{}", host.sshd.log());
+    let presence = asked(&world, &host, &lease).await.unwrap();
+    assert!(matches!(&presence, Presence::Present { seen } if seen.contains("accepts")), "{presence:?}");
+    host.pull(&world, 2, &[lease.grant.id.to_string()]);
+    assert!(matches!(asked(&world, &host, &lease).await.unwrap(), Presence::LoginRefused { .. }));
+    assert!(!host.client(&holder, &issued).run("true").unwrap().success());
+}
+
+/// Another key where the old one was, and no certificate over it: whoever answers there is not believed.
+#[tokio::test]
+async fn a_host_that_came_back_with_another_key_is_not_asked() {
+    let world = World::new(29);
+    let mut host = Host::start(&world, &[]);
+    let (_, lease, _) = held(&world, &host, &json!({ "principals": [host.user()] }));
+    assert!(matches!(asked(&world, &host, &lease).await.unwrap(), Presence::Present { .. }));
+    host.sshd.stop().unwrap();
+    host.replace_key();
+    host.sshd.start().unwrap();
+    let error = asked(&world, &host, &lease).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Trust { .. }), "{error}");
+    host.pull(&world, 2, &[lease.grant.id.to_string()]);
+    assert!(asked(&world, &host, &lease).await.is_err(), "the word of a stranger was taken for the host's");
 }

@@ -13,7 +13,7 @@ use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::time::{Span, Time};
 use wane_kind_ssh::{SshKind, USER_CA};
-use wane_testkit::{FakeClock, SshClient, SshKey, Sshd};
+use wane_testkit::{FakeClock, SshClient, SshKey, Sshd, SshdBuilder};
 
 use crate::grants::{Held, hold};
 use crate::signer::TestSigner;
@@ -114,10 +114,10 @@ pub(crate) struct Host {
 impl Host {
     /// Starts a host; `lines` stand on top of its configuration.
     pub(crate) fn start(world: &World, lines: &[&str]) -> Self {
-        let mut builder = Sshd::builder();
-        for line in lines {
-            builder = builder.config_line(line);
-        }
+        Self::built(world, lines.iter().fold(Sshd::builder(), |builder, line| builder.config_line(line)))
+    }
+
+    pub(crate) fn built(world: &World, builder: SshdBuilder) -> Self {
         let prepared = builder.prepare().unwrap();
         let folder = prepared.folder().to_owned();
         let resource = world.resource(&json!({ "address": format!("127.0.0.1:{}", prepared.port()) }));
@@ -135,6 +135,17 @@ impl Host {
         );
         fs::write(prepared.drop_in_folder().join("10-wane.conf"), ours).unwrap();
         Self { sshd: prepared.start().unwrap(), resource, folder }
+    }
+
+    /// The machine was made anew: another key in the old one's place, which nobody certified.
+    pub(crate) fn replace_key(&self) {
+        let new = SshKey::generate(&self.folder, "new_host_key").unwrap();
+        fs::rename(new.private_path(), self.sshd.setup().host_key().private_path()).unwrap();
+        let lines = self.folder.join("sshd_config.d/10-wane.conf");
+        let kept = fs::read_to_string(&lines).unwrap();
+        let kept: String =
+            kept.lines().filter(|l| !l.starts_with("HostCertificate")).map(|l| format!("{l}\n")).collect();
+        fs::write(lines, kept).unwrap();
     }
 
     /// The login name of the host's account.
