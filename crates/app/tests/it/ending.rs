@@ -5,6 +5,7 @@ use wane_domain::closure::EndCause;
 use wane_domain::grant::{Grant, GrantState};
 use wane_domain::time::Span;
 
+use crate::gated::Does;
 use crate::house::{House, granted, mins, reason};
 
 fn cause(grant: &Grant) -> EndCause {
@@ -126,4 +127,22 @@ async fn nobody_is_kept_from_an_end_by_the_issuing_side() {
     house.app.give_back(&house.caller("ann").await, id).await.unwrap();
     house.try_ends(id).await;
     assert_eq!(house.grant(id).await.state.name(), "closed");
+}
+
+/// However long a target is away: never more than thirty seconds between tries, unless told otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_tried_at_most_so_rarely() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", id).await.unwrap();
+    house.gate.end("attic", Does::Dead);
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    for tries in 1..=40 {
+        house.try_ends(id).await;
+        let debt = house.leases(id).await[0].debt.clone();
+        let next = debt.next.unwrap();
+        assert_eq!(debt.attempts, tries);
+        assert!(next > house.app.now() && next <= house.app.now().plus(Span::from_secs(30)), "{tries}: {next}");
+        house.clock.set(next);
+    }
 }

@@ -73,6 +73,7 @@ pub(crate) struct House {
     org: OrgId,
     folder: TempDir,
     wrapped: [Vec<u8>; 2],
+    zone: jiff::tz::TimeZone,
     writers: JoinSet<()>,
 }
 
@@ -80,6 +81,14 @@ impl House {
     /// A new one, at ten in the morning.
     pub(crate) async fn new() -> Self {
         Self::ticking(FakeClock::at("2026-11-21T10:00:00Z".parse().unwrap()), None).await
+    }
+
+    /// One whose policies see another zone's time of day.
+    pub(crate) async fn in_zone(now: Time, zone: &str) -> Self {
+        let mut house = Self::ticking(FakeClock::at(now), None).await;
+        house.zone = jiff::tz::TimeZone::get(zone).unwrap();
+        house.reopen();
+        house
     }
 
     /// One whose use-cases go by another clock than the one that can be set.
@@ -103,9 +112,10 @@ impl House {
         let (_, issuing) = Keyring::create(&seal_issuing, org, &ambient).unwrap();
         furnish(&store, &ambient, org).await;
         let (gate, wrapped) = (Arc::new(Gate::default()), [ends, issuing]);
-        let with = (Cost::WeakForTests, limits());
+        let zone = jiff::tz::TimeZone::UTC;
+        let with = (Cost::WeakForTests, limits(), zone.clone());
         let app = open(&store, &ambient, org, folder.path(), &wrapped, &gate, with);
-        Self { app, store, clock, ambient, gate, org, folder, wrapped, writers }
+        Self { app, store, clock, ambient, gate, org, folder, wrapped, zone, writers }
     }
 
     /// The process dies and a new one opens the same store: nothing in memory is left.
@@ -115,7 +125,7 @@ impl House {
 
     /// The same with other settings.
     pub(crate) fn reopen_with(&mut self, cost: Cost, limits: Limits) {
-        let (folder, with) = (self.folder.path(), (cost, limits));
+        let (folder, with) = (self.folder.path(), (cost, limits, self.zone.clone()));
         self.app = open(&self.store, &self.ambient, self.org, folder, &self.wrapped, &self.gate, with);
     }
 
@@ -267,7 +277,7 @@ fn open(
     folder: &Path,
     wrapped: &[Vec<u8>; 2],
     gate: &Arc<Gate>,
-    (cost, limits): (Cost, Limits),
+    (cost, limits, zone): (Cost, Limits, jiff::tz::TimeZone),
 ) -> Arc<App> {
     let (ends, issuing) = seals(folder, ambient);
     let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], ambient);
@@ -282,7 +292,7 @@ fn open(
         issuing: Keyring::unlock(&issuing, org, &wrapped[1], ambient).unwrap(),
         pepper: Pepper::new(&wane_domain::secret::Secret::new(vec![9; 32])).unwrap(),
         cost,
-        zone: jiff::tz::TimeZone::UTC,
+        zone,
         limits,
     };
     Arc::new(App::new(parts).unwrap())

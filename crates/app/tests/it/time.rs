@@ -3,7 +3,7 @@
 use wane_app::AppError;
 use wane_domain::time::Span;
 
-use crate::house::{House, ask, granted, mins};
+use crate::house::{House, ask, end_of, granted, mins};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_set_back_begins_nothing_and_ends_everything() {
@@ -45,10 +45,73 @@ async fn a_clock_set_back_begins_nothing_and_ends_everything() {
 async fn a_clock_that_jumps_ahead_extends_nothing() {
     let house = House::new().await;
     let id = house.hold("ann", "attic", "read", 1).await;
-    let end = crate::house::end_of(&house.grant(id).await);
+    let end = end_of(&house.grant(id).await);
     house.advance(Span::from_hours(24));
     assert!(house.hand_out("ann", id).await.is_err());
     house.app.end_if_due(id).await.unwrap();
     assert!(!house.grant(id).await.is_live());
     assert!(end < house.app.now());
+}
+
+/// What has run out by our clock has not by that of a host that is behind: the list goes on naming it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_behind_is_told_for_an_hour() {
+    let house = House::new().await;
+    let host = house.resource("web1").await;
+    let listed = async |id: wane_domain::id::GrantId| {
+        let list = house.app.revocations(host).await.unwrap();
+        let krl = data_encoding::BASE64.decode(list["krl"].as_str().unwrap().as_bytes()).unwrap();
+        String::from_utf8_lossy(&krl).contains(&id.to_string())
+    };
+    let returned = house.hold("ann", "web1", "deploy", 1).await;
+    house.hand_out("ann", returned).await.unwrap();
+    let ran_out = house.hold("ben", "web1", "deploy", 1).await;
+    house.advance(mins(50));
+    house.hand_out("ben", ran_out).await.unwrap();
+    house.app.give_back(&house.caller("ann").await, returned).await.unwrap();
+    house.advance(mins(10));
+    house.app.end_if_due(ran_out).await.unwrap();
+    assert!(listed(ran_out).await, "what ran out is not on the list");
+    house.advance(mins(59));
+    assert!(listed(ran_out).await, "forgotten while a host may still be behind");
+    house.advance(mins(2));
+    assert!(!listed(ran_out).await, "the list grows for ever");
+}
+
+/// The day on which an hour comes twice, and the one that lacks one: a length of time is what it is,
+/// and a policy about local hours sees the clock on the wall.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_of_twenty_five_hours_prolongs_nothing() {
+    for (begun, local_hours) in [("2026-10-25T00:30:00Z", [2, 2, 3]), ("2026-03-29T00:30:00Z", [1, 3, 4])] {
+        let house = House::in_zone(begun.parse().unwrap(), "Europe/Berlin").await;
+        let begun = house.app.now();
+        for (at, hour) in local_hours.into_iter().enumerate() {
+            house.clock.set(begun.plus(Span::from_hours(u64::try_from(at).unwrap())));
+            let text = crate::house::POLICY.replace(
+                "resource is Gate in Label::\"env=dev\");",
+                &format!("resource is Gate in Label::\"env=dev\") when {{ context.local.hour == {hour} }};"),
+            );
+            let root = house.caller("root").await;
+            house.app.load_policy(&root, &text, None).await.unwrap();
+            let id = house.hold("ann", "attic", "read", 1).await;
+            assert_eq!(end_of(&house.grant(id).await), house.app.now().plus(Span::from_hours(1)), "{hour}");
+            house.advance(Span::from_hours(1));
+            house.app.end_if_due(id).await.unwrap();
+            assert!(!house.grant(id).await.is_live(), "{begun}: an hour that was longer than one");
+        }
+    }
+}
+
+/// A start in a second that only exists now and then is a start, and not a way around the bounds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leap_second_is_the_second_before_it() {
+    let leap: wane_domain::time::Time = "2026-11-21T23:59:60Z".parse().unwrap();
+    assert_eq!(leap.to_string(), "2026-11-21T23:59:59Z");
+    let house = House::new().await;
+    let mut input = ask(&[("attic", "read")], 1);
+    input.start = Some(leap);
+    let id = granted(&house.try_ask("ann", input).await.unwrap(), 0).unwrap();
+    house.clock.set(leap);
+    house.app.activate(&house.caller("ann").await, id).await.unwrap();
+    assert_eq!(end_of(&house.grant(id).await), leap.plus(Span::from_hours(1)));
 }

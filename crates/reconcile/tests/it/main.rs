@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod burst;
+mod clock;
 mod counted;
 mod engine;
 #[path = "../../../app/tests/it/gated.rs"]
@@ -12,3 +13,5 @@ mod gated;
 mod house;
 mod residue;
 mod running;
+mod shop;
+mod targets;

@@ -24,7 +24,12 @@ pub(crate) struct Running {
 
 /// Runs an engine over a company's use-cases.
 pub(crate) fn run(house: &House, inventory_every: Span) -> Running {
-    let settings = Settings { inventory_every, retry_cap: Span::from_secs(2) };
+    run_patiently(house, inventory_every, Span::from_secs(2))
+}
+
+/// One that waits longer between tries at a target that is away.
+pub(crate) fn run_patiently(house: &House, inventory_every: Span, retry_cap: Span) -> Running {
+    let settings = Settings { inventory_every, retry_cap };
     let engine = Engine::new(Arc::clone(&house.app), settings);
     let mut tasks = JoinSet::new();
     tasks.spawn(engine.run(CancellationToken::new()));

@@ -8,6 +8,7 @@ mod addresses;
 mod asking;
 mod canaries;
 mod clients;
+mod clock;
 mod database;
 mod deciding;
 mod ending;
