@@ -11,6 +11,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Row, SimpleQueryMessage, SimpleQueryRow};
 use wane_connector::{ConnectError, Target};
+use wane_domain::time::Time;
 use wane_failpoint::{Point, around, point};
 
 use crate::quote::QuoteError;
@@ -147,7 +148,7 @@ impl Session {
             config.password(secret.expose());
         }
         let place = settings.place().map_err(|e| Fail::refused(e.to_string()))?;
-        let connecting = around(point!("postgres.connect"), connect(config, place));
+        let connecting = around(point!("postgres.connect"), connect(config, place, target.now));
         let (client, driver) = tokio::time::timeout(CONNECT, connecting)
             .await
             .map_err(|_| Fail::Unreachable(format!("no login within {} s", CONNECT.as_secs())))??;
@@ -231,13 +232,13 @@ pub(crate) fn number<T: std::str::FromStr>(row: Option<&SimpleQueryRow>, column:
     })
 }
 
-async fn connect(config: Config, place: Place<'_>) -> Result<(Client, BoxFuture<'static, ()>), Fail> {
+async fn connect(config: Config, place: Place<'_>, now: Time) -> Result<(Client, BoxFuture<'static, ()>), Fail> {
     use tokio_postgres::config::SslMode;
     let mut config = config;
     match place {
         Place::Tcp { host, port, tls } => {
             config.host(host).port(port).ssl_mode(SslMode::Require);
-            let tls = tls::client_config(tls).map_err(Fail::Trust)?;
+            let tls = tls::client_config(tls, now).map_err(Fail::Trust)?;
             let (client, connection) = config.connect(tokio_postgres_rustls::MakeRustlsConnect::new(tls)).await?;
             Ok((client, connection.map(drop).boxed()))
         }

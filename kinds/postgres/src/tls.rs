@@ -1,6 +1,7 @@
 //! Whom to believe that it is the server: an authority, a pinned key, or both at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -10,11 +11,15 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
+use wane_domain::time::Time;
 
 use crate::settings::Tls;
 
-/// TLS that accepts this server and no other.
-pub(crate) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
+/// TLS that accepts this server and no other. INVARIANT: whether its certificate is valid is judged at
+/// `now` and not by the machine's clock, so that one that was set back keeps no end from the server (held
+/// by `a_server_started_with_its_clock_set_back_begins_nothing_and_ends_everything`).
+pub(crate) fn client_config(tls: &Tls, now: Time) -> Result<ClientConfig, String> {
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.seconds()).unwrap_or(0)));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions: &[&rustls::SupportedProtocolVersion] =
         if tls.allow_tls12 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS13] };
@@ -23,7 +28,7 @@ pub(crate) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
     if chain.is_none() && pin.is_none() {
         return Err("give `ca_pem`, the authority that signed the server's certificate, or `spki_sha256`, the digest of its key".to_owned());
     }
-    let verifier = Identity { chain, pin, algorithms: provider.signature_verification_algorithms };
+    let verifier = Identity { chain, pin, now, algorithms: provider.signature_verification_algorithms };
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|e| e.to_string())?
@@ -63,6 +68,7 @@ fn pin(text: &str) -> Result<[u8; 32], String> {
 struct Identity {
     chain: Option<Arc<WebPkiServerVerifier>>,
     pin: Option<[u8; 32]>,
+    now: UnixTime,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -73,10 +79,10 @@ impl ServerCertVerifier for Identity {
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
         ocsp_response: &[u8],
-        now: UnixTime,
+        _machine: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if let Some(chain) = &self.chain {
-            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, self.now)?;
         }
         if let Some(pin) = &self.pin {
             let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
