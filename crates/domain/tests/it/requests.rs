@@ -9,7 +9,7 @@ use wane_domain::request::{AccessRequest, Ask, ItemEvent, ItemState, MOST_ITEMS,
 use wane_domain::time::Span;
 
 use crate::digest::{change, panic_at, walk};
-use crate::fixtures::{HOLDER, REQUESTER, T0, approval, as_json, ask, id, item, person, request};
+use crate::fixtures::{HOLDER, REQUESTER, T0, approval, as_json, ask, id, item, person, request, terms};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
@@ -135,4 +135,22 @@ fn what_was_changed_after_it_was_approved_yields_nothing() {
         let minted = wane_domain::stored::request(data).mint_from(0, id(40));
         assert!(minted.is_err(), "{leaf} was changed, and it was minted");
     }
+}
+
+/// One word for the whole: waiting while any item waits, the word they share, or mixed.
+#[test]
+fn a_request_waits_while_any_item_does() {
+    let two = Ask { items: vec![item(), item()], ..ask(Span::from_hours(1), Start::Now, None) };
+    let path = || Opening::Path { terms: terms(Span::from_hours(8), &[1]), path: "path".to_owned() };
+    let (r, _) =
+        AccessRequest::open(id::<RequestId>(30), two, vec![path(), path()], T0, T0.plus(Span::from_hours(1))).unwrap();
+    let deny = |r: AccessRequest, at| r.apply(at, ItemEvent::Deny { by: None, reason: "no".to_owned() }, T0).unwrap().0;
+    assert_eq!((r.is_waiting(), r.state_name()), (true, "waiting"));
+    let one = deny(r.clone(), 0);
+    assert_eq!((one.is_waiting(), one.state_name()), (true, "waiting"));
+    let none = deny(one.clone(), 1);
+    assert_eq!((none.is_waiting(), none.state_name()), (false, "denied"));
+    let yes = approval(&one, 11, 0);
+    let mixed = one.apply(1, yes, T0).unwrap().0;
+    assert_eq!((mixed.is_waiting(), mixed.state_name()), (false, "mixed"));
 }
