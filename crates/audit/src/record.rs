@@ -97,9 +97,15 @@ impl Record {
     /// # Errors
     /// As [`Record::canonical`].
     pub fn leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
+        Ok(Self::leaf_of(&self.canonical()?))
+    }
+
+    /// The same over canonical bytes that are at hand.
+    #[must_use]
+    pub fn leaf_of(canonical: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update([0]);
-        hash.update(self.canonical()?);
-        Ok(hash.finalize().into())
+        hash.update(canonical);
+        hash.finalize().into()
     }
 }

@@ -6,26 +6,29 @@ use wane_domain::id::PersonId;
 use wane_domain::time::{Span, Time};
 use wane_store::{Answer, StoreError};
 
-use crate::row::{decode, encode, exactly_one, number, unavailable};
+use crate::row::{decode, encode, number, unavailable};
+use crate::step::Step;
 
 /// How long one is kept.
 const KEPT: Span = Span::from_hours(24);
 
 /// Keeps one. Two answers under one key are a conflict while the first is kept; that a call began (102)
 /// gives way to what came of it.
-pub(crate) async fn put(conn: &mut SqliteConnection, value: &Answer) -> Result<(), StoreError> {
-    let statement = sqlx::query(
+pub(crate) fn put(value: &Answer) -> Result<Step, StoreError> {
+    let step = Step::new(
         "INSERT INTO answers (person, key, at, doc) VALUES ($1, $2, $3, $4)
          ON CONFLICT (person, key) DO UPDATE SET at = excluded.at, doc = excluded.doc WHERE answers.at < excluded.at - $5
             OR (answers.doc ->> '$.status' = 102 AND answers.doc ->> '$.fingerprint' = $6)",
-    )
-    .bind(value.person.to_string())
-    .bind(value.key.clone())
-    .bind(value.at.micros())
-    .bind(encode(&value.key, value)?)
-    .bind(number(KEPT.micros())?)
-    .bind(value.fingerprint.clone());
-    exactly_one(conn, statement, &value.key).await
+        vec![
+            value.person.to_string().into(),
+            value.key.clone().into(),
+            value.at.micros().into(),
+            encode(&value.key, value)?.into(),
+            number(KEPT.micros())?.into(),
+            value.fingerprint.clone().into(),
+        ],
+    );
+    Ok(step.one(&value.key))
 }
 
 /// Forgets some of those given long before `now`.

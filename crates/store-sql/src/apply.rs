@@ -6,6 +6,7 @@ use wane_domain::world::Epoch;
 use wane_store::{Commit, StoreError, Write};
 
 use crate::row::unavailable;
+use crate::step::{self, Step, Stopped};
 use crate::{
     answers, grants, groups, issuances, leases, locks, logins, people, policies, requests, resources, roles, sealed,
     tokens, trail,
@@ -19,42 +20,93 @@ pub(crate) enum Outcome {
     Refused(StoreError),
 }
 
+/// How far the transaction is in which commits are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It has not begun.
+    Begins,
+    /// It has, and no savepoint is open.
+    Between,
+    /// The savepoint of the commit that was applied last is open: released with the next statement.
+    Applied,
+}
+
+impl Progress {
+    /// What comes before the next commit: each statement ends with its semicolon.
+    const fn before(self) -> &'static str {
+        match self {
+            Self::Begins => "BEGIN IMMEDIATE;SAVEPOINT one;",
+            Self::Between => "SAVEPOINT one;",
+            Self::Applied => "RELEASE one;SAVEPOINT one;",
+        }
+    }
+
+    /// Begins the transaction, if it has not, for what is no commit.
+    pub(crate) async fn begin(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        if *self == Self::Begins {
+            conn.execute("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+            *self = Self::Between;
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction, if it has begun; then it is on disk.
+    pub(crate) async fn end(self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        let end = match self {
+            Self::Begins => return Ok(()),
+            Self::Between => "COMMIT",
+            Self::Applied => "RELEASE one; COMMIT",
+        };
+        conn.execute(end).await.map_err(unavailable).map(drop)
+    }
+}
+
 /// Tries a commit at an epoch.
 ///
 /// # Errors
 /// When the transaction itself is lost, and everyone in it with it.
-pub(crate) async fn commit(conn: &mut SqliteConnection, epoch: Epoch, commit: &Commit) -> Result<Outcome, StoreError> {
+pub(crate) async fn commit(
+    conn: &mut SqliteConnection,
+    progress: &mut Progress,
+    epoch: Epoch,
+    commit: &Commit,
+) -> Result<Outcome, StoreError> {
     if commit.epoch().is_some_and(|decided_at| decided_at != epoch) {
         return Ok(Outcome::Refused(StoreError::Conflict("what the decision rests on".to_owned())));
     }
-    conn.execute("SAVEPOINT one").await.map_err(unavailable)?;
-    match all(conn, commit).await {
+    let steps = match all(commit) {
+        Ok(steps) => steps,
+        // It has no form in which it could be kept.
+        Err(why) => return Ok(Outcome::Refused(why)),
+    };
+    match step::run(conn, progress.before(), &steps).await {
         Ok(seq) => {
-            conn.execute("RELEASE one").await.map_err(unavailable)?;
+            *progress = Progress::Applied;
             Ok(Outcome::Applied(seq))
         }
-        Err(why) => {
+        Err(Stopped::Before(why)) => Err(why),
+        Err(Stopped::Own(why)) => {
             // SQLite gives up the whole transaction on some faults (disk full, I/O); then there is no savepoint
             // to go back to, and what brought it about is the reason to tell.
             let lost = |_| StoreError::Unavailable(why.to_string());
-            conn.execute("ROLLBACK TO one").await.map_err(lost)?;
-            conn.execute("RELEASE one").await.map_err(lost)?;
+            conn.execute("ROLLBACK TO one; RELEASE one").await.map_err(lost)?;
+            *progress = Progress::Between;
             Ok(Outcome::Refused(why))
         }
     }
 }
 
-async fn all(conn: &mut SqliteConnection, commit: &Commit) -> Result<u64, StoreError> {
+fn all(commit: &Commit) -> Result<Vec<Step>, StoreError> {
     let mut writes: Vec<&Write> = commit.writes().iter().collect();
     writes.sort_by_key(|w| rank(w));
+    let mut steps = Vec::with_capacity(writes.len() + commit.records().len());
     for write in writes {
-        one(conn, write).await?;
+        one(write, &mut steps)?;
     }
-    let mut seq = 0;
     for record in commit.records() {
-        seq = trail::append(conn, record).await?;
+        steps.push(trail::append(record)?);
     }
-    Ok(seq)
+    Ok(steps)
 }
 
 /// What is referred to is written before what refers to it, in whatever order they were given.
@@ -82,25 +134,32 @@ const fn rank(write: &Write) -> u8 {
     }
 }
 
-async fn one(conn: &mut SqliteConnection, write: &Write) -> Result<(), StoreError> {
-    match write {
-        Write::Person(put) => people::put(conn, put).await,
-        Write::Group(put) => groups::put(conn, put).await,
-        Write::Resource(put) => resources::put(conn, put).await,
-        Write::RemoveResource(id, seen) => resources::remove(conn, *id, *seen).await,
-        Write::Role(put) => roles::put(conn, put).await,
-        Write::RemoveRole(id, seen) => roles::remove(conn, *id, *seen).await,
-        Write::Policy(policy) => policies::put(conn, policy).await,
-        Write::Lock(put) => locks::put(conn, put).await,
-        Write::Request(put) => requests::put(conn, put).await,
-        Write::Grant(put) => grants::put(conn, put).await,
-        Write::Lease(put) => leases::put(conn, put).await,
-        Write::Issuance(value) => issuances::put(conn, value).await,
-        Write::Login(put) => logins::put(conn, put).await,
-        Write::Token(put) => tokens::put(conn, put).await,
-        Write::RemoveToken(id) => tokens::remove(conn, *id).await,
-        Write::Sealed(value) => sealed::put(conn, value).await,
-        Write::RemoveSealed(key) => sealed::remove(conn, key).await,
-        Write::Answer(value) => answers::put(conn, value).await,
-    }
+fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
+    steps.push(match write {
+        Write::Person(put) => people::put(put)?,
+        Write::Group(put) => groups::put(put)?,
+        Write::Resource(put) => resources::put(put)?,
+        Write::RemoveResource(id, seen) => {
+            steps.extend(resources::remove(*id, *seen)?);
+            return Ok(());
+        }
+        Write::Role(put) => roles::put(put)?,
+        Write::RemoveRole(id, seen) => {
+            steps.extend(roles::remove(*id, *seen)?);
+            return Ok(());
+        }
+        Write::Policy(policy) => policies::put(policy)?,
+        Write::Lock(put) => locks::put(put)?,
+        Write::Request(put) => requests::put(put)?,
+        Write::Grant(put) => grants::put(put)?,
+        Write::Lease(put) => leases::put(put)?,
+        Write::Issuance(value) => issuances::put(value)?,
+        Write::Login(put) => logins::put(put)?,
+        Write::Token(put) => tokens::put(put)?,
+        Write::RemoveToken(id) => tokens::remove(*id),
+        Write::Sealed(value) => sealed::put(value),
+        Write::RemoveSealed(key) => sealed::remove(key),
+        Write::Answer(value) => answers::put(value)?,
+    });
+    Ok(())
 }

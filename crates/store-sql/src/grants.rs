@@ -1,36 +1,37 @@
 //! Grants.
 
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnection;
 use wane_domain::grant::Grant;
 use wane_domain::id::GrantId;
 use wane_domain::stored;
 use wane_store::{GrantFilter, GrantPhase, Page, Put, Slice, StoreError, Versioned};
 
 use crate::listing::{Cell, Listing, Order};
-use crate::row::{Guarded, Row, encode, exactly_one, unavailable, versioned};
+use crate::row::{Guarded, Row, encode, unavailable, versioned};
+use crate::step::Step;
 
 const PUT: Guarded = Guarded {
     insert: "INSERT INTO grants (id, generation, holder, resource, role, request, phase, due_at, doc)
              VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
-    update: "UPDATE grants SET generation = $2 + 1, holder = $3, resource = $4, role = $5, request = $6, phase = $7, due_at = $8, doc = $9
+    // Whose it is, and of what, never changes: written again, their indexes would be too.
+    update: "UPDATE grants SET generation = $2 + 1, phase = $7, due_at = $8, doc = $9
              WHERE id = $1 AND generation = $2",
 };
 
 /// Writes one. It is due when [`Grant::due`] says so.
-pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Grant>) -> Result<(), StoreError> {
+pub(crate) fn put(put: &Put<Grant>) -> Result<Step, StoreError> {
     let value = &put.value;
     let id = value.id.to_string();
-    let statement = PUT
-        .statement(&id, put.seen)?
-        .bind(value.holder.to_string())
-        .bind(value.item.resource.to_string())
-        .bind(value.item.role.to_string())
-        .bind(value.request.to_string())
-        .bind(value.state.name())
-        .bind(value.due().map(|t| t.micros()))
-        .bind(encode(&id, value)?);
-    exactly_one(conn, statement, &id).await
+    let values = vec![
+        value.holder.to_string().into(),
+        value.item.resource.to_string().into(),
+        value.item.role.to_string().into(),
+        value.request.to_string().into(),
+        value.state.name().to_owned().into(),
+        value.due().map(|t| t.micros()).into(),
+        encode(&id, value)?.into(),
+    ];
+    Ok(PUT.step(&id, put.seen, values)?.one(&id))
 }
 
 /// One by id.

@@ -1,10 +1,10 @@
 //! Groups of people.
 
-use sqlx::sqlite::SqliteConnection;
 use wane_domain::directory::Group;
 use wane_store::{Put, StoreError};
 
-use crate::row::{Guarded, encode, with_name};
+use crate::row::{Guarded, encode};
+use crate::step::Step;
 
 const PUT: Guarded = Guarded {
     insert: "INSERT INTO groups (id, generation, name, doc) VALUES ($1, $2 + 1, $3, $4) ON CONFLICT (id) DO NOTHING",
@@ -12,10 +12,9 @@ const PUT: Guarded = Guarded {
 };
 
 /// Writes one.
-pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Group>) -> Result<(), StoreError> {
+pub(crate) fn put(put: &Put<Group>) -> Result<Step, StoreError> {
     let value = &put.value;
     let id = value.id.to_string();
     let doc = encode(&id, value)?;
-    let statement = PUT.statement(&id, put.seen)?.bind(value.name.as_str().to_owned()).bind(doc);
-    with_name(conn, statement, &id, &value.name).await
+    Ok(PUT.step(&id, put.seen, vec![value.name.as_str().to_owned().into(), doc.into()])?.one_named(&id, &value.name))
 }

@@ -1,26 +1,26 @@
 //! Every issue of a self-contained credential.
 
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnection;
 use wane_domain::id::LeaseId;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_store::{Issuance, StoreError};
 
-use crate::row::{decode, encode, exactly_one, number, unavailable};
+use crate::row::{decode, encode, number, unavailable};
+use crate::step::Step;
 
 /// Books one; a serial number is booked once.
-pub(crate) async fn put(conn: &mut SqliteConnection, value: &Issuance) -> Result<(), StoreError> {
+pub(crate) fn put(value: &Issuance) -> Result<Step, StoreError> {
     let id = format!("serial {}", value.serial);
-    let statement = sqlx::query(
-        "INSERT INTO issuances (serial, lease, kind, not_after, doc) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (serial) DO NOTHING",
-    )
-    .bind(number(value.serial)?)
-    .bind(value.lease.to_string())
-    .bind(value.kind.as_str().to_owned())
-    .bind(value.not_after.micros())
-    .bind(encode(&id, value)?);
-    exactly_one(conn, statement, &id).await
+    let values = vec![
+        number(value.serial)?.into(),
+        value.lease.to_string().into(),
+        value.kind.as_str().to_owned().into(),
+        value.not_after.micros().into(),
+        encode(&id, value)?.into(),
+    ];
+    let sql = "INSERT INTO issuances (serial, lease, kind, not_after, doc) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (serial) DO NOTHING";
+    Ok(Step::new(sql, values).one(&id))
 }
 
 /// Those under a lease, oldest first.

@@ -1,35 +1,36 @@
 //! Leases.
 
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnection;
 use wane_domain::id::LeaseId;
 use wane_domain::lease::Lease;
 use wane_domain::stored;
 use wane_store::{LeaseFilter, LeasePhase, Page, Put, Slice, StoreError, Versioned};
 
 use crate::listing::{Cell, Listing, Order};
-use crate::row::{Guarded, Row, encode, exactly_one, unavailable, versioned};
+use crate::row::{Guarded, Row, encode, unavailable, versioned};
+use crate::step::Step;
 
 const PUT: Guarded = Guarded {
     insert: "INSERT INTO leases (id, generation, grant_id, resource, role, phase, due_at, doc)
              VALUES ($1, $2 + 1, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
-    update: "UPDATE leases SET generation = $2 + 1, grant_id = $3, resource = $4, role = $5, phase = $6, due_at = $7, doc = $8
+    // What it hangs on never changes: written again, their indexes would be too.
+    update: "UPDATE leases SET generation = $2 + 1, phase = $6, due_at = $7, doc = $8
              WHERE id = $1 AND generation = $2",
 };
 
 /// Writes one. It is due when its end is to be tried next.
-pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Lease>) -> Result<(), StoreError> {
+pub(crate) fn put(put: &Put<Lease>) -> Result<Step, StoreError> {
     let value = &put.value;
     let id = value.id.to_string();
-    let statement = PUT
-        .statement(&id, put.seen)?
-        .bind(value.grant.to_string())
-        .bind(value.resource.to_string())
-        .bind(value.role.to_string())
-        .bind(value.state.name())
-        .bind(value.due().map(|t| t.micros()))
-        .bind(encode(&id, value)?);
-    exactly_one(conn, statement, &id).await
+    let values = vec![
+        value.grant.to_string().into(),
+        value.resource.to_string().into(),
+        value.role.to_string().into(),
+        value.state.name().to_owned().into(),
+        value.due().map(|t| t.micros()).into(),
+        encode(&id, value)?.into(),
+    ];
+    Ok(PUT.step(&id, put.seen, values)?.one(&id))
 }
 
 /// One by id.

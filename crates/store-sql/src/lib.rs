@@ -26,6 +26,7 @@ mod row;
 mod schema;
 mod sealed;
 mod serials;
+mod step;
 mod store;
 mod tokens;
 mod trail;

@@ -1,10 +1,10 @@
 //! Locks. Lifted ones are kept, and are no part of the world.
 
-use sqlx::sqlite::SqliteConnection;
 use wane_domain::lock::Lock;
 use wane_store::{Put, StoreError};
 
-use crate::row::{Guarded, encode, exactly_one};
+use crate::row::{Guarded, encode};
+use crate::step::Step;
 
 const PUT: Guarded = Guarded {
     insert: "INSERT INTO locks (id, generation, holds, doc) VALUES ($1, $2 + 1, $3, $4) ON CONFLICT (id) DO NOTHING",
@@ -12,8 +12,8 @@ const PUT: Guarded = Guarded {
 };
 
 /// Writes one.
-pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Lock>) -> Result<(), StoreError> {
+pub(crate) fn put(put: &Put<Lock>) -> Result<Step, StoreError> {
     let id = put.value.id.to_string();
-    let statement = PUT.statement(&id, put.seen)?.bind(i64::from(put.value.holds())).bind(encode(&id, &put.value)?);
-    exactly_one(conn, statement, &id).await
+    let values = vec![i64::from(put.value.holds()).into(), encode(&id, &put.value)?.into()];
+    Ok(PUT.step(&id, put.seen, values)?.one(&id))
 }

@@ -1,11 +1,11 @@
 //! How local people sign in.
 
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnection;
 use wane_domain::id::PersonId;
 use wane_store::{Login, Put, StoreError, Versioned};
 
-use crate::row::{Guarded, Row, as_is, encode, exactly_one, unavailable, versioned};
+use crate::row::{Guarded, Row, as_is, encode, unavailable, versioned};
+use crate::step::Step;
 
 const PUT: Guarded = Guarded {
     insert: "INSERT INTO logins (id, generation, doc) VALUES ($1, $2 + 1, $3) ON CONFLICT (id) DO NOTHING",
@@ -13,10 +13,9 @@ const PUT: Guarded = Guarded {
 };
 
 /// Writes one.
-pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Login>) -> Result<(), StoreError> {
+pub(crate) fn put(put: &Put<Login>) -> Result<Step, StoreError> {
     let id = put.value.person.to_string();
-    let statement = PUT.statement(&id, put.seen)?.bind(encode(&id, &put.value)?);
-    exactly_one(conn, statement, &id).await
+    Ok(PUT.step(&id, put.seen, vec![encode(&id, &put.value)?.into()])?.one(&id))
 }
 
 /// A person's.

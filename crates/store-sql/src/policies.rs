@@ -9,20 +9,20 @@ use wane_domain::world::PolicyVersion;
 use wane_store::{Page, PolicyEntry, Slice, StoreError};
 
 use crate::listing::{Listing, Order};
-use crate::row::{decode, encode, exactly_one, number, unavailable};
+use crate::row::{decode, encode, number, unavailable};
+use crate::step::Step;
 
 type Row = (i64, String);
 
 /// Puts a version in force. Its number must be one more than the last, or somebody else loaded one meanwhile.
-pub(crate) async fn put(conn: &mut SqliteConnection, policy: &PolicyVersion) -> Result<(), StoreError> {
+pub(crate) fn put(policy: &PolicyVersion) -> Result<Step, StoreError> {
     let id = format!("policy version {}", policy.version);
-    let statement = sqlx::query(
+    let step = Step::new(
         "INSERT INTO policies (version, doc)
          SELECT $1, $2 WHERE $1 = (SELECT coalesce(max(version), $1 - 1) + 1 FROM policies)",
-    )
-    .bind(number(policy.version)?)
-    .bind(encode(&id, policy)?);
-    exactly_one(conn, statement, &id).await
+        vec![number(policy.version)?.into(), encode(&id, policy)?.into()],
+    );
+    Ok(step.one(&id))
 }
 
 /// The version in force.

@@ -1,35 +1,35 @@
 //! Requests.
 
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnection;
 use wane_domain::id::RequestId;
 use wane_domain::request::AccessRequest;
 use wane_domain::stored;
 use wane_store::{Page, Put, RequestFilter, Slice, StoreError, Versioned};
 
 use crate::listing::{Cell, Listing, Order};
-use crate::row::{Guarded, Row, encode, exactly_one, unavailable, versioned};
+use crate::row::{Guarded, Row, encode, unavailable, versioned};
+use crate::step::Step;
 
 const PUT: Guarded = Guarded {
     insert: "INSERT INTO requests (id, generation, requester, beneficiary, waiting, due_at, doc)
              VALUES ($1, $2 + 1, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
-    update:
-        "UPDATE requests SET generation = $2 + 1, requester = $3, beneficiary = $4, waiting = $5, due_at = $6, doc = $7
+    // Who asked, and for whom, never changes: written again, their indexes would be too.
+    update: "UPDATE requests SET generation = $2 + 1, waiting = $5, due_at = $6, doc = $7
              WHERE id = $1 AND generation = $2",
 };
 
 /// Writes one. It is due when it lapses, as long as anything in it waits.
-pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<AccessRequest>) -> Result<(), StoreError> {
+pub(crate) fn put(put: &Put<AccessRequest>) -> Result<Step, StoreError> {
     let value = &put.value;
     let id = value.id.to_string();
-    let statement = PUT
-        .statement(&id, put.seen)?
-        .bind(value.ask.requester.to_string())
-        .bind(value.ask.beneficiary.to_string())
-        .bind(i64::from(value.is_waiting()))
-        .bind(value.is_waiting().then(|| value.lapses.micros()))
-        .bind(encode(&id, value)?);
-    exactly_one(conn, statement, &id).await
+    let values = vec![
+        value.ask.requester.to_string().into(),
+        value.ask.beneficiary.to_string().into(),
+        i64::from(value.is_waiting()).into(),
+        value.is_waiting().then(|| value.lapses.micros()).into(),
+        encode(&id, value)?.into(),
+    ];
+    Ok(PUT.step(&id, put.seen, values)?.one(&id))
 }
 
 /// One by id.

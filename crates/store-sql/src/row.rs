@@ -2,13 +2,10 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Executor as _, Sqlite};
 use wane_store::{Seen, StoreError, Versioned};
 
-/// A statement with its arguments.
-pub(crate) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+use crate::step::{Step, Value};
+
 /// An id, a generation and a document.
 pub(crate) type Row = (String, i64, String);
 
@@ -22,13 +19,14 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// The statement for what was seen, with id and generation bound.
-    pub(crate) fn statement(&self, id: &str, seen: Seen) -> Result<Statement<'static>, StoreError> {
+    /// The statement for what was seen; `values` come behind the id and the generation.
+    pub(crate) fn step(&self, id: &str, seen: Seen, values: Vec<Value>) -> Result<Step, StoreError> {
         let sql = match seen {
             Seen::Nothing => self.insert,
             Seen::Generation(_) => self.update,
         };
-        Ok(sqlx::query(sql).bind(id.to_owned()).bind(seen_number(seen)?))
+        let first = [Value::Text(id.to_owned()), Value::Number(seen_number(seen)?)];
+        Ok(Step::new(sql, first.into_iter().chain(values).collect()))
     }
 }
 
@@ -48,33 +46,6 @@ pub(crate) fn number(n: u64) -> Result<i64, StoreError> {
 /// A count out of its column.
 pub(crate) fn count(n: i64) -> Result<u64, StoreError> {
     u64::try_from(n).map_err(|_| StoreError::Corrupt(format!("a count of {n}")))
-}
-
-/// Runs a guarded write: exactly one row, or somebody else was first.
-pub(crate) async fn exactly_one(
-    conn: &mut SqliteConnection,
-    statement: Statement<'_>,
-    id: &str,
-) -> Result<(), StoreError> {
-    let done = conn.execute(statement).await.map_err(refused)?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict(id.to_owned())) }
-}
-
-/// As [`exactly_one`], for what carries a unique name.
-pub(crate) async fn with_name(
-    conn: &mut SqliteConnection,
-    statement: Statement<'_>,
-    id: &str,
-    name: impl std::fmt::Display,
-) -> Result<(), StoreError> {
-    match conn.execute(statement).await {
-        Ok(done) if done.rows_affected() == 1 => Ok(()),
-        Ok(_) => Err(StoreError::Conflict(id.to_owned())),
-        Err(sqlx::Error::Database(e)) if e.is_unique_violation() => {
-            Err(StoreError::Refused(format!("the name `{name}` is taken; choose another")))
-        }
-        Err(e) => Err(refused(e)),
-    }
 }
 
 /// What a failed write means.

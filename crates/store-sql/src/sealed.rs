@@ -1,24 +1,22 @@
 //! Sealed secrets: bytes this crate cannot read.
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Executor as _, SqlitePool};
+use sqlx::SqlitePool;
 use wane_store::{Sealed, StoreError};
 
 use crate::row::unavailable;
+use crate::step::Step;
 
 /// Puts one in place, whatever was there.
-pub(crate) async fn put(conn: &mut SqliteConnection, value: &Sealed) -> Result<(), StoreError> {
-    let statement = sqlx::query(
+pub(crate) fn put(value: &Sealed) -> Step {
+    Step::new(
         "INSERT INTO sealed (key, sealed) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET sealed = excluded.sealed",
-    );
-    conn.execute(statement.bind(value.key.clone()).bind(value.sealed.clone())).await.map_err(unavailable)?;
-    Ok(())
+        vec![value.key.clone().into(), value.sealed.clone().into()],
+    )
 }
 
 /// Removes one, if it is there.
-pub(crate) async fn remove(conn: &mut SqliteConnection, key: &str) -> Result<(), StoreError> {
-    conn.execute(sqlx::query("DELETE FROM sealed WHERE key = $1").bind(key.to_owned())).await.map_err(unavailable)?;
-    Ok(())
+pub(crate) fn remove(key: &str) -> Step {
+    Step::new("DELETE FROM sealed WHERE key = $1", vec![key.to_owned().into()])
 }
 
 /// One by key.

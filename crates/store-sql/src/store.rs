@@ -28,7 +28,7 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, due, grants, issuances, leases, logins, policies, requests, schema, sealed, tokens, trail, world,
+    answers, due, grants, issuances, leases, logins, policies, requests, schema, sealed, step, tokens, trail, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.
@@ -154,8 +154,7 @@ async fn found(conn: &mut SqliteConnection, founding: Founding) -> Result<World,
     };
     conn.execute("BEGIN IMMEDIATE").await.map_err(unavailable)?;
     world::found(conn, org).await?;
-    policies::put(conn, &policy).await?;
-    trail::append(conn, &record).await?;
+    step::alone(conn, &[policies::put(&policy)?, trail::append(&record)?]).await?;
     around(point!("store.found"), conn.execute("COMMIT")).await.map_err(unavailable)?;
     world::load(conn).await?.ok_or_else(|| StoreError::Corrupt("the organisation is gone".to_owned()))
 }

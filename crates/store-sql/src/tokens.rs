@@ -6,7 +6,8 @@ use wane_domain::id::TokenId;
 use wane_domain::time::{Span, Time};
 use wane_store::{Put, StoreError, Token, TokenOwner, Versioned};
 
-use crate::row::{Guarded, Row, as_is, encode, exactly_one, unavailable, versioned};
+use crate::row::{Guarded, Row, as_is, encode, unavailable, versioned};
+use crate::step::Step;
 
 /// How long one is kept after it was spent, or ran out unspent.
 const KEPT: Span = Span::from_hours(30 * 24);
@@ -17,22 +18,21 @@ const PUT: Guarded = Guarded {
 };
 
 /// Writes one.
-pub(crate) async fn put(conn: &mut SqliteConnection, put: &Put<Token>) -> Result<(), StoreError> {
+pub(crate) fn put(put: &Put<Token>) -> Result<Step, StoreError> {
     let value = &put.value;
     let id = value.id.to_string();
-    let statement = PUT
-        .statement(&id, put.seen)?
-        .bind(owner_id(value.owner))
-        .bind(value.spent.map(Time::micros))
-        .bind(value.expires.micros())
-        .bind(encode(&id, value)?);
-    exactly_one(conn, statement, &id).await
+    let values = vec![
+        owner_id(value.owner).into(),
+        value.spent.map(Time::micros).into(),
+        value.expires.micros().into(),
+        encode(&id, value)?.into(),
+    ];
+    Ok(PUT.step(&id, put.seen, values)?.one(&id))
 }
 
 /// Removes one, if it is there.
-pub(crate) async fn remove(conn: &mut SqliteConnection, id: TokenId) -> Result<(), StoreError> {
-    conn.execute(sqlx::query("DELETE FROM tokens WHERE id = $1").bind(id.to_string())).await.map_err(unavailable)?;
-    Ok(())
+pub(crate) fn remove(id: TokenId) -> Step {
+    Step::new("DELETE FROM tokens WHERE id = $1", vec![id.to_string().into()])
 }
 
 /// Forgets some of those that ended long before `now`.

@@ -1,43 +1,46 @@
 //! The trail: records in the order they were committed. The file itself refuses to change or remove one.
 
+use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Executor as _, SqlitePool};
 use wane_audit::{Actor, Record};
 use wane_store::{Page, RecordFilter, Sequenced, Slice, StoreError};
 
 use crate::listing::{Cell, Listing, Order};
-use crate::row::{count, decode, number, refused, unavailable};
+use crate::row::{count, decode, number, unavailable};
+use crate::step::Step;
 
 type Row = (i64, String);
 
-/// Appends a record; returns its place.
-pub(crate) async fn append(conn: &mut SqliteConnection, record: &Record) -> Result<u64, StoreError> {
+/// Appends a record.
+pub(crate) fn append(record: &Record) -> Result<Step, StoreError> {
     let no_form =
         |e: serde_json::Error| StoreError::Refused(format!("record `{}` has no canonical form: {e}", record.id));
-    let body = String::from_utf8(record.canonical().map_err(no_form)?)
+    let canonical = record.canonical().map_err(no_form)?;
+    let leaf = Record::leaf_of(&canonical);
+    let body = String::from_utf8(canonical)
         .map_err(|e| StoreError::Refused(format!("record `{}` has no canonical form: {e}", record.id)))?;
-    let leaf = record.leaf_hash().map_err(no_form)?;
     let actor = match &record.actor {
         Actor::Person(id) => Some(id.to_string()),
         Actor::Host(id) => Some(id.to_string()),
         Actor::System | Actor::Unknown => None,
     };
-    let statement = sqlx::query(
+    let step = Step::new(
         "INSERT INTO trail (id, at, event, actor, person, resource, request, grant_id, leaf, body)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(record.id.to_string())
-    .bind(record.at.micros())
-    .bind(record.event.clone())
-    .bind(actor)
-    .bind(record.about.person.map(|id| id.to_string()))
-    .bind(record.about.resource.map(|id| id.to_string()))
-    .bind(record.about.request.map(|id| id.to_string()))
-    .bind(record.about.grant.map(|id| id.to_string()))
-    .bind(leaf.to_vec())
-    .bind(body);
-    let done = conn.execute(statement).await.map_err(refused)?;
-    count(done.last_insert_rowid())
+        vec![
+            record.id.to_string().into(),
+            record.at.micros().into(),
+            record.event.clone().into(),
+            actor.into(),
+            record.about.person.map(|id| id.to_string()).into(),
+            record.about.resource.map(|id| id.to_string()).into(),
+            record.about.request.map(|id| id.to_string()).into(),
+            record.about.grant.map(|id| id.to_string()).into(),
+            leaf.to_vec().into(),
+            body.into(),
+        ],
+    );
+    Ok(step.append())
 }
 
 /// The last place taken.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
 use wane_failpoint::{around, point};
 use wane_store::{Commit, StoreError};
 
-use crate::apply::{self, Outcome};
+use crate::apply::{self, Outcome, Progress};
 use crate::place::Place;
 use crate::row::unavailable;
 use crate::store::Shared;
@@ -157,13 +157,13 @@ impl Writer {
             Some(conn) => conn,
             none => none.insert(reconnect(&self.place, &self.shared).await?),
         };
-        conn.execute("BEGIN IMMEDIATE").await.map_err(unavailable)?;
+        let mut progress = Progress::Begins;
         let before = self.shared.world.borrow().clone();
         for job in jobs.by_ref() {
             match job {
                 Job::Commit(commit, to) => {
                     let epoch = staged.world.as_ref().map_or(before.epoch, |w| w.epoch);
-                    let outcome = match apply::commit(conn, epoch, &commit).await {
+                    let outcome = match apply::commit(conn, &mut progress, epoch, &commit).await {
                         Ok(outcome) => outcome,
                         Err(why) => {
                             staged.answers.push(Answer::Commit(to, Err(why.clone())));
@@ -180,7 +180,10 @@ impl Writer {
                     staged.answers.push(Answer::Commit(to, result));
                 }
                 Job::Serials(to) => {
-                    let block = serials::take(conn).await;
+                    let block = match progress.begin(conn).await {
+                        Ok(()) => serials::take(conn).await,
+                        Err(why) => Err(why),
+                    };
                     let lost = block.as_ref().err().cloned();
                     staged.answers.push(Answer::Serials(to, block));
                     if let Some(why) = lost {
@@ -193,8 +196,7 @@ impl Writer {
         if let Some(world) = &staged.world {
             world::set_epoch(conn, world.epoch).await?;
         }
-        around(point!("store.commit"), conn.execute("COMMIT")).await.map_err(unavailable)?;
-        Ok(())
+        around(point!("store.commit"), progress.end(conn)).await
     }
 
     fn answer(&self, answer: Answer) {
