@@ -126,7 +126,7 @@ pub fn why(set: &PolicySet, query: &AccessQuery<'_>) -> Explanation {
         }
     }
     let others = set.index.for_others(Action::Access, &case.scene.keys);
-    for policy in others.into_iter().filter_map(|at| set.policies.get(at)) {
+    for policy in others.filter_map(|at| set.policies.get(at)) {
         if let Some(terms) = policy.terms() {
             out.paths.push(path(policy, terms, false, false));
         }

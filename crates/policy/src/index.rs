@@ -89,10 +89,11 @@ impl Keys {
 
 type ByWhat = HashMap<What, Vec<usize>>;
 
-/// Policies by action, whom and what.
+/// Policies by action, whom and what; and by what alone, for what is told of other people's.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     buckets: HashMap<Action, HashMap<Whom, ByWhat>>,
+    about: HashMap<Action, HashMap<What, Vec<(usize, Whom)>>>,
 }
 
 impl Index {
@@ -100,6 +101,8 @@ impl Index {
         for action in &scope.actions {
             let by_whom = self.buckets.entry(*action).or_default();
             by_whom.entry(scope.whom.clone()).or_default().entry(scope.what.clone()).or_default().push(at);
+            let about = self.about.entry(*action).or_default();
+            about.entry(scope.what.clone()).or_default().push((at, scope.whom.clone()));
         }
     }
 
@@ -114,15 +117,18 @@ impl Index {
         out
     }
 
-    /// The policies about this resource whose scope is about other people, for explanations.
-    pub(crate) fn for_others(&self, action: Action, keys: &Keys) -> Vec<usize> {
-        let Some(by_whom) = self.buckets.get(&action) else { return Vec::new() };
-        let mut out = Vec::new();
-        for (_, by_what) in by_whom.iter().filter(|(whom, _)| !keys.whom.contains(whom)) {
-            collect(by_what, keys, &mut out);
-        }
-        out.sort_unstable();
-        out
+    /// The policies about this resource whose scope is about other people, for explanations, in the order
+    /// of the text. Found one after another: whoever wants twenty does not pay for ten thousand.
+    pub(crate) fn for_others<'a>(&'a self, action: Action, keys: &'a Keys) -> impl Iterator<Item = usize> + 'a {
+        let about = self.about.get(&action);
+        let lists = keys.what.iter().filter_map(move |what| about?.get(what));
+        let mut lists: Vec<_> = lists.map(|list| list.iter().peekable()).collect();
+        std::iter::from_fn(move || {
+            let next = lists.iter_mut().filter_map(|list| list.peek().map(|(at, _)| *at)).min()?;
+            lists.iter_mut().find_map(|list| list.next_if(|(at, _)| *at == next))
+        })
+        .filter(|(_, whom)| !keys.whom.contains(whom))
+        .map(|(at, _)| *at)
     }
 }
 
