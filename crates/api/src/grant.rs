@@ -217,6 +217,14 @@ pub struct CredentialView {
     pub grant_end: Timestamp,
 }
 
+impl CredentialView {
+    /// One that is no secret: what a retry may be told again.
+    #[must_use]
+    pub fn without_secret(lease: String, public: Value, not_after: Option<Timestamp>, grant_end: Timestamp) -> Self {
+        Self { lease, public, secret: None, not_after, grant_end }
+    }
+}
+
 /// Asks for more time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use wane_domain::time::Time;
 use wane_domain::world::World;
 use wane_failpoint::point;
 use wane_policy::schema::Action;
-use wane_store::{Put, Versioned, Write};
+use wane_store::{Put, Standing, Versioned, Write};
 
 use crate::caller::Caller;
 use crate::change::about_grant;
@@ -24,7 +24,7 @@ impl App {
     /// # Errors
     /// When it is not the caller's, its window is not open, or policy refuses now.
     pub async fn activate(&self, caller: &Caller, id: GrantId) -> Result<Grant, AppError> {
-        let grant = decide!(async {
+        decide!(async {
             let world = self.world().await?;
             let now = self.steady_now().await?;
             let seen = self.held_grant(caller, &world, id).await?;
@@ -38,10 +38,9 @@ impl App {
             change.fact(about_grant(&active), fact);
             change.write(Write::Grant(Put::over(&seen, active.clone())));
             change.commit(point!("app.activate.commit")).await?;
+            self.nudge();
             Ok(active)
-        })?;
-        self.nudge();
-        Ok(grant)
+        })
     }
 
     /// Judges a grant's use now: person, lock, role as it was approved, policy, age of the last proof.
@@ -50,6 +49,18 @@ impl App {
         caller: &Caller,
         world: &World,
         grant: &Grant,
+        now: Time,
+    ) -> Result<Permit, AppError> {
+        self.permit_to_use_as_asked(caller, world, grant, &self.ask_of(grant).await?, now)
+    }
+
+    /// The same where what the grant came from is at hand.
+    pub(crate) fn permit_to_use_as_asked(
+        &self,
+        caller: &Caller,
+        world: &World,
+        grant: &Grant,
+        ask: &Ask,
         now: Time,
     ) -> Result<Permit, AppError> {
         let refused = |reasons| AppError::Refused { reasons };
@@ -64,9 +75,8 @@ impl App {
             let missing = format!("role `{}` was redefined after this was approved; ask again", role.name);
             return Err(refused(vec![Why::TermsNotMet { missing }]));
         }
-        let ask = self.ask_of(grant).await?;
-        let facts = AskFacts::of_grant(grant, &ask, now).proven(caller.proof_age(now), &caller.proof);
-        match self.rejudge(world, &ask, &resource, &role, &facts, &grant.approvals)? {
+        let facts = AskFacts::of_grant(grant, ask, now).proven(caller.proof_age(now), &caller.proof);
+        match self.rejudge(world, ask, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Keeps(permit) => Ok(permit),
             Rejudged::Lost(missing) => Err(refused(vec![Why::TermsNotMet { missing }])),
         }
@@ -86,11 +96,21 @@ impl App {
         id: GrantId,
     ) -> Result<Versioned<Grant>, AppError> {
         let seen = self.grant_for(caller, world, id).await?;
-        if seen.value.holder == caller.person {
-            Ok(seen)
-        } else {
-            Err(AppError::NotAllowed { what: "use somebody else's grant" })
-        }
+        held(caller, &seen.value)?;
+        Ok(seen)
+    }
+
+    /// A grant that the caller holds, with what its use is judged by.
+    pub(crate) async fn held_standing(
+        &self,
+        caller: &Caller,
+        world: &World,
+        id: GrantId,
+    ) -> Result<Standing, AppError> {
+        let standing = self.store.standing(id).await?.ok_or_else(|| AppError::missing("grant", id))?;
+        self.known_to(caller, world, &standing.grant.value)?;
+        held(caller, &standing.grant.value)?;
+        Ok(standing)
     }
 
     /// A grant, if the caller may see it: it is theirs, they approved it, or they may read all access.
@@ -98,14 +118,18 @@ impl App {
     /// # Errors
     /// When there is none that the caller may see.
     pub async fn grant_for(&self, caller: &Caller, world: &World, id: GrantId) -> Result<Versioned<Grant>, AppError> {
-        let missing = || AppError::missing("grant", id);
-        let seen = self.store.grant(id).await?.ok_or_else(missing)?;
-        let party =
-            seen.value.holder == caller.person || seen.value.approvals.iter().any(|a| a.approver == caller.person);
-        if party || self.allows_on(caller, world, Action::ReadAccess, seen.value.item.resource)? {
-            Ok(seen)
+        let seen = self.store.grant(id).await?.ok_or_else(|| AppError::missing("grant", id))?;
+        self.known_to(caller, world, &seen.value)?;
+        Ok(seen)
+    }
+
+    /// Whether the caller may know of a grant; to others it is not there.
+    fn known_to(&self, caller: &Caller, world: &World, grant: &Grant) -> Result<(), AppError> {
+        let party = grant.holder == caller.person || grant.approvals.iter().any(|a| a.approver == caller.person);
+        if party || self.allows_on(caller, world, Action::ReadAccess, grant.item.resource)? {
+            Ok(())
         } else {
-            Err(missing())
+            Err(AppError::missing("grant", grant.id))
         }
     }
 
@@ -121,4 +145,8 @@ impl App {
         let role = world.roles.get(&grant.item.role).ok_or_else(|| AppError::missing("role", grant.item.role))?;
         Ok((resource.clone(), role.clone()))
     }
+}
+
+fn held(caller: &Caller, grant: &Grant) -> Result<(), AppError> {
+    if grant.holder == caller.person { Ok(()) } else { Err(AppError::NotAllowed { what: "use somebody else's grant" }) }
 }

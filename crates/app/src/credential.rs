@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome};
-use wane_connector::{ConnectError, Handed};
+use wane_connector::{ConnectError, Created, Handed};
 use wane_domain::decision::Permit;
-use wane_domain::grant::Grant;
+use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{GrantId, LeaseId};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::secret::SecretOnce;
 use wane_domain::time::Time;
 use wane_domain::world::World;
 use wane_failpoint::{around, around_call, point};
-use wane_store::{Issuance, Put, Seen, Versioned, Write};
+use wane_store::{Issuance, Put, Seen, Standing, Versioned, Write};
 
+use crate::answers;
 use crate::caller::Caller;
 use crate::change::{about_grant, about_lease};
 use crate::error::AppError;
@@ -45,19 +46,75 @@ pub struct HandedOut {
     pub grant_end: Time,
 }
 
+/// What of a hand-out is no secret, just before it is committed.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling<'a> {
+    /// The lease it hangs under.
+    pub lease: LeaseId,
+    /// Address, user, certificate.
+    pub public: &'a Value,
+    /// Whether a secret goes with it.
+    pub secret: bool,
+    /// When it stops working by itself.
+    pub not_after: Option<Time>,
+    /// When the grant ends.
+    pub grant_end: Time,
+}
+
+impl<'a> Telling<'a> {
+    fn of(handed: &'a HandedOut) -> Self {
+        Self {
+            lease: handed.lease,
+            public: &handed.public,
+            secret: handed.secret.is_some(),
+            not_after: handed.not_after,
+            grant_end: handed.grant_end,
+        }
+    }
+}
+
+/// What is to be kept as the answer to a call under an idempotency key: a status and a body without any secret.
+pub type Say<'a> = dyn Fn(&Telling<'_>) -> Option<(u16, Value)> + Sync + 'a;
+
 impl App {
     /// Hands out what a grant gives: activates it if need be, judges again, makes or signs, records, hands over.
     ///
     /// # Errors
     /// When the grant is not the caller's or not usable, policy refuses, or the target does.
     pub async fn hand_out(&self, caller: &Caller, id: GrantId, input: &Value) -> Result<HandedOut, AppError> {
-        self.activate(caller, id).await?;
+        self.hand_out_saying(caller, id, input, &|_| None).await
+    }
+
+    /// The same for a call under an idempotency key whose answer is known before it is given: what `say`
+    /// makes of it is kept in the commit that the answer rests on, so that no second one need follow.
+    ///
+    /// # Errors
+    /// As [`App::hand_out`].
+    pub async fn hand_out_saying(
+        &self,
+        caller: &Caller,
+        id: GrantId,
+        input: &Value,
+        say: &Say<'_>,
+    ) -> Result<HandedOut, AppError> {
         let world = self.world().await?;
-        let grant = self.held_grant(caller, &world, id).await?;
-        let handle = self.target(grant.value.item.resource).await?;
-        match handle.kind.gives() {
-            LeaseKind::Credential => decide!(self.sign(caller, id, &handle, input)),
-            LeaseKind::Account => self.make(caller, id, &handle).await,
+        let mut seen = Some(self.held_standing(caller, &world, id).await?);
+        if seen.as_ref().is_some_and(|seen| matches!(seen.grant.value.state, GrantState::Scheduled)) {
+            self.activate(caller, id).await?;
+            seen = None;
+        }
+        let standing = match &seen {
+            Some(seen) => seen.grant.value.clone(),
+            None => self.held_grant(caller, &world, id).await?.value,
+        };
+        let resource = standing.item.resource;
+        let kind = world.resources.get(&resource).ok_or_else(|| AppError::missing("resource", resource))?;
+        match self.kind(&kind.kind)?.gives() {
+            LeaseKind::Credential => decide!(self.sign(caller, id, seen.take(), input, say)),
+            LeaseKind::Account => {
+                standing.usable_until(self.steady_now().await?)?;
+                self.make(caller, id, &self.target(resource).await?, say).await
+            }
         }
     }
 
@@ -65,17 +122,24 @@ impl App {
         &self,
         caller: &Caller,
         id: GrantId,
-        handle: &TargetHandle,
+        seen: Option<Standing>,
         input: &Value,
+        say: &Say<'_>,
     ) -> Result<HandedOut, AppError> {
         let world = self.world().await?;
         let now = self.steady_now().await?;
-        let seen = self.held_grant(caller, &world, id).await?;
-        let permit = self.permit_to_use(caller, &world, &seen.value, now).await?;
-        let (_, role) = self.grant_parts(&world, &seen.value)?;
+        let Standing { grant: seen, request, open } = match seen {
+            Some(seen) => seen,
+            None => self.held_standing(caller, &world, id).await?,
+        };
+        seen.value.usable_until(now)?;
+        let permit = self.permit_to_use_as_asked(caller, &world, &seen.value, &request.value.ask, now)?;
+        let (resource, role) = self.grant_parts(&world, &seen.value)?;
+        // What is only signed reaches nothing, so it needs no connector's credential.
+        let handle = self.new_target(self.kind(&resource.kind)?, resource, None);
         let mut change = self.change_at(Actor::Person(caller.person), &world, now);
-        let (lease, put) = match self.live_lease(id, LeaseKind::Credential).await? {
-            Some(lease) => (lease.value.clone(), Seen::Generation(lease.generation)),
+        let (lease, put) = match live(open, LeaseKind::Credential) {
+            Some(lease) => (lease.value, Seen::Generation(lease.generation)),
             None => {
                 let (lease, fact) =
                     seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Credential, now)?;
@@ -118,15 +182,25 @@ impl App {
         }));
         // Written back unchanged, so that a grant that ended meanwhile makes this conflict.
         change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
+        let handed = handed(&lease, &seen.value, issued.handed, now)?;
+        answers::will_be(say(&Telling::of(&handed)));
         change.commit(point!("app.sign.commit")).await?;
         if lease.confirmed.is_none() {
             self.to_confirm(lease.id);
+            self.nudge();
+        } else if put == Seen::Nothing {
+            self.nudge();
         }
-        self.nudge();
-        handed(&lease, &seen.value, issued.handed, now)
+        Ok(handed)
     }
 
-    async fn make(&self, caller: &Caller, id: GrantId, handle: &TargetHandle) -> Result<HandedOut, AppError> {
+    async fn make(
+        &self,
+        caller: &Caller,
+        id: GrantId,
+        handle: &TargetHandle,
+        say: &Say<'_>,
+    ) -> Result<HandedOut, AppError> {
         let (intent, grant, permit, _under_way) = decide!(self.intend(caller, id, handle))?;
         let world = self.world().await?;
         let (_, role) = self.grant_parts(&world, &grant)?;
@@ -143,8 +217,7 @@ impl App {
         });
         match made {
             Ok(created) => {
-                let (object, notes) = (created.object, created.notes);
-                let (lease, grant, now) = decide!(self.record_made(caller, &intent, (object.as_ref(), &notes)))?;
+                let (lease, grant, now) = decide!(self.record_made(caller, &intent, &created, say))?;
                 self.nudge();
                 handed(&lease, &grant, created.handed, now)
             }
@@ -163,8 +236,10 @@ impl App {
         &self,
         caller: &Caller,
         intent: &Versioned<Lease>,
-        (object, notes): (Option<&String>, &Value),
+        created: &Created,
+        say: &Say<'_>,
     ) -> Result<(Lease, Grant, Time), AppError> {
+        let (object, notes) = (created.object.as_ref(), &created.notes);
         let now = self.now();
         let id = intent.value.id;
         let seen = self.store.lease(id).await?.ok_or_else(|| AppError::missing("lease", id))?;
@@ -190,6 +265,13 @@ impl App {
         let (lease, fact) = seen.value.clone().apply(event, now)?;
         change.fact(about_lease(&lease, Some(&grant.value)), fact);
         change.write(Write::Lease(Put::over(&seen, lease.clone())));
+        answers::will_be(say(&Telling {
+            lease: lease.id,
+            public: &created.handed.public,
+            secret: created.handed.secret.is_some(),
+            not_after: created.handed.not_after,
+            grant_end: grant.value.usable_until(now)?,
+        }));
         change.commit(point!("app.made.commit")).await?;
         Ok((lease, grant.value, now))
     }
@@ -253,8 +335,7 @@ impl App {
 
     /// The live lease of this sort under a grant.
     async fn live_lease(&self, grant: GrantId, what: LeaseKind) -> Result<Option<Versioned<Lease>>, AppError> {
-        let open = self.open_leases(grant).await?;
-        Ok(open.into_iter().find(|l| l.value.what == what && matches!(l.value.state, LeaseState::Live { .. })))
+        Ok(live(self.open_leases(grant).await?, what))
     }
 
     /// Ends the lease that a call handed a secret out under, because its answer cannot be given again.
@@ -285,6 +366,10 @@ impl App {
             change.commit(point!("app.answer_lost.commit")).await.map(|_| self.nudge())
         })
     }
+}
+
+fn live(open: Vec<Versioned<Lease>>, what: LeaseKind) -> Option<Versioned<Lease>> {
+    open.into_iter().find(|l| l.value.what == what && matches!(l.value.state, LeaseState::Live { .. }))
 }
 
 fn handed(lease: &Lease, grant: &Grant, handed: Handed, now: Time) -> Result<HandedOut, AppError> {

@@ -53,14 +53,14 @@ use wane_keys::token::Pepper;
 use wane_policy::set::PolicySet;
 use wane_store::{Due, Store};
 
-pub use answers::BEGUN;
+pub use answers::{BEGUN, CallKept};
 pub use ask::{AskInput, MOST_DURATION};
 pub use asked::WhoCould;
 pub use auth::{Enrolled, ProvedAgain, SignedIn};
 pub use board::{DebtLine, LiveLine};
 pub use caller::Caller;
 pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange};
-pub use credential::HandedOut;
+pub use credential::{HandedOut, Say, Telling};
 pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use error::{AppError, Class};

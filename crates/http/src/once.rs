@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use wane_api::problem::PROBLEM_JSON;
 use wane_api::{Class, IDEMPOTENCY_KEY, LONGEST_KEY};
 use wane_app::listing::Answer as Kept;
-use wane_app::{AppError, BEGUN};
+use wane_app::{AppError, BEGUN, CallKept};
 use wane_domain::canonical::Digest;
 use wane_domain::id::LeaseId;
 
@@ -34,7 +34,7 @@ pub(crate) struct HandsOut(pub(crate) Option<LeaseId>);
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The status under which it is kept that a secret was handed out.
-const HANDED_OUT: u16 = 409;
+pub(crate) const HANDED_OUT: u16 = 409;
 
 /// Does a write under an idempotency key once.
 pub(crate) async fn once(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Answer<Response> {
@@ -75,10 +75,13 @@ pub(crate) async fn once(State(shared): State<Arc<Shared>>, request: Request, ne
     }
     parts.extensions.insert(caller.clone());
     let work = next.run(Request::from_parts(parts, Body::from(body)));
-    let (response, begun) = shared.app.keyed(&caller, &key, &fingerprint, work).await;
-    // What was refused before it changed anything may be tried again under the same key.
-    if !response.status().is_success() && !begun {
-        return Ok(response);
+    let (response, kept) = shared.app.keyed(&caller, &key, &fingerprint, work).await;
+    match kept {
+        // What was refused before it changed anything may be tried again under the same key.
+        CallKept::Nothing if !response.status().is_success() => return Ok(response),
+        // What it rests on was committed together with it.
+        CallKept::Answer if response.status().is_success() => return Ok(response),
+        CallKept::Nothing | CallKept::Begun | CallKept::Answer => {}
     }
     let (status, body, response) = take(response).await?;
     // The write is done; that its answer could not be kept is no reason to hide it.

@@ -4,7 +4,7 @@ use sqlx::SqlitePool;
 use wane_domain::grant::Grant;
 use wane_domain::id::GrantId;
 use wane_domain::stored;
-use wane_store::{GrantFilter, GrantPhase, Page, Put, Slice, StoreError, Versioned};
+use wane_store::{GrantFilter, GrantPhase, Page, Put, Slice, Standing, StoreError, Versioned};
 
 use crate::listing::{Cell, Listing, Order};
 use crate::row::{Guarded, Row, encode, unavailable, versioned};
@@ -42,6 +42,34 @@ pub(crate) async fn get(pool: &SqlitePool, id: GrantId) -> Result<Option<Version
         .await
         .map_err(unavailable)?;
     row.map(|r| versioned(&r, stored::grant)).transpose()
+}
+
+/// One by id, with what its use is judged by.
+pub(crate) async fn standing(pool: &SqlitePool, id: GrantId) -> Result<Option<Standing>, StoreError> {
+    let rows = sqlx::query_as::<_, (i64, String, i64, String)>(
+        "SELECT 0, id, generation, doc FROM grants WHERE id = $1
+         UNION ALL
+         SELECT 1, id, generation, doc FROM requests WHERE id = (SELECT request FROM grants WHERE id = $1)
+         UNION ALL
+         SELECT 2, id, generation, doc FROM leases WHERE grant_id = $1 AND phase <> 'gone'
+         ORDER BY 1, 2",
+    )
+    .bind(id.to_string())
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable)?;
+    let (mut grant, mut request, mut open) = (None, None, Vec::new());
+    for (part, id, generation, doc) in rows {
+        let row: Row = (id, generation, doc);
+        match part {
+            0 => grant = Some(versioned(&row, stored::grant)?),
+            1 => request = Some(versioned(&row, stored::request)?),
+            _ => open.push(versioned(&row, stored::lease)?),
+        }
+    }
+    let Some(grant) = grant else { return Ok(None) };
+    let request = request.ok_or_else(|| StoreError::Corrupt(format!("the request of `{id}` is gone")))?;
+    Ok(Some(Standing { grant, request, open }))
 }
 
 /// A page, newest first.

@@ -21,7 +21,7 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around, point};
 use wane_store::{
     Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
-    Seen, Sequenced, Slice, Store, StoreError, Token, TokenOwner, Versioned,
+    Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
 };
 
 use crate::place::Place;
@@ -194,6 +194,9 @@ impl Store for SqlStore {
     }
     async fn grant(&self, id: GrantId) -> Result<Option<Versioned<Grant>>, StoreError> {
         grants::get(&self.pool, id).await
+    }
+    async fn standing(&self, id: GrantId) -> Result<Option<Standing>, StoreError> {
+        grants::standing(&self.pool, id).await
     }
     async fn grants(&self, filter: GrantFilter, slice: Slice) -> Result<Page<Versioned<Grant>>, StoreError> {
         grants::list(&self.pool, &filter, &slice).await

@@ -14,4 +14,6 @@ pub use port::{Store, StoreError};
 pub use query::{
     Cursor, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter, RequestFilter, Slice,
 };
-pub use rows::{Answer, Issuance, Login, PolicyEntry, Sealed, Sequenced, Token, TokenKind, TokenOwner, Versioned};
+pub use rows::{
+    Answer, Issuance, Login, PolicyEntry, Sealed, Sequenced, Standing, Token, TokenKind, TokenOwner, Versioned,
+};

@@ -11,8 +11,8 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 
 use crate::commit::{Commit, Seen};
-use crate::query::{Due, GrantFilter, LeaseFilter, Page, RecordFilter, RequestFilter, Slice};
-use crate::rows::{Answer, Issuance, Login, PolicyEntry, Sequenced, Token, Versioned};
+use crate::query::{Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RequestFilter, Slice};
+use crate::rows::{Answer, Issuance, Login, PolicyEntry, Sequenced, Standing, Token, Versioned};
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,25 @@ pub trait Store: Send + Sync {
     -> Result<Page<Versioned<AccessRequest>>, StoreError>;
     /// A grant.
     async fn grant(&self, id: GrantId) -> Result<Option<Versioned<Grant>>, StoreError>;
+    /// A grant with the request it came from and its open leases: one question where three would be.
+    async fn standing(&self, id: GrantId) -> Result<Option<Standing>, StoreError> {
+        let Some(grant) = self.grant(id).await? else { return Ok(None) };
+        let from = grant.value.request;
+        let request = self.request(from).await?;
+        let request =
+            request.ok_or_else(|| StoreError::Corrupt(format!("`{id}` came from `{from}`, which is gone")))?;
+        let phases = vec![LeasePhase::Intended, LeasePhase::Live, LeasePhase::Revoking];
+        let filter = LeaseFilter { grant: Some(id), phases, ..LeaseFilter::default() };
+        let (mut open, mut slice) = (Vec::new(), Slice::first(1000));
+        loop {
+            let page = self.leases(filter.clone(), slice.clone()).await?;
+            open.extend(page.items);
+            match page.next {
+                Some(next) => slice.after = Some(next),
+                None => return Ok(Some(Standing { grant, request, open })),
+            }
+        }
+    }
     /// Grants, newest first.
     async fn grants(&self, filter: GrantFilter, slice: Slice) -> Result<Page<Versioned<Grant>>, StoreError>;
     /// A lease.

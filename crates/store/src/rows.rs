@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use wane_audit::Record;
 use wane_domain::canonical::Digest;
+use wane_domain::grant::Grant;
 use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, TokenId};
+use wane_domain::lease::Lease;
+use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::PolicyVersion;
@@ -15,6 +18,17 @@ pub struct Versioned<T> {
     pub value: T,
     /// Counts its writes from 1.
     pub generation: u64,
+}
+
+/// A grant with what its use is judged by, all read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The grant.
+    pub grant: Versioned<Grant>,
+    /// What it came from.
+    pub request: Versioned<AccessRequest>,
+    /// The leases under it that are not gone, oldest first.
+    pub open: Vec<Versioned<Lease>>,
 }
 
 /// A record with its place in the trail.

@@ -15,7 +15,7 @@ const NAME: &str = "point!(\"";
 
 /// Calls that reach out of the process or make something durable, and the rooms in which they do.
 const EFFECTS: &[(&str, &[&str])] = &[
-    ("crates/", &["store.commit(", ".execute(\"COMMIT\")"]),
+    ("crates/", &["store.commit(", ".execute(\"COMMIT\")", "progress.end("]),
     (
         "crates/app/src/",
         &[

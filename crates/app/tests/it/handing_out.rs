@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use wane_app::{AppError, Class, TryEnd};
+use wane_app::{AppError, CallKept, Class, Telling, TryEnd};
 use wane_domain::closure::{ClosureBasis, EndCause};
 use wane_domain::grant::GrantState;
 use wane_domain::lease::LeaseState;
@@ -313,10 +314,10 @@ async fn a_lost_answer_leaves_word_of_the_lease() {
     let house = House::new().await;
     let id = house.hold("ann", "attic", "read", 1).await;
     let caller = house.caller("ann").await;
-    let (handed, begun) = house.app.keyed(&caller, "k", "print", house.hand_out("ann", id)).await;
+    let (handed, kept_of_it) = house.app.keyed(&caller, "k", "print", house.hand_out("ann", id)).await;
     let lease = handed.unwrap().lease;
     let kept = house.store.answer(caller.person, "k").await.unwrap().unwrap();
-    assert!(begun);
+    assert_eq!(kept_of_it, CallKept::Begun);
     assert_eq!((kept.status, kept.fingerprint.as_str()), (wane_app::BEGUN, "print"));
     assert_eq!(kept.body["lease"], lease.to_string());
     // What came of it takes the marker's place, and nothing takes its.
@@ -365,4 +366,23 @@ async fn the_intent_is_on_disk_before_the_target_is_asked() {
     house.gate.create("attic", Does::Work);
     making.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(house.gate.accounts("attic").into_keys().collect::<Vec<_>>(), [intents[0].artifact.clone()]);
+}
+
+/// An answer that is known before the commit is kept by that very commit: whoever is cut off between
+/// the two finds it, and no second sync is needed for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_kept_with_what_it_rests_on() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    let caller = house.caller("ann").await;
+    let say = |told: &Telling<'_>| Some((409, json!({ "lease": told.lease.to_string() })));
+    let input = json!({});
+    let (handed, kept_of_it) =
+        house.app.keyed(&caller, "k", "print", house.app.hand_out_saying(&caller, id, &input, &say)).await;
+    let lease = handed.unwrap().lease;
+    let kept = house.store.answer(caller.person, "k").await.unwrap().unwrap();
+    assert_eq!((kept_of_it, kept.status), (CallKept::Answer, 409));
+    assert_eq!(kept.body["lease"], lease.to_string());
+    // Nothing takes its place.
+    assert!(house.app.keep_answer(&caller, "k", "print", 200, Value::Null).await.is_err());
 }

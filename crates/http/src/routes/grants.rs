@@ -13,7 +13,7 @@ use wane_api::grant::{
 use wane_api::query::Grants;
 use wane_api::request::RequestView;
 use wane_app::listing::{GrantFilter, GrantPhase, Sequenced};
-use wane_app::{AppError, Caller};
+use wane_app::{AppError, Caller, Telling};
 use wane_domain::grant::Grant;
 use wane_domain::id::ResourceId;
 use wane_domain::world::World;
@@ -21,7 +21,7 @@ use wane_failpoint::point;
 use wane_policy::schema::Action;
 
 use super::{made, requests};
-use crate::once::HandsOut;
+use crate::once::{HANDED_OUT, HandsOut};
 use crate::openapi::Problems;
 use crate::read;
 use crate::rim::{Answer, Failure, Input, Nothing, Of, Query};
@@ -124,7 +124,16 @@ pub(crate) async fn credential(
     Of(id): Of<String>,
     Input(input): Input<NewCredential>,
 ) -> Answer<Response> {
-    let handed = shared.app.hand_out(&caller, read::id("grant", &id)?, &input.input).await?;
+    // A secret is never kept: in its place stands under which lease it was handed out.
+    let say = |told: &Telling<'_>| {
+        if told.secret {
+            return Some((HANDED_OUT, serde_json::json!({ "lease": told.lease.to_string() })));
+        }
+        let (lease, not_after, grant_end) = (told.lease.to_string(), told.not_after.map(at), at(told.grant_end));
+        let view = CredentialView::without_secret(lease, told.public.clone(), not_after, grant_end);
+        serde_json::to_value(&view).ok().map(|body| (StatusCode::CREATED.as_u16(), body))
+    };
+    let handed = shared.app.hand_out_saying(&caller, read::id("grant", &id)?, &input.input, &say).await?;
     let hands_out = handed.secret.is_some().then_some(HandsOut(Some(handed.lease)));
     wane_failpoint::at(point!("http.credential.leaves")).await;
     let view = CredentialView {

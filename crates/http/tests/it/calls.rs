@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use wane_app::CallKept;
 use wane_domain::canonical::Digest;
 use wane_domain::time::Span;
 
@@ -223,8 +224,8 @@ async fn a_call_whose_answer_was_lost_is_not_done_again() {
     };
 
     let path = "/v1/people/ada/enrolment";
-    let (done, begun) = house.app.keyed(&caller, "lost", &print(path, &json!({})), code_for("ada")).await;
-    assert!(done.is_ok() && begun, "{done:?}");
+    let (done, kept) = house.app.keyed(&caller, "lost", &print(path, &json!({})), code_for("ada")).await;
+    assert!(done.is_ok() && kept == CallKept::Begun, "{done:?} {kept:?}");
     let before = house.get("/v1/log?event=token.made").await.body["items"].as_array().unwrap().len();
     let again = house.call("POST", path, token, Some("lost"), json!({})).await;
     assert_eq!((again.status, &again.body["code"]), (StatusCode::CONFLICT, &json!("answer-lost")), "{again:?}");
@@ -234,8 +235,8 @@ async fn a_call_whose_answer_was_lost_is_not_done_again() {
 
     // What changed nothing left nothing behind, and its key is free.
     let path = "/v1/people/nobody/enrolment";
-    let (done, begun) = house.app.keyed(&caller, "free", &print(path, &json!({})), code_for("nobody")).await;
-    assert!(done.is_err() && !begun, "{done:?}");
+    let (done, kept) = house.app.keyed(&caller, "free", &print(path, &json!({})), code_for("nobody")).await;
+    assert!(done.is_err() && kept == CallKept::Nothing, "{done:?} {kept:?}");
     let again = house.call("POST", path, token, Some("free"), json!({})).await;
     assert_eq!(again.status, StatusCode::NOT_FOUND, "{again:?}");
 }

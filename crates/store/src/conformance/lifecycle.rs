@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::json;
 use wane_domain::closure::{ClosureBasis, EndCause};
 use wane_domain::grant::GrantEvent;
-use wane_domain::id::{LeaseId, PersonId};
+use wane_domain::id::{GrantId, LeaseId, PersonId};
 use wane_domain::lease::{Lease, LeaseEvent};
 use wane_domain::text::Name;
 use wane_domain::time::Span;
@@ -16,7 +16,7 @@ use super::{holds, same};
 use crate::commit::{Put, Seen, Write};
 use crate::port::{Store, StoreError};
 use crate::query::{Due, DueWhat};
-use crate::rows::{Answer, Login, Sealed, TokenKind, TokenOwner, Versioned};
+use crate::rows::{Answer, Login, Sealed, Standing, TokenKind, TokenOwner, Versioned};
 
 pub(crate) async fn everything_comes_back<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
     let (person, resource, role) = (f.id(), f.id(), f.id());
@@ -31,6 +31,15 @@ pub(crate) async fn everything_comes_back<S: Store>(s: &S, f: &mut Fixture) -> R
     same("the grant", &s.grant(grant.id).await, &Ok(Some(Versioned { value: grant.clone(), generation: 1 })))?;
     same("the lease", &s.lease(lease.id).await, &Ok(Some(Versioned { value: lease.clone(), generation: 1 })))?;
     same("the issuance", &s.issuances(lease.id).await, &Ok(vec![issuance]))?;
+
+    let one = |value: Lease| Versioned { value, generation: 1 };
+    let standing = Standing {
+        grant: Versioned { value: grant.clone(), generation: 1 },
+        request: Versioned { value: request.clone(), generation: 1 },
+        open: vec![one(lease.clone())],
+    };
+    same("the grant as it stands", &s.standing(grant.id).await, &Ok(Some(standing)))?;
+    same("a grant that was never given", &s.standing(f.id::<GrantId>()).await, &Ok(None))?;
 
     let seen = s.grant(grant.id).await.map_err(told)?.ok_or("the grant is gone")?;
     let (ending, _) = seen.value.clone().apply(GrantEvent::End(EndCause::Returned), f.now).map_err(told)?;
