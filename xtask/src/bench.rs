@@ -16,6 +16,7 @@
 #![expect(clippy::disallowed_methods, reason = "what is measured is measured by the machine's own clock")]
 
 mod database;
+mod decision;
 mod deployment;
 mod document;
 mod ground;
@@ -43,7 +44,8 @@ pub(crate) struct Figure {
     measure: fn(&Ground) -> Result<Report>,
 }
 
-const FIGURES: &[Figure] = &[issuance::FIGURE, start::FIGURE, memory::FIGURE, database::FIGURE];
+const FIGURES: &[Figure] =
+    &[issuance::FIGURE, decision::FIGURE, start::FIGURE, memory::FIGURE, database::FIGURE];
 
 /// Measures what is named, or everything.
 pub(crate) fn run(words: &[&str]) -> Result<()> {

@@ -7,8 +7,10 @@
 #![expect(clippy::disallowed_methods, reason = "what is measured is measured by the machine's own clock")]
 
 mod database;
+mod decide;
 mod disk;
 mod load;
+mod pending;
 mod rank;
 mod raw;
 
@@ -22,9 +24,11 @@ fn main() -> Result<()> {
     std::io::stdin().read_to_string(&mut plan)?;
     let found = match word.as_str() {
         "load" => load::run(&plan)?,
+        "decide" => decide::run(&plan)?,
         "disk" => disk::run(&plan)?,
         "roles" => database::roles(&plan)?,
         "watch" => database::watch(&plan)?,
+        "pending" => pending::run(&plan)?,
         "ed25519" => raw::run(&plan)?,
         other => bail!("`{other}` is no tool"),
     };

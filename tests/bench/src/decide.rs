@@ -1,0 +1,196 @@
+//! Decisions over a large set of policies, and the same set put to Cedar whole.
+//!
+//! A policy for each team on each service: as many people, groups, hosts and labels as policies.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use cedar_policy::{Authorizer, Context, Decision as Said, Entities, Entity, EntityUid, Request};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wane_domain::canonical::Digest;
+use wane_domain::catalogue::{Resource, Role};
+use wane_domain::directory::{Group, Person, Standing};
+use wane_domain::id::{GroupId, PersonId, ResourceId, RoleId, TypedId};
+use wane_domain::text::Name;
+use wane_domain::time::{Span, Time};
+use wane_domain::world::{Epoch, Names, PolicyVersion, World};
+use wane_policy::explain::{Verdict, why};
+use wane_policy::judge::judge;
+use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, Proof, Subject, Thing};
+use wane_policy::schema::{KindFragment, SchemaParts};
+use wane_policy::set::PolicySet;
+
+use crate::rank;
+
+const NOW: Time = Time::from_micros(1_795_255_200_000_000);
+const KIND: &str = "ssh";
+
+#[derive(Deserialize)]
+struct Plan {
+    /// How many policies.
+    policies: u32,
+    /// How many decisions by ours.
+    times: u32,
+    /// How many by Cedar over the whole set.
+    whole: u32,
+}
+
+/// Puts questions to which the answer is yes, each about another person and host.
+pub(crate) fn run(plan: &str) -> Result<Value> {
+    let plan: Plan = serde_json::from_str(plan)?;
+    let text = policies(plan.policies);
+    let begun = Instant::now();
+    let parts = SchemaParts::new([KindFragment { kind: KIND.parse()?, entity: "Host".to_owned() }])?;
+    let set = PolicySet::load(&text, &parts).map_err(|problems| anyhow!("the policies: {problems:?}"))?;
+    let load_seconds = begun.elapsed().as_secs_f64();
+    let world = world(plan.policies, &text)?;
+    let role = role()?;
+    let (zone, mut told, mut judged) = (TimeZone::UTC, Vec::new(), Vec::new());
+    for turn in 0..plan.times {
+        let number = turn.wrapping_mul(7919) % plan.policies;
+        let begun = Instant::now();
+        let query = query(&world, &role, number, &zone).context("nobody is there")?;
+        let explained = why(&set, &query);
+        told.push(begun.elapsed().as_secs_f64() * 1e6);
+        ensure!(matches!(explained.verdict, Verdict::Permit { .. }), "the answer is no: {:?}", explained.verdict);
+        let begun = Instant::now();
+        std::hint::black_box(judge(&set, &query));
+        judged.push(begun.elapsed().as_secs_f64() * 1e6);
+    }
+    let whole = whole(&plan, &text)?;
+    Ok(json!({
+        "load_seconds": load_seconds,
+        "told": quantiles(told),
+        "judged": quantiles(judged),
+        "whole": quantiles(whole),
+    }))
+}
+
+fn quantiles(mut micros: Vec<f64>) -> Value {
+    micros.sort_by(f64::total_cmp);
+    json!({ "p50_us": rank::at(&micros, 0.5), "p99_us": rank::at(&micros, 0.99) })
+}
+
+fn policies(many: u32) -> String {
+    let line = |n: u32| {
+        format!(
+            "@id(\"path-{n}\") @max_ttl(\"8h\") permit (principal in Group::\"team-{n}\", action == Action::\"access\", resource in Label::\"service=s{n}\");\n"
+        )
+    };
+    (0..many).map(line).collect()
+}
+
+fn id<T: TypedId>(number: u32) -> T {
+    let mut random = [0; 10];
+    for (to, from) in random.iter_mut().zip(number.to_be_bytes()) {
+        *to = from;
+    }
+    T::mint(NOW, &random)
+}
+
+fn world(many: u32, text: &str) -> Result<World> {
+    let (mut people, mut groups, mut resources) = (HashMap::new(), HashMap::new(), HashMap::new());
+    for n in 0..many {
+        let person: PersonId = id(n);
+        people.insert(
+            person,
+            Person {
+                id: person,
+                name: format!("person-{n}").parse()?,
+                display: format!("Person {n}").parse()?,
+                manager: None,
+                attributes: BTreeMap::new(),
+                standing: Standing::Active,
+                since: NOW,
+            },
+        );
+        let group: GroupId = id(n);
+        let members = BTreeSet::from([person]);
+        let name: Name = format!("team-{n}").parse()?;
+        groups.insert(group, Group { id: group, name, description: "".parse()?, members });
+        let resource: ResourceId = id(n);
+        resources.insert(
+            resource,
+            Resource {
+                id: resource,
+                name: format!("host-{n}").parse()?,
+                kind: KIND.parse()?,
+                labels: BTreeMap::from([("service".parse()?, format!("s{n}").parse()?)]),
+                owner: None,
+                settings: Value::Null,
+                since: NOW,
+            },
+        );
+    }
+    let policy = PolicyVersion {
+        version: 1,
+        digest: Digest::of_bytes("wane.bench", text.as_bytes()),
+        text: String::new(),
+        by: None,
+        at: NOW,
+    };
+    let (roles, locks, names) = (HashMap::new(), HashMap::new(), Names::default());
+    Ok(World { org: id(0), epoch: Epoch(1), people, groups, resources, roles, locks, policy, names })
+}
+
+fn role() -> Result<Role> {
+    Ok(Role {
+        id: id::<RoleId>(0),
+        name: "deploy".parse()?,
+        kind: KIND.parse()?,
+        description: "".parse()?,
+        definition: Value::Null,
+        since: NOW,
+    })
+}
+
+fn query<'a>(world: &'a World, role: &'a Role, number: u32, zone: &'a TimeZone) -> Option<AccessQuery<'a>> {
+    Some(AccessQuery {
+        who: Subject::of(world, id(number))?,
+        what: Thing::of(world, id(number))?,
+        role,
+        facts: Facts {
+            duration: Span::from_hours(1),
+            start_in: Span::ZERO,
+            justified: true,
+            ticket: None,
+            proof: Proof { how: "password+totp", age: Span::from_mins(1) },
+            moment: Moment { now: NOW, zone },
+            residual_sessions: None,
+        },
+        serves: Capabilities { brokered: false, recording: false },
+    })
+}
+
+/// Cedar's own authorizer over all policies and all entities; how long each took, in microseconds.
+fn whole(plan: &Plan, text: &str) -> Result<Vec<f64>> {
+    let set: cedar_policy::PolicySet = text.parse().map_err(|e| anyhow!("Cedar reads it otherwise: {e}"))?;
+    let uid = |kind: &str, name: String| -> Result<EntityUid> {
+        format!("{kind}::\"{name}\"").parse().map_err(|e| anyhow!("`{name}` names nothing: {e}"))
+    };
+    let mut all = Vec::new();
+    for n in 0..plan.policies {
+        let (team, service) = (uid("Group", format!("team-{n}"))?, uid("Label", format!("service=s{n}"))?);
+        let (person, host) = (uid("Person", format!("person-{n}"))?, uid("Host", format!("host-{n}"))?);
+        all.push(Entity::new_no_attrs(person, [team.clone()].into()));
+        all.push(Entity::new_no_attrs(host, [service.clone()].into()));
+        all.push(Entity::new_no_attrs(team, [].into()));
+        all.push(Entity::new_no_attrs(service, [].into()));
+    }
+    let entities = Entities::from_entities(all, None)?;
+    let authorizer = Authorizer::new();
+    let mut took = Vec::new();
+    for turn in 0..plan.whole {
+        let number = turn.wrapping_mul(7919) % plan.policies;
+        let (person, host) = (uid("Person", format!("person-{number}"))?, uid("Host", format!("host-{number}"))?);
+        let request = Request::new(person, uid("Action", "access".to_owned())?, host, Context::empty(), None)?;
+        let begun = Instant::now();
+        let answer = authorizer.is_authorized(&request, &set, &entities);
+        took.push(begun.elapsed().as_secs_f64() * 1e6);
+        ensure!(answer.decision() == Said::Allow, "Cedar says no");
+    }
+    Ok(took)
+}
