@@ -68,7 +68,7 @@ async fn a_grant_that_ends_meanwhile_hands_nothing_out() {
     house.gate.create("attic", Does::Hold);
     let mut making = JoinSet::new();
     let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
     house.gate.until_begun("attic", "create", 1).await;
     let root = house.caller("root").await;
     house.app.revoke(&root, wane_app::RevokeWhat::Grant(id), &reason("stop")).await.unwrap();
@@ -89,7 +89,7 @@ async fn an_end_that_overtakes_its_making_proves_nothing() {
     house.gate.create("attic", Does::Hold);
     let mut making = JoinSet::new();
     let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
     house.gate.until_begun("attic", "create", 1).await;
     house.app.give_back(&house.caller("ann").await, id).await.unwrap();
     assert_eq!(house.try_ends(id).await, [TryEnd::Open], "an absence was taken for proof");
@@ -108,7 +108,7 @@ async fn an_account_that_took_too_long_goes_nowhere() {
     house.gate.create("attic", Does::Hold);
     let mut making = JoinSet::new();
     let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
     house.gate.until_begun("attic", "create", 1).await;
     house.advance(Span::from_hours(1));
     house.gate.create("attic", Does::Work);
@@ -127,7 +127,7 @@ async fn an_extension_meanwhile_costs_nobody_their_account() {
     house.gate.create("attic", Does::Hold);
     let mut making = JoinSet::new();
     let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
     house.gate.until_begun("attic", "create", 1).await;
     house.app.extend(&house.caller("ann").await, id, mins(30), None).await.unwrap();
     house.gate.create("attic", Does::Work);
@@ -160,7 +160,7 @@ async fn an_intent_of_a_process_that_died_is_swept() {
     house.gate.create("attic", Does::Hold);
     let (app, caller) = (Arc::clone(&house.app), house.caller("ann").await);
     let mut making = JoinSet::new();
-    making.spawn(async move { app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    making.spawn(async move { app.hand_out(&caller, id, &Value::Null).await });
     house.gate.until_begun("attic", "create", 1).await;
     let lease = house.leases(id).await[0].id;
     house.app.sweep_intent(lease, true).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_secret_is_never_handed_out_without_its_record() {
     house.gate.create("attic", Does::Hold);
     let (app, caller) = (Arc::clone(&house.app), house.caller("ann").await);
     let mut making = JoinSet::new();
-    making.spawn(async move { app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    making.spawn(async move { app.hand_out(&caller, id, &Value::Null).await });
     house.gate.until_begun("attic", "create", 1).await;
     house.lose_store().await;
     house.gate.create("attic", Does::Work);
@@ -321,8 +321,8 @@ async fn a_lost_answer_leaves_word_of_the_lease() {
     assert_eq!((kept.status, kept.fingerprint.as_str()), (wane_app::BEGUN, "print"));
     assert_eq!(kept.body["lease"], lease.to_string());
     // What came of it takes the marker's place, and nothing takes its.
-    house.app.keep_answer(&caller, "k", "print", 201, serde_json::Value::Null).await.unwrap();
-    assert!(house.app.keep_answer(&caller, "k", "print", 200, serde_json::Value::Null).await.is_err());
+    house.app.keep_answer(&caller, "k", "print", 201, Value::Null).await.unwrap();
+    assert!(house.app.keep_answer(&caller, "k", "print", 200, Value::Null).await.is_err());
     assert_eq!(house.store.answer(caller.person, "k").await.unwrap().unwrap().status, 201);
 }
 
@@ -358,7 +358,7 @@ async fn the_intent_is_on_disk_before_the_target_is_asked() {
     house.gate.create("attic", Does::Hold);
     let mut making = JoinSet::new();
     let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &serde_json::Value::Null).await });
+    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
     house.gate.until_begun("attic", "create", 1).await;
     let intents = house.leases(id).await;
     assert_eq!(intents.len(), 1, "the target was asked before anything was written down");
