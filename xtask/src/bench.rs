@@ -44,8 +44,7 @@ pub(crate) struct Figure {
     measure: fn(&Ground) -> Result<Report>,
 }
 
-const FIGURES: &[Figure] =
-    &[issuance::FIGURE, decision::FIGURE, start::FIGURE, memory::FIGURE, database::FIGURE];
+const FIGURES: &[Figure] = &[issuance::FIGURE, decision::FIGURE, start::FIGURE, memory::FIGURE, database::FIGURE];
 
 /// Measures what is named, or everything.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
