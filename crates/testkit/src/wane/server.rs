@@ -28,9 +28,17 @@ pub struct WaneServerBuilder {
     admin: String,
     clock: bool,
     settings: Vec<(String, String)>,
+    failpoints: bool,
 }
 
 impl WaneServerBuilder {
+    /// Lets a test kill the server at a failpoint: see [`WaneServer::plan`] and [`WaneServer::trace`].
+    #[must_use]
+    pub fn failpoints(mut self) -> Self {
+        self.failpoints = true;
+        self
+    }
+
     /// Sets one setting: `engine.inventory_every`, `2s`.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
@@ -69,8 +77,12 @@ impl WaneServerBuilder {
             admin: self.admin,
             clock: self.clock,
             settings: self.settings,
+            failpoints: self.failpoints,
         };
         server.set_clock(0)?;
+        if server.failpoints {
+            server.plan("")?;
+        }
         Ok(server)
     }
 
@@ -97,13 +109,15 @@ pub struct WaneServer {
     admin: String,
     clock: bool,
     settings: Vec<(String, String)>,
+    failpoints: bool,
 }
 
 impl WaneServer {
     /// With a port of its own and the usual settings.
     #[must_use]
     pub fn builder() -> WaneServerBuilder {
-        WaneServerBuilder { binary: None, admin: "ada".to_owned(), clock: false, settings: Vec::new() }
+        let (binary, settings) = (None, Vec::new());
+        WaneServerBuilder { binary, admin: "ada".to_owned(), clock: false, settings, failpoints: false }
     }
 
     /// A running server with its first administrator signed in.
@@ -206,6 +220,37 @@ impl WaneServer {
         }
     }
 
+    /// Says at which failpoints what happens from now on, also to a server that runs.
+    pub fn plan(&self, plan: &str) -> Result<()> {
+        ensure!(self.failpoints, "this server was not built with `failpoints`");
+        // In one piece: the server may be reading it.
+        let new = self.plan_path().with_extension("new");
+        fs::write(&new, plan)?;
+        Ok(fs::rename(new, self.plan_path())?)
+    }
+
+    /// The failpoints that were hit since the trace was last taken, in order.
+    pub fn trace(&self) -> Result<Vec<String>> {
+        let text = fs::read_to_string(self.trace_path()).unwrap_or_default();
+        File::options().write(true).create(true).truncate(true).open(self.trace_path())?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// How the server ended, if it has ended by itself or at a failpoint.
+    pub fn died(&mut self) -> Option<std::process::ExitStatus> {
+        let status = self.process.as_mut()?.exited()?;
+        self.process = None;
+        Some(status)
+    }
+
+    fn plan_path(&self) -> PathBuf {
+        self.folder.path().join("failpoints")
+    }
+
+    fn trace_path(&self) -> PathBuf {
+        self.folder.path().join("failpoints.trace")
+    }
+
     /// Kills the server where it stands.
     pub fn kill_9(&mut self) -> Result<()> {
         match self.process.take() {
@@ -271,6 +316,10 @@ impl WaneServer {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.folder.path());
+        if self.failpoints {
+            command.env("WANE_FAILPOINTS", format!("@{}", self.plan_path().display()));
+            command.env("WANE_FAILPOINT_TRACE", self.trace_path());
+        }
         command
     }
 }

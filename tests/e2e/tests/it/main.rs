@@ -9,6 +9,7 @@ mod asking;
 mod canaries;
 mod clients;
 mod clock;
+mod crash;
 mod database;
 mod deciding;
 mod ending;

@@ -1,0 +1,92 @@
+//! Lives of a database account, with a kill at every step.
+
+use std::collections::BTreeSet;
+
+use wane_testkit::{Postgres, WaneServer};
+
+use super::auditor::{Handed, accounts};
+use super::lab::{Lab, Who};
+use super::points;
+use crate::database::Shop;
+use crate::people::text;
+
+/// How the access ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Return,
+    Revoke,
+    Deny,
+    Expire,
+}
+
+pub(crate) struct Bench {
+    pub(crate) lab: Lab,
+    pub(crate) postgres: Postgres,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let Shop { wane, postgres } =
+            Shop::with(WaneServer::builder().failpoints().set("engine.inventory_every", "2s"), "one");
+        Self { lab: Lab::new(wane), postgres }
+    }
+
+    /// What the auditor has to say now.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let ledger = self.lab.ledger();
+        [ledger.complaints(&self.lab.handed), ledger.against(&accounts(&self.postgres))].concat()
+    }
+
+    /// Has an account made; whether it was.
+    pub(crate) fn credential_for(&mut self, grant: &str) -> bool {
+        self.credential(grant).is_some()
+    }
+
+    fn credential(&mut self, grant: &str) -> Option<(String, String)> {
+        let made = self.lab.say(Who::Maya, &["credential", grant]);
+        let made = Lab::said(&made)?;
+        let user = text(&made["public"]["user"]);
+        self.lab.handed.push(Handed::Account(user.clone()));
+        Some((user, text(&made["secret"])))
+    }
+
+    /// Ask, approve, make, make again, end; whatever dies in between.
+    fn life(&mut self, end: End, place: Option<(&str, usize)>) {
+        let time = if matches!(end, End::Expire) { "8s" } else { "20m" };
+        let asked = self.lab.say(Who::Maya, &["request", "readonly@shop", "--for", time]);
+        let request = text(&Lab::said(&asked).unwrap_or_else(|| panic!("{asked:?}"))["id"]);
+        // Said twice because the server died over it, it may be approved already.
+        self.lab.say(Who::Omar, &["approve", &request]);
+        let grant = self.lab.grant_of(&request);
+        let first = self.credential(&grant);
+        let second = self.credential(&grant).or(first);
+        if place.is_none() {
+            assert!(second.is_some(), "nothing was handed out although nobody was killed");
+        }
+        match end {
+            End::Return => drop(self.lab.say(Who::Maya, &["done", &grant])),
+            End::Revoke => drop(self.lab.say(Who::Ada, &["revoke", &grant, "--reason", "test"])),
+            End::Deny => drop(self.lab.say(Who::Omar, &["deny", &grant, "--reason", "test"])),
+            End::Expire => {}
+        }
+        self.lab.settle(place);
+        let wrong = self.complaints();
+        assert!(wrong.is_empty(), "{end:?} {place:?}: {wrong:#?}\n{}", self.lab.wane.server.log());
+        assert!(accounts(&self.postgres).is_empty(), "{end:?} {place:?}: {:?}", accounts(&self.postgres));
+        if let Some((user, password)) = second {
+            let login = self.postgres.psql_as(&user, &password, "shop", "SELECT 1").unwrap();
+            assert!(!login.success(), "{end:?} {place:?}: a password of what is over still works");
+        }
+    }
+}
+
+/// BUG-47, BUG-65, INV-2, INV-8, INV-9, INV-11, INV-13, LIV-3, LIV-4, FLT-1.
+#[test]
+fn killed_at_every_step_of_an_account_nothing_is_forgotten() {
+    let mut bench = Bench::new();
+    let mut killed = BTreeSet::new();
+    for end in [End::Return, End::Revoke, End::Deny, End::Expire] {
+        Lab::everywhere(&mut bench, |b| &mut b.lab, &mut killed, |b, place| b.life(end, place));
+    }
+    points::assert_reached(&bench.lab.reached, points::Family::Account);
+}

@@ -1,0 +1,8 @@
+//! The server is killed at every step of a life, started again, and what is left is audited.
+
+mod auditor;
+mod database;
+mod host;
+mod lab;
+mod points;
+mod sight;
