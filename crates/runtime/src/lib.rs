@@ -1,4 +1,4 @@
-//! System clock, OS entropy, supervised tasks, shutdown: the only ambient authority.
+//! System clock, OS entropy, supervised tasks, shutdown, a journal on disk: the only ambient authority.
 //!
 //! Owns: the calls that reach for the machine (its clock, its randomness, its signals, its task
 //! spawner). Refuses to know: what anybody does with them. Everything else gets time and entropy
@@ -8,12 +8,14 @@ mod backoff;
 mod clock;
 mod entropy;
 mod harden;
+mod journal;
 mod supervisor;
 
 pub use backoff::Backoff;
 pub use clock::{Machine, Readings, SystemClock};
 pub use entropy::OsEntropy;
 pub use harden::{HardenError, harden};
+pub use journal::{JournalError, JournalFile};
 pub use supervisor::{Cause, Shutdown, Supervisor};
 pub use tokio_util::sync::CancellationToken;
 
