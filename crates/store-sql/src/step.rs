@@ -10,6 +10,9 @@ use wane_store::StoreError;
 
 use crate::row::{count, refused, unavailable};
 
+/// What the file says when a record is to be put in the place of another.
+const APPEND_ONLY: &str = "the trail is append-only";
+
 /// A value bound to a statement.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
@@ -101,6 +104,10 @@ impl Step {
         match (&self.must, &error) {
             (Must::ChangeOne { name: Some(name), .. }, sqlx::Error::Database(e)) if e.is_unique_violation() => {
                 StoreError::Refused(format!("the name `{name}` is taken; choose another"))
+            }
+            // A record whose id is taken is refused by the file itself, in these words.
+            (Must::Append, sqlx::Error::Database(e)) if e.message() == APPEND_ONLY => {
+                StoreError::Refused(format!("{APPEND_ONLY}, and a record of this id is in it already"))
             }
             (_, _) => refused(error),
         }

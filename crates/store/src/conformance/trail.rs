@@ -7,7 +7,7 @@ use wane_domain::time::Span;
 use super::fixture::{Fixture, told};
 use super::{holds, same};
 use crate::commit::Commit;
-use crate::port::Store;
+use crate::port::{Store, StoreError};
 use crate::query::{RecordFilter, Slice};
 
 pub(crate) async fn records_keep_their_order<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
@@ -31,6 +31,11 @@ pub(crate) async fn records_keep_their_order<S: Store>(s: &S, f: &mut Fixture) -
             got.iter().take(end + 1).skip((end + 1).saturating_sub(records.len())).map(|r| r.record.clone()).collect();
         same("the records of one commit, together and in order", &mine, records)?;
     }
+    // Whoever does not know whether a record was taken offers it again, and is told.
+    let again = Commit::new(Vec::new(), written.into_iter().next().unwrap_or_default()).map_err(told)?;
+    let again = s.commit(again).await;
+    holds("a record was taken twice", matches!(again, Err(StoreError::Refused(_))).then_some(()))?;
+    same("the head after that", &s.head().await, &Ok(got.last().map_or(start, |r| r.seq)))?;
     let first_two = s.records_after(start, 2).await.map_err(told)?;
     same(
         "the first two",
