@@ -88,6 +88,9 @@ pub struct GrantView {
     pub ending: Option<EndView>,
     /// The evidence of its end; none before it is closed.
     pub closure: Option<ClosureView>,
+    /// What is to be known of an end that is not in the log yet, because the store cannot be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unbooked: Option<String>,
 }
 
 /// Why an access ended.

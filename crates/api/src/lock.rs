@@ -27,6 +27,9 @@ pub struct Revoke {
 pub struct Revoked {
     /// The grants whose end has begun.
     pub ended: Vec<String>,
+    /// What is to be known of ends that are not in the log yet, because the store cannot be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unbooked: Option<String>,
 }
 
 /// A role, named by its kind and its name.
@@ -79,4 +82,7 @@ pub struct LockView {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// What is to be known of a lock that is not in the log yet, because the store cannot be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unbooked: Option<String>,
 }

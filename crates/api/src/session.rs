@@ -9,10 +9,20 @@ use crate::value::SecretText;
 /// Whether the server serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok`.
+    /// `ok`, or `degraded`: it serves and ends what must end, but nothing begins, or the log is behind.
     pub status: String,
     /// The server's version.
     pub version: String,
+    /// `ok`, or `unusable` while the store cannot be read or written.
+    #[serde(default = "well")]
+    pub store: String,
+    /// How many ends were acted on and are not in the log yet.
+    #[serde(default)]
+    pub unbooked: u64,
+}
+
+fn well() -> String {
+    "ok".to_owned()
 }
 
 /// Sets up a local sign-in with a one-time code.

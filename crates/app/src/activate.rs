@@ -97,6 +97,7 @@ impl App {
     ) -> Result<Versioned<Grant>, AppError> {
         let seen = self.grant_for(caller, world, id).await?;
         held(caller, &seen.value)?;
+        self.still_stands(id)?;
         Ok(seen)
     }
 
@@ -110,6 +111,7 @@ impl App {
         let standing = self.store.standing(id).await?.ok_or_else(|| AppError::missing("grant", id))?;
         self.known_to(caller, world, &standing.grant.value)?;
         held(caller, &standing.grant.value)?;
+        self.still_stands(id)?;
         Ok(standing)
     }
 

@@ -48,7 +48,7 @@ impl App {
         loop {
             let page = self.store.grants(filter.clone(), slice.clone()).await?;
             for grant in page.items {
-                let grant = grant.value;
+                let grant = self.as_it_is(grant.value);
                 let Some(resource) = world.resources.get(&grant.item.resource) else { continue };
                 let leases = self.open_leases(grant.id).await?.into_iter().map(|l| l.value).collect();
                 let end = match &grant.state {

@@ -9,11 +9,12 @@ use wane_domain::time::Time;
 use wane_domain::transition::Fact;
 use wane_domain::world::{Epoch, World};
 use wane_failpoint::{Point, around};
-use wane_store::{Commit, Due, DueWhat, Write};
+use wane_store::{Commit, Due, DueWhat, StoreError, Write};
 
 use crate::App;
 use crate::answers;
 use crate::error::AppError;
+use crate::storeless::Agenda;
 
 /// A change being put together.
 #[derive(Debug)]
@@ -93,7 +94,19 @@ impl Change<'_> {
             None => commit,
         };
         let owed = owed(commit.writes(), self.at);
-        let done = around(step, self.app.store.commit(commit)).await?;
+        let storeless = &self.app.storeless;
+        storeless.known.before(commit.writes());
+        storeless.agenda.before(commit.writes());
+        let gone = Agenda::gone(commit.writes());
+        let done = match around(step, self.app.store.commit(commit)).await {
+            Err(StoreError::Unavailable(why)) => {
+                storeless.trouble.met(&why, self.app.now());
+                return Err(AppError::Store(why));
+            }
+            done => done?,
+        };
+        storeless.agenda.after(&gone);
+        storeless.trouble.over();
         self.app.owe(owed);
         self.app.high_water.saw(self.at);
         answers::marked();

@@ -109,13 +109,16 @@ impl App {
         };
         let resource = standing.item.resource;
         let kind = world.resources.get(&resource).ok_or_else(|| AppError::missing("resource", resource))?;
-        match self.kind(&kind.kind)?.gives() {
+        let handed = match self.kind(&kind.kind)?.gives() {
             LeaseKind::Credential => decide!(self.sign(caller, id, seen.take(), input, say)),
             LeaseKind::Account => {
                 standing.usable_until(self.steady_now().await?)?;
                 self.make(caller, id, &self.target(resource).await?, say).await
             }
-        }
+        }?;
+        // An end may have come from memory while the store was at work on this.
+        self.still_stands(id)?;
+        Ok(handed)
     }
 
     async fn sign(

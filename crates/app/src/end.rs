@@ -48,18 +48,32 @@ pub enum TryEnd {
 
 /// What one try to end a lease met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Tried {
+pub(crate) enum Tried {
     Proven(ClosureBasis),
     Not { met: String, quarantined: Option<String>, unrecallable_until: Option<Time> },
     Unreachable { met: String },
 }
 
 impl App {
-    /// Says that a grant ends, and why. Ending what has ended changes nothing.
+    /// Says that a grant ends, and why. Ending what has ended changes nothing. While the store cannot be
+    /// written it is ended from memory, at its targets all the same, and booked later.
     ///
     /// # Errors
-    /// When there is no such grant or the store cannot be written.
+    /// When there is no such grant, or nothing is known of it because the store cannot be read.
     pub async fn end_grant(&self, actor: Actor, id: GrantId, cause: EndCause) -> Result<Grant, AppError> {
+        let said = match self.storeless.trouble.state() {
+            // It is not asked once more for each end: whoever books tries it again and again.
+            Some((_, why)) => Err(AppError::Store(why)),
+            None => self.in_time(self.say_end(actor.clone(), id, cause.clone())).await,
+        };
+        match said {
+            Err(AppError::Store(why)) => self.end_from_memory(actor, id, cause, why).await,
+            said => said,
+        }
+    }
+
+    /// Says in the store that a grant ends.
+    pub(crate) async fn say_end(&self, actor: Actor, id: GrantId, cause: EndCause) -> Result<Grant, AppError> {
         let grant = decide!(async {
             let now = self.now();
             let seen = self.store.grant(id).await?.ok_or_else(|| AppError::missing("grant", id))?;
@@ -102,8 +116,11 @@ impl App {
     /// When it is not theirs.
     pub async fn give_back(&self, caller: &Caller, id: GrantId) -> Result<Grant, AppError> {
         let world = self.world().await?;
-        let seen = self.grant_for(caller, &world, id).await?;
-        if seen.value.holder != caller.person {
+        let holder = match self.grant_for(caller, &world, id).await {
+            Err(AppError::Store(why)) => self.known_of(id, why)?.holder,
+            seen => seen?.value.holder,
+        };
+        if holder != caller.person {
             return Err(AppError::NotAllowed { what: "return somebody else's grant; revoke it instead" });
         }
         self.end_grant(Actor::Person(caller.person), id, EndCause::Returned).await
@@ -115,8 +132,12 @@ impl App {
     /// When the caller did not approve it and may not revoke.
     pub async fn deny_granted(&self, caller: &Caller, id: GrantId, reason: &Reason) -> Result<Grant, AppError> {
         let world = self.world().await?;
-        let seen = self.grant_for(caller, &world, id).await?;
-        if !seen.value.approvals.iter().any(|a| a.approver == caller.person) {
+        let approved = match self.grant_for(caller, &world, id).await {
+            // Who approved it is not known without the store; whoever may revoke may do this as well.
+            Err(AppError::Store(_)) => false,
+            seen => seen?.value.approvals.iter().any(|a| a.approver == caller.person),
+        };
+        if !approved {
             self.allow(caller, &world, Action::Revoke)?;
         }
         let cause = EndCause::DeniedAfterApproval { by: caller.person, reason: reason.as_str().to_owned() };
@@ -130,7 +151,10 @@ impl App {
     pub async fn revoke(&self, caller: &Caller, what: RevokeWhat, reason: &Reason) -> Result<Vec<GrantId>, AppError> {
         let world = self.world().await?;
         let resource = match what {
-            RevokeWhat::Grant(id) => Some(self.grant_for(caller, &world, id).await?.value.item.resource),
+            RevokeWhat::Grant(id) => match self.grant_for(caller, &world, id).await {
+                Err(AppError::Store(why)) => Some(self.known_of(id, why)?.resource),
+                seen => Some(seen?.value.item.resource),
+            },
             RevokeWhat::Resource(id) => Some(id),
             RevokeWhat::Person(_) | RevokeWhat::Role(_) => None,
         };
@@ -140,16 +164,16 @@ impl App {
         }
         let cause = || EndCause::Revoked { by: caller.person, reason: reason.as_str().to_owned() };
         let grants = match what {
-            RevokeWhat::Grant(id) => {
-                vec![self.store.grant(id).await?.ok_or_else(|| AppError::missing("grant", id))?.value.id]
-            }
+            RevokeWhat::Grant(id) => vec![id],
             RevokeWhat::Person(id) => {
-                self.live_grants(GrantFilter { holder: Some(id), ..GrantFilter::default() }).await?
+                self.live_or_known(GrantFilter { holder: Some(id), ..GrantFilter::default() }).await?
             }
             RevokeWhat::Resource(id) => {
-                self.live_grants(GrantFilter { resource: Some(id), ..GrantFilter::default() }).await?
+                self.live_or_known(GrantFilter { resource: Some(id), ..GrantFilter::default() }).await?
             }
-            RevokeWhat::Role(id) => self.live_grants(GrantFilter { role: Some(id), ..GrantFilter::default() }).await?,
+            RevokeWhat::Role(id) => {
+                self.live_or_known(GrantFilter { role: Some(id), ..GrantFilter::default() }).await?
+            }
         };
         self.end_each(&Actor::Person(caller.person), &grants, cause).await?;
         Ok(grants)
@@ -170,7 +194,9 @@ impl App {
                 ends.push(self.end_grant(actor.clone(), *id, cause()).boxed());
             }
             for (id, ended) in some.iter().zip(join_all(ends).await) {
-                if let Err(error) = ended {
+                if let Err(error) = ended
+                    && !matches!(error, AppError::EndedUnread)
+                {
                     tracing::error!(grant = %id, %error, "a grant could not be ended; the others are");
                     failed = Some(error);
                 }
@@ -235,6 +261,9 @@ impl App {
         if !matches!(seen.value.state, LeaseState::Revoking { .. }) {
             return Ok(if seen.value.is_open() { TryEnd::Open } else { TryEnd::Gone });
         }
+        if let Some(waits) = self.waits_for_store(id) {
+            return Ok(waits);
+        }
         // INVARIANT: a making that is under way began before the end did, so asking now is asking in time
         // (held by `an_end_that_overtakes_its_making_proves_nothing`).
         let under_way = self.making.has(id);
@@ -245,9 +274,14 @@ impl App {
             }
             tried => tried,
         };
-        let turn = self.turns.acquire().await;
-        let gone = decide!(self.book(id, &tried))?;
-        drop(turn);
+        let booked = async {
+            let _turn = self.turns.acquire().await;
+            decide!(self.book(id, &tried))
+        };
+        let gone = match self.in_time(booked).await {
+            Err(AppError::Store(_)) => return Ok(self.unbookable(&seen.value, tried)),
+            booked => booked?,
+        };
         Ok(match tried {
             Tried::Unreachable { .. } if !gone => TryEnd::Unreachable,
             Tried::Proven(_) | Tried::Not { .. } | Tried::Unreachable { .. } if gone => TryEnd::Gone,
@@ -255,7 +289,7 @@ impl App {
         })
     }
 
-    async fn touch_target(&self, lease: &Lease) -> Tried {
+    pub(crate) async fn touch_target(&self, lease: &Lease) -> Tried {
         let not = |met: String| Tried::Not { met, quarantined: None, unrecallable_until: None };
         let handle = match self.target(lease.resource).await {
             Ok(handle) => handle,

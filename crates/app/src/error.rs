@@ -116,6 +116,11 @@ pub enum AppError {
     /// The store cannot be used now.
     #[error("the store is not available; nothing was changed: {0}")]
     Store(String),
+    /// It was ended from memory, and the store cannot even be read.
+    #[error(
+        "it was ended; that is not in the log yet, because the store can be neither written nor read, and more cannot be shown"
+    )]
+    EndedUnread,
     /// A secret could not be sealed or opened.
     #[error("a secret could not be sealed or opened: {0}")]
     Seal(String),
@@ -133,9 +138,14 @@ impl AppError {
             Self::Missing { .. } => Class::Missing,
             Self::Invalid { .. } | Self::Policy { .. } => Class::Invalid,
             Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut | Self::AnswerLost => Class::Conflict,
-            Self::Closed { .. } | Self::Crowded | Self::TooMany { .. } | Self::ClockBehind { .. } => Class::Busy,
+            Self::Closed { .. }
+            | Self::Crowded
+            | Self::TooMany { .. }
+            | Self::ClockBehind { .. }
+            | Self::Store(_)
+            | Self::EndedUnread => Class::Busy,
             Self::Target(ConnectError::Input(_)) => Class::Invalid,
-            Self::Target(_) | Self::Sign(_) | Self::Store(_) | Self::Seal(_) | Self::Fault(_) => Class::Fault,
+            Self::Target(_) | Self::Sign(_) | Self::Seal(_) | Self::Fault(_) => Class::Fault,
         }
     }
 
@@ -165,6 +175,7 @@ impl AppError {
             Self::Target(ConnectError::Refused { .. }) => "target-refused",
             Self::Target(ConnectError::Sign(_)) | Self::Sign(_) => "signer",
             Self::Store(_) => "store",
+            Self::EndedUnread => "ended-unread",
             Self::Seal(_) => "seal",
             Self::Fault(_) => "fault",
         }

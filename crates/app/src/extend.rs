@@ -55,6 +55,7 @@ impl App {
         let world = self.world().await?;
         let now = self.steady_now().await?;
         let seen = self.grant_for(caller, &world, id).await?;
+        self.still_stands(id)?;
         let grant = &seen.value;
         if grant.holder != caller.person {
             return Err(AppError::NotAllowed { what: "extend somebody else's grant" });

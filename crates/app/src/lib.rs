@@ -34,6 +34,7 @@ mod past;
 mod policies;
 mod rejudge;
 mod residue;
+mod storeless;
 mod story;
 mod targets;
 mod turns;
@@ -72,6 +73,7 @@ pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
 pub use rejudge::rejudge_all;
 pub use residue::Residue;
+pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
 /// How listings and the trail are asked for: part of what the use-cases take and give.
@@ -172,6 +174,8 @@ pub struct App {
     owed: Mutex<Vec<Due>>,
     /// Ends and what they write take turns at the store, so that there is always room for requests.
     pub(crate) turns: tokio::sync::Semaphore,
+    /// What memory holds for the time without a store.
+    pub(crate) storeless: storeless::Storeless,
 }
 
 impl std::fmt::Debug for App {
@@ -211,6 +215,7 @@ impl App {
             unconfirmed: Mutex::new(Vec::new()),
             owed: Mutex::new(Vec::new()),
             turns: tokio::sync::Semaphore::new(ENDS_AT_STORE),
+            storeless: storeless::Storeless::default(),
         })
     }
 
@@ -249,7 +254,7 @@ impl App {
     /// # Errors
     /// When the store cannot be read.
     pub async fn world(&self) -> Result<Arc<World>, AppError> {
-        Ok(self.store.world().await?)
+        Ok(self.with_locks(self.store.world().await?))
     }
 
     /// Waits until something may be due sooner than was known.

@@ -41,7 +41,10 @@ impl App {
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.fact(about(input.target), fact);
             change.write(Write::Lock(Put::new(lock.clone())));
-            change.commit(point!("app.lock.commit")).await?;
+            match self.in_time(change.commit(point!("app.lock.commit"))).await {
+                Err(AppError::Store(_)) => self.lock_from_memory(&lock, about(input.target)),
+                done => drop(done?),
+            }
             Ok(lock)
         })?;
         let filter = match input.target {
@@ -49,12 +52,12 @@ impl App {
             LockTarget::Resource(id) => GrantFilter { resource: Some(id), ..GrantFilter::default() },
             LockTarget::Role(id) => GrantFilter { role: Some(id), ..GrantFilter::default() },
             LockTarget::Grant(id) => {
-                self.end_grant(Actor::Person(caller.person), id, EndCause::Locked { lock: lock.id.to_string() })
-                    .await?;
+                let cause = || EndCause::Locked { lock: lock.id.to_string() };
+                self.end_each(&Actor::Person(caller.person), &[id], cause).await?;
                 return Ok((lock, vec![id]));
             }
         };
-        let covered = self.live_grants(filter).await?;
+        let covered = self.live_or_known(filter).await?;
         self.end_each(&Actor::Person(caller.person), &covered, || EndCause::Locked { lock: lock.id.to_string() })
             .await?;
         Ok((lock, covered))

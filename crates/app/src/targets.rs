@@ -75,7 +75,7 @@ impl App {
         let world = self.world().await?;
         let resource = world.resources.get(&id).cloned().ok_or_else(|| AppError::missing("resource", id))?;
         let kind = self.kind(&resource.kind)?;
-        let credential = match self.store.sealed(&connector_key(id)).await? {
+        let credential = match self.sealed(&connector_key(id)).await? {
             Some(sealed) => Some(
                 self.ends
                     .open(&connector_place(&connector_key(id)), &sealed)

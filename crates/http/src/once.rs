@@ -57,7 +57,15 @@ pub(crate) async fn once(State(shared): State<Arc<Shared>>, request: Request, ne
             "a call under this idempotency key is under way; wait for it",
         ));
     };
-    if let Some(kept) = shared.app.store().answer(caller.person, &key).await.map_err(AppError::from)? {
+    let kept = match shared.app.store().answer(caller.person, &key).await.map_err(AppError::from) {
+        // An end may be done twice, and must not fail for the sake of a store that cannot be read.
+        Err(AppError::Store(why)) if ends(&parts.method, parts.uri.path()) => {
+            shared.app.store_failed(&why);
+            None
+        }
+        kept => kept?,
+    };
+    if let Some(kept) = kept {
         if kept.fingerprint != fingerprint {
             let detail = "this idempotency key was used for another call; make a new one";
             return Err(Failure::new(Class::Invalid, "key-reused", detail));
@@ -83,12 +91,21 @@ pub(crate) async fn once(State(shared): State<Arc<Shared>>, request: Request, ne
         CallKept::Answer if response.status().is_success() => return Ok(response),
         CallKept::Nothing | CallKept::Begun | CallKept::Answer => {}
     }
+    if shared.app.is_storeless() {
+        return Ok(response);
+    }
     let (status, body, response) = take(response).await?;
     // The write is done; that its answer could not be kept is no reason to hide it.
     if let Err(error) = shared.app.keep_answer(&caller, &key, &fingerprint, status, body).await {
         tracing::warn!(%error, "an answer could not be kept under its idempotency key");
     }
     Ok(response)
+}
+
+/// Whether a call only ends access: it may be made again at any time.
+fn ends(method: &Method, path: &str) -> bool {
+    let of_grant = || path.starts_with("/v1/grants/") && (path.ends_with("/return") || path.ends_with("/deny"));
+    *method == Method::POST && (path == "/v1/revoke" || of_grant())
 }
 
 /// What is to be kept of an answer, and the answer itself.

@@ -7,6 +7,8 @@ use crate::rim::Failure;
 
 /// Whole seconds to wait where the server is busy with itself.
 const SOON: u64 = 1;
+/// Whole seconds to wait where a person has to do something first.
+const LATER: u64 = 30;
 
 /// The contract's class for a use-case's.
 const fn class(class: wane_app::Class) -> Class {
@@ -31,6 +33,7 @@ impl From<AppError> for Failure {
             }
             AppError::TooMany { .. } => Problem::with_status(429, code, error.to_string()).into(),
             AppError::Crowded | AppError::ClockBehind { .. } => Self::new(class, code, error.to_string()).after(SOON),
+            AppError::EndedUnread => Self::new(class, code, error.to_string()).after(LATER),
             AppError::Refused { reasons } => {
                 let reasons = reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let first = reasons.first().cloned().unwrap_or_else(|| "policy does not allow it".to_owned());
@@ -46,7 +49,12 @@ impl From<AppError> for Failure {
                 Problem::new(class, code, detail).field(field, why).into()
             }
             // What broke inside is for the server's own log; it may name things that callers may not know.
-            AppError::Store(_) | AppError::Seal(_) | AppError::Fault(_) => {
+            AppError::Store(_) => {
+                tracing::error!(code, error = %error, "a call failed");
+                let detail = "the store cannot be read or written now, so nothing begins and nothing was handed out; what must end still ends, and the server's log says what is the matter";
+                Self::new(class, code, detail).after(LATER)
+            }
+            AppError::Seal(_) | AppError::Fault(_) => {
                 tracing::error!(code, error = %error, "a call failed");
                 let detail = "something broke inside; nothing was handed out, and the server's log says what it was";
                 Self::new(class, code, detail)
@@ -91,7 +99,8 @@ mod tests {
             (AppError::HandedOut, 409, "handed-out"),
             (AppError::AnswerLost, 409, "answer-lost"),
             (AppError::TooMany { have: 1, most: 1 }, 429, "too-many"),
-            (AppError::Store(canary()), 500, "store"),
+            (AppError::Store(canary()), 503, "store"),
+            (AppError::EndedUnread, 503, "ended-unread"),
             (AppError::Seal(canary()), 500, "seal"),
             (AppError::Fault(canary()), 500, "fault"),
         ] {

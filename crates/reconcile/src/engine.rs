@@ -114,6 +114,9 @@ impl Engine {
             let sleep = match self.pass(&mut tasks).await {
                 Ok(next) => next,
                 Err(error) => {
+                    if let AppError::Store(why) = &error {
+                        self.app.store_failed(why);
+                    }
                     tracing::error!(%error, "the engine could not look what is due; it goes on trying");
                     Duration::from_secs(1)
                 }
@@ -215,6 +218,8 @@ impl Engine {
 
     fn enter(&mut self, due: Due) {
         match due.what {
+            // It was said already; the store is told as soon as it can be.
+            DueWhat::Grant(id) if self.app.is_ended_from_memory(id) => {}
             what @ (DueWhat::Request(_) | DueWhat::Grant(_)) => self.sayings.add(what),
             DueWhat::Lease(id, target) => self.queues.add(target, due.at, id),
         }

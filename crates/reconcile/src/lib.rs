@@ -13,5 +13,7 @@ mod queues;
 mod residue;
 mod saying;
 mod scan;
+mod storeless;
 
 pub use engine::{Engine, Settings};
+pub use storeless::Storeless;

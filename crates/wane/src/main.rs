@@ -6,6 +6,7 @@
 
 mod config;
 mod deployment;
+mod ends;
 mod init;
 mod kinds;
 mod one_line;

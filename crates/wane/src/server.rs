@@ -7,10 +7,11 @@ use std::time::Duration;
 use clap::Parser;
 use futures::future::BoxFuture;
 use serde_json::json;
+use wane_app::App;
 use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_config::{LogFormat, Settings};
 use wane_domain::ambient::Ambient;
-use wane_reconcile::Engine;
+use wane_reconcile::{Engine, Storeless};
 use wane_runtime::{Backoff, Cause, Supervisor};
 
 use crate::config::{From, parse};
@@ -91,6 +92,7 @@ impl Server {
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
         supervisor.keep("store", writer.run());
         let deployment = opening.finish(settings, &self.ambient).await?;
+        keep_ends(&mut supervisor, &deployment.app, settings);
         let (app, engine) = (Arc::clone(&deployment.app), engine_settings(settings));
         supervisor.spawn("engine", move |stop| {
             let engine = Engine::new(Arc::clone(&app), engine.clone());
@@ -129,6 +131,30 @@ fn engine_settings(settings: &Settings) -> wane_reconcile::Settings {
         inventory_every: span(settings.engine.inventory_every),
         retry_cap: span(settings.engine.retry_cap),
     }
+}
+
+/// Has what is ended without the store done, kept and booked.
+fn keep_ends(supervisor: &mut Supervisor, app: &Arc<App>, settings: &Settings) {
+    crate::ends::open(app, &settings.server.data_dir);
+    let keeper = Arc::clone(app);
+    supervisor.spawn("journal", move |stop| {
+        let keeper = Arc::clone(&keeper);
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = keeper.keep_journal() => {}
+            }
+            Ok::<(), Infallible>(())
+        }
+    });
+    let (app, cap) = (Arc::clone(app), span(settings.engine.retry_cap));
+    supervisor.spawn("storeless", move |stop| {
+        let storeless = Storeless::new(Arc::clone(&app), cap);
+        async move {
+            storeless.run(stop).await;
+            Ok::<(), Infallible>(())
+        }
+    });
 }
 
 fn log_as(settings: &Settings) {

@@ -31,10 +31,12 @@ use wane_store::{Commit, Put, RecordFilter, Slice, Store, Write};
 use wane_store_sql::{Founding, SqlStore};
 use wane_testkit::FakeClock;
 
+use crate::faulty::{Door, Faulty};
 use crate::gated::{Gate, GatedKind};
 
 pub(crate) const POLICY: &str = include_str!("house.cedar");
-const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8CKC1x68pjayo+dFja7RGv5nDlVdtF9H18cfluwIfk test";
+pub(crate) const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8CKC1x68pjayo+dFja7RGv5nDlVdtF9H18cfluwIfk test";
 const PEOPLE: [(&str, Option<&str>); 8] = [
     ("root", None),
     ("mia", None),
@@ -70,6 +72,8 @@ pub(crate) struct House {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) ambient: Ambient,
     pub(crate) gate: Arc<Gate>,
+    /// What stands between the use-cases and the store.
+    pub(crate) door: Arc<Door>,
     org: OrgId,
     folder: TempDir,
     wrapped: [Vec<u8>; 2],
@@ -114,8 +118,10 @@ impl House {
         let (gate, wrapped) = (Arc::new(Gate::default()), [ends, issuing]);
         let zone = jiff::tz::TimeZone::UTC;
         let with = (Cost::WeakForTests, limits(), zone.clone());
-        let app = open(&store, &ambient, org, folder.path(), &wrapped, &gate, with);
-        Self { app, store, clock, ambient, gate, org, folder, wrapped, zone, writers }
+        let door = Arc::new(Door::default());
+        let behind = Faulty { store: store.clone(), door: Arc::clone(&door) };
+        let app = open(&behind, &ambient, org, folder.path(), &wrapped, &gate, with);
+        Self { app, store, clock, ambient, gate, door, org, folder, wrapped, zone, writers }
     }
 
     /// The process dies and a new one opens the same store: nothing in memory is left.
@@ -126,7 +132,8 @@ impl House {
     /// The same with other settings.
     pub(crate) fn reopen_with(&mut self, cost: Cost, limits: Limits) {
         let (folder, with) = (self.folder.path(), (cost, limits, self.zone.clone()));
-        self.app = open(&self.store, &self.ambient, self.org, folder, &self.wrapped, &self.gate, with);
+        let behind = Faulty { store: self.store.clone(), door: Arc::clone(&self.door) };
+        self.app = open(&behind, &self.ambient, self.org, folder, &self.wrapped, &self.gate, with);
     }
 
     /// The store is gone from now on.
@@ -271,7 +278,7 @@ fn seals(folder: &Path, ambient: &Ambient) -> (Seal, Seal) {
 }
 
 fn open(
-    store: &SqlStore,
+    store: &Faulty,
     ambient: &Ambient,
     org: OrgId,
     folder: &Path,

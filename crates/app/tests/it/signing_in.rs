@@ -14,6 +14,7 @@ use wane_keys::password::Cost;
 use wane_keys::token::BearerKind;
 use wane_store::Store as _;
 
+use crate::faulty::Goes;
 use crate::house::{House, limits, mins};
 
 const PASSWORD: &str = "four plain words here";
@@ -75,6 +76,33 @@ async fn a_session_ends_when_idle_when_old_and_when_it_is_ended() {
     let caller = house.app.authenticate(&token).await.unwrap();
     house.app.sign_out(&caller).await.unwrap();
     assert!(matches!(house.app.authenticate(&token).await, Err(AppError::SignedOut)));
+}
+
+/// Whoever would end something is let in although their session's last use cannot be written down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_holds_while_the_store_cannot_be_used() {
+    let house = House::new().await;
+    let ann = Login::of(&house, "ann").await;
+    let token = ann.sign_in(&house).await;
+    house.app.authenticate(&token).await.unwrap();
+    house.door.writes(Goes::Failing);
+    house.advance(mins(2));
+    house.app.authenticate(&token).await.expect("a store that cannot be written");
+    house.door.reads(Goes::Failing);
+    house.app.authenticate(&token).await.expect("a store that cannot be read");
+    let other = house.app.authenticate(&token.replace(&token[token.len() - 4..], "AAAA")).await;
+    assert!(other.is_err(), "any token is taken");
+    house.advance(mins(60));
+    assert!(
+        matches!(house.app.authenticate(&token).await, Err(AppError::SignedOut)),
+        "a session outlives its idle time"
+    );
+    house.door.all(Goes::Well);
+    let token = ann.sign_in(&house).await;
+    let caller = house.app.authenticate(&token).await.unwrap();
+    house.app.sign_out(&caller).await.unwrap();
+    house.door.reads(Goes::Failing);
+    assert!(house.app.authenticate(&token).await.is_err(), "a session that was ended is remembered");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,6 +89,16 @@ async fn server(s: &Session, checks: &mut Vec<Check>) {
                 let todo = format!("this program is version {}; use the same on both sides", env!("CARGO_PKG_VERSION"));
                 Check::not("server", Verdict::Warn, found, todo)
             });
+            let unbooked = health.unbooked;
+            checks.push(match health.store.as_str() {
+                "ok" if unbooked == 0 => Check::ok("store", "can be written; every end is in the log"),
+                "ok" => Check::not("store", Verdict::Warn, format!("{unbooked} ends are not in the log yet"), "wait"),
+                _ => {
+                    let found =
+                        format!("cannot be used: nothing begins, ends still happen ({unbooked} not in the log yet)");
+                    Check::not("store", Verdict::Fail, found, "see the server's log; often its disk is full")
+                }
+            });
         }
     }
     let said = client.server_date().await;

@@ -86,7 +86,11 @@ pub(crate) fn locks(locks: &[LockView], now: &Now, layout: Layout) -> String {
             now.both(l.at).into(),
         ]);
     }
-    sheet.render(layout, "no locks")
+    let mut text = sheet.render(layout, "no locks");
+    for unbooked in locks.iter().filter_map(|l| l.unbooked.as_ref()) {
+        text.push_str(&format!("{}\n", escape::line(unbooked)));
+    }
+    text
 }
 
 pub(crate) fn revoked(revoked: &Revoked) -> String {
@@ -96,6 +100,9 @@ pub(crate) fn revoked(revoked: &Revoked) -> String {
     let mut text = String::new();
     for grant in &revoked.ended {
         text.push_str(&format!("{} is ending\n", escape::line(grant)));
+    }
+    if let Some(unbooked) = &revoked.unbooked {
+        text.push_str(&format!("{}\n", escape::line(unbooked)));
     }
     text
 }

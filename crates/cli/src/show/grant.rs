@@ -74,6 +74,7 @@ pub(crate) fn one(g: &GrantView, now: &Now, layout: Layout) -> String {
         let by = end.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
         fields.put("ended", format!("{}{by} {}", end.cause, now.both(end.at)));
         fields.maybe("because", end.reason.as_ref());
+        fields.maybe("not logged", g.unbooked.as_ref());
     }
     for l in &g.leases {
         let debt = match (&l.debt.quarantined, &l.debt.last) {

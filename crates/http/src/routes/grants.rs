@@ -232,7 +232,9 @@ pub(crate) async fn story(
 async fn shown(shared: &Shared, grant: &Grant) -> Answer<GrantView> {
     let world = shared.app.world().await?;
     let leases = shared.app.leases_of(grant.id).await?;
-    Ok(view::grant::grant(&shared.app, Names(&world), grant, &leases))
+    let mut shown = view::grant::grant(&shared.app, Names(&world), grant, &leases);
+    shown.unbooked = shared.app.unbooked(grant.id).await.map(|kept| view::grant::unbooked(kept).to_owned());
+    Ok(shown)
 }
 
 #[cfg(test)]

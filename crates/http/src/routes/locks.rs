@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use wane_api::Page;
 use wane_api::lock::{LockView, NewLock, Revoke, Revoked, RoleName};
 use wane_api::query::Listing;
-use wane_app::{AppError, LockInput, RevokeWhat};
+use wane_app::{AppError, KeptWhere, LockInput, RevokeWhat};
 use wane_domain::id::GrantId;
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::text::Name;
@@ -20,6 +20,7 @@ use crate::openapi::Problems;
 use crate::read;
 use crate::rim::{Answer, Failure, Input, Nothing, Of, Query};
 use crate::shared::{Shared, Signed};
+use crate::view::grant::unbooked as unbooked_words;
 use crate::view::{Names, at};
 
 /// Ends one grant, everything a person holds, or every grant on a resource.
@@ -45,7 +46,15 @@ pub(crate) async fn revoke(
         _ => return Err(one_of("`grant`, `person`, `resource`")),
     };
     let ended = shared.app.revoke(&caller, what, &reason).await?;
-    Ok(Json(Revoked { ended: ended.iter().map(ToString::to_string).collect() }))
+    let mut unbooked = None;
+    for grant in &ended {
+        // One that is in memory only is what has to be told.
+        unbooked = shared.app.unbooked(*grant).await.max(unbooked);
+    }
+    Ok(Json(Revoked {
+        ended: ended.iter().map(ToString::to_string).collect(),
+        unbooked: unbooked.map(|kept| unbooked_words(kept).to_owned()),
+    }))
 }
 
 /// Locks that hold, oldest first.
@@ -87,7 +96,9 @@ pub(crate) async fn lock(
         _ => return Err(one_of("`person`, `resource`, `role`, `grant`")),
     };
     let (lock, _) = shared.app.impose_lock(&caller, &LockInput { target, reason }).await?;
-    Ok(made(view(&*shared.app.world().await?, &lock)))
+    let mut shown = view(&*shared.app.world().await?, &lock);
+    shown.unbooked = shared.app.unbooked_lock(lock.id).await.map(|kept| lock_words(kept).to_owned());
+    Ok(made(shown))
 }
 
 /// Lifts a lock. What it ended stays ended.
@@ -100,6 +111,18 @@ pub(crate) async fn lift(
 ) -> Answer<StatusCode> {
     shared.app.lift_lock(&caller, read::id("lock", &id)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is said of a lock that is not in the log yet.
+const fn lock_words(kept: KeptWhere) -> &'static str {
+    match kept {
+        KeptWhere::Journal => {
+            "it holds and what it covers ends now; that is not in the log yet, because the store cannot be written: it is kept in the journal and booked as soon as it can be"
+        }
+        KeptWhere::Memory => {
+            "it holds and what it covers ends now; that is not in the log yet, because neither the store nor the journal can be written: until one can, only this process knows of it, so look again after a restart"
+        }
+    }
 }
 
 fn one_of(fields: &str) -> Failure {
@@ -117,6 +140,7 @@ fn view(world: &World, lock: &Lock) -> LockView {
         reason: lock.reason.to_string(),
         by: names.person(lock.by),
         at: at(lock.at),
+        unbooked: None,
     };
     match lock.target {
         LockTarget::Person(id) => view.person = Some(names.person(id)),

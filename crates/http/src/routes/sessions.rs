@@ -15,14 +15,21 @@ use crate::rim::{Answer, Input, Nothing, Query};
 use crate::shared::{Shared, Signed};
 use crate::view::{Names, at};
 
-/// Whether the server serves: its store can be read.
+/// Whether the server serves, and whether its store can be used: while it cannot, ends still happen.
 #[utoipa::path(get, path = "/v1/health", tag = "server", security(()), responses((status = 200, body = Health), Problems))]
 pub(crate) async fn health(
     State(shared): State<Arc<Shared>>,
     Query(Nothing {}): Query<Nothing>,
 ) -> Answer<Json<Health>> {
     shared.app.world().await?;
-    Ok(Json(Health { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }))
+    let state = shared.app.store_state();
+    let well = state.trouble.is_none();
+    Ok(Json(Health {
+        status: if well && state.unbooked == 0 { "ok" } else { "degraded" }.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        store: if well { "ok" } else { "unusable" }.to_owned(),
+        unbooked: u64::try_from(state.unbooked).unwrap_or(u64::MAX),
+    }))
 }
 
 /// This document.

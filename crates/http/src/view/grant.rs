@@ -3,8 +3,8 @@
 use wane_api::grant::{
     BasisView, ClosureView, DebtState, EndView, GrantState, GrantView, IssuedView, LeaseEndView, LeaseState, LeaseView,
 };
-use wane_app::App;
 use wane_app::listing::Issuance;
+use wane_app::{App, KeptWhere};
 use wane_domain::closure::{Closure, ClosureBasis, EndCause};
 use wane_domain::grant::{self, Grant};
 use wane_domain::lease::{self, Debt, Lease, LeaseKind};
@@ -12,7 +12,20 @@ use wane_domain::time::Time;
 
 use super::{Names, at, catalogue, request, span};
 
+/// What is said of an end that is not in the log yet.
+pub(crate) const fn unbooked(kept: KeptWhere) -> &'static str {
+    match kept {
+        KeptWhere::Journal => {
+            "it ends at its target now; that is not in the log yet, because the store cannot be written: it is kept in the journal and booked as soon as it can be"
+        }
+        KeptWhere::Memory => {
+            "it ends at its target now; that is not in the log yet, because neither the store nor the journal can be written: until one can, only this process knows of it, so look again after a restart"
+        }
+    }
+}
+
 pub(crate) fn grant(app: &App, names: Names<'_>, grant: &Grant, leases: &[Lease]) -> GrantView {
+    let grant = &app.as_it_is(grant.clone());
     let mut view = GrantView {
         id: grant.id.to_string(),
         holder: names.person(grant.holder),
@@ -34,6 +47,7 @@ pub(crate) fn grant(app: &App, names: Names<'_>, grant: &Grant, leases: &[Lease]
         residual: names.0.resources.get(&grant.item.resource).and_then(|r| catalogue::residual_of(app, r)),
         ending: None,
         closure: None,
+        unbooked: None,
     };
     match &grant.state {
         grant::GrantState::Scheduled => {}

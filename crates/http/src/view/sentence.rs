@@ -87,6 +87,17 @@ impl Told<'_> {
             }
             "residue.scanned" => format!("nothing that {artifact} could have left behind is on {}", self.resource()),
             "residue.found" => self.residue(artifact)?,
+            "storeless.said" => format!(
+                "ended because {}, at {}, while the store could not be written; kept in {} until now",
+                self.cause()?,
+                self.time("acted")?,
+                self.text("kept_in")?
+            ),
+            "storeless.ended" => format!(
+                "{artifact} was ended on {} and read back at {}, while the store could not be written",
+                self.resource(),
+                self.time("acted")?
+            ),
             _ => return None,
         })
     }

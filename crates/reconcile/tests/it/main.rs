@@ -5,6 +5,8 @@ mod burst;
 mod clock;
 mod counted;
 mod engine;
+#[path = "../../../app/tests/it/faulty.rs"]
+mod faulty;
 #[path = "../../../app/tests/it/gated.rs"]
 #[expect(dead_code, reason = "the use-cases' tests use all of it")]
 mod gated;
@@ -14,4 +16,5 @@ mod house;
 mod residue;
 mod running;
 mod shop;
+mod storeless;
 mod targets;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::GrantId;
 use wane_domain::time::Span;
-use wane_reconcile::{Engine, Settings};
+use wane_reconcile::{Engine, Settings, Storeless};
 use wane_runtime::{OsEntropy, SystemClock};
 use wane_testkit::FakeClock;
 
@@ -22,7 +22,7 @@ pub(crate) struct Running {
     _tasks: JoinSet<()>,
 }
 
-/// Runs an engine over a company's use-cases.
+/// Runs an engine over a company's use-cases, and beside it the loop for the time without a store.
 pub(crate) fn run(house: &House, inventory_every: Span) -> Running {
     run_patiently(house, inventory_every, Span::from_secs(2))
 }
@@ -33,6 +33,7 @@ pub(crate) fn run_patiently(house: &House, inventory_every: Span, retry_cap: Spa
     let engine = Engine::new(Arc::clone(&house.app), settings);
     let mut tasks = JoinSet::new();
     tasks.spawn(engine.run(CancellationToken::new()));
+    tasks.spawn(Storeless::new(Arc::clone(&house.app), Span::from_secs(2)).run(CancellationToken::new()));
     Running { _tasks: tasks }
 }
 

@@ -88,13 +88,7 @@ impl WaneServerBuilder {
 
     /// Makes a deployment, starts its server, and signs the first administrator in.
     pub fn start(self) -> Result<(WaneServer, PersonSession)> {
-        let mut server = self.prepare()?;
-        let code = server.init()?;
-        server.start()?;
-        let mut admin = server.person(&server.admin)?;
-        admin.enrol(&code)?;
-        admin.sign_in()?;
-        Ok((server, admin))
+        self.prepare()?.found()
     }
 }
 
@@ -128,6 +122,16 @@ impl WaneServer {
     /// The running server's process id.
     pub fn pid(&self) -> Result<u32> {
         self.process.as_ref().map(ServerProcess::pid).context("the server is not running")
+    }
+
+    /// Makes the deployment that was prepared, starts its server, and signs the first administrator in.
+    pub fn found(mut self) -> Result<(Self, PersonSession)> {
+        let code = self.init()?;
+        self.start()?;
+        let mut admin = self.person(&self.admin)?;
+        admin.enrol(&code)?;
+        admin.sign_in()?;
+        Ok((self, admin))
     }
 
     /// The address clients are given.

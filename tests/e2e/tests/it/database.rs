@@ -27,10 +27,16 @@ impl Shop {
     }
 
     pub(crate) fn with(builder: WaneServerBuilder, gate: &str) -> Self {
-        let postgres = Postgres::launch().unwrap();
-        postgres.create_database("shop").unwrap();
-        postgres.psql("shop", SETUP).unwrap();
-        let here = Self { wane: Deployment::with(builder), postgres };
+        Self::of(Deployment::with(builder), database(), gate)
+    }
+
+    /// With a deployment made where it was prepared.
+    pub(crate) fn on(server: WaneServer, gate: &str) -> Self {
+        Self::of(Deployment::on(server), database(), gate)
+    }
+
+    fn of(wane: Deployment, postgres: Postgres, gate: &str) -> Self {
+        let here = Self { wane, postgres };
         here.register("shop", gate);
         here.wane.ada.json(&["role", "add", "postgres/readonly", "--set", r#"member_of=["app_read"]"#]).unwrap();
         here
@@ -101,6 +107,13 @@ impl Shop {
         wait_until("all accounts to be gone", SOON, || self.accounts().is_empty())
             .unwrap_or_else(|e| panic!("{e}: {:?}\n{}", self.accounts(), self.wane.server.log()));
     }
+}
+
+fn database() -> Postgres {
+    let postgres = Postgres::launch().unwrap();
+    postgres.create_database("shop").unwrap();
+    postgres.psql("shop", SETUP).unwrap();
+    postgres
 }
 
 /// A name and its password.

@@ -19,3 +19,4 @@ mod main_job;
 mod people;
 mod secrets;
 mod server;
+mod storeless;

@@ -23,7 +23,12 @@ impl Deployment {
     }
 
     pub(crate) fn with(builder: WaneServerBuilder) -> Self {
-        let (server, ada) = builder.start().unwrap();
+        Self::on(builder.prepare().unwrap())
+    }
+
+    /// Made where it was prepared.
+    pub(crate) fn on(server: WaneServer) -> Self {
+        let (server, ada) = server.found().unwrap();
         for group in ["engineers", "approvers", "dba"] {
             ada.json(&["group", "add", group]).unwrap();
         }

@@ -1,0 +1,108 @@
+//! What was read from the store before and is needed to end something without it: the sealed credentials
+//! of connectors, and the sessions of those who call. Never newer than the store, never used while it answers.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use wane_domain::id::TokenId;
+use wane_store::{StoreError, Token, TokenKind, Versioned, Write};
+
+use crate::App;
+use crate::targets::connector_key;
+
+/// How many sessions are remembered.
+const MOST_SESSIONS: usize = 10_000;
+/// How long a read that an end needs may take.
+pub(crate) const READ: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// None where it is known that there is none.
+    sealed: HashMap<String, Option<Vec<u8>>>,
+    sessions: HashMap<TokenId, Versioned<Token>>,
+}
+
+/// What was read before.
+#[derive(Debug, Default)]
+pub(crate) struct Known(Mutex<Inner>);
+
+impl Known {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what a commit changes, as it is about to.
+    pub(crate) fn before(&self, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::Sealed(value) => drop(self.inner().sealed.insert(value.key.clone(), Some(value.sealed.clone()))),
+                Write::RemoveSealed(key) => drop(self.inner().sealed.remove(key)),
+                // One that was used since is as good; what is remembered of it is idle sooner.
+                Write::Token(put) if put.value.spent.is_some() => drop(self.inner().sessions.remove(&put.value.id)),
+                Write::RemoveToken(id) => drop(self.inner().sessions.remove(id)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What a read came to, or nothing if the store did not answer in time.
+async fn answered<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = |_| Err(StoreError::Unavailable(format!("no answer within {} s", READ.as_secs())));
+    tokio::time::timeout(READ, read).await.unwrap_or_else(late)
+}
+
+impl App {
+    /// A sealed secret, as it was read last if the store cannot be read.
+    pub(crate) async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let known = &self.storeless.known;
+        match answered(self.store.sealed(key)).await {
+            Ok(sealed) => {
+                known.inner().sealed.insert(key.to_owned(), sealed.clone());
+                Ok(sealed)
+            }
+            Err(StoreError::Unavailable(why)) => {
+                known.inner().sealed.get(key).cloned().ok_or(StoreError::Unavailable(why))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A token, as it was read last if the store cannot be read.
+    pub(crate) async fn known_token(&self, id: TokenId) -> Result<Option<Versioned<Token>>, StoreError> {
+        let known = &self.storeless.known;
+        match answered(self.store.token(id)).await {
+            Ok(seen) => {
+                let mut inner = known.inner();
+                if inner.sessions.len() >= MOST_SESSIONS {
+                    inner.sessions.clear();
+                }
+                match seen.as_ref().filter(|seen| seen.value.kind == TokenKind::Session) {
+                    Some(seen) => drop(inner.sessions.insert(id, seen.clone())),
+                    None => drop(inner.sessions.remove(&id)),
+                }
+                Ok(seen)
+            }
+            Err(StoreError::Unavailable(why)) => {
+                known.inner().sessions.get(&id).cloned().map(Some).ok_or(StoreError::Unavailable(why))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the sealed credential of every connector, so that each target can be reached without the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn remember_targets(&self) -> Result<(), crate::error::AppError> {
+        let world = self.world().await?;
+        let keys: Vec<String> = world.resources.keys().map(|id| connector_key(*id)).collect();
+        self.storeless.known.inner().sealed.retain(|key, _| keys.contains(key));
+        for key in keys {
+            let sealed = self.store.sealed(&key).await?;
+            self.storeless.known.inner().sealed.insert(key, sealed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! The real store behind a door that a test can shut: writes or reads that fail, or that hang.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use wane_domain::canonical::Digest;
+use wane_domain::grant::Grant;
+use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, TokenId};
+use wane_domain::lease::Lease;
+use wane_domain::request::AccessRequest;
+use wane_domain::text::Name;
+use wane_domain::time::Time;
+use wane_domain::world::{PolicyVersion, World};
+use wane_store::{
+    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
+    Seen, Sequenced, Slice, Store, StoreError, Token, Versioned,
+};
+use wane_store_sql::SqlStore;
+
+/// How reads or writes go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Goes {
+    #[default]
+    Well,
+    Failing,
+    /// Nothing is answered until it goes otherwise.
+    Hanging,
+}
+
+/// What a test holds: how reads and writes go.
+#[derive(Debug, Default)]
+pub(crate) struct Door {
+    writes: watch::Sender<Goes>,
+    reads: watch::Sender<Goes>,
+    /// Commits that hang; like those in a writer's queue they are done whether somebody waits or not.
+    queue: Mutex<JoinSet<()>>,
+}
+
+impl Door {
+    pub(crate) fn writes(&self, goes: Goes) {
+        self.writes.send_replace(goes);
+    }
+
+    pub(crate) fn reads(&self, goes: Goes) {
+        self.reads.send_replace(goes);
+    }
+
+    pub(crate) fn all(&self, goes: Goes) {
+        self.writes(goes);
+        self.reads(goes);
+    }
+
+    async fn pass(side: &watch::Sender<Goes>, why: &str) -> Result<(), StoreError> {
+        let mut goes = side.subscribe();
+        match goes.wait_for(|goes| *goes != Goes::Hanging).await.map(|goes| *goes) {
+            Ok(Goes::Well) => Ok(()),
+            Ok(Goes::Failing | Goes::Hanging) | Err(_) => Err(StoreError::Unavailable(why.to_owned())),
+        }
+    }
+}
+
+/// The store behind the door.
+#[derive(Clone)]
+pub(crate) struct Faulty {
+    pub(crate) store: SqlStore,
+    pub(crate) door: Arc<Door>,
+}
+
+macro_rules! behind_the_door {
+    ($($name:ident($($arg:ident: $of:ty),*) -> $out:ty;)*) => {
+        #[async_trait]
+        impl Store for Faulty {
+            async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
+                let (to, answer) = tokio::sync::oneshot::channel();
+                let (store, door) = (self.store.clone(), Arc::clone(&self.door));
+                self.door.queue.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
+                    let done = match Door::pass(&door.writes, "database or disk is full").await {
+                        Ok(()) => store.commit(commit).await,
+                        Err(error) => Err(error),
+                    };
+                    let _ = to.send(done);
+                });
+                answer.await.unwrap()
+            }
+            async fn world(&self) -> Result<Arc<World>, StoreError> {
+                self.store.world().await
+            }
+            async fn next_serial(&self) -> Result<u64, StoreError> {
+                Door::pass(&self.door.writes, "database or disk is full").await?;
+                self.store.next_serial().await
+            }
+            async fn changed(&self, seq: u64) -> u64 {
+                self.store.changed(seq).await
+            }
+            $(async fn $name(&self, $($arg: $of),*) -> Result<$out, StoreError> {
+                Door::pass(&self.door.reads, "disk I/O error").await?;
+                self.store.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+behind_the_door! {
+    seen(id: &str) -> Seen;
+    policy_version(version: u64) -> Option<PolicyVersion>;
+    policy_by_digest(digest: Digest, at: Time) -> Option<PolicyEntry>;
+    policy_versions(slice: Slice) -> Page<PolicyEntry>;
+    request(id: RequestId) -> Option<Versioned<AccessRequest>>;
+    requests(filter: RequestFilter, slice: Slice) -> Page<Versioned<AccessRequest>>;
+    grant(id: GrantId) -> Option<Versioned<Grant>>;
+    grants(filter: GrantFilter, slice: Slice) -> Page<Versioned<Grant>>;
+    lease(id: LeaseId) -> Option<Versioned<Lease>>;
+    leases(filter: LeaseFilter, slice: Slice) -> Page<Versioned<Lease>>;
+    due(now: Time, after: Option<Due>, limit: u32) -> Vec<Due>;
+    next_due(now: Time) -> Option<Time>;
+    issuances(lease: LeaseId) -> Vec<Issuance>;
+    revoked(kind: &Name, now: Time) -> Vec<Issuance>;
+    login(person: PersonId) -> Option<Versioned<Login>>;
+    token(id: TokenId) -> Option<Versioned<Token>>;
+    tokens_of(person: PersonId) -> Vec<Versioned<Token>>;
+    tokens_of_resource(resource: ResourceId) -> Vec<Versioned<Token>>;
+    sealed(key: &str) -> Option<Vec<u8>>;
+    answer(person: PersonId, key: &str) -> Option<Answer>;
+    records(filter: RecordFilter, slice: Slice) -> Page<Sequenced>;
+    records_after(seq: u64, limit: u32) -> Vec<Sequenced>;
+    head() -> u64;
+}
