@@ -110,7 +110,7 @@ mod tests {
             assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
             assert_eq!(
                 response.headers().contains_key("retry-after"),
-                ["closed-for-now", "crowded"].contains(&code),
+                ["closed-for-now", "crowded", "store", "ended-unread"].contains(&code),
                 "{code}"
             );
             let body = to_bytes(response.into_body(), 65536).await.unwrap();
