@@ -64,6 +64,7 @@ const ELSEWHERE: &[&str] = &[
     "app.sign_in_failed.commit",
     "app.sign_out.commit",
     "app.step_up.commit",
+    "app.storeless.",
     "app.sweep.commit",
     "app.token.commit",
     "app.unlock.commit",
