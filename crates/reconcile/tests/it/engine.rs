@@ -179,7 +179,7 @@ async fn many_ends_at_once_all_come_and_nobody_waits_for_them() {
                 let at = usize::try_from(n).unwrap();
                 let (who, rest) = (["ann", "ben", "mia", "dan"][at % 4], at / 4);
                 let item = (["attic", "annex"][rest % 2], ["read", "write", "super"][rest / 2 % 3]);
-                // A microsecond apart, so that none covers another.
+                // A microsecond apart, so that most are covered by none that was asked for before.
                 let duration = Span::from_micros(3_600_000_000 + n);
                 let request = house.try_ask(who, AskInput { duration, ..ask(&[item], 1) }).await.unwrap();
                 house.hand_out(who, granted(&request, 0).unwrap()).await.unwrap();
@@ -188,7 +188,7 @@ async fn many_ends_at_once_all_come_and_nobody_waits_for_them() {
     }
     asking.join_all().await;
     let made = house.gate.accounts("attic").len() + house.gate.accounts("annex").len();
-    assert!(made > 1_900, "{made} accounts");
+    assert!(made > 1_500, "{made} accounts");
     house.advance(Span::from_hours(2));
     let _engine = run(&house, RARELY);
     let live = async || {

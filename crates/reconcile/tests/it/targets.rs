@@ -17,8 +17,9 @@ const CAP: Span = Span::from_mins(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_is_away_for_days_is_tried_all_the_time_and_ended_when_it_is_back() {
-    // The account's last moment is judged by the database's own clock, so this one begins there.
-    let clock = FakeClock::at(SystemClock::new().now());
+    // The account's last moment is judged by the database's own clock, so this one begins there; a
+    // minute later, because the database's certificate is yet to be made.
+    let clock = FakeClock::at(SystemClock::new().now().plus(Span::from_mins(1)));
     let mut shop = Shop::of(House::ticking(clock, None).await, CAP).await;
     shop.register().await;
     let id = shop.works("ann", "SELECT 1").await;
