@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use wane_testkit::{Postgres, WaneServer};
 
 use crate::database::Shop;
 use crate::people::{SOON, granted, items, text};
+use crate::secrets::files_below;
 
 /// Names and secrets, each told apart by what it is called.
 #[derive(Default)]
@@ -61,19 +62,6 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     out
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_below(&path))
-        } else if path.is_file() {
-            found.push(path)
-        }
-    }
-    found
 }
 
 /// The process of the server, by what it was started with.

@@ -112,7 +112,8 @@ fn status(error: &ClientError) -> u16 {
     }
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+/// Every file of a folder and of those in it.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
