@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use wane_app::{AppError, CallKept, Class, Telling, TryEnd};
+use wane_app::{AppError, CallKept, Class, HandedOut, Telling, TryEnd};
 use wane_domain::closure::{ClosureBasis, EndCause};
 use wane_domain::grant::GrantState;
+use wane_domain::id::GrantId;
 use wane_domain::lease::LeaseState;
 use wane_domain::time::Span;
 use wane_store::{RecordFilter, Store as _};
@@ -60,16 +61,22 @@ async fn a_signed_credential_is_one_commit_and_is_issued_again_under_one_lease()
     assert!(!revoked.is_empty() && revoked.iter().all(|i| i.grant == id), "hosts are told at once");
 }
 
+/// A grant of ann's whose account the target is making and does not finish until it is told to.
+async fn being_made(house: &Arc<House>) -> (GrantId, JoinSet<Result<HandedOut, AppError>>) {
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.gate.create("attic", Does::Hold);
+    let mut making = JoinSet::new();
+    let (at, caller) = (Arc::clone(house), house.caller("ann").await);
+    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
+    house.gate.until_begun("attic", "create", 1).await;
+    (id, making)
+}
+
 /// The grant ends while its account is being made: nothing is handed out, whatever comes first at the target.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_ends_meanwhile_hands_nothing_out() {
     let house = Arc::new(House::new().await);
-    let id = house.hold("ann", "attic", "read", 1).await;
-    house.gate.create("attic", Does::Hold);
-    let mut making = JoinSet::new();
-    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
-    house.gate.until_begun("attic", "create", 1).await;
+    let (id, mut making) = being_made(&house).await;
     let root = house.caller("root").await;
     house.app.revoke(&root, wane_app::RevokeWhat::Grant(id), &reason("stop")).await.unwrap();
     house.gate.create("attic", Does::Work);
@@ -85,12 +92,7 @@ async fn a_grant_that_ends_meanwhile_hands_nothing_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_overtakes_its_making_proves_nothing() {
     let house = Arc::new(House::new().await);
-    let id = house.hold("ann", "attic", "read", 1).await;
-    house.gate.create("attic", Does::Hold);
-    let mut making = JoinSet::new();
-    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
-    house.gate.until_begun("attic", "create", 1).await;
+    let (id, mut making) = being_made(&house).await;
     house.app.give_back(&house.caller("ann").await, id).await.unwrap();
     assert_eq!(house.try_ends(id).await, [TryEnd::Open], "an absence was taken for proof");
     house.gate.create("attic", Does::Work);
@@ -104,12 +106,7 @@ async fn an_end_that_overtakes_its_making_proves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_took_too_long_goes_nowhere() {
     let house = Arc::new(House::new().await);
-    let id = house.hold("ann", "attic", "read", 1).await;
-    house.gate.create("attic", Does::Hold);
-    let mut making = JoinSet::new();
-    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
-    house.gate.until_begun("attic", "create", 1).await;
+    let (id, mut making) = being_made(&house).await;
     house.advance(Span::from_hours(1));
     house.gate.create("attic", Does::Work);
     assert!(making.join_next().await.unwrap().unwrap().is_err());
@@ -123,12 +120,7 @@ async fn an_account_that_took_too_long_goes_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_extension_meanwhile_costs_nobody_their_account() {
     let house = Arc::new(House::new().await);
-    let id = house.hold("ann", "attic", "read", 1).await;
-    house.gate.create("attic", Does::Hold);
-    let mut making = JoinSet::new();
-    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
-    house.gate.until_begun("attic", "create", 1).await;
+    let (id, mut making) = being_made(&house).await;
     house.app.extend(&house.caller("ann").await, id, mins(30), None).await.unwrap();
     house.gate.create("attic", Does::Work);
     let handed = making.join_next().await.unwrap().unwrap().unwrap();
@@ -354,12 +346,7 @@ async fn one_approval_opens_one_door_to_one_person() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_intent_is_on_disk_before_the_target_is_asked() {
     let house = Arc::new(House::new().await);
-    let id = house.hold("ann", "attic", "read", 1).await;
-    house.gate.create("attic", Does::Hold);
-    let mut making = JoinSet::new();
-    let (at, caller) = (Arc::clone(&house), house.caller("ann").await);
-    making.spawn(async move { at.app.hand_out(&caller, id, &Value::Null).await });
-    house.gate.until_begun("attic", "create", 1).await;
+    let (id, mut making) = being_made(&house).await;
     let intents = house.leases(id).await;
     assert_eq!(intents.len(), 1, "the target was asked before anything was written down");
     assert_eq!(intents[0].state, LeaseState::Intended);
