@@ -1,16 +1,18 @@
-//! What tests and the demo stand on: a clock that is set by hand, entropy that repeats, real
-//! OpenSSH and PostgreSQL servers on loopback, and Wane's own binary as people run it.
+//! What tests and the demo stand on: a clock that is set by hand, entropy that repeats,
+//! grants by the only road there is, real OpenSSH and PostgreSQL servers on loopback, and Wane's own binary as people run it.
 //!
 //! Each server lives in its own temporary folder on its own port, belongs to the value that
 //! started it, and ends with that value, also when a test panics. Nothing here sleeps for a fixed
 //! time: every wait is on a condition, with a generous deadline.
 //!
-//! The kit refuses to know how Wane works: it starts servers and clients, and never asserts.
+//! The kit refuses to know how Wane works beyond the domain's own steps: it starts servers and
+//! clients, and never asserts.
 #![expect(clippy::disallowed_methods, reason = "deadlines of waits on real processes need the machine's own clock")]
 
 mod ambient;
 mod clock_off;
 mod folder;
+mod held;
 mod port;
 mod postgres;
 mod process;
@@ -23,6 +25,7 @@ mod wait;
 mod wane;
 
 pub use ambient::{FakeClock, SeededEntropy};
+pub use held::{Held, hold, lax_permit, plain_ask};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresBuilder, PsqlClient};
 pub use program::{Ended, Interactive, Outcome};

@@ -13,8 +13,9 @@ use wane_domain::issue::IssuePermit;
 use wane_domain::time::{Span, Time};
 use wane_kind_ssh::fuzzed::{self, PrivateAgent};
 use wane_kind_ssh::{KRL, SshKind, USER_CA, check_user_certificate};
+use wane_testkit::Held;
 
-use crate::access::{Held, NOW, SeedSigner, ambient, hold};
+use crate::access::{NOW, SeedSigner, ambient, hold};
 use crate::draw::Draw;
 
 pub(crate) mod seeds;
@@ -71,9 +72,9 @@ static JUDGED: LazyLock<Judged> = LazyLock::new(|| {
     let at = At { resource: &resource, credential: None, now: NOW };
     let line = SeedSigner::key("client").public_key().to_openssh().unwrap();
     let input = json!({ "public_key": line });
-    let issued = kind.issuer().unwrap().issue(&at, &role, &held.lease, held.permit(), &input, 1).unwrap();
+    let issued = kind.issuer().unwrap().issue(&at, &role, &held.lease, held.permit(NOW), &input, 1).unwrap();
     let genuine = signer.signed.lock().unwrap().clone();
-    Judged { permit: held.permit(), genuine, notes: issued.notes, resource }
+    Judged { permit: held.permit(NOW), genuine, notes: issued.notes, resource }
 });
 
 pub(crate) fn ssh_certificate(data: &[u8]) {

@@ -6,15 +6,11 @@ use std::time::Duration;
 
 use wane_app::{App, Limits, Parts};
 use wane_connector::{Kind, Registry, Signer};
-use wane_domain::canonical::Digest;
-use wane_domain::decision::{Basis, Permit};
-use wane_domain::grant::{Grant, GrantEvent};
 use wane_domain::id::LeaseId;
 use wane_domain::lease::{LeaseEvent, LeaseKind};
-use wane_domain::request::{AccessRequest, Ask, AskItem, Opening, Start};
+use wane_domain::request::{Ask, AskItem};
 use wane_domain::secret::Secret;
-use wane_domain::terms::{Mode, Need, Terms};
-use wane_domain::time::{Span, Time};
+use wane_domain::time::Span;
 use wane_keys::envelope::Keyring;
 use wane_keys::password::Cost;
 use wane_keys::seal::{Seal, SealName};
@@ -22,6 +18,7 @@ use wane_keys::signer::{LocalSigner, SignerKeys};
 use wane_keys::token::Pepper;
 use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, check_user_certificate};
 use wane_store::{GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Put, RecordFilter, Slice, Store as _, Write};
+use wane_testkit::{Held, hold, plain_ask};
 
 use crate::counted::Counted;
 use crate::gated::{Does, GatedKind};
@@ -35,26 +32,6 @@ const ALL: Duration = Duration::from_secs(240);
 const MANY: usize = 2_400;
 const TARGETS: [&str; 2] = ["attic", "annex"];
 
-fn terms() -> Terms {
-    Terms {
-        stages: Vec::new(),
-        max_ttl: Span::from_hours(8),
-        approval_window: Span::from_hours(1),
-        activation_window: Span::from_hours(1),
-        justification: Need::Optional,
-        ticket: Need::Optional,
-        step_up: None,
-        recording: Need::Optional,
-        mode: Mode::Any,
-    }
-}
-
-fn permit(now: Time) -> Permit {
-    let digest = Digest::of_bytes("test", b"");
-    let basis = Basis { policy_set: digest, path: None, determining: Vec::new(), facts: digest, at: now };
-    wane_domain::evidence::permit(terms(), basis)
-}
-
 /// Live grants with an account each, all over at the same microsecond; written as the use-cases would
 /// have, a few hundred to a commit. Returns the leases.
 async fn many_live(house: &House) -> Vec<LeaseId> {
@@ -66,24 +43,9 @@ async fn many_live(house: &House) -> Vec<LeaseId> {
         let target = TARGETS[n % 2];
         let resource = world.resource(target).unwrap().id;
         let item = AskItem { resource, role: role.id, role_digest: role.digest().unwrap() };
-        let ask = Ask {
-            org: world.org,
-            requester: holder,
-            beneficiary: holder,
-            items: vec![item],
-            start: Start::Now,
-            duration: mins(60),
-            justification: None,
-            ticket: None,
-            parent: None,
-            nonce: format!("{n:032x}"),
-        };
-        let path = Opening::Path { terms: terms(), path: "p".to_owned() };
-        let (request, _) = AccessRequest::open(house.ambient.id(), ask, vec![path], now, now.plus(mins(60))).unwrap();
-        let (request, approved) = request.mint_from(0, house.ambient.id()).unwrap();
-        let (grant, _) = Grant::mint(approved, permit(now), now).unwrap();
-        let (grant, _) = grant.apply(GrantEvent::Activate(permit(now)), now).unwrap();
-        let (lease, _) = grant.lease(house.ambient.id(), name("gate"), LeaseKind::Account, now).unwrap();
+        let ask =
+            Ask { org: world.org, requester: holder, beneficiary: holder, ..plain_ask(&house.ambient, item, mins(60)) };
+        let Held { request, grant, lease } = hold(&house.ambient, ask, "gate", LeaseKind::Account, now);
         let made = LeaseEvent::Made { object: None, notes: serde_json::json!({}) };
         let (lease, _) = lease.apply(made, now).unwrap();
         house.gate.plant(target, &lease.artifact);

@@ -6,18 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use wane_connector::{Created, Effects, EndOutcome, Kind, Presence, Target};
 use wane_domain::ambient::Ambient;
-use wane_domain::canonical::Digest;
 use wane_domain::catalogue::{Resource, Role};
-use wane_domain::decision::{Basis, Permit};
-use wane_domain::grant::{Grant, GrantEvent};
+use wane_domain::grant::Grant;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::{Lease, LeaseData, LeaseEvent, LeaseKind};
-use wane_domain::request::{AccessRequest, Ask, AskItem, Opening, Start};
+use wane_domain::request::AskItem;
 use wane_domain::secret::Secret;
-use wane_domain::terms::{Mode, Need, Terms};
 use wane_domain::time::{Span, Time};
 use wane_kind_postgres::{PostgresKind, Setup, setup_sql};
-use wane_testkit::{FakeClock, Outcome, Postgres, PostgresBuilder};
+use wane_testkit::{FakeClock, Outcome, Postgres, PostgresBuilder, hold, lax_permit, plain_ask};
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 const CONNECTOR_PASSWORD: &str = "the connector's own";
@@ -108,25 +105,9 @@ impl Stage {
     pub(crate) fn lease(&self, role: &Role) -> Granted {
         let now = real_now();
         let item = AskItem { resource: self.resource.id, role: role.id, role_digest: role.digest().unwrap() };
-        let ask = Ask {
-            org: self.ambient.id(),
-            requester: self.ambient.id(),
-            beneficiary: self.ambient.id(),
-            items: vec![item],
-            start: Start::Now,
-            duration: Span::from_mins(10),
-            justification: None,
-            ticket: None,
-            parent: None,
-            nonce: "00".repeat(16),
-        };
-        let path = Opening::Path { terms: terms(), path: "p".to_owned() };
-        let (request, _) =
-            AccessRequest::open(self.ambient.id(), ask, vec![path], now, now.plus(Span::from_hours(1))).unwrap();
-        let (_, approved) = request.mint_from(0, self.ambient.id()).unwrap();
-        let (grant, _) = Grant::mint(approved, permit(now), now).unwrap();
-        let (grant, _) = grant.apply(GrantEvent::Activate(permit(now)), now).unwrap();
-        let (lease, _) = grant.lease(self.ambient.id(), "postgres".parse().unwrap(), LeaseKind::Account, now).unwrap();
+        let ask = plain_ask(&self.ambient, item, Span::from_mins(10));
+        let held = hold(&self.ambient, ask, "postgres", LeaseKind::Account, now);
+        let (grant, lease) = (held.grant, held.lease);
         Granted { grant, lease, role: role.clone(), password: String::new() }
     }
 
@@ -189,7 +170,7 @@ pub(crate) struct Granted {
 impl Granted {
     pub(crate) fn permit(&self) -> IssuePermit {
         let now = real_now();
-        self.grant.issue_permit(&self.lease, permit(now), now).unwrap()
+        self.grant.issue_permit(&self.lease, lax_permit(now), now).unwrap()
     }
 
     pub(crate) fn made(&mut self, created: Created) {
@@ -209,25 +190,4 @@ impl Granted {
     pub(crate) fn data(&self) -> &LeaseData {
         &self.lease
     }
-}
-
-fn terms() -> Terms {
-    Terms {
-        stages: Vec::new(),
-        max_ttl: Span::from_hours(1),
-        approval_window: Span::from_hours(1),
-        activation_window: Span::from_hours(1),
-        justification: Need::Optional,
-        ticket: Need::Optional,
-        step_up: None,
-        recording: Need::Optional,
-        mode: Mode::Any,
-    }
-}
-
-fn permit(now: Time) -> Permit {
-    let digest = Digest::of_bytes("test", b"");
-    let basis =
-        Basis { policy_set: digest, path: Some("p".to_owned()), determining: Vec::new(), facts: digest, at: now };
-    wane_domain::evidence::permit(terms(), basis)
 }

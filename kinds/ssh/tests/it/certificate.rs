@@ -11,9 +11,8 @@ use wane_connector::{ConnectError, Kind as _, SignError, Signer as _};
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::time::Span;
 use wane_kind_ssh::{USER_CA, check_user_certificate};
-use wane_testkit::ssh_keygen;
+use wane_testkit::{Held, ssh_keygen};
 
-use crate::grants::Held;
 use crate::world::{Holder, World};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ holder";

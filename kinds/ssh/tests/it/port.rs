@@ -12,8 +12,8 @@ use wane_connector::Kind as _;
 use wane_connector::verb::{Access, AccessPort, Credential, VerbError, Want};
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::time::Time;
+use wane_testkit::Held;
 
-use crate::grants::Held;
 use crate::world::{World, machine_now};
 
 pub(crate) const CODE: &str = "join-me-once";

@@ -3,9 +3,9 @@
 use serde_json::json;
 use wane_connector::{ConnectError, EndOutcome, Kind as _, Presence};
 use wane_domain::time::Span;
-use wane_testkit::Sshd;
+use wane_testkit::{Held, Sshd};
 
-use crate::grants::Held;
+use crate::grants::{confirmed, noted};
 use crate::world::{Holder, Host, World};
 
 async fn asked(world: &World, host: &Host, held: &Held) -> Result<Presence, ConnectError> {
@@ -17,7 +17,7 @@ fn held(world: &World, host: &Host, definition: &serde_json::Value) -> (Holder, 
     let role = world.role(definition);
     let held = world.hold(&host.resource, &role, Span::from_hours(1));
     let issued = world.issue(&held, &host.resource, &role, &holder.public_line(), 5).unwrap();
-    let held = held.noted(issued.notes.clone(), world.now());
+    let held = noted(held, issued.notes.clone(), world.now());
     (holder, held, issued)
 }
 
@@ -32,7 +32,7 @@ async fn accepted_before_the_end_and_refused_after_the_pull() {
     assert!(seen.contains(&lease.grant.id.to_string()), "{seen}");
     assert!(host.client(&holder, &issued).run("true").unwrap().success());
     // A second issue under the same grant dies with it: what is revoked is the grant.
-    let lease = lease.confirmed(world.now());
+    let lease = confirmed(lease, world.now());
     let again = Holder::new();
     let role = world.role(&json!({ "principals": [host.user()] }));
     let bystander = world.hold(&host.resource, &role, Span::from_hours(1));
@@ -124,7 +124,7 @@ async fn a_host_that_is_never_asked_says_so() {
     assert!(matches!(effects.read_back(&world.target(&resource), &held.lease).await.unwrap(), Presence::Absent { .. }));
     assert_eq!(effects.end(&world.target(&resource), &held.lease).await.unwrap(), EndOutcome::Done);
     let issued = world.issue(&held, &resource, &role, &Holder::new().public_line(), 1).unwrap();
-    let held = held.noted(issued.notes, world.now());
+    let held = noted(held, issued.notes, world.now());
     assert!(matches!(
         effects.read_back(&world.target(&resource), &held.lease).await,
         Err(ConnectError::Refused { .. })
@@ -150,7 +150,7 @@ async fn a_host_that_is_behind_is_not_taken_at_our_clocks_word() {
     let issued_at = world.now().minus(Span::from_secs(BEHIND));
     world.clock.set(issued_at);
     let (holder, lease, issued) = held(&world, &host, &json!({ "principals": [host.user()] }));
-    let lease = lease.confirmed(world.now());
+    let lease = confirmed(lease, world.now());
     let not_after = issued.handed.not_after.unwrap();
     assert!(not_after <= lease.lease.end, "it outlives its grant");
     world.clock.set(not_after.plus(Span::from_secs(90)));

@@ -13,9 +13,9 @@ use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::time::{Span, Time};
 use wane_kind_ssh::{SshKind, USER_CA};
-use wane_testkit::{FakeClock, SshClient, SshKey, Sshd, SshdBuilder};
+use wane_testkit::{FakeClock, Held, SshClient, SshKey, Sshd, SshdBuilder};
 
-use crate::grants::{Held, hold};
+use crate::grants::hold;
 use crate::signer::TestSigner;
 
 /// A kind and what it stands on.

@@ -11,8 +11,9 @@ use wane_domain::lease::LeaseEvent;
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::time::Span;
 use wane_store::{Answer, Issuance, Login, Token, TokenKind, TokenOwner};
+use wane_testkit::Held;
 
-use crate::access::{Held, NOW, ambient, ask, hold};
+use crate::access::{NOW, ambient, ask, hold};
 
 pub(crate) fn row() -> Vec<Vec<u8>> {
     let ambient = ambient();
