@@ -25,7 +25,7 @@ cargo xtask CHORE
   fuzz   [TARGET] [--minutes N]: look for inputs that break a reader, guided by coverage
   schemathesis   what the OpenAPI document says against what the server does; with --long, many more cases
   deps   only install what the tests need
-  mutants guards [WORD]   take away each guard (or those about WORD); its test must turn red
+  mutants guards [WORD…]  take away each guard (or those of an id, a row, or about a word); its test must turn red
   mutants [CRATE] [K/N]   break the code line by line (or a shard of it); only listed mutants may survive
 ";
 

@@ -61,9 +61,14 @@ impl Guard {
         words
     }
 
-    /// Whether a word of a person means this guard.
+    /// Whether a word of a person means this guard: its id, its row, or something its entry says.
     pub(super) fn is_about(&self, word: &str) -> bool {
-        [&self.id, &self.what, &self.file, &self.test].iter().any(|text| text.contains(word))
+        // `BUG-04.1` is not `BUG-04.10`.
+        let names_one = word.starts_with(|c: char| c.is_ascii_uppercase()) && word.contains('-');
+        if names_one {
+            return word == self.id || word == self.row();
+        }
+        [&self.what, &self.file, &self.test].iter().any(|text| text.contains(word))
     }
 }
 
@@ -104,6 +109,21 @@ mod tests {
         let guard = guard("a", "-p wane-app  -E 'test(=a::b) | test(=c)'");
         assert_eq!(guard.test_arguments(), ["-p", "wane-app", "-E", "test(=a::b) | test(=c)"]);
         assert_eq!(guard.row(), "BUG-04");
+    }
+
+    #[test]
+    fn a_word_means_an_id_a_row_or_what_an_entry_says() {
+        let guard = guard("a", "-p wane-app -E 'test(=a::b)'");
+        for (word, expected) in [
+            ("BUG-04.1", true),
+            ("BUG-04", true),
+            ("BUG-0", false),
+            ("BUG-04.10", false),
+            ("wane-app", true),
+            ("x", false),
+        ] {
+            assert_eq!(guard.is_about(word), expected, "{word}");
+        }
     }
 
     #[test]

@@ -15,11 +15,10 @@ const CRATES: &[&str] = &["domain", "reconcile", "policy", "app"];
 /// Runs what the words behind `mutants` ask for.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
     match words {
-        ["guards"] => guards::run(None),
-        ["guards", about] => guards::run(Some(about)),
+        ["guards", about @ ..] => guards::run(about),
         [] => CRATES.iter().try_for_each(|name| survivors::run(name, None)),
         [name] if CRATES.contains(name) => survivors::run(name, None),
         [name, shard] if CRATES.contains(name) => survivors::run(name, Some(shard)),
-        _ => bail!("ask for `mutants guards [WORD]` or `mutants [{}] [K/N]`", CRATES.join("|")),
+        _ => bail!("ask for `mutants guards [WORD…]` or `mutants [{}] [K/N]`", CRATES.join("|")),
     }
 }
