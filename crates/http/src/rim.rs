@@ -4,6 +4,7 @@
 pub(crate) mod failure;
 pub(crate) mod input;
 pub(crate) mod layers;
+mod named;
 mod twins;
 
 #[cfg(test)]

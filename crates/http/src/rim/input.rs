@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use wane_api::{Class, Problem};
 
 use super::failure::Failure;
+use super::named::ByName;
 use super::twins::NoTwins;
 
 /// A JSON body. An empty one reads as `{}`; the route has no query.
@@ -114,17 +115,12 @@ fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T,
 /// Whether it is JSON is settled before it is read: after that, whatever is off is off in meaning.
 fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize::<_, NoTwins>(&mut reader)
-        .map_err(|e| json_failure(&path_of(e.path()), e.inner()))?;
+    let NoTwins(value) =
+        serde_path_to_error::deserialize(&mut reader).map_err(|e| json_failure(&path_of(e.path()), e.inner()))?;
     reader.end().map_err(|e| json_failure("", &e))?;
-    // A list of the right length would be taken for an object, member by member.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Failure::field("", "the body is no JSON object; send `{…}` with named members"));
-    }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+    serde_path_to_error::deserialize(ByName(value)).map_err(|e| {
         let field = path_of(e.path());
-        Failure::field(field, without_position(&e.inner().to_string()))
+        Failure::field(field, e.inner().to_string())
     })
 }
 

@@ -57,6 +57,7 @@ async fn input_is_taken_strictly() {
         ("POST", "/ask", json, "{} {}", 400, "not-json", ""),
         ("POST", "/nothing", json, "[]", 422, "invalid", ""),
         ("POST", "/ask", json, r#"[[{"resource":"db","role":"r"}],null,"2h"]"#, 422, "invalid", ""),
+        ("POST", "/ask", json, r#"{"items":[["db","r"]],"duration":"2h"}"#, 422, "invalid", "items[0]"),
         ("POST", "/nothing", json, r#"{"x":{"y":[{"z":1,"z":2}]}}"#, 422, "invalid", "x.y[0]"),
         ("POST", "/ask", json, &format!("{good}x"), 400, "not-json", ""),
         ("POST", "/ask", json, "", 422, "invalid", ""),
