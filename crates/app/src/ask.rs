@@ -81,7 +81,7 @@ impl App {
             Some(_) | None => world.people.get(&caller.person).ok_or(AppError::SignedOut)?,
         };
         self.check_open_requests(caller).await?;
-        let pairs = resolve(&world, &input.items)?;
+        let pairs = self.found(caller, &world, beneficiary, &input.items)?;
         let facts = AskFacts::of(input, caller.proof_age(now), &caller.proof, now);
         let mut answers = Vec::with_capacity(pairs.len());
         for (resource, role) in &pairs {
@@ -341,16 +341,4 @@ fn check_input(input: &AskInput, now: Time) -> Result<(), AppError> {
         }
         None => Ok(()),
     }
-}
-
-/// Resolves resource and role names.
-pub(crate) fn resolve(world: &World, items: &[(String, String)]) -> Result<Vec<(Resource, Role)>, AppError> {
-    items
-        .iter()
-        .map(|(resource, role)| {
-            let found = world.resource(resource).ok_or_else(|| AppError::missing("resource", resource))?;
-            let role = world.role(&found.kind, role).ok_or_else(|| AppError::missing("role", role))?;
-            Ok((found.clone(), role.clone()))
-        })
-        .collect()
 }

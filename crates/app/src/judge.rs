@@ -20,6 +20,7 @@ use wane_policy::schema::{Action, KindFragment, SchemaParts};
 use wane_policy::set::PolicySet;
 
 use crate::App;
+use crate::caller::Caller;
 use crate::error::AppError;
 
 /// What this version serves. Brokered and recorded sessions need a gateway, which it has not.
@@ -77,6 +78,19 @@ impl AskFacts {
             ticket: input.ticket.clone(),
             proof_age,
             proof: proof.to_owned(),
+            now,
+        }
+    }
+
+    /// The smallest ask there is: what could be had at all, with a reason and a ticket given.
+    pub(crate) fn smallest(caller: &Caller, now: Time) -> Self {
+        Self {
+            duration: Span::from_mins(1),
+            start: None,
+            justified: true,
+            ticket: "any".parse().ok(),
+            proof_age: caller.proof_age(now),
+            proof: caller.proof.clone(),
             now,
         }
     }

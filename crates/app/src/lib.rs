@@ -29,6 +29,7 @@ mod judge;
 mod lock;
 mod log;
 mod making;
+mod named;
 mod narrow;
 mod past;
 mod policies;

@@ -19,6 +19,7 @@ use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
 use crate::judge::{AskFacts, FRESH, Given};
+use crate::named::resolve;
 use crate::past::{Era, Lens, Recorded};
 
 /// A hypothetical ask.
@@ -110,15 +111,17 @@ impl App {
     pub async fn why(&self, caller: &Caller, input: &WhyInput) -> Result<WhyAnswer, AppError> {
         let lens = self.lens(caller, input.policy_version, None).await?;
         let world = &*lens.world;
-        let person = match &input.person {
+        let names = (input.resource.as_str(), input.role.as_str());
+        let (person, (resource, role)) = match &input.person {
             Some(name) if *name != caller.name.as_str() => {
                 self.allow(caller, &*self.world().await?, Action::Simulate)?;
-                world.person(name).ok_or_else(|| AppError::missing("person", name))?
+                (world.person(name).ok_or_else(|| AppError::missing("person", name))?, resolve(world, names)?)
             }
-            Some(_) | None => world.people.get(&caller.person).ok_or(AppError::SignedOut)?,
+            Some(_) | None => {
+                let person = world.people.get(&caller.person).ok_or(AppError::SignedOut)?;
+                (person, self.look_up(caller, world, person, names)?)
+            }
         };
-        let resource = world.resource(&input.resource).ok_or_else(|| AppError::missing("resource", &input.resource))?;
-        let role = world.role(&resource.kind, &input.role).ok_or_else(|| AppError::missing("role", &input.role))?;
         let now = self.now();
         let facts = AskFacts {
             duration: input.duration.unwrap_or(Span::from_hours(1)),
@@ -246,17 +249,7 @@ impl App {
     pub async fn askable(&self, caller: &Caller) -> Result<Vec<Askable>, AppError> {
         let world = self.world().await?;
         let person = world.people.get(&caller.person).ok_or(AppError::SignedOut)?;
-        let now = self.now();
-        // The smallest ask: what could be had at all, with a reason and a ticket given.
-        let facts = AskFacts {
-            duration: Span::from_mins(1),
-            start: None,
-            justified: true,
-            ticket: "any".parse().ok(),
-            proof_age: caller.proof_age(now),
-            proof: caller.proof.clone(),
-            now,
-        };
+        let facts = AskFacts::smallest(caller, self.now());
         let mut out = Vec::new();
         for resource in world.resources.values() {
             for role in world.roles.values().filter(|r| r.kind == resource.kind) {

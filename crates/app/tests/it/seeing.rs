@@ -1,9 +1,9 @@
 //! Who may see what; to those who may not know, what is there and what is not look alike.
 
-use wane_app::Class;
+use wane_app::{Class, WhyInput};
 use wane_store::{RecordFilter, Slice};
 
-use crate::house::{House, granted};
+use crate::house::{House, ask, granted};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_may_not_know_looks_like_nothing() {
@@ -26,6 +26,51 @@ async fn what_one_may_not_know_looks_like_nothing() {
                 nothing.to_string().replace(&never.to_string(), "")
             );
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_tells_nobody_what_there_is() {
+    let house = House::new().await;
+    let everybody = r#"permit (principal, action == Action::"read_catalogue", resource);"#;
+    let nobody = r#"permit (principal in Group::"nobody", action == Action::"read_catalogue", resource);"#;
+    house.change_policy(everybody, nobody).await;
+    let ann = house.caller("ann").await;
+    // What policy opens to her she may name.
+    house.ask("ann", &[("attic", "read")], 1).await;
+    house.app.why(&ann, &why("attic", "read")).await.unwrap();
+    // Zoe gets no path anywhere. What is there, what is not, and a role that is not all look alike.
+    let zoe = house.caller("zoe").await;
+    let before = house.store_head().await;
+    let mut answers = Vec::new();
+    for (resource, role) in [("attic", "read"), ("vault", "read"), ("nowhere", "read"), ("attic", "nothing")] {
+        let same =
+            |e: wane_app::AppError| (e.class(), e.code(), e.to_string().replace(resource, "R").replace(role, "r"));
+        answers.push(same(house.try_ask("zoe", ask(&[(resource, role)], 1)).await.unwrap_err()));
+        answers.push(same(house.app.why(&zoe, &why(resource, role)).await.unwrap_err()));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(answers[0].0, Class::Missing);
+    assert_eq!(house.store_head().await, before, "nothing was asked");
+    // An engineer who names what only others may have is told no more.
+    let hidden = house.try_ask("ann", ask(&[("attic", "read"), ("nowhere", "read")], 1)).await.unwrap_err();
+    assert_eq!((hidden.class(), hidden.to_string().as_str()), (Class::Missing, "there is no role `read` on `nowhere`"));
+    // Whoever may read the catalogue is told which of the two is not there.
+    let root = house.caller("root").await;
+    let told = house.app.why(&root, &why("attic", "nothing")).await.unwrap_err();
+    assert_eq!(told.to_string(), "there is no role `nothing`");
+}
+
+fn why(resource: &str, role: &str) -> WhyInput {
+    WhyInput {
+        person: None,
+        resource: resource.to_owned(),
+        role: role.to_owned(),
+        duration: None,
+        start: None,
+        reason: None,
+        ticket: None,
+        policy_version: None,
     }
 }
 

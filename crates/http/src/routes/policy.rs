@@ -8,7 +8,8 @@ use wane_api::Page;
 use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyChecked, PolicyLoaded, PolicyVersionView, PolicyView};
 use wane_api::query::{Listing, Under};
 use wane_api::why::{AskableView, RequestWhyView, Suppose, WhyView};
-use wane_app::{AppError, WhyInput};
+use wane_app::{AppError, Caller, WhyInput};
+use wane_policy::schema::Action;
 
 use crate::openapi::Problems;
 use crate::read;
@@ -89,7 +90,7 @@ pub(crate) async fn why(
 ) -> Answer<Json<WhyView>> {
     let role = match input.role {
         Some(role) => role,
-        None => only_role(&shared, &input.resource).await?,
+        None => only_role(&shared, &caller, &input.resource).await?,
     };
     let supposed = WhyInput {
         person: input.person,
@@ -106,9 +107,18 @@ pub(crate) async fn why(
     Ok(Json(why::why(Names(&world), answer)))
 }
 
-/// The role that is meant where none is named: the only one there is.
-async fn only_role(shared: &Shared, resource: &str) -> Answer<String> {
+/// The role that is meant where none is named: the only one there is, or the only one open to those who may not
+/// read the catalogue.
+async fn only_role(shared: &Shared, caller: &Caller, resource: &str) -> Answer<String> {
     let world = shared.app.world().await?;
+    if !shared.app.allows(caller, &world, Action::ReadCatalogue)? {
+        let open = shared.app.askable(caller).await?;
+        let mut open = open.into_iter().filter(|askable| askable.resource.name.as_str() == resource);
+        return match (open.next(), open.next()) {
+            (Some(only), None) => Ok(only.role.name.to_string()),
+            (_, _) => Err(Failure::field("role", "name the role you mean")),
+        };
+    }
     let found = world.resource(resource).ok_or_else(|| AppError::missing("resource", resource))?;
     let mut roles = world.roles.values().filter(|r| r.kind == found.kind);
     match (roles.next(), roles.next()) {

@@ -183,4 +183,16 @@ async fn what_is_hidden_is_answered_like_what_is_not() {
         }
         assert_eq!(answers[0], answers[1], "{path} {field}");
     }
+    for (path, body) in [
+        ("/v1/requests", json!({ "items": [{ "resource": "NAME", "role": "read" }], "duration": "5m" })),
+        ("/v1/why", json!({ "resource": "NAME", "role": "read" })),
+        ("/v1/why", json!({ "resource": "NAME" })),
+    ] {
+        let mut answers = Vec::new();
+        for name in ["ledger", "zz"] {
+            let said = stage.send("POST", path, &di, JSON, body.to_string().replace("NAME", name)).await;
+            answers.push((said.status, said.body.to_string().replace(name, "NAME")));
+        }
+        assert_eq!(answers[0], answers[1], "{path} {body}");
+    }
 }

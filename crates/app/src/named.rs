@@ -1,0 +1,75 @@
+//! What the names in an ask stand for, to the one who says them.
+
+use wane_domain::catalogue::{Resource, Role};
+use wane_domain::decision::Decision;
+use wane_domain::directory::Person;
+use wane_domain::world::World;
+use wane_policy::schema::Action;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::error::AppError;
+use crate::judge::AskFacts;
+
+/// A resource and a role of its kind.
+type Pair<'w> = (&'w Resource, &'w Role);
+
+impl App {
+    /// What the names of an ask stand for, item by item.
+    pub(crate) fn found(
+        &self,
+        caller: &Caller,
+        world: &World,
+        person: &Person,
+        items: &[(String, String)],
+    ) -> Result<Vec<(Resource, Role)>, AppError> {
+        let one = |(resource, role): &(String, String)| {
+            let (resource, role) = self.look_up(caller, world, person, (resource, role))?;
+            Ok((resource.clone(), role.clone()))
+        };
+        items.iter().map(one).collect()
+    }
+
+    /// What two names stand for. Whoever may not read the catalogue learns of what policy opens to the person they
+    /// ask for, and of nothing else.
+    ///
+    /// INVARIANT: to them a name that nothing has is answered like one with nothing behind it for them, after the same
+    /// work (held by `asking_tells_nobody_what_there_is`).
+    pub(crate) fn look_up<'w>(
+        &self,
+        caller: &Caller,
+        world: &'w World,
+        person: &Person,
+        names: (&str, &str),
+    ) -> Result<Pair<'w>, AppError> {
+        let there = resolve(world, names);
+        if self.allows(caller, world, Action::ReadCatalogue)? {
+            return there;
+        }
+        let there = there.ok();
+        let opens = match there.or_else(|| any(world)) {
+            Some((resource, role)) => {
+                let facts = AskFacts::smallest(caller, self.now());
+                matches!(self.judge(world, person, resource, role, &facts)?, Decision::Permit(_))
+            }
+            None => false,
+        };
+        let (resource, role) = names;
+        there.filter(|_| opens).ok_or_else(|| AppError::missing("role", format!("{role}` on `{resource}")))
+    }
+}
+
+/// What two names stand for, to whoever may know.
+pub(crate) fn resolve<'w>(world: &'w World, (resource, role): (&str, &str)) -> Result<Pair<'w>, AppError> {
+    let found = world.resource(resource).ok_or_else(|| AppError::missing("resource", resource))?;
+    let role = world.role(&found.kind, role).ok_or_else(|| AppError::missing("role", role))?;
+    Ok((found, role))
+}
+
+/// Something to judge where there is nothing.
+fn any(world: &World) -> Option<Pair<'_>> {
+    world
+        .resources
+        .values()
+        .find_map(|resource| world.roles.values().find(|role| role.kind == resource.kind).map(|role| (resource, role)))
+}
