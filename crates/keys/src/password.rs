@@ -17,6 +17,10 @@ const SALT: usize = 16;
 /// The longest password that is hashed.
 pub const MOST_PASSWORD: usize = 1024;
 
+/// The most that a stored hash may ask for: some times what [`Cost::Standard`] does, in KiB, passes and lanes.
+/// Checking one is work that a stranger orders, so it has to stay bounded whatever is stored.
+const MOST_WORK: (u32, u32, u32) = (256 * 1024, 8, 4);
+
 /// How much work one password takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
@@ -142,11 +146,12 @@ fn make(params: &Params, password: &[u8], salt: &[u8]) -> Result<PasswordHash, P
     argon2id(params).hash_password_with_salt(password, salt).map_err(|e| PasswordError::Work(e.to_string()))
 }
 
-/// An Argon2id hash within bounds: one that asks for gigabytes is not ours.
+/// An Argon2id hash within bounds.
 fn read(stored: &str) -> Option<(PasswordHash, Params)> {
     let hash = PasswordHash::new(stored).ok()?;
     let params = Params::try_from(&hash).ok()?;
-    let bounded = params.m_cost() <= 1024 * 1024 && params.t_cost() <= 16 && params.p_cost() <= 16;
+    let (memory_kib, passes, lanes) = MOST_WORK;
+    let bounded = params.m_cost() <= memory_kib && params.t_cost() <= passes && params.p_cost() <= lanes;
     (bounded && hash.algorithm == argon2::ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some())
         .then_some((hash, params))
 }

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::statfs::{FsType, statfs};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use wane_store::StoreError;
+
+use crate::row::unavailable;
 
 /// Only the account that runs Wane reads or writes the store.
 const MODE: u32 = 0o600;
@@ -23,6 +26,16 @@ const NOT_LOCAL: &[(FsType, &str)] = &[
     (FsType(0x5346_414F), "AFS"),
     (FsType(0x7375_7245), "Coda"),
     (FsType(0x00C3_6400), "Ceph"),
+];
+
+/// What the writer's connection has to say of itself: answers leave after the disk has what they say, a table refers
+/// to what is there, and a file that was tampered with is not trusted.
+const TAKEN: &[(&str, &str)] = &[
+    ("journal_mode", "wal"),
+    ("synchronous", "2"),
+    ("foreign_keys", "1"),
+    ("trusted_schema", "0"),
+    ("cell_size_check", "1"),
 ];
 
 /// The file, held by this process until it is released or this value is gone.
@@ -84,9 +97,34 @@ impl Place {
         }
     }
 
-    /// How the writer opens it.
-    pub(crate) fn for_writing(&self) -> SqliteConnectOptions {
+    /// A connection that writes as a store has to be written.
+    ///
+    /// INVARIANT: what was asked of SQLite has taken; a pragma that does not take says nothing
+    /// (held by `a_file_that_is_written_otherwise_is_refused`).
+    pub(crate) async fn writer(&self) -> Result<SqliteConnection, StoreError> {
+        let mut conn = self.for_writing().connect().await.map_err(unavailable)?;
+        self.has_taken(&mut conn).await?;
+        Ok(conn)
+    }
+
+    fn for_writing(&self) -> SqliteConnectOptions {
         self.options().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+    }
+
+    async fn has_taken(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        for (pragma, wanted) in TAKEN {
+            // Not one of these is text of anybody else's.
+            let asked = AssertSqlSafe(format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"));
+            let is: String = sqlx::query_scalar(asked).fetch_one(&mut *conn).await.map_err(unavailable)?;
+            if is != *wanted {
+                return Err(StoreError::Unavailable(format!(
+                    "SQLite does not do what was asked of it for `{}`: `{pragma}` is `{is}` and has to be `{wanted}`; \
+                     put the store on a local disk that nothing else uses",
+                    self.path.display()
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// How readers open it.
@@ -126,6 +164,24 @@ fn remote(on: FsType) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_written_otherwise_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::take(&folder.path().join("store")).unwrap();
+        place.writer().await.unwrap();
+        for (pragma, otherwise) in [
+            ("journal_mode", place.for_writing().journal_mode(SqliteJournalMode::Delete)),
+            ("synchronous", place.for_writing().synchronous(SqliteSynchronous::Normal)),
+            ("foreign_keys", place.for_writing().foreign_keys(false)),
+            ("trusted_schema", place.for_writing().pragma("trusted_schema", "ON")),
+            ("cell_size_check", place.for_writing().pragma("cell_size_check", "OFF")),
+        ] {
+            let mut conn = otherwise.connect().await.unwrap();
+            let refused = place.has_taken(&mut conn).await.unwrap_err().to_string();
+            assert!(refused.contains(pragma), "{pragma}: {refused}");
+        }
+    }
 
     #[test]
     fn only_local_disks_will_do() {

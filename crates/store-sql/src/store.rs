@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
-use sqlx::{ConnectOptions as _, Executor as _, SqlitePool};
+use sqlx::{Executor as _, SqlitePool};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
@@ -85,7 +85,7 @@ impl SqlStore {
     /// [`StoreError::Corrupt`] when it cannot be understood.
     pub async fn open(path: &Path, founding: Founding) -> Result<(Self, Writer), StoreError> {
         let place = Arc::new(Place::take(path)?);
-        let mut conn = place.for_writing().connect().await.map_err(unavailable)?;
+        let mut conn = place.writer().await?;
         schema::migrate(&mut conn).await?;
         let world = match world::load(&mut conn).await? {
             Some(world) => world,

@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
@@ -17,7 +17,6 @@ use wane_store::{Commit, StoreError};
 
 use crate::apply::{self, Outcome, Progress};
 use crate::place::Place;
-use crate::row::unavailable;
 use crate::store::Shared;
 use crate::{answers, serials, tokens, trail, world};
 
@@ -247,7 +246,7 @@ impl Staged {
 /// A new connection after a fault, with the world as the disk has it: a transaction whose commit failed
 /// may have reached the disk all the same.
 async fn reconnect(place: &Place, shared: &Shared) -> Result<SqliteConnection, StoreError> {
-    let mut conn = place.for_writing().connect().await.map_err(unavailable)?;
+    let mut conn = place.writer().await?;
     let on_disk =
         world::load(&mut conn).await?.ok_or_else(|| StoreError::Corrupt("the organisation is gone".to_owned()))?;
     let head = trail::head(&mut conn).await?;

@@ -120,6 +120,10 @@ pub struct Token {
     /// When it was last used; idle sessions end.
     pub used: Time,
     /// Set once a one-time code was used, or a session ended.
+    ///
+    /// INVARIANT: a row that does not say is no unspent token but a broken row (held by
+    /// `a_token_that_does_not_say_whether_it_is_spent_is_none`).
+    #[serde(deserialize_with = "Option::deserialize")]
     pub spent: Option<Time>,
 }
 

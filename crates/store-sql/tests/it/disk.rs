@@ -7,7 +7,7 @@ use futures::future::join_all;
 use sqlx::Executor as _;
 use wane_domain::time::Span;
 use wane_store::conformance::Fixture;
-use wane_store::{Answer, Put, Seen, Slice, Store, StoreError, Versioned, Write};
+use wane_store::{Answer, Put, Seen, Slice, Store, StoreError, TokenKind, TokenOwner, Versioned, Write};
 
 use crate::fixture::{Writers, data_file, intruder};
 
@@ -264,6 +264,33 @@ async fn what_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
+async fn a_token_that_does_not_say_whether_it_is_spent_is_none() {
+    let (_folder, path) = data_file();
+    let (mut f, mut writers) = (Fixture::new(), Writers::default());
+    let (store, _) = writers.open(&path, f.founded()).await.expect("it opens");
+    let ada = f.person("ada").expect("a person");
+    let token = f.token(TokenKind::Session, TokenOwner::Person(ada.id));
+    store
+        .commit(f.commit(vec![Write::Token(Put::new(token.clone()))]).expect("a commit"))
+        .await
+        .expect("it is written");
+    let whole = serde_json::to_value(&token).expect("JSON");
+    let members = whole.as_object().expect("an object");
+    assert!(members.contains_key("spent") && members.len() >= 8);
+    let mut other = intruder(&path).await;
+    for member in members.keys() {
+        let mut less = whole.clone();
+        less.as_object_mut().expect("an object").remove(member);
+        let spoilt = sqlx::query("UPDATE tokens SET doc = $1").bind(less.to_string());
+        spoilt.execute(&mut other).await.expect("it is spoilt");
+        let found = store.token(token.id).await;
+        assert!(matches!(found, Err(StoreError::Corrupt(_))), "without `{member}`: {found:?}");
+        let all = store.tokens_of(ada.id).await;
+        assert!(matches!(all, Err(StoreError::Corrupt(_))), "without `{member}`: {all:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_long_over_is_forgotten() {
     let (_folder, path) = data_file();
     let (mut f, mut writers) = (Fixture::new(), Writers::default());
@@ -277,7 +304,7 @@ async fn what_is_long_over_is_forgotten() {
         body: serde_json::Value::Null,
         at,
     };
-    let mut spent = f.token(wane_store::TokenKind::Session, wane_store::TokenOwner::Person(person));
+    let mut spent = f.token(TokenKind::Session, TokenOwner::Person(person));
     spent.spent = Some(f.now);
     let start = f.now;
     let writes = vec![Write::Answer(answer("old", f.now)), Write::Token(Put::new(spent.clone()))];
