@@ -102,7 +102,11 @@ impl Place {
     /// INVARIANT: what was asked of SQLite has taken; a pragma that does not take says nothing
     /// (held by `a_file_that_is_written_otherwise_is_refused`).
     pub(crate) async fn writer(&self) -> Result<SqliteConnection, StoreError> {
-        let mut conn = self.for_writing().connect().await.map_err(unavailable)?;
+        self.opened(&self.for_writing()).await
+    }
+
+    async fn opened(&self, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+        let mut conn = options.connect().await.map_err(unavailable)?;
         self.has_taken(&mut conn).await?;
         Ok(conn)
     }
@@ -177,8 +181,7 @@ mod tests {
             ("trusted_schema", place.for_writing().pragma("trusted_schema", "ON")),
             ("cell_size_check", place.for_writing().pragma("cell_size_check", "OFF")),
         ] {
-            let mut conn = otherwise.connect().await.unwrap();
-            let refused = place.has_taken(&mut conn).await.unwrap_err().to_string();
+            let refused = place.opened(&otherwise).await.unwrap_err().to_string();
             assert!(refused.contains(pragma), "{pragma}: {refused}");
         }
     }

@@ -36,6 +36,45 @@ fn an_end_at_a_dead_target_is_a_debt_until_it_is_back() {
 }
 
 #[test]
+fn a_rotated_connector_password_makes_debts_until_it_is_given() {
+    let shop = Shop::with(WaneServer::builder().set("engine.retry_cap", "2s"), "open");
+    let (ada, maya) = (&shop.wane.ada, &shop.wane.maya);
+    let grant = granted(maya, "readonly@shop", "30m");
+    let account = shop.account(maya, &grant);
+    let open = shop.open(&account);
+    // Somebody rotates it at the server and tells nobody; what was logged in is thrown out.
+    let rotated = shop.wane.server.person("rotated").unwrap();
+    rotated.choose_password().unwrap();
+    let password = std::fs::read_to_string(rotated.password_file()).unwrap();
+    let sql = format!(
+        "ALTER ROLE wane PASSWORD '{password}'; \
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'wane';"
+    );
+    shop.postgres.psql("shop", &sql).unwrap();
+    maya.json(&["done", &grant]).unwrap();
+
+    let debts = || ada.json(&["debts"]).unwrap();
+    wait_until("a second try", SOON, || items(&debts()).first().is_some_and(|d| d["attempts"].as_u64() >= Some(2)))
+        .unwrap();
+    let debt = items(&debts())[0].clone();
+    assert!(debt["last"].as_str().is_some_and(|why| why.contains("password")), "it does not say why: {debt:#}");
+    assert_eq!(shop.accounts(), [account.user.clone()], "something got in with the old password");
+    // Meanwhile nothing is made there either.
+    let other = granted(maya, "readonly@shop", "20m");
+    assert!(!maya.run(&["credential", &other]).unwrap().success());
+
+    let file = rotated.password_file().display().to_string();
+    assert!(ada.run(&["resource", "credential", "shop", "--credential-file", &file]).unwrap().success());
+    let closed = shop.wane.wait_closed(&grant);
+    assert_eq!(closed["closure"]["word"], "gone");
+    wait_until("every debt to be paid", SOON, || items(&debts()).is_empty()).unwrap();
+    shop.assert_over(&account, Some(open));
+    let fresh = shop.account(maya, &other);
+    assert!(shop.run(&fresh, "SELECT 1").success());
+    assert!(!shop.wane.server.log().contains(&password), "the password is in the log");
+}
+
+#[test]
 fn a_killed_server_ends_what_ran_out_meanwhile() {
     let mut shop = Shop::with_gate("open");
     let grant = granted(&shop.wane.maya, "readonly@shop", "10s");

@@ -140,6 +140,47 @@ fn a_full_disk_ends_everything_and_books_it_after_a_kill() {
 }
 
 #[test]
+fn a_disk_that_is_slow_delays_answers_and_no_end() {
+    let server = WaneServer::builder().failpoints().set("engine.retry_cap", "2s").prepare().unwrap();
+    let shop = Shop::on(server, "open");
+    let maya = &shop.wane.maya;
+    let held = granted(maya, "readonly@shop", "30m");
+    let account = shop.account(maya, &held);
+    let open = shop.open(&account);
+
+    // No commit gets to the disk: nobody is told that anything began, and what has to end ends.
+    let go_on = shop.wane.server.folder().join("go-on");
+    shop.wane.server.trace().unwrap();
+    shop.wane.server.plan(&format!("store.commit:before=hold:{}", go_on.display())).unwrap();
+    let asking = maya.interactive(&["request", "readonly@shop", "--for", "31m"]).unwrap();
+    let given_back = items(&maya.json(&["done", &held]).unwrap())[0].clone();
+    assert!(text(&given_back["unbooked"]).contains("not in the log yet"), "{given_back:#}");
+    shop.wait_no_accounts();
+    shop.assert_over(&account, Some(open));
+    let hit = shop.wane.server.trace().unwrap();
+    let written = hit.iter().filter(|place| *place == "store.commit:after").count();
+    assert!(hit.iter().any(|place| place == "store.commit:before") && written == 0, "{hit:?}");
+
+    // Each one takes five seconds: answers wait for it, and come.
+    shop.wane.server.plan("store.commit:before=delay:5000").unwrap();
+    fs::write(&go_on, "").unwrap();
+    asking.wait_exit(SOON).unwrap();
+    shop.wane.server.trace().unwrap();
+    let again = granted(maya, "readonly@shop", "20m");
+    let hit = shop.wane.server.trace().unwrap();
+    assert!(
+        hit.iter().any(|place| place == "store.commit:after"),
+        "`{again}` was answered before it was written: {hit:?}"
+    );
+
+    shop.wane.server.plan("").unwrap();
+    let closed = shop.wane.wait_closed(&held);
+    assert_eq!((&closed["closure"]["cause"], &closed["closure"]["word"]), (&"returned".into(), &"gone".into()));
+    let events = shop.wane.events(&held);
+    assert_eq!(events.iter().filter(|event| *event == "storeless.said").count(), 1, "{events:?}");
+}
+
+#[test]
 fn a_disk_that_breaks_keeps_nothing_alive() {
     let server = WaneServer::builder().set("engine.retry_cap", "2s").prepare().unwrap();
     let disk = Disk::ext4(&server);
