@@ -13,12 +13,17 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
 
 /// As [`run`], with additions to the environment.
 pub(crate) fn run_with(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    run_in(root(), program, arguments, environment)
+}
+
+/// As [`run_with`], from another folder.
+pub(crate) fn run_in(folder: &Path, program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let line = shown(program, arguments);
     println!("\n$ {line}");
     let status = Command::new(program)
         .args(arguments)
         .envs(environment.iter().copied())
-        .current_dir(root())
+        .current_dir(folder)
         .status()
         .with_context(|| format!("cannot run `{line}`"))?;
     ensure!(status.success(), "`{line}` failed with {status}");

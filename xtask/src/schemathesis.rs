@@ -1,5 +1,5 @@
 //! `schemathesis` over the OpenAPI document, against the real binary: what the document says is what the
-//! server does, for an administrator and for an ordinary person, whatever is sent.
+//! server does, for an administrator, for an ordinary person and for nobody, whatever is sent.
 //!
 //! The generator is seeded and bounded, so that a finding comes again. It lives in a virtual environment
 //! of its own under `target/`, at the version named here.
@@ -20,7 +20,8 @@ const SEED: &str = "20261122";
 /// token, leaves the rest of the run without one. They have tests of their own.
 const LEFT_OUT: [&str; 3] = ["events", "sign_out", "prove"];
 /// Beyond what a schema can say, a call is refused for what it means (422), for who calls (401, 403), for
-/// what is there (404, 409), and for how often (429). None of these contradicts the document.
+/// what is there (404, 409), and for how often (429). None of these contradicts the document. Of meaning are spans
+/// (`2h`, `PT2H`, more than nothing), the settings of each kind, policies, and what excludes one another.
 const SETTINGS: &str = "\
 [headers]
 Authorization = \"Bearer ${WANE_SCHEMATHESIS_TOKEN}\"
@@ -42,28 +43,50 @@ pub(crate) enum Length {
 }
 
 impl Length {
-    /// Cases for each route, and seconds for each person.
+    /// Cases for each route, and seconds for each caller.
     const fn bounds(self) -> (&'static str, &'static str) {
         match self {
-            Self::Short => ("4", "20"),
+            Self::Short => ("4", "15"),
             Self::Long => ("200", "900"),
         }
     }
 }
 
-/// Builds, sets a deployment up, and sends as each of two people.
+/// Who calls, and what is said of the paths they call.
+struct Caller<'a> {
+    name: &'a str,
+    token: String,
+    paths: &'a str,
+}
+
+/// What [`furnish`] makes of each sort.
+const THERE: &str = "\n[parameters]\n\"path.name\" = \"web1\"\n\"path.person\" = \"web1\"\n\"path.kind\" = \"ssh\"\n";
+/// Of the shape of a token, and nobody's.
+const NOBODY: &str = "wane_sess_nobody";
+
+/// Builds, then calls.
 pub(crate) fn run(length: Length) -> Result<()> {
+    command::run(&command::cargo(), &["build", "--workspace", "--bin", "wane"])?;
+    call(length)
+}
+
+/// Sets a deployment of the binary up that was built, and sends as each caller.
+pub(crate) fn call(length: Length) -> Result<()> {
     deps::python()?;
     let folder = command::root().join("target/schemathesis");
     let program = installed(&folder)?;
-    command::run(&command::cargo(), &["build", "--workspace", "--bin", "wane"])?;
     let (server, admin) = WaneServer::launch()?;
     let ordinary = furnish(&server, &admin)?;
-    let settings = folder.join("schemathesis.toml");
-    fs::write(&settings, SETTINGS).with_context(|| format!("cannot write `{}`", settings.display()))?;
-    for person in [&admin, &ordinary] {
-        println!("\nas {}:", person.name());
-        send(&program, &settings, person, length)?;
+    let callers = [
+        Caller { name: "nobody", token: NOBODY.to_owned(), paths: "" },
+        Caller { name: "an ordinary person", token: ordinary.token()?, paths: "" },
+        Caller { name: "an administrator", token: admin.token()?, paths: "" },
+        // Last: it takes away what is there.
+        Caller { name: "an administrator, about what is there", token: admin.token()?, paths: THERE },
+    ];
+    for caller in &callers {
+        println!("\nas {}:", caller.name);
+        send(&program, &folder, &server.url(), caller, length)?;
     }
     let log = server.log();
     let broken: Vec<&str> = log.lines().filter(|line| line.contains(" ERROR ") || line.contains("panicked")).collect();
@@ -71,10 +94,13 @@ pub(crate) fn run(length: Length) -> Result<()> {
     Ok(())
 }
 
-fn send(program: &Path, settings: &Path, person: &PersonSession, length: Length) -> Result<()> {
+fn send(program: &Path, folder: &Path, url: &str, caller: &Caller<'_>, length: Length) -> Result<()> {
+    let settings = folder.join("schemathesis.toml");
+    fs::write(&settings, format!("{SETTINGS}{}", caller.paths))
+        .with_context(|| format!("cannot write `{}`", settings.display()))?;
     let (examples, most) = length.bounds();
     let document = command::root().join("docs/openapi.json").display().to_string();
-    let (program, settings, url) = (program.display().to_string(), settings.display().to_string(), person.server());
+    let (program, settings) = (program.display().to_string(), settings.display().to_string());
     let mut words = vec!["--config-file", &settings, "run", &document, "--url", url, "--checks", "all", "--seed", SEED];
     words.extend(["--workers", "1", "--max-examples", examples, "--max-time", most, "--request-timeout", "30"]);
     words.extend(["--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-color"]);
@@ -82,17 +108,19 @@ fn send(program: &Path, settings: &Path, person: &PersonSession, length: Length)
     for id in LEFT_OUT {
         words.extend(["--exclude-operation-id", id]);
     }
-    let token = person.token()?;
-    command::run_with(&program, &words, &[("WANE_SCHEMATHESIS_TOKEN", &token)])
+    // It keeps a cache where it stands.
+    command::run_in(folder, &program, &words, &[("WANE_SCHEMATHESIS_TOKEN", &caller.token)])
 }
 
-/// Something of each sort to meet, and an ordinary person.
+/// Something of each sort to meet, all of one name, and an ordinary person.
 fn furnish(server: &WaneServer, admin: &PersonSession) -> Result<PersonSession> {
     admin.json(&["group", "add", "staff"])?;
+    admin.json(&["group", "add", "web1"])?;
+    admin.json(&["person", "add", "web1"])?;
     // Nothing listens there, and nothing has to.
     let address = "address=\"127.0.0.1:9\"";
     admin.json(&["resource", "add", "web1", "--kind", "ssh", "--set", address, "--set", "read_back=\"none\""])?;
-    admin.json(&["role", "add", "ssh/deploy", "--set", "principals=[\"deploy\"]"])?;
+    admin.json(&["role", "add", "ssh/web1", "--set", "principals=[\"deploy\"]"])?;
     server.newcomer(admin, "bo", &["staff"])
 }
 

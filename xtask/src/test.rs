@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
+use crate::schemathesis::{self, Length};
 use crate::{command, deps};
 
-/// Installs what is missing, builds, then runs the documentation tests and all others.
+/// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls, and all others.
 pub(crate) fn run() -> Result<()> {
     deps::ensure()?;
     let cargo = command::cargo();
@@ -20,5 +21,6 @@ pub(crate) fn run() -> Result<()> {
     chore(&["build", "--all-targets"])?;
     // Documentation tests hold the claims about what must not compile.
     chore(&["test", "--doc", "--quiet"])?;
+    schemathesis::call(Length::Short)?;
     chore(&["nextest", "run"])
 }

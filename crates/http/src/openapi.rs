@@ -51,6 +51,51 @@ fn close_choices(schema: &mut RefOr<Schema>) {
     }
 }
 
+/// A name, as the domain reads it.
+const NAME: &str = "^[a-z0-9][a-z0-9._-]{0,62}$";
+/// What stands in the path, where the route is about one of several of its kind.
+const IN_PATHS: &[(&str, &str)] =
+    &[("name", NAME), ("person", NAME), ("kind", NAME), ("id", "^[a-z]{3}_[0-9a-v]{26}$")];
+
+/// A text of people: nothing in it hides, reorders or moves what a reader sees.
+const SEEN: &str = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb";
+const BLANK: &str = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+
+/// The members of what is sent that are texts of people, whatever they are sent to.
+fn texts() -> [(&'static str, String); 4] {
+    let lines = SEEN.replace(r"\u0000-\u001f", r"\u0000-\u0008\u000b-\u001f");
+    [
+        ("reason", format!(r"^[^{lines}]*[^\t\n{lines}{BLANK}][^{lines}]*$")),
+        ("ticket", format!("^[^{SEEN}]*[^{SEEN}{BLANK}][^{SEEN}]*$")),
+        ("display", format!("^[^{SEEN}]*$")),
+        ("description", format!("^[^{SEEN}]*$")),
+    ]
+}
+
+/// Says of the members of what is sent which texts they take.
+fn word_texts(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    // What is sent is closed; what is answered is not.
+    if object.additional_properties.as_deref() != Some(&AdditionalProperties::FreeForm(false)) {
+        return;
+    }
+    for (member, pattern) in texts() {
+        if let Some(RefOr::T(Schema::Object(text))) = object.properties.get_mut(member) {
+            text.pattern = Some(pattern);
+        }
+    }
+}
+
+/// Says what a path may hold. What it holds otherwise is not there.
+fn word_path(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else { return };
+    let known =
+        IN_PATHS.iter().find(|(name, _)| parameter.parameter_in == ParameterIn::Path && *name == parameter.name);
+    if let (Some((_, pattern)), Some(RefOr::T(Schema::Object(text)))) = (known, parameter.schema.as_mut()) {
+        text.pattern = Some((*pattern).to_owned());
+    }
+}
+
 /// The OpenAPI document of everything under `/v1`.
 #[must_use]
 pub fn document() -> OpenApi {
@@ -71,12 +116,15 @@ pub fn document() -> OpenApi {
     Problem::schemas(&mut schemas);
     components.schemas.extend(schemas);
     components.schemas.values_mut().for_each(close_choices);
+    components.schemas.values_mut().for_each(word_texts);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of a session.")).build();
     components.security_schemes.insert("session".to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
     let bearer =
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of a joined host.")).build();
     components.security_schemes.insert("host".to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
     for item in document.paths.paths.values_mut() {
+        let calls = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        calls.into_iter().flatten().flat_map(|call| call.parameters.iter_mut().flatten()).for_each(word_path);
         for write in [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten() {
             write.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
         }
