@@ -58,7 +58,7 @@ fn a_rotated_connector_password_makes_debts_until_it_is_given() {
         .unwrap();
     let debt = items(&debts())[0].clone();
     assert!(debt["last"].as_str().is_some_and(|why| why.contains("password")), "it does not say why: {debt:#}");
-    assert_eq!(shop.accounts(), [account.user.clone()], "something got in with the old password");
+    assert_eq!(shop.accounts(), std::slice::from_ref(&account.user), "something got in with the old password");
     // Meanwhile nothing is made there either.
     let other = granted(maya, "readonly@shop", "20m");
     assert!(!maya.run(&["credential", &other]).unwrap().success());
