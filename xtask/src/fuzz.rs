@@ -19,25 +19,30 @@ const MEMORY: u32 = 256;
 const TIMEOUT_SECS: u32 = 10;
 const LONGEST_INPUT: u32 = 16 * 1024;
 
-/// How long each target is tried, unless told.
-pub(crate) const USUAL_MINUTES: u32 = 1;
+/// How many seconds each target is tried, unless told.
+const USUAL: u32 = 60;
 
-/// Reads `[TARGET] [--minutes N]`.
+/// Reads `[TARGET] [--minutes N | --seconds N]`.
 pub(crate) fn run_words(words: &[&str]) -> Result<()> {
     let (target, rest) = match words {
         [target, rest @ ..] if !target.starts_with('-') => (Some(*target), rest),
         rest => (None, rest),
     };
-    let minutes = match rest {
-        [] => USUAL_MINUTES,
-        ["--minutes", n] => n.parse().with_context(|| format!("`{n}` is not a number of minutes"))?,
-        other => bail!("`{}` is not understood; write `cargo xtask fuzz [TARGET] [--minutes N]`", other.join(" ")),
+    let number = |n: &str| n.parse::<u32>().with_context(|| format!("`{n}` is not a number"));
+    let seconds = match rest {
+        [] => USUAL,
+        ["--seconds", n] => number(n)?,
+        ["--minutes", n] => number(n)?.saturating_mul(60),
+        other => bail!(
+            "`{}` is not understood; write `cargo xtask fuzz [TARGET] [--minutes N | --seconds N]`",
+            other.join(" ")
+        ),
     };
-    run(target, minutes)
+    run(target, seconds)
 }
 
-/// Tries one target, or each in turn, for so many minutes each.
-pub(crate) fn run(target: Option<&str>, minutes: u32) -> Result<()> {
+/// Tries one target, or each in turn, for so many seconds each.
+fn run(target: Option<&str>, seconds: u32) -> Result<()> {
     let targets = targets()?;
     let chosen: Vec<&String> = targets.iter().filter(|name| target.is_none_or(|wanted| wanted == *name)).collect();
     ensure!(!chosen.is_empty(), "`{}` is no target; there are: {}", target.unwrap_or_default(), targets.join(", "));
@@ -45,14 +50,14 @@ pub(crate) fn run(target: Option<&str>, minutes: u32) -> Result<()> {
     let binary = build()?;
     // One failure is no reason not to try the others.
     let failed: Vec<&str> =
-        chosen.iter().filter(|name| !survives(&binary, name, minutes)).map(|name| name.as_str()).collect();
+        chosen.iter().filter(|name| !survives(&binary, name, seconds)).map(|name| name.as_str()).collect();
     ensure!(
         failed.is_empty(),
         "found something in: {}. Put the printed Base64 line into `tests/fuzz/corpus/TARGET.txt`, so that `cargo xtask test` \
          finds it as well, and mend the room",
         failed.join(", ")
     );
-    println!("\n{} targets, {minutes} min each: nothing found", chosen.len());
+    println!("\n{} targets, {seconds} s each: nothing found", chosen.len());
     Ok(())
 }
 
@@ -77,7 +82,7 @@ fn build() -> Result<PathBuf> {
     Ok(command::root().join("target/fuzz").join(host).join("fuzz/wane-fuzz"))
 }
 
-fn survives(binary: &std::path::Path, target: &str, minutes: u32) -> bool {
+fn survives(binary: &std::path::Path, target: &str, seconds: u32) -> bool {
     let folder = command::root().join("target/fuzz/inputs").join(target);
     let (found, seeds) = (folder.join("found"), folder.join("seeds"));
     for made in [&found, &seeds] {
@@ -91,7 +96,7 @@ fn survives(binary: &std::path::Path, target: &str, minutes: u32) -> bool {
         .env("WANE_FUZZ_TARGET", target)
         .env("WANE_FUZZ_SEEDS", &seeds)
         .args([&found, &seeds])
-        .arg(format!("-max_total_time={}", minutes.saturating_mul(60)))
+        .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-rss_limit_mb={MEMORY}"))
         .arg(format!("-timeout={TIMEOUT_SECS}"))
         .arg(format!("-max_len={LONGEST_INPUT}"))

@@ -22,7 +22,7 @@ cargo xtask CHORE
   lint   formatting, clippy, and the project's own rules
   ci     lint, then test
   bench  figures beside those of peers: `bench [FIGURE…] [--rounds N] [--quick] [--write]`
-  fuzz   [TARGET] [--minutes N]: look for inputs that break a reader, guided by coverage
+  fuzz   [TARGET] [--minutes N | --seconds N]: look for inputs that break a reader, guided by coverage
   schemathesis   what the OpenAPI document says against what the server does; with --long, many more cases
   deps   only install what the tests need
   mutants guards [WORD…]  take away each guard (or those of an id, a row, or about a word); its test must turn red
