@@ -1,0 +1,26 @@
+//! Whose session it is. Stands in the open, so that a recording found on a disk can be given back
+//! to its session without its key; it names ids, and nothing that was said.
+
+use serde::{Deserialize, Serialize};
+use wane_domain::id::{GrantId, LeaseId, OrgId, PersonId, ResourceId, RoleId};
+use wane_domain::text::Name;
+use wane_domain::time::Time;
+
+/// The first thing in a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Whose deployment.
+    pub org: OrgId,
+    /// The session, which is a lease of its grant.
+    pub session: LeaseId,
+    pub grant: GrantId,
+    /// Who holds the grant.
+    pub holder: PersonId,
+    pub resource: ResourceId,
+    pub role: RoleId,
+    /// The kind of target.
+    pub kind: Name,
+    /// When it began; events count from here.
+    pub began: Time,
+}
