@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Known to every room that has effects, and to none of the pure ones.
     ("wane-failpoint", &[]),
     ("wane-recording", &["wane-domain"]),
+    ("wane-archive", &["wane-domain", "wane-recording", "wane-runtime", "wane-failpoint"]),
     ("wane-connector", &["wane-domain", "wane-recording"]),
     ("wane-keys", &["wane-domain", "wane-connector"]),
     ("wane-store", &["wane-domain", "wane-audit"]),

@@ -1,0 +1,80 @@
+//! The folder: a file per session, named after it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use wane_domain::id::LeaseId;
+
+/// Only the account that runs Wane reads them; they are sealed besides.
+const MODE: u32 = 0o600;
+const SUFFIX: &str = "wane-recording";
+
+/// The folder, or a file in it, cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("the recording `{path}` cannot be {what}: {why}", path = .path.display())]
+pub struct FolderError {
+    path: PathBuf,
+    what: &'static str,
+    why: io::Error,
+}
+
+/// Where the recordings lie.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes the folder if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn at(path: &Path) -> Result<Self, FolderError> {
+        std::fs::create_dir_all(path).map_err(|why| FolderError { path: path.to_owned(), what: "made", why })?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The recording of a session, to be read; nothing if there is none. Grows while the session lasts.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn read(&self, session: LeaseId) -> Result<Option<File>, FolderError> {
+        match File::open(self.path(session)) {
+            Ok(file) => Ok(Some(file)),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(self.failed(session, "opened", why)),
+        }
+    }
+
+    /// A file for a session that has none.
+    pub(crate) fn begin(&self, session: LeaseId) -> Result<File, FolderError> {
+        let mut options = OpenOptions::new();
+        options.create_new(true).write(true).mode(MODE);
+        options.open(self.path(session)).map_err(|why| self.failed(session, "made", why))
+    }
+
+    /// The names in the folder last.
+    pub(crate) fn sync(&self) -> Result<(), FolderError> {
+        let synced = File::open(&self.0).and_then(|folder| folder.sync_all());
+        synced.map_err(|why| FolderError { path: self.0.clone(), what: "synced", why })
+    }
+
+    /// Puts bytes where they belong, whatever is there, and cuts off what lies behind `end`.
+    pub(crate) fn restore(&self, session: LeaseId, pieces: &[(u64, Vec<u8>)], end: u64) -> Result<(), FolderError> {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(MODE);
+        let file = options.open(self.path(session)).map_err(|why| self.failed(session, "opened", why))?;
+        for (at, bytes) in pieces {
+            file.write_all_at(bytes, *at).map_err(|why| self.failed(session, "written", why))?;
+        }
+        file.set_len(end).and_then(|()| file.sync_all()).map_err(|why| self.failed(session, "synced", why))
+    }
+
+    fn path(&self, session: LeaseId) -> PathBuf {
+        self.0.join(format!("{session}.{SUFFIX}"))
+    }
+
+    pub(crate) fn failed(&self, session: LeaseId, what: &'static str, why: io::Error) -> FolderError {
+        FolderError { path: self.path(session), what, why }
+    }
+}

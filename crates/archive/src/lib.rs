@@ -1,0 +1,23 @@
+//! Where the recordings of sessions under way go, and where they lie afterwards.
+//!
+//! Owns: one file per session; two journals that all sessions share, so that one sync of the disk
+//! makes everybody's latest chunk durable; the window between what passed and what is on disk; what
+//! is put right after a crash. Refuses to know: what was recorded, whose key it is under, who may
+//! read it.
+//!
+//! An event is given to a session's [`Tape`] *before* its bytes are passed on. The tape answers at
+//! once while little is on its way to the disk, and otherwise when that has arrived: so what passed
+//! is what is on disk and at most one window more. A tape that cannot keep that up fails, for good:
+//! the session it records has to end.
+//!
+//! The [`Scribe`] is the one writer. Each turn it takes the next chunk of every tape that has
+//! something, writes all of them into a journal, syncs it once, and then appends each to its session's
+//! own file, which is synced when its session ends or its journal is wanted again.
+
+mod files;
+mod scribe;
+mod tape;
+
+pub use files::{Folder, FolderError};
+pub use scribe::{Archive, ArchiveError, Scribe};
+pub use tape::{Sealed, Tape, TapeError, WINDOW};

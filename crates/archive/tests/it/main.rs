@@ -1,0 +1,7 @@
+//! What the archive promises, on a real disk.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod bench;
+mod crash;
+mod trouble;
+mod window;
