@@ -22,6 +22,7 @@
 //! | `http` | `call` | no fault, the problem document on every refusal, nothing for those who are not signed in |
 //! | `store` | `row` | read and written, it is the same row; an unknown state is no state |
 //! | `audit` | `record` | one line, from which the same record is read |
+//! | `recording` | `recording` | only what was recorded is read, each chunk at its own place; whole is whole to the bit |
 //! | `cli` | `words` `moment` `shown` | nothing that reaches a terminal moves it |
 //!
 //! `call` covers every route's path, query, body, cursor, bearer header and idempotency key.
@@ -34,6 +35,7 @@ mod house;
 mod keys;
 mod line;
 mod policy;
+mod recording;
 mod settings;
 mod sql;
 mod ssh;
@@ -70,6 +72,7 @@ macro_rules! for_each_target {
             settings_file settings 1500, settings_words settings 1200,
             call call 500,
             row stored 10000, record stored 10000,
+            recording recording 4000,
             words line 250, moment line 20000, shown line 8000,
         }
     };
