@@ -173,6 +173,14 @@ impl Postgres {
         }
     }
 
+    /// Ends it as a crash does, without a word to anybody: what was not on disk is lost.
+    pub fn crash(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(mut process) => process.end(Signal::SIGQUIT),
+            None => Ok(()),
+        }
+    }
+
     /// Starts the server again after [`stop`](Self::stop), same port, same data.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "PostgreSQL is running already");

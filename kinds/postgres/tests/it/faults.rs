@@ -200,3 +200,19 @@ async fn an_end_waits_for_no_clock_of_the_servers() {
         assert!(!stage.sql_as(&account, "app", "SELECT 1").success());
     }
 }
+
+/// INV-9: a server that answers before a commit is on its disk loses the last ones in a crash; not ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_proven_gone_stays_gone_after_a_crash_of_a_server_that_writes_late() {
+    let late = Postgres::builder().setting("synchronous_commit", "off").setting("wal_writer_delay", "10s");
+    let mut stage = Stage::set(late);
+    let account = stage.account(&stage.readers()).await;
+    stage.sql("app", "CHECKPOINT");
+    let found =
+        |stage: &Stage| stage.sql("app", r"SELECT count(*) FROM pg_roles WHERE rolname LIKE 'wane\_%' AND rolcanlogin");
+    assert_eq!(found(&stage), "1");
+    stage.end_for_good(&account).await;
+    stage.server.crash().unwrap();
+    stage.server.start().unwrap();
+    assert_eq!(found(&stage), "0");
+}
