@@ -17,7 +17,7 @@ use crate::program::{self, Interactive, Outcome};
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One person's sign-in and folders.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PersonSession {
     binary: PathBuf,
     name: String,

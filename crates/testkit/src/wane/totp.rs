@@ -11,7 +11,7 @@ use crate::wait::wait_until;
 const STEP_SECS: u64 = 30;
 
 /// Gives each code once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Authenticator {
     totp: Totp,
     last: Option<u64>,

@@ -44,22 +44,7 @@ impl Shop {
 
     /// Registers the database once more under another name.
     pub(crate) fn register(&self, name: &str, gate: &str) {
-        let connector = self.wane.server.person("connector").unwrap();
-        connector.choose_password().unwrap();
-        let password = std::fs::read_to_string(connector.password_file()).unwrap();
-        self.postgres.psql("shop", &format!("ALTER ROLE wane PASSWORD '{password}'")).unwrap();
-        let settings = json!({
-            "address": format!("localhost:{}", self.postgres.port()),
-            "user": "wane",
-            "databases": ["shop"],
-            "tls": { "ca_pem": self.postgres.ca_pem().unwrap() },
-        })
-        .to_string();
-        let label = format!("gate={gate}");
-        let file = connector.password_file().display().to_string();
-        let words = ["resource", "add", name, "--kind", "postgres", "--label", &label];
-        let words = [&words[..], &["--settings", &settings, "--credential-file", &file]].concat();
-        self.wane.ada.json(&words).unwrap();
+        register(&self.wane, &self.postgres, name, gate);
     }
 
     /// A database account under a grant.
@@ -109,8 +94,35 @@ impl Shop {
     }
 }
 
+/// Registers the database `shop` of a server under a name.
+pub(crate) fn register(wane: &Deployment, postgres: &Postgres, name: &str, gate: &str) {
+    let connector = wane.server.person("connector").unwrap();
+    // Registered again, it is known by the same.
+    if !connector.password_file().exists() {
+        connector.choose_password().unwrap();
+    }
+    let password = std::fs::read_to_string(connector.password_file()).unwrap();
+    postgres.psql("shop", &format!("ALTER ROLE wane PASSWORD '{password}'")).unwrap();
+    let settings = json!({
+        "address": format!("localhost:{}", postgres.port()),
+        "user": "wane",
+        "databases": ["shop"],
+        "tls": { "ca_pem": postgres.ca_pem().unwrap() },
+    })
+    .to_string();
+    let label = format!("gate={gate}");
+    let file = connector.password_file().display().to_string();
+    let words = ["resource", "add", name, "--kind", "postgres", "--label", &label];
+    let words = [&words[..], &["--settings", &settings, "--credential-file", &file]].concat();
+    wane.ada.json(&words).unwrap();
+}
+
 fn database() -> Postgres {
-    let postgres = Postgres::launch().unwrap();
+    furnished(Postgres::launch().unwrap())
+}
+
+/// With the database `shop` in it.
+pub(crate) fn furnished(postgres: Postgres) -> Postgres {
     postgres.create_database("shop").unwrap();
     postgres.psql("shop", SETUP).unwrap();
     postgres

@@ -2,6 +2,7 @@
 //! reads the store with `sqlite3` and its own SQL, and is told what `psql` or `ssh` saw.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,6 +15,7 @@ pub(crate) struct Ledger {
     pub(crate) grants: Vec<Value>,
     requests: Vec<Value>,
     issued: Vec<Value>,
+    roles: Vec<Value>,
     /// Records of the trail, oldest first.
     trail: Vec<Value>,
 }
@@ -23,6 +25,16 @@ pub(crate) struct Ledger {
 pub(crate) struct Account {
     name: String,
     mark: String,
+}
+
+/// Everything at a database server that is ours: accounts, what they are members of, who is logged in.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    pub(crate) accounts: Vec<Account>,
+    /// An account and the role it is a member of.
+    memberships: Vec<(String, String)>,
+    /// The login of a session, or the oid it had if there is no such role any more.
+    sessions: Vec<String>,
 }
 
 /// What left the server in somebody's hands.
@@ -48,11 +60,44 @@ impl Ledger {
         Self {
             // The trail first: what is written meanwhile is in the tables and not yet in it, never the reverse.
             trail: sqlite(db, "SELECT body FROM trail ORDER BY seq").into_iter().map(parsed).collect(),
-            leases: sqlite(db, "SELECT id, phase, grant_id, doc FROM leases"),
+            leases: sqlite(db, "SELECT id, phase, grant_id, role, doc FROM leases"),
             grants: sqlite(db, "SELECT id, phase, holder, request FROM grants"),
             requests: sqlite(db, "SELECT id FROM requests"),
             issued: sqlite(db, "SELECT serial, lease FROM issuances"),
+            roles: sqlite(db, "SELECT id, doc FROM roles"),
         }
+    }
+
+    /// The ledger of a server that is dead, read from a copy: whoever opens the file itself does what the
+    /// server has to do at its start.
+    pub(crate) fn at_rest(db: &Path, scratch: &Path) -> Self {
+        let copy = scratch.join("ledger.db");
+        for end in ["", "-wal"] {
+            let from = db.with_file_name(format!("wane.db{end}"));
+            let to = copy.with_file_name(format!("ledger.db{end}"));
+            let _ = fs::remove_file(&to);
+            if from.exists() {
+                fs::copy(from, to).unwrap();
+            }
+        }
+        let _ = fs::remove_file(copy.with_file_name("ledger.db-shm"));
+        Self::read(&copy)
+    }
+
+    /// What is not over, for whoever has to understand why.
+    pub(crate) fn owed(&self) -> Vec<&str> {
+        let owed = self.leases.iter().filter(|l| l["phase"] != "gone").map(|l| text(&l["doc"]));
+        owed.chain(self.grants.iter().filter(|g| g["phase"] != "closed").map(|g| text(&g["id"]))).collect()
+    }
+
+    /// Whether something happened to a grant, and how often.
+    pub(crate) fn times(&self, event: &str, grant: &str) -> usize {
+        self.trail.iter().filter(|r| r["event"] == event && r["about"]["grant"] == grant).count()
+    }
+
+    /// Whether there is such a request.
+    pub(crate) fn knows_request(&self, id: &str) -> bool {
+        self.requests.iter().any(|r| r["id"] == id)
     }
 
     /// Whether every grant is closed and nothing is owed.
@@ -62,7 +107,7 @@ impl Ledger {
 
     /// Whether a credential under a grant was seen accepted at its target.
     pub(crate) fn is_confirmed(&self, grant: &str) -> bool {
-        self.trail.iter().any(|r| r["event"] == "lease.confirmed" && r["about"]["grant"] == grant)
+        self.times("lease.confirmed", grant) > 0
     }
 
     /// What is not as it must be, seen from the ledger alone (INV-8, INV-11, INV-13).
@@ -125,30 +170,47 @@ impl Ledger {
         wrong
     }
 
-    /// The accounts at a server against the ledger (INV-2, INV-9).
-    pub(crate) fn against(&self, accounts: &[Account]) -> Vec<String> {
+    /// What stands at a server against the ledger (INV-2, INV-9).
+    pub(crate) fn against(&self, standing: &Standing) -> Vec<String> {
         let mut wrong = Vec::new();
-        for account in accounts {
+        for account in &standing.accounts {
             let mut owners = self.leases.iter().filter(|l| artifact(l) == account.name);
             match (owners.next(), owners.next()) {
                 (None, _) => wrong.push(format!("{account:?} belongs to no lease")),
                 (Some(_), Some(_)) => wrong.push(format!("{account:?} belongs to two leases")),
-                (Some(lease), None) => {
-                    if lease["phase"] == "gone" {
-                        wrong.push(format!("{account:?} is there, and lease {} is said to be gone", lease["id"]));
-                    }
-                    if !account.mark.contains(text(&lease["grant_id"])) {
-                        wrong.push(format!("{account:?} is marked for another grant than {}", lease["grant_id"]));
-                    }
-                    let grant = self.grants.iter().find(|g| g["id"] == lease["grant_id"]);
-                    let alive = grant.is_some_and(|g| g["phase"] == "active" || g["phase"] == "scheduled");
-                    if !alive && lease["phase"] != "revoking" {
-                        wrong.push(format!("{account:?}: its grant is over and nothing is owed"));
-                    }
-                }
+                (Some(lease), None) => self.owned(account, lease, &mut wrong),
+            }
+        }
+        for (account, group) in &standing.memberships {
+            let lease = self.leases.iter().find(|l| artifact(l) == *account);
+            let role = lease.and_then(|l| self.roles.iter().find(|r| r["id"] == l["role"]));
+            let meant: Option<Value> = role.map(|r| serde_json::from_str(text(&r["doc"])).unwrap());
+            let groups = meant.as_ref().and_then(|r| r["definition"]["member_of"].as_array());
+            if !groups.is_some_and(|groups| groups.iter().any(|g| g == group)) {
+                wrong.push(format!("`{account}` is a member of `{group}`, which its role does not give"));
+            }
+        }
+        for login in &standing.sessions {
+            let lease = self.leases.iter().find(|l| artifact(l) == *login);
+            if lease.is_none_or(|l| l["phase"] == "intended" || l["phase"] == "gone") {
+                wrong.push(format!("`{login}` is logged in, and its lease is {:?}", lease.map(|l| &l["phase"])));
             }
         }
         wrong
+    }
+
+    fn owned(&self, account: &Account, lease: &Value, wrong: &mut Vec<String>) {
+        if lease["phase"] == "gone" {
+            wrong.push(format!("{account:?} is there, and lease {} is said to be gone", lease["id"]));
+        }
+        if !account.mark.contains(text(&lease["grant_id"])) {
+            wrong.push(format!("{account:?} is marked for another grant than {}", lease["grant_id"]));
+        }
+        let grant = self.grants.iter().find(|g| g["id"] == lease["grant_id"]);
+        let alive = grant.is_some_and(|g| g["phase"] == "active" || g["phase"] == "scheduled");
+        if !alive && lease["phase"] != "revoking" {
+            wrong.push(format!("{account:?}: its grant is over and nothing is owed"));
+        }
     }
 
     fn last(&self, what: &str, state: impl Fn(&str) -> Option<&'static str>) -> BTreeMap<&str, &'static str> {
@@ -163,12 +225,36 @@ impl Ledger {
     }
 }
 
-/// Everything at a server that is named like an account of a grant.
-pub(crate) fn accounts(postgres: &Postgres) -> Vec<Account> {
-    let sql = r"SELECT rolname, coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname LIKE 'wane\_%' AND rolname <> 'wane_left_behind'";
-    let rows = postgres.psql("postgres", sql).unwrap();
-    let row = |line: &str| line.split_once('|').map(|(name, mark)| Account { name: name.into(), mark: mark.into() });
-    rows.lines().map(|line| row(line).unwrap_or_else(|| panic!("no row: {line}"))).collect()
+/// Everything at a server that is named like an account of a grant, or is a session of nobody any more.
+pub(crate) fn standing(postgres: &Postgres) -> Standing {
+    const OURS: &str = r"LIKE 'wane\_%'";
+    let sql = format!(
+        "SELECT 'account', rolname, coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles \
+           WHERE rolname {OURS} AND rolname <> 'wane_left_behind' \
+         UNION ALL SELECT 'membership', m.rolname, r.rolname FROM pg_auth_members a \
+           JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid \
+           WHERE m.rolname {OURS} AND m.rolname <> 'wane_left_behind' \
+         UNION ALL SELECT 'session', coalesce(r.rolname, 'oid ' || s.usesysid), '' FROM pg_stat_activity s \
+           LEFT JOIN pg_roles r ON r.oid = s.usesysid WHERE s.usesysid IS NOT NULL AND (r.rolname IS NULL OR r.rolname {OURS})"
+    );
+    let mut found = Standing::default();
+    for line in postgres.psql("postgres", &sql).unwrap().lines() {
+        let mut parts = line.splitn(3, '|').map(str::to_owned);
+        match (parts.next().as_deref(), parts.next(), parts.next()) {
+            (Some("account"), Some(name), Some(mark)) => found.accounts.push(Account { name, mark }),
+            (Some("membership"), Some(member), Some(group)) => found.memberships.push((member, group)),
+            (Some("session"), Some(login), _) => found.sessions.push(login),
+            _ => panic!("no row: {line}"),
+        }
+    }
+    found
+}
+
+impl Standing {
+    /// Nothing of ours is there.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.accounts.is_empty() && self.memberships.is_empty() && self.sessions.is_empty()
+    }
 }
 
 fn artifact(lease: &Value) -> String {

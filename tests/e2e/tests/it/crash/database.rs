@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use wane_testkit::{Postgres, WaneServer};
 
-use super::auditor::{Handed, accounts};
+use super::auditor::{Handed, standing};
 use super::lab::{Lab, Who};
 use super::points;
-use crate::database::Shop;
+use crate::database::{Shop, register};
 use crate::people::text;
 
 /// How the access ends.
@@ -31,10 +31,15 @@ impl Bench {
         Self { lab: Lab::new(wane), postgres }
     }
 
+    /// Registers the database once more under another name.
+    pub(crate) fn register(&self, name: &str, gate: &str) {
+        register(&self.lab.wane, &self.postgres, name, gate);
+    }
+
     /// What the auditor has to say now.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let ledger = self.lab.ledger();
-        [ledger.complaints(&self.lab.handed), ledger.against(&accounts(&self.postgres))].concat()
+        [ledger.complaints(&self.lab.handed), ledger.against(&standing(&self.postgres))].concat()
     }
 
     /// Has an account made; whether it was.
@@ -42,7 +47,7 @@ impl Bench {
         self.credential(grant).is_some()
     }
 
-    fn credential(&mut self, grant: &str) -> Option<(String, String)> {
+    pub(crate) fn credential(&mut self, grant: &str) -> Option<(String, String)> {
         let made = self.lab.say(Who::Maya, &["credential", grant]);
         let made = Lab::said(&made)?;
         let user = text(&made["public"]["user"]);
@@ -72,7 +77,8 @@ impl Bench {
         self.lab.settle(place);
         let wrong = self.complaints();
         assert!(wrong.is_empty(), "{end:?} {place:?}: {wrong:#?}\n{}", self.lab.wane.server.log());
-        assert!(accounts(&self.postgres).is_empty(), "{end:?} {place:?}: {:?}", accounts(&self.postgres));
+        let left = standing(&self.postgres);
+        assert!(left.is_bare(), "{end:?} {place:?}: {left:?}");
         if let Some((user, password)) = second {
             let login = self.postgres.psql_as(&user, &password, "shop", "SELECT 1").unwrap();
             assert!(!login.success(), "{end:?} {place:?}: a password of what is over still works");

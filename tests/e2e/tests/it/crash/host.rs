@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
-use wane_testkit::{Interactive, SshClient, SshKey, Sshd, WaneServer, wait_until};
+use wane_testkit::{Interactive, SshClient, SshKey, Sshd, WaneServer, ssh_keygen, wait_until};
 
 use super::auditor::Handed;
 use super::lab::{Lab, Who};
@@ -65,6 +65,17 @@ impl Bench {
         client.run("id -un").unwrap().success()
     }
 
+    /// The list that the host holds names what is over, as `ssh-keygen` reads it, and it still runs.
+    fn assert_listed(&self, held: &[PathBuf], place: Option<(&str, usize)>) {
+        let list = self.sshd.folder().join("wane/krl");
+        for certificate in held {
+            let words = ["-Q".as_ref(), "-f".as_ref(), list.as_os_str(), certificate.as_os_str()];
+            let answer = ssh_keygen(words).unwrap();
+            // It comes out as 1 for what is revoked.
+            assert!(answer.stdout.contains("REVOKED"), "{place:?}: {answer:?}");
+        }
+    }
+
     /// Ask, have one issued, have another, be seen, give back.
     fn life(&mut self, place: Option<(&str, usize)>) {
         self.lives += 1;
@@ -89,6 +100,7 @@ impl Bench {
         for certificate in &held {
             assert!(!self.login(certificate), "{place:?}: a certificate of what is over still works");
         }
+        self.assert_listed(&held, place);
     }
 }
 

@@ -48,14 +48,55 @@ impl Lab {
         true
     }
 
+    /// Has the server die at a place it comes by without being asked, starting it first if it is dead.
+    pub(crate) fn die_at(&mut self, place: &str) {
+        let server = &mut self.wane.server;
+        server.plan(&format!("{place}=kill")).unwrap();
+        let died = server.pid().is_err() && server.start().is_err_and(|e| format!("{e:#}").contains("signal: 9"));
+        if !died {
+            let mut status = None;
+            wait_until(place, SOON, || {
+                status = server.died();
+                status.is_some()
+            })
+            .unwrap_or_else(|e| panic!("{e}\n{}", server.log()));
+            assert_eq!(status.and_then(|s| s.signal()), Some(9), "the server ended by itself: {}", server.log());
+        }
+        self.deaths += 1;
+        self.reached.insert(place.to_owned());
+    }
+
+    /// Starts the server after [`die_at`](Self::die_at).
+    pub(crate) fn start(&mut self) {
+        self.wane.server.plan("").unwrap();
+        self.wane.server.start().unwrap();
+    }
+
+    /// Says something over which the server dies at a place, and says it again.
+    pub(crate) fn die_over(&mut self, place: &str, who: Who, words: &[&str]) -> Outcome {
+        let person = self.person(who).clone();
+        self.die_over_as(place, &person, words)
+    }
+
+    /// As [`die_over`](Self::die_over), for anybody.
+    pub(crate) fn die_over_as(&mut self, place: &str, person: &PersonSession, words: &[&str]) -> Outcome {
+        let before = self.deaths;
+        self.wane.server.plan(&format!("{place}=kill")).unwrap();
+        let outcome = self.say_as(person, words);
+        self.wane.server.plan("").unwrap();
+        assert_eq!(self.deaths, before + 1, "{place}: {outcome:?}");
+        self.reached.insert(place.to_owned());
+        outcome
+    }
+
     /// Says something as a person would: once more if the server died over it.
     pub(crate) fn say(&mut self, who: Who, words: &[&str]) -> Outcome {
+        let person = self.person(who).clone();
+        self.say_as(&person, words)
+    }
+
+    fn say_as(&mut self, person: &PersonSession, words: &[&str]) -> Outcome {
         for _ in 0..3 {
-            let person = match who {
-                Who::Ada => &self.wane.ada,
-                Who::Maya => &self.wane.maya,
-                Who::Omar => &self.omar,
-            };
             let outcome = person.run(&[&["--json"], words].concat()).unwrap();
             let unheard = outcome.ended == Ended::Code(7);
             if unheard {
@@ -65,6 +106,14 @@ impl Lab {
             }
         }
         panic!("`wane {}` was never heard", words.join(" "));
+    }
+
+    fn person(&self, who: Who) -> &PersonSession {
+        match who {
+            Who::Ada => &self.wane.ada,
+            Who::Maya => &self.wane.maya,
+            Who::Omar => &self.omar,
+        }
     }
 
     /// What was said on standard output, if it was done.
@@ -103,7 +152,7 @@ impl Lab {
             self.revive();
             self.ledger().is_settled()
         })
-        .unwrap_or_else(|e| panic!("{place:?}: {e}\n{}", self.wane.server.log()));
+        .unwrap_or_else(|e| panic!("{place:?}: {e}: {:#?}\n{}", self.ledger().owed(), self.wane.server.log()));
     }
 
     /// Lives a life once to see which places it hits, then once for each place that was not killed

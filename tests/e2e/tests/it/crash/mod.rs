@@ -2,7 +2,10 @@
 
 mod auditor;
 mod database;
+mod detours;
 mod host;
 mod lab;
 mod points;
+mod random;
 mod sight;
+mod steps;

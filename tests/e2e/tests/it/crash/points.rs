@@ -34,64 +34,94 @@ const ACCOUNT: &[&str] = &[
 const CERTIFICATE: &[&str] =
     &["app.sign", "app.sign.commit", "app.confirm.read_back", "app.confirm.commit", "app.revocations.sign"];
 
-/// Reached by no life here: administration (each one commit by itself), and detours of a life that other
-/// tests take without a kill. A new point belongs into a life, not into this list.
-const ELSEWHERE: &[&str] = &[
-    "app.answer_lost.commit",
-    "app.connector.",
+/// Killed at in `detours`: ways that a life takes now and then.
+pub(crate) const DETOURS: &[&str] = &[
     "app.decline.commit",
-    "app.enrol.commit",
-    "app.extend.",
-    "app.extend_target.commit",
-    "app.give_up.commit",
-    "app.group.commit",
-    "app.group_new.commit",
-    "app.join.",
     "app.lapse.commit",
-    "app.lock.commit",
-    "app.orphan",
-    "app.person_",
-    "app.policy.commit",
-    "app.probe",
-    "app.prove.commit",
-    "app.residue.commit",
-    "app.resource_",
-    "app.role_",
-    "app.role.",
-    "app.session.",
-    "app.session_used.",
+    "app.extend.commit",
+    "app.extend.target",
+    "app.extend_target.commit",
     "app.shorten.commit",
-    "app.sign_in_failed.commit",
-    "app.sign_out.commit",
-    "app.step_up.commit",
-    "app.storeless.",
-    "app.sweep.commit",
-    "app.token.commit",
+    "app.lock.commit",
     "app.unlock.commit",
-    "http.join.leaves",
-    "init.",
-    "postgres.connect",
-    "postgres.create.elsewhere",
-    "postgres.create.missing",
-    "postgres.create.taken",
-    "postgres.end.block.refused",
-    "postgres.end.clear",
-    "postgres.end.cut",
-    "postgres.end.disarm",
-    "postgres.end.drop_owned",
-    "postgres.end.place",
-    "postgres.end.prepared",
-    "postgres.end.quarantine",
-    "postgres.end.reassign",
-    "postgres.end.rights_lock",
-    "postgres.end.strip",
-    "postgres.end.wait",
+    "app.give_up.commit",
+    "app.sweep.commit",
+    "app.orphan",
+    "app.orphan.commit",
     "postgres.extend",
-    "postgres.first",
-    "postgres.read_one",
-    "ssh.host.sign",
-    "store.found",
+    "postgres.end.strip",
+    "postgres.end.cut",
+    "postgres.end.place",
+    "postgres.end.prepared.become",
+    "postgres.end.prepared",
+    "postgres.end.clear.begin",
+    "postgres.end.rights_lock",
+    "postgres.end.quarantine",
+    "postgres.end.disarm",
+    "postgres.end.reassign",
+    "postgres.end.quarantine.over",
+    "postgres.end.drop_owned",
+    "postgres.end.clear.over",
 ];
+
+/// Killed at in `steps`: administration, each one commit by itself.
+pub(crate) const STEPS: &[&str] = &[
+    "app.person_add.commit",
+    "app.person_change.commit",
+    "app.group_new.commit",
+    "app.group.commit",
+    "app.token.commit",
+    "app.enrol.commit",
+    "app.prove.commit",
+    "app.session.commit",
+    "app.sign_out.commit",
+    "app.sign_in_failed.commit",
+    "app.policy.commit",
+    "app.role_add.commit",
+    "app.role_change.commit",
+    "app.role_remove.commit",
+    "app.role.probe",
+    "app.resource_add.probe",
+    "app.resource_add.commit",
+    "app.resource_change.commit",
+    "app.resource_remove.commit",
+    "app.connector.probe",
+    "app.connector.commit",
+    "app.probe",
+    "app.join.sign",
+    "app.join.commit",
+    "http.join.leaves",
+    "ssh.host.sign",
+];
+
+/// Killed at nowhere, and why not. A new point belongs into a life, not into this list.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("app.answer_lost.commit", "the command line never calls twice under one key; the rim's own tests do"),
+    ("app.residue.commit", "a note about what was found, booked again at the next scan; the random kills come by"),
+    ("app.session_used.commit", "a courtesy once a minute, which no life is sure to come by"),
+    (
+        "app.step_up.commit",
+        "needs the authenticator's next code, half a minute later; shaped as a sign-in, which is here",
+    ),
+    ("app.storeless.", "what happens without a store has tests of its own, with its kills"),
+    ("init.", "an installation that died half made says so and is made anew"),
+    ("store.found", "as `init.`"),
+    ("postgres.connect", "before any effect, between two points of the life that are killed at"),
+    ("postgres.first", "as `postgres.connect`"),
+    ("postgres.read_one", "reads only"),
+    ("postgres.create.elsewhere", "rights in a second database: the end clears every database, whoever died"),
+    ("postgres.create.missing", "an account somebody else removed is made again, in the transaction that is killed in"),
+    ("postgres.create.taken", "a stranger's name: nothing was made"),
+    ("postgres.end.block.refused", "a refusal, rolled back"),
+    ("postgres.end.wait", "a lock that is waited for, and nothing else"),
+];
+
+/// Fails if one of the points was killed at on neither side.
+pub(crate) fn assert_killed(killed: &BTreeSet<String>, points: &[&str]) {
+    let places: Vec<&str> = killed.iter().map(|place| place.split(':').next().unwrap()).collect();
+    let missing: Vec<&&str> = points.iter().filter(|point| !places.contains(point)).collect();
+    assert!(missing.is_empty(), "killed at none of {missing:?}");
+}
 
 /// Fails if a point in the source is reached by no life of its family, or belongs to none.
 pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
@@ -100,9 +130,10 @@ pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
     let mut wrong = Vec::new();
     for point in &all {
         let of = |list: &[&str]| list.contains(&point.as_str());
-        let elsewhere = ELSEWHERE.iter().any(|e| {
+        let excused = ELSEWHERE.iter().any(|(e, _)| {
             point == e || (e.ends_with(['.', '_']) && point.starts_with(e)) || point.starts_with(&format!("{e}."))
         });
+        let elsewhere = excused || of(DETOURS) || of(STEPS);
         let mine = match family {
             Family::Account => of(SHARED) || of(ACCOUNT) || point.starts_with("postgres."),
             Family::Certificate => of(SHARED) || of(CERTIFICATE) || point.starts_with("ssh."),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::auditor::{Ledger, accounts, sqlite};
+use super::auditor::{Ledger, sqlite, standing};
 use super::database::Bench;
 use super::lab::{Lab, Who};
 use crate::people::text;
@@ -48,5 +48,5 @@ fn the_auditor_sees_what_is_planted() {
 
 fn audited(bench: &Bench, db: &Path) -> Vec<String> {
     let ledger = Ledger::read(db);
-    [ledger.complaints(&bench.lab.handed), ledger.against(&accounts(&bench.postgres))].concat()
+    [ledger.complaints(&bench.lab.handed), ledger.against(&standing(&bench.postgres))].concat()
 }
