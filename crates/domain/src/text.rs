@@ -151,6 +151,24 @@ mod tests {
         assert!("two\nlines".parse::<Line>().is_err());
     }
 
+    #[test]
+    fn each_text_has_its_bound_and_its_lines() {
+        for (taken, left) in [
+            ("x".repeat(63).parse::<Name>().is_ok(), "x".repeat(64).parse::<Name>().is_err()),
+            ("x".repeat(4096).parse::<Reason>().is_ok(), "x".repeat(4097).parse::<Reason>().is_err()),
+            ("x".repeat(128).parse::<Ticket>().is_ok(), "x".repeat(129).parse::<Ticket>().is_err()),
+            ("x".repeat(256).parse::<Line>().is_ok(), "x".repeat(257).parse::<Line>().is_err()),
+            // Bytes, not characters.
+            ("é".repeat(64).parse::<Ticket>().is_ok(), "é".repeat(65).parse::<Ticket>().is_err()),
+            ("INC-7 (b)".parse::<Ticket>().is_ok(), " \u{a0} ".parse::<Ticket>().is_err()),
+            ("a\tb\nc".parse::<Reason>().is_ok(), "a\tb".parse::<Ticket>().is_err()),
+            ("".parse::<Line>().is_ok(), "a\nb".parse::<Ticket>().is_err()),
+            ("Zoë".parse::<Line>().is_ok(), "a\u{feff}".parse::<Line>().is_err()),
+        ] {
+            assert!(taken && left, "{taken} {left}");
+        }
+    }
+
     proptest! {
         #[test]
         fn names_have_one_spelling(text in prop_oneof![".{0,70}", "[a-zA-Z0-9._-]{0,70}", "[a-zé.,/ ]{1,9}"]) {
