@@ -14,7 +14,7 @@ use wane_connector::{ConnectError, EndOutcome, Presence};
 use wane_domain::closure::{ClosureBasis, EndCause};
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
 use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId};
-use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
+use wane_domain::lease::{Lease, LeaseData, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::text::Reason;
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around, point};
@@ -27,7 +27,7 @@ use crate::error::AppError;
 use crate::{App, decide};
 
 /// A kind bounds its own calls; this bounds the kind.
-const LONGEST_END: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_END: Duration = Duration::from_secs(60);
 
 /// How many ends of one call are said at once: they share the store's commits.
 const ENDS_SAID_AT_ONCE: usize = 64;
@@ -52,6 +52,26 @@ pub(crate) enum Tried {
     Proven(ClosureBasis),
     Not { met: String, quarantined: Option<String>, unrecallable_until: Option<Time> },
     Unreachable { met: String },
+}
+
+impl Tried {
+    pub(crate) fn not(met: String) -> Self {
+        Self::Not { met, quarantined: None, unrecallable_until: None }
+    }
+}
+
+/// Whether a lease is to be ended now.
+pub(crate) enum Owing {
+    /// No, and how it stands.
+    Settled(TryEnd),
+    Owed(Box<Owed>),
+}
+
+/// A lease that is to be ended at its target.
+pub(crate) struct Owed {
+    pub(crate) lease: Lease,
+    /// Whether it was still being made when that was asked.
+    under_way: bool,
 }
 
 impl App {
@@ -254,32 +274,47 @@ impl App {
     /// # Errors
     /// When the store cannot be used; what the target does is an outcome, not an error.
     pub async fn try_end(&self, id: LeaseId) -> Result<TryEnd, AppError> {
+        match self.owed(id).await? {
+            Owing::Settled(how) => Ok(how),
+            Owing::Owed(owed) => {
+                let tried = self.touch_target(&owed.lease).await;
+                self.settle_try(&owed, tried).await
+            }
+        }
+    }
+
+    /// Whether a lease is to be ended at its target now.
+    pub(crate) async fn owed(&self, id: LeaseId) -> Result<Owing, AppError> {
         let turn = self.turns.acquire().await;
-        let Some(seen) = self.store.lease(id).await? else { return Ok(TryEnd::Gone) };
+        let Some(seen) = self.store.lease(id).await? else { return Ok(Owing::Settled(TryEnd::Gone)) };
         // Never held while a target is asked: one that hangs takes nobody's turn.
         drop(turn);
         if !matches!(seen.value.state, LeaseState::Revoking { .. }) {
-            return Ok(if seen.value.is_open() { TryEnd::Open } else { TryEnd::Gone });
+            return Ok(Owing::Settled(if seen.value.is_open() { TryEnd::Open } else { TryEnd::Gone }));
         }
         if let Some(waits) = self.waits_for_store(id) {
-            return Ok(waits);
+            return Ok(Owing::Settled(waits));
         }
         // INVARIANT: a making that is under way began before the end did, so asking now is asking in time
         // (held by `an_end_that_overtakes_its_making_proves_nothing`).
         let under_way = self.making.has(id);
-        let tried = match self.touch_target(&seen.value).await {
-            Tried::Proven(_) if under_way => {
-                let met = "the target says that it is gone, but it was still being made".to_owned();
-                Tried::Not { met, quarantined: None, unrecallable_until: None }
+        Ok(Owing::Owed(Box::new(Owed { lease: seen.value, under_way })))
+    }
+
+    /// Books what a try came to.
+    pub(crate) async fn settle_try(&self, owed: &Owed, tried: Tried) -> Result<TryEnd, AppError> {
+        let tried = match tried {
+            Tried::Proven(_) if owed.under_way => {
+                Tried::not("the target says that it is gone, but it was still being made".to_owned())
             }
             tried => tried,
         };
         let booked = async {
             let _turn = self.turns.acquire().await;
-            decide!(self.book(id, &tried))
+            decide!(self.book(owed.lease.id, &tried))
         };
         let gone = match self.in_time(booked).await {
-            Err(AppError::Store(_)) => return Ok(self.unbookable(&seen.value, tried)),
+            Err(AppError::Store(_)) => return Ok(self.unbookable(&owed.lease, tried)),
             booked => booked?,
         };
         Ok(match tried {
@@ -290,10 +325,9 @@ impl App {
     }
 
     pub(crate) async fn touch_target(&self, lease: &Lease) -> Tried {
-        let not = |met: String| Tried::Not { met, quarantined: None, unrecallable_until: None };
         let handle = match self.target(lease.resource).await {
             Ok(handle) => handle,
-            Err(error) => return not(error.to_string()),
+            Err(error) => return Tried::not(error.to_string()),
         };
         let now = self.now();
         let effects = handle.kind.effects();
@@ -303,28 +337,16 @@ impl App {
         let work = async {
             match end.await {
                 Err(error) => failed(&error),
-                Ok(EndOutcome::Retry { why }) => not(why),
-                Ok(EndOutcome::Quarantined { why }) => {
-                    Tried::Not { met: why.clone(), quarantined: Some(why), unrecallable_until: None }
-                }
-                Ok(EndOutcome::Unrecallable { until, .. }) if now >= until => {
-                    Tried::Proven(ClosureBasis::Unrecallable { until })
-                }
-                Ok(EndOutcome::Unrecallable { until, why }) => {
-                    Tried::Not { met: why, quarantined: None, unrecallable_until: Some(until) }
-                }
-                Ok(EndOutcome::Done) => match read_back.await {
-                    Err(error) => failed(&error),
-                    Ok(Presence::Present { seen }) => not(format!("read back: still there: {seen}")),
-                    Ok(presence @ (Presence::Absent { .. } | Presence::LoginRefused { .. })) => {
-                        settle(lease, presence, now)
-                    }
+                Ok(outcome) => match short_of_done(outcome, now) {
+                    Some(tried) => tried,
+                    None => match read_back.await {
+                        Err(error) => failed(&error),
+                        Ok(presence) => settle(lease, presence, now),
+                    },
                 },
             }
         };
-        tokio::time::timeout(LONGEST_END, work)
-            .await
-            .unwrap_or_else(|_| Tried::Unreachable { met: "the target took longer than 60 s".to_owned() })
+        tokio::time::timeout(LONGEST_END, work).await.unwrap_or_else(|_| too_long())
     }
 
     async fn book(&self, id: LeaseId, tried: &Tried) -> Result<bool, AppError> {
@@ -461,25 +483,45 @@ pub enum RevokeWhat {
 }
 
 /// What a failed call to a target means for the others there.
-fn failed(error: &ConnectError) -> Tried {
+pub(crate) fn failed(error: &ConnectError) -> Tried {
     let met = error.to_string();
     match error {
         ConnectError::Unreachable { .. } | ConnectError::Trust { .. } => Tried::Unreachable { met },
-        ConnectError::Refused { .. } | ConnectError::Input(_) | ConnectError::Sign(_) => {
-            Tried::Not { met, quarantined: None, unrecallable_until: None }
+        ConnectError::Refused { .. } | ConnectError::Input(_) | ConnectError::Sign(_) => Tried::not(met),
+    }
+}
+
+pub(crate) fn too_long() -> Tried {
+    Tried::Unreachable { met: "the target took longer than 60 s".to_owned() }
+}
+
+/// What an end came to that does not say it was done; what does is read back.
+pub(crate) fn short_of_done(outcome: EndOutcome, now: Time) -> Option<Tried> {
+    match outcome {
+        EndOutcome::Done => None,
+        EndOutcome::Retry { why } => Some(Tried::not(why)),
+        EndOutcome::Quarantined { why } => {
+            Some(Tried::Not { met: why.clone(), quarantined: Some(why), unrecallable_until: None })
+        }
+        EndOutcome::Unrecallable { until, .. } if now >= until => {
+            Some(Tried::Proven(ClosureBasis::Unrecallable { until }))
+        }
+        EndOutcome::Unrecallable { until, why } => {
+            Some(Tried::Not { met: why, quarantined: None, unrecallable_until: Some(until) })
         }
     }
 }
 
 /// What a read-back establishes.
-fn settle(lease: &Lease, presence: Presence, now: Time) -> Tried {
+pub(crate) fn settle(lease: &LeaseData, presence: Presence, now: Time) -> Tried {
     match presence {
+        Presence::Present { seen } => Tried::not(format!("read back: still there: {seen}")),
         Presence::Absent { proof } => Tried::Proven(ClosureBasis::AbsentReadBack { proof }),
         Presence::LoginRefused { proof } if lease.confirmed.is_some() => {
             Tried::Proven(ClosureBasis::LoginRefusedReadBack { proof })
         }
         // A refusal of what was never seen accepted proves nothing; its own end does.
-        Presence::LoginRefused { .. } | Presence::Present { .. } => match lease.debt.unrecallable_until {
+        Presence::LoginRefused { .. } => match lease.debt.unrecallable_until {
             Some(until) if now >= until => Tried::Proven(ClosureBasis::Unrecallable { until }),
             until => Tried::Not {
                 met: "refused, but it was never seen accepted, so the refusal proves nothing".to_owned(),

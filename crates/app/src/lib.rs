@@ -38,6 +38,7 @@ mod residue;
 mod storeless;
 mod story;
 mod targets;
+mod together;
 mod turns;
 mod why;
 

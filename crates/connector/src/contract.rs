@@ -209,6 +209,36 @@ pub trait Effects: Send + Sync {
     /// Asks the target whether the artifact is there.
     async fn read_back(&self, target: &Target<'_>, lease: &LeaseData) -> Result<Presence, ConnectError>;
 
+    /// How many artifacts of one target [`end_together`](Self::end_together) is best given at once; one where
+    /// company gains nothing.
+    fn in_one_round(&self) -> usize {
+        1
+    }
+
+    /// Ends several artifacts of one target in one round: the same ordered sequence, each step for all of
+    /// them before the next for any. Answers for each, in their order; nothing for one that has to be ended
+    /// by itself, as all of them may be. An error says nothing about any. May be called any number of times.
+    async fn end_together(
+        &self,
+        _target: &Target<'_>,
+        leases: &[&LeaseData],
+    ) -> Result<Vec<Option<EndOutcome>>, ConnectError> {
+        Ok(leases.iter().map(|_| None).collect())
+    }
+
+    /// Asks the target which of several artifacts are there; an answer for each, in their order.
+    async fn read_back_together(
+        &self,
+        target: &Target<'_>,
+        leases: &[&LeaseData],
+    ) -> Result<Vec<Presence>, ConnectError> {
+        let mut all = Vec::with_capacity(leases.len());
+        for lease in leases {
+            all.push(self.read_back(target, lease).await?);
+        }
+        Ok(all)
+    }
+
     /// Lists everything that carries our mark, and standing privilege that does not.
     async fn inventory(&self, target: &Target<'_>) -> Result<Inventory, ConnectError>;
 

@@ -48,7 +48,7 @@ impl Default for Settings {
 
 /// What a task came back with.
 enum Back {
-    Ended(ResourceId, LeaseId, Result<TryEnd, AppError>),
+    Ended(ResourceId, Vec<(LeaseId, Result<TryEnd, AppError>)>),
     Said(DueWhat, Result<(), AppError>),
     Confirmed(LeaseId, Result<bool, AppError>),
     Judged(Result<Epoch, AppError>),
@@ -167,16 +167,19 @@ impl Engine {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Said(what, say(&app, what).await) });
         }
-        for (target, lease) in self.queues.start(now) {
+        // Ends do not wait for a world that cannot be read: then they go one by one.
+        let world = self.app.world().await;
+        let together = |target| world.as_ref().map_or(1, |world| self.app.ends_in_one_round(world, target));
+        for (target, round) in self.queues.start(now, together) {
             let app = Arc::clone(&self.app);
-            tasks.spawn(async move { Back::Ended(target, lease, app.try_end(lease).await) });
+            tasks.spawn(async move { Back::Ended(target, app.try_end_together(target, &round).await) });
         }
         self.confirmations.add(self.app.take_unconfirmed(), now);
         for lease in self.confirmations.due(now) {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Confirmed(lease, app.confirm(lease).await) });
         }
-        let world = self.app.world().await?;
+        let world = world?;
         if self.watched != Some(world.epoch) {
             self.watched = Some(world.epoch);
             self.residue.only(world.resources.iter().map(|(id, resource)| (*id, &resource.settings)), now);
@@ -250,26 +253,7 @@ impl Engine {
     fn take(&mut self, back: Back) {
         let now = self.app.now();
         match back {
-            Back::Ended(target, lease, result) => {
-                let reached = match &result {
-                    Ok(TryEnd::Gone | TryEnd::Open) => Reached::Yes,
-                    Ok(TryEnd::Unreachable) => Reached::No,
-                    // Our own store failed, not the target.
-                    Err(error) => {
-                        tracing::error!(%lease, %error, "an end could not be booked; it is tried again");
-                        Reached::Yes
-                    }
-                };
-                self.queues.done(target, lease, reached, now, self.settings.retry_cap);
-                if matches!(result, Ok(TryEnd::Gone)) {
-                    self.residue.ended(target, lease, now);
-                } else {
-                    self.looking.by(now.plus(OWED_AGAIN));
-                }
-                if result.is_err() {
-                    self.looking.round_by(now.plus(OWED_AGAIN));
-                }
-            }
+            Back::Ended(target, round) => self.ended(target, &round, now),
             Back::Said(what, result) => {
                 self.sayings.done(what);
                 if let Err(error) = result {
@@ -298,6 +282,25 @@ impl Engine {
                 self.residue.visited(now);
             }
             Back::Scanned(scan) => self.residue.done(scan, now),
+        }
+    }
+
+    /// A round of ends is over.
+    fn ended(&mut self, target: ResourceId, round: &[(LeaseId, Result<TryEnd, AppError>)], now: Time) {
+        let missed = round.iter().any(|(_, result)| matches!(result, Ok(TryEnd::Unreachable)));
+        let reached = if missed { Reached::No } else { Reached::Yes };
+        let leases: Vec<LeaseId> = round.iter().map(|(lease, _)| *lease).collect();
+        self.queues.done(target, &leases, reached, now, self.settings.retry_cap);
+        for (lease, result) in round {
+            match result {
+                Ok(TryEnd::Gone) => self.residue.ended(target, *lease, now),
+                Ok(TryEnd::Open | TryEnd::Unreachable) => self.looking.by(now.plus(OWED_AGAIN)),
+                // Our own store failed, not the target.
+                Err(error) => {
+                    tracing::error!(%lease, %error, "an end could not be booked; it is tried again");
+                    self.looking.round_by(now.plus(OWED_AGAIN));
+                }
+            }
         }
     }
 

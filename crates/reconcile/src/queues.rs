@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use wane_domain::id::{LeaseId, ResourceId};
 use wane_domain::time::{Span, Time};
 
-/// How many ends run at one target at once.
+/// How many rounds of ends run at one target at once.
 const AT_ONCE: usize = 8;
 
 /// The queue of one target.
@@ -42,27 +42,34 @@ impl Queues {
         }
     }
 
-    /// What may start now.
-    pub(crate) fn start(&mut self, now: Time) -> Vec<(ResourceId, LeaseId)> {
+    /// The rounds that may start now, each with as many ends as its target takes `together`. What feels for
+    /// a target is one end.
+    pub(crate) fn start(
+        &mut self,
+        now: Time,
+        together: impl Fn(ResourceId) -> usize,
+    ) -> Vec<(ResourceId, Vec<LeaseId>)> {
         let mut out = Vec::new();
         for (target, queue) in &mut self.targets {
-            let most = match queue.held {
-                None => AT_ONCE,
-                Some(held) if now >= held.until => 1,
-                Some(_) => 0,
+            let (most, of) = match queue.held {
+                None => (AT_ONCE, together(*target).max(1)),
+                Some(held) if now >= held.until => (1, 1),
+                Some(_) => (0, 0),
             };
-            while queue.running < most {
-                let Some((_, lease)) = queue.waiting.pop_first() else { break };
+            while queue.running < most && !queue.waiting.is_empty() {
+                let round = std::iter::from_fn(|| queue.waiting.pop_first()).take(of).map(|(_, lease)| lease);
+                out.push((*target, round.collect()));
                 queue.running = queue.running.saturating_add(1);
-                out.push((*target, lease));
             }
         }
         out
     }
 
-    /// An end was tried. What is not gone is due again later; the store says when.
-    pub(crate) fn done(&mut self, target: ResourceId, lease: LeaseId, reached: Reached, now: Time, cap: Span) {
-        self.known.remove(&lease);
+    /// A round was tried. What is not gone is due again later; the store says when.
+    pub(crate) fn done(&mut self, target: ResourceId, round: &[LeaseId], reached: Reached, now: Time, cap: Span) {
+        for lease in round {
+            self.known.remove(lease);
+        }
         let Some(queue) = self.targets.get_mut(&target) else { return };
         queue.running = queue.running.saturating_sub(1);
         queue.held = match reached {
@@ -118,16 +125,22 @@ mod tests {
         let (dead, alive, cap) = (target(1), target(2), Span::from_secs(30));
         let mut queues = Queues::default();
         (0..40).for_each(|n| queues.add(dead, at(0), lease(n)));
-        assert_eq!(queues.start(at(1)).len(), AT_ONCE);
+        assert_eq!(queues.start(at(1), |_| 1).len(), AT_ONCE);
         queues.add(alive, at(1), lease(100));
-        assert_eq!(queues.start(at(1)), vec![(alive, lease(100))], "the living target waits for the dead one");
+        let alone = vec![(alive, vec![lease(100)])];
+        assert_eq!(queues.start(at(1), |_| 1), alone, "the living target waits for the dead one");
         for n in 0..8 {
-            queues.done(dead, lease(n), Reached::No, at(2), cap);
+            queues.done(dead, &[lease(n)], Reached::No, at(2), cap);
         }
-        assert!(queues.start(at(2)).is_empty(), "a held target is tried at once");
-        assert_eq!(queues.start(at(2_000)).len(), 1, "a held target is not felt for by one");
-        queues.done(dead, lease(8), Reached::Yes, at(2_001), cap);
-        assert_eq!(queues.start(at(2_001)).len(), AT_ONCE, "a target that came back is not drained at full speed");
+        assert!(queues.start(at(2), |_| 1).is_empty(), "a held target is tried at once");
+        let felt = queues.start(at(2_000), |_| 3);
+        assert_eq!(felt, vec![(dead, vec![lease(8)])], "a held target is not felt for by one");
+        queues.done(dead, &[lease(8)], Reached::Yes, at(2_001), cap);
+        assert_eq!(
+            queues.start(at(2_001), |_| 1).len(),
+            AT_ONCE,
+            "a target that came back is not drained at full speed"
+        );
     }
 
     #[test]
@@ -138,9 +151,8 @@ mod tests {
         for _ in 0..40 {
             queues.add(dead, at(0), lease(1));
             queues.add(dead, at(0), lease(2));
-            let started = queues.start(now);
-            for (target, lease) in started {
-                queues.done(target, lease, Reached::No, now, cap);
+            for (target, round) in queues.start(now, |_| 1) {
+                queues.done(target, &round, Reached::No, now, cap);
             }
             let next = queues.next().unwrap_or(now);
             assert!(next <= now.plus(cap), "waits {} for a dead target", next.since(now));
@@ -154,7 +166,21 @@ mod tests {
         queues.add(target(1), at(30), lease(3));
         queues.add(target(1), at(10), lease(1));
         queues.add(target(1), at(20), lease(2));
-        let order: Vec<_> = queues.start(at(40)).into_iter().map(|(_, lease)| lease).collect();
+        let order: Vec<_> = queues.start(at(40), |_| 1).into_iter().flat_map(|(_, round)| round).collect();
         assert_eq!(order, vec![lease(1), lease(2), lease(3)]);
+    }
+
+    #[test]
+    fn a_round_holds_as_many_as_its_target_takes_together() {
+        let (many, one) = (target(1), target(2));
+        let mut queues = Queues::default();
+        (0..40).for_each(|n| queues.add(many, at(0), lease(n)));
+        (100..140).for_each(|n| queues.add(one, at(0), lease(n)));
+        let together = |target| if target == many { 16 } else { 1 };
+        let started = queues.start(at(1), together);
+        let (ones, rounds): (Vec<_>, Vec<_>) = started.into_iter().partition(|(target, _)| *target == one);
+        assert_eq!(rounds.iter().map(|(_, round)| round.len()).collect::<Vec<_>>(), [16, 16, 8]);
+        assert_eq!(ones.iter().map(|(_, round)| round.len()).collect::<Vec<_>>(), [1; AT_ONCE]);
+        assert_eq!(rounds[0].1, (0..16).map(lease).collect::<Vec<_>>());
     }
 }

@@ -139,9 +139,10 @@ impl Storeless {
                 self.queues.add(owed.lease.resource, owed.lease.end, *id);
             }
         }
-        for (target, id) in self.queues.start(time) {
+        // One by one: each is kept in the journal as soon as it is gone.
+        for (target, id) in self.queues.start(time, |_| 1).into_iter().flat_map(each) {
             let Some(owed) = self.owed.get(&id) else {
-                self.queues.done(target, id, Reached::Yes, time, self.retry_cap);
+                self.queues.done(target, &[id], Reached::Yes, time, self.retry_cap);
                 continue;
             };
             let (app, lease) = (Arc::clone(&self.app), owed.lease.clone());
@@ -194,7 +195,7 @@ impl Storeless {
             }
             Back::Ended(target, id, outcome) => {
                 let reached = if outcome == TryEnd::Unreachable { Reached::No } else { Reached::Yes };
-                self.queues.done(target, id, reached, time, self.retry_cap);
+                self.queues.done(target, &[id], reached, time, self.retry_cap);
                 if outcome == TryEnd::Gone {
                     self.owed.remove(&id);
                 } else if let Some(owed) = self.owed.get_mut(&id) {
@@ -216,6 +217,10 @@ impl Storeless {
             }
         }
     }
+}
+
+fn each((target, round): (ResourceId, Vec<LeaseId>)) -> impl Iterator<Item = (ResourceId, LeaseId)> {
+    round.into_iter().map(move |lease| (target, lease))
 }
 
 /// 1, 2, 4 … seconds, at most `cap`.

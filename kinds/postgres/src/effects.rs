@@ -21,7 +21,7 @@ use crate::quote::{ident, literal};
 use crate::role::Definition;
 use crate::session::Fail;
 use crate::settings::Settings;
-use crate::{create, end, probe, survey};
+use crate::{create, end, probe, survey, together};
 
 /// The bound on every effect. A create that fails is undone within the same bound once more.
 const BOUND: Duration = Duration::from_secs(10);
@@ -200,8 +200,31 @@ impl Effects for PostgresEffects {
     }
 
     async fn read_back(&self, target: &Target<'_>, lease: &LeaseData) -> Result<Presence, ConnectError> {
-        let who = Who::of(lease);
-        let work = attempt!(self, target, |desk| read_back(&desk, &who));
+        let one = self.read_back_together(target, &[lease]).await?.pop();
+        one.ok_or_else(|| Fail::refused("the server answered nothing").at(target))
+    }
+
+    fn in_one_round(&self) -> usize {
+        together::ROUND
+    }
+
+    async fn end_together(
+        &self,
+        target: &Target<'_>,
+        leases: &[&LeaseData],
+    ) -> Result<Vec<Option<EndOutcome>>, ConnectError> {
+        let all: Vec<Who> = leases.iter().map(|lease| Who::of(lease)).collect();
+        let work = attempt!(self, target, |desk| together::end_together(&desk, &all));
+        self.bounded(target, Sort::End, work).await.map_err(|fail| fail.at(target))
+    }
+
+    async fn read_back_together(
+        &self,
+        target: &Target<'_>,
+        leases: &[&LeaseData],
+    ) -> Result<Vec<Presence>, ConnectError> {
+        let all: Vec<Who> = leases.iter().map(|lease| Who::of(lease)).collect();
+        let work = attempt!(self, target, |desk| read_back(&desk, &all));
         self.bounded(target, Sort::End, work).await.map_err(|fail| fail.at(target))
     }
 
@@ -247,11 +270,11 @@ async fn extend(desk: &Desk<'_>, lease: &LeaseData) -> Result<(), Fail> {
     if same == 1 { Ok(()) } else { Err(Fail::refused("read back, VALID UNTIL is not what was set")) }
 }
 
-async fn read_back(desk: &Desk<'_>, who: &Who) -> Result<Presence, Fail> {
+async fn read_back(desk: &Desk<'_>, all: &[Who]) -> Result<Vec<Presence>, Fail> {
     let mut session = desk.any().await?;
-    let (found, left) = find_with_left(&mut session, who).await?;
+    let found = find_with_left(&mut session, &all.iter().collect::<Vec<_>>()).await?;
     desk.keep(session);
-    Ok(presence(who, &found, left))
+    Ok(all.iter().zip(found).map(|(who, (found, left))| presence(who, &found, &left)).collect())
 }
 
 /// Seconds since 1970 by the server's clock.
@@ -262,7 +285,7 @@ async fn clock(desk: &Desk<'_>) -> Result<i64, Fail> {
     Ok(theirs)
 }
 
-fn presence(who: &Who, found: &Found, left: Left) -> Presence {
+fn presence(who: &Who, found: &Found, left: &Left) -> Presence {
     let oid = who.oid.map_or("unknown".to_owned(), |oid| oid.to_string());
     match found {
         Found::Ours(account) => {

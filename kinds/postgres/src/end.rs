@@ -12,7 +12,7 @@ use wane_connector::EndOutcome;
 use wane_failpoint::point;
 
 use crate::create::{RIGHTS_LOCK, SET_FALSE, making_lock};
-use crate::facts::{Account, Desk, Found, Left, Who, find};
+use crate::facts::{Account, Desk, Found, Left, Who, find, listed};
 use crate::quote::{ident, literal};
 use crate::session::{Fail, Session, number};
 
@@ -53,37 +53,33 @@ async fn end_remains(session: &mut Session, who: &Who) -> Result<EndOutcome, Fai
     let Some(oid) = who.oid else {
         return Ok(EndOutcome::Done);
     };
-    let left = Left::of(session, oid).await?;
-    let left = cut_sessions(session, oid, left).await?;
-    if left.is_nothing() {
-        return Ok(EndOutcome::Done);
+    let left = Left::of(session, &[oid]).await?;
+    match cut_sessions(session, &[oid], left).await?.into_iter().find(|left| !left.is_nothing()) {
+        None => Ok(EndOutcome::Done),
+        Some(left) => Ok(EndOutcome::Quarantined {
+            why: format!("the role is gone, yet of oid {oid} there is left: {left}; only a superuser can remove that"),
+        }),
     }
-    Ok(EndOutcome::Quarantined {
-        why: format!("the role is gone, yet of oid {oid} there is left: {left}; only a superuser can remove that"),
-    })
 }
 
 async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) -> Result<EndOutcome, Fail> {
-    let name = ident(&account.name)?;
-    let block = format!("ALTER ROLE {name} NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL");
-    let block = format!("BEGIN; {SOON_ON_DISK}; {block}; COMMIT");
-    if let Err(refused) = kept(session.run(point!("postgres.end.block"), &block).await)? {
+    if let Err(refused) = kept(session.run(point!("postgres.end.block"), &block(&[account])?).await)? {
         session.run(point!("postgres.end.block.refused"), "ROLLBACK").await?;
         return Ok(EndOutcome::Quarantined {
             why: format!("logins of `{}` could not be blocked: {refused}", account.name),
         });
     }
     let mut snags = Snags::default();
-    let mut left = Left::of(session, account.oid).await?;
-    if left.sessions > 0 {
+    let mut left = Left::of(session, &[account.oid]).await?;
+    if sessions(&left) > 0 {
         // What they have by membership goes before they do.
         snags.note("memberships", strip_memberships(session, account).await)?;
     }
-    left = cut_sessions(session, account.oid, left).await?;
-    if left.sessions > 0 {
-        return Ok(EndOutcome::Retry { why: format!("{} sessions are still there", left.sessions) });
+    left = cut_sessions(session, &[account.oid], left).await?;
+    if sessions(&left) > 0 {
+        return Ok(still_there(sessions(&left)));
     }
-    if !left.is_nothing() {
+    if !left.iter().all(Left::is_nothing) {
         snags.note("memberships", strip_memberships(session, account).await)?;
         give_away(desk, session, account, &mut snags).await?;
     }
@@ -105,6 +101,25 @@ async fn end_account(desk: &Desk<'_>, session: &mut Session, account: &Account) 
 /// The next commit that waits for the disk takes this one along, and nothing is said to be done before
 /// that. Everybody sees it at once.
 const SOON_ON_DISK: &str = "SET LOCAL synchronous_commit TO off";
+
+/// Lets nobody in under these accounts any more.
+pub(crate) fn block(accounts: &[&Account]) -> Result<String, Fail> {
+    let mut sql = format!("BEGIN; {SOON_ON_DISK}");
+    for account in accounts {
+        let name = ident(&account.name)?;
+        sql.push_str(&format!("; ALTER ROLE {name} NOLOGIN CONNECTION LIMIT 0 PASSWORD NULL"));
+    }
+    sql.push_str("; COMMIT");
+    Ok(sql)
+}
+
+pub(crate) fn sessions(left: &[Left]) -> i64 {
+    left.iter().map(|left| left.sessions).fold(0, i64::saturating_add)
+}
+
+pub(crate) fn still_there(sessions: i64) -> EndOutcome {
+    EndOutcome::Retry { why: format!("{sessions} sessions are still there") }
+}
 
 /// Rolls back what the account prepared and gives away what it owns, wherever it is.
 async fn give_away(desk: &Desk<'_>, session: &mut Session, account: &Account, snags: &mut Snags) -> Result<(), Fail> {
@@ -149,30 +164,42 @@ fn kept(outcome: Result<(), Fail>) -> Result<Result<(), String>, Fail> {
 }
 
 async fn strip_memberships(session: &mut Session, account: &Account) -> Result<(), Fail> {
-    let sql = "SELECT r.rolname::text, g.rolname::text FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid \
-               JOIN pg_roles g ON g.oid = m.grantor WHERE m.member = $1";
-    let name = ident(&account.name)?;
-    for row in session.rows(sql, &[&account.oid]).await? {
-        let (group, grantor): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        let by = if session.version >= SET_FALSE { format!(" GRANTED BY {}", ident(&grantor)?) } else { String::new() };
-        session.run(point!("postgres.end.strip"), &format!("REVOKE {} FROM {name}{by}", ident(&group)?)).await?;
+    for revoke in revokes(session, &[account]).await? {
+        session.run(point!("postgres.end.strip"), &revoke).await?;
     }
     Ok(())
 }
 
-/// Ends every session whose *login* was this account, whatever role it has set since. To be called once
-/// nobody is let in any more; `left` is what was there after that.
-async fn cut_sessions(session: &mut Session, oid: u32, mut left: Left) -> Result<Left, Fail> {
+/// What takes their memberships from these accounts, one statement for each.
+pub(crate) async fn revokes(session: &mut Session, accounts: &[&Account]) -> Result<Vec<String>, Fail> {
+    let sql = "SELECT m.member, r.rolname::text, g.rolname::text FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid \
+               JOIN pg_roles g ON g.oid = m.grantor WHERE m.member = ANY ($1)";
+    let oids: Vec<u32> = accounts.iter().map(|account| account.oid).collect();
+    let mut all = Vec::new();
+    for row in session.rows(sql, &[&oids]).await? {
+        let (member, group, grantor): (u32, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let Some(account) = accounts.iter().find(|account| account.oid == member) else { continue };
+        let by = if session.version >= SET_FALSE { format!(" GRANTED BY {}", ident(&grantor)?) } else { String::new() };
+        all.push(format!("REVOKE {} FROM {}{by}", ident(&group)?, ident(&account.name)?));
+    }
+    Ok(all)
+}
+
+/// Ends every session whose *login* was one of these accounts, whatever role it has set since. To be
+/// called once nobody is let in any more; `left` is what was there of each after that.
+pub(crate) async fn cut_sessions(session: &mut Session, oids: &[u32], mut left: Vec<Left>) -> Result<Vec<Left>, Fail> {
     let cut = format!(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_get_activity(NULL) WHERE usesysid = {oid} AND pid <> pg_backend_pid()"
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_get_activity(NULL) WHERE usesysid IN ({}) AND pid <> pg_backend_pid()",
+        listed(oids)
     );
     // INVARIANT: who was let in before logins were blocked is either in `pg_stat_activity` or among these
     // (held by `a_login_under_way_does_not_outlive_the_end`). Who comes later is refused.
-    let mut logging_in = left.logging_in.clone();
+    let mut logging_in = logging_in_beside(&left);
     let mut calm = 0;
     for look in 0..LOOKS {
-        logging_in.retain(|pid| left.logging_in.contains(pid));
-        if left.sessions > 0 {
+        let still = logging_in_beside(&left);
+        logging_in.retain(|pid| still.contains(pid));
+        if sessions(&left) > 0 {
             calm = 0;
             session.batch(point!("postgres.end.cut"), &cut).await?;
         } else if logging_in.is_empty() || calm == CALM {
@@ -181,9 +208,14 @@ async fn cut_sessions(session: &mut Session, oid: u32, mut left: Left) -> Result
             calm = calm.saturating_add(1);
         }
         tokio::time::sleep(LOOK_AGAIN.get(look).or(LOOK_AGAIN.last()).copied().unwrap_or_default()).await;
-        left = Left::of(session, oid).await?;
+        left = Left::of(session, oids).await?;
     }
     Ok(left)
+}
+
+/// Who was being let in, to whatever account, when these were looked at.
+fn logging_in_beside(left: &[Left]) -> BTreeSet<i32> {
+    left.first().map(|left| left.logging_in.clone()).unwrap_or_default()
 }
 
 async fn roll_back_prepared(desk: &Desk<'_>, session: &mut Session, account: &Account) -> Result<(), Fail> {
@@ -253,27 +285,38 @@ const DISARM: &str = "SELECT format('ALTER ROUTINE %s SECURITY INVOKER', oid::re
     SELECT format('ALTER VIEW %s SET (security_invoker = true)', oid::regclass) FROM pg_class \
       WHERE relowner = $1 AND relkind = 'v' AND current_setting('server_version_num')::int >= 150000";
 
-/// Drops the role if it is the one: the name is checked against the oid before and after, and only then
-/// it is committed.
+/// Drops the role if it is the one.
 async fn drop_role(session: &mut Session, account: &Account) -> Result<(), Fail> {
-    let (name, oid) = (ident(&account.name)?, account.oid);
-    let same = format!("SELECT count(*) FROM pg_roles WHERE oid = {oid} AND rolname = {}", literal(&account.name)?);
-    let still = format!("SELECT count(*) FROM pg_roles WHERE oid = {oid}");
+    match drop_roles(session, &[account]).await {
+        Err(gone) if gone.is(&SqlState::UNDEFINED_OBJECT) => Ok(()),
+        other => other,
+    }
+}
+
+/// Drops roles, all or none, if they are the ones: the names are checked against the oids before and
+/// after, and only then it is committed.
+pub(crate) async fn drop_roles(session: &mut Session, accounts: &[&Account]) -> Result<(), Fail> {
+    let (mut names, mut pairs, mut oids) = (Vec::new(), Vec::new(), Vec::new());
+    for Account { oid, name, .. } in accounts {
+        names.push(ident(name)?);
+        pairs.push(format!("({oid}, {})", literal(name)?));
+        oids.push(*oid);
+    }
+    let same = format!("SELECT count(*) FROM pg_roles WHERE (oid, rolname) IN ({})", pairs.join(", "));
+    let still = format!("SELECT count(*) FROM pg_roles WHERE oid IN ({})", listed(&oids));
+    let all = i64::try_from(accounts.len()).unwrap_or(i64::MAX);
     let dropped = async {
-        let sql = format!("BEGIN; {same}; DROP ROLE {name}; {still}");
+        let sql = format!("BEGIN; {same}; DROP ROLE {}; {still}", names.join(", "));
         let answers = session.batch(point!("postgres.end.drop"), &sql).await?;
         let mut counts = answers.iter().flatten().map(|row| number::<i64>(Some(row), 0));
         match (counts.next().transpose()?, counts.next().transpose()?) {
-            (Some(1), Some(0)) => Ok(()),
-            (Some(1), _) => Err(Fail::refused(format!("oid {oid} is still there"))),
-            _ => Err(Fail::refused(format!("`{}` no longer has oid {oid}", account.name))),
+            (Some(same), Some(0)) if same == all => Ok(()),
+            (Some(same), _) if same == all => Err(Fail::refused(format!("oid {} is still there", listed(&oids)))),
+            _ => Err(Fail::refused(format!("{} no longer has oid {}", names.join(", "), listed(&oids)))),
         }
     }
     .await;
     let over = if dropped.is_ok() { "COMMIT" } else { "ROLLBACK" };
     session.run(point!("postgres.end.drop.over"), over).await?;
-    match dropped {
-        Err(gone) if gone.is(&SqlState::UNDEFINED_OBJECT) => Ok(()),
-        other => other,
-    }
+    dropped
 }

@@ -3,7 +3,7 @@
 //! INVARIANT: an account is touched only if its name or its oid is the recorded one *and* the mark
 //! on it, or both, say that it is ours (held by `a_stranger_under_our_name_is_left_alone`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -134,16 +134,23 @@ pub(crate) enum Found {
     Stranger(String),
 }
 
-/// What asks for an account by oid and by name.
-fn find_sql(who: &Who) -> Result<String, Fail> {
+/// What asks for accounts by oid and by name.
+fn find_sql(all: &[&Who]) -> Result<String, Fail> {
+    let names = all.iter().map(|who| literal(&who.name)).collect::<Result<Vec<_>, _>>()?;
     let mut sql = format!(
-        "SELECT oid, rolname, rolcanlogin, coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname = {}",
-        literal(&who.name)?
+        "SELECT oid, rolname, rolcanlogin, coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname IN ({})",
+        names.join(", ")
     );
-    if let Some(oid) = who.oid {
-        let _ = write!(sql, " OR oid = {oid}");
+    let oids: Vec<u32> = all.iter().filter_map(|who| who.oid).collect();
+    if !oids.is_empty() {
+        let _ = write!(sql, " OR oid IN ({})", listed(&oids));
     }
     Ok(sql)
+}
+
+/// Oids, for a list in a statement.
+pub(crate) fn listed(oids: &[u32]) -> String {
+    oids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn account(row: &SimpleQueryRow) -> Result<Account, Fail> {
@@ -153,18 +160,28 @@ fn account(row: &SimpleQueryRow) -> Result<Account, Fail> {
 
 /// Looks for an account by oid and by name.
 pub(crate) async fn find(session: &mut Session, who: &Who) -> Result<Found, Fail> {
-    let answers = session.batch(point!("postgres.find"), &find_sql(who)?).await?;
-    Ok(judge(answers.iter().flatten().map(account).collect::<Result<_, _>>()?, who))
+    find_all(session, &[who]).await?.pop().ok_or_else(|| Fail::refused("the server answered nothing"))
 }
 
-/// Looks for an account, and for what is left of it.
-pub(crate) async fn find_with_left(session: &mut Session, who: &Who) -> Result<(Found, Left), Fail> {
-    let answers = session
-        .batch(point!("postgres.read_back"), &format!("{}; {}", find_sql(who)?, Left::sql(who.oid.unwrap_or(0))))
-        .await?;
+/// Looks for each of several accounts by oid and by name.
+pub(crate) async fn find_all(session: &mut Session, all: &[&Who]) -> Result<Vec<Found>, Fail> {
+    let answers = session.batch(point!("postgres.find"), &find_sql(all)?).await?;
+    judge_all(answers.first().ok_or_else(|| Fail::refused("the server answered nothing"))?, all)
+}
+
+/// Looks for accounts, and for what is left of each.
+pub(crate) async fn find_with_left(session: &mut Session, all: &[&Who]) -> Result<Vec<(Found, Left)>, Fail> {
+    let oids: Vec<u32> = all.iter().map(|who| who.oid.unwrap_or(0)).collect();
+    let sql = format!("{}; {}", find_sql(all)?, Left::sql(&oids));
+    let answers = session.batch(point!("postgres.read_back"), &sql).await?;
     let (accounts, left) = answers.split_first().ok_or_else(|| Fail::refused("the server answered nothing"))?;
-    let accounts = accounts.iter().map(account).collect::<Result<_, _>>()?;
-    Ok((judge(accounts, who), Left::read(left)?))
+    Ok(judge_all(accounts, all)?.into_iter().zip(Left::read(left, &oids)?).collect())
+}
+
+fn judge_all(rows: &[SimpleQueryRow], all: &[&Who]) -> Result<Vec<Found>, Fail> {
+    let accounts = rows.iter().map(account).collect::<Result<Vec<_>, _>>()?;
+    let of = |who: &Who| accounts.iter().filter(|a| a.name == who.name || Some(a.oid) == who.oid).cloned().collect();
+    Ok(all.iter().map(|who| judge(of(who), who)).collect())
 }
 
 fn judge(accounts: Vec<Account>, who: &Who) -> Found {
@@ -216,33 +233,44 @@ const LOGGING_IN: &str = "SELECT to_json(array_agg(DISTINCT l.pid)) FROM pg_lock
 pub(crate) const UNCOMMITTED: &str = "pg_current_xact_id_if_assigned() IS NOT NULL";
 
 impl Left {
-    fn sql(oid: u32) -> String {
+    /// Asks for what is left of several accounts.
+    fn sql(oids: &[u32]) -> String {
+        let oids = oids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
         format!(
-            "{LOGGING_IN}; SELECT (SELECT count(*) FROM pg_stat_get_activity(NULL) WHERE usesysid = {oid}), \
-                    (SELECT count(*) FROM pg_prepared_xact() WHERE ownerid = {oid}), \
-                    (SELECT count(*) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = {oid}), \
-                    {UNCOMMITTED}"
+            "{LOGGING_IN}; SELECT coalesce(s.n, 0), coalesce(p.n, 0), coalesce(d.n, 0), {UNCOMMITTED}, o.oid \
+             FROM unnest('{{{oids}}}'::oid[]) o(oid) \
+             LEFT JOIN (SELECT usesysid, count(*) n FROM pg_stat_get_activity(NULL) GROUP BY 1) s ON s.usesysid = o.oid \
+             LEFT JOIN (SELECT ownerid, count(*) n FROM pg_prepared_xact() GROUP BY 1) p ON p.ownerid = o.oid \
+             LEFT JOIN (SELECT refobjid, count(*) n FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass \
+                          AND refobjid = ANY ('{{{oids}}}'::oid[]) GROUP BY 1) d ON d.refobjid = o.oid"
         )
     }
 
-    /// Reads the answers to the two questions. They are of one moment: the second sees what the first saw.
-    fn read(answers: &[Vec<SimpleQueryRow>]) -> Result<Self, Fail> {
-        let mut rows = answers.iter().map(|rows| rows.first());
-        let (first, second) = (rows.next().flatten(), rows.next().flatten());
+    /// Reads the answers to the two questions, for each oid in turn. They are of one moment: the second sees
+    /// what the first saw.
+    fn read(answers: &[Vec<SimpleQueryRow>], oids: &[u32]) -> Result<Vec<Self>, Fail> {
+        let (first, rows) = (answers.first().and_then(|rows| rows.first()), answers.get(1));
+        let second = rows.and_then(|rows| rows.first());
         // What one has changed and nobody else sees proves nothing; on another connection it is not there.
         if second.map(|row| text(row, 3)).transpose()?.flatten() == Some("t") {
             return Err(Fail::Unreachable("what was said to be committed is still open".to_owned()));
         }
-        Ok(Self {
-            logging_in: first.map(pids).transpose()?.unwrap_or_default(),
-            sessions: number(second, 0)?,
-            prepared: number(second, 1)?,
-            dependent: number(second, 2)?,
-        })
+        let logging_in = first.map(pids).transpose()?.unwrap_or_default();
+        let mut known = BTreeMap::new();
+        for row in rows.into_iter().flatten() {
+            let count = |column| number(Some(row), column);
+            let logging_in = logging_in.clone();
+            let left = Self { sessions: count(0)?, prepared: count(1)?, dependent: count(2)?, logging_in };
+            known.insert(number::<u32>(Some(row), 4)?, left);
+        }
+        let of = |oid: &u32| known.get(oid).cloned();
+        let all = oids.iter().map(|oid| of(oid).ok_or_else(|| Fail::refused(format!("nothing was said of oid {oid}"))));
+        all.collect()
     }
 
-    pub(crate) async fn of(session: &mut Session, oid: u32) -> Result<Self, Fail> {
-        Self::read(&session.batch(point!("postgres.left"), &Self::sql(oid)).await?)
+    /// What is left of each of these.
+    pub(crate) async fn of(session: &mut Session, oids: &[u32]) -> Result<Vec<Self>, Fail> {
+        Self::read(&session.batch(point!("postgres.left"), &Self::sql(oids)).await?, oids)
     }
 
     /// Whoever is on the way is somebody else, or no longer let in.

@@ -22,6 +22,7 @@ mod settings;
 mod setup;
 mod survey;
 mod tls;
+mod together;
 
 use std::sync::Arc;
 

@@ -37,8 +37,22 @@ pub(crate) enum Does {
     Quarantine,
 }
 
+/// How a round of ends deals with one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InRound {
+    /// It has to be ended by itself.
+    LeftOut,
+    /// It is said to be ended, and is not.
+    Lied,
+}
+
 #[derive(Debug, Default)]
 struct State {
+    /// How many ends share a round; none as good as one.
+    round: usize,
+    in_round: HashMap<String, InRound>,
+    /// Whether a round answers for one less than it was asked about.
+    short: bool,
     create: HashMap<String, Does>,
     end: HashMap<String, Does>,
     accounts: BTreeMap<(String, String), Time>,
@@ -69,6 +83,21 @@ impl Gate {
     pub(crate) fn end(&self, target: &str, does: Does) {
         self.state().end.insert(target.to_owned(), does);
         self.moved.notify_waiters();
+    }
+
+    /// From now on so many ends share a round.
+    pub(crate) fn rounds_of(&self, ends: usize) {
+        self.state().round = ends;
+    }
+
+    /// How every round deals with an account from now on.
+    pub(crate) fn in_round(&self, artifact: &str, how: InRound) {
+        self.state().in_round.insert(artifact.to_owned(), how);
+    }
+
+    /// Rounds forget one from now on.
+    pub(crate) fn rounds_fall_short(&self) {
+        self.state().short = true;
     }
 
     /// The accounts at a target, with the ends it enforces.
@@ -176,6 +205,37 @@ impl Effects for GatedKind {
         } else {
             Presence::Absent { proof: "no account".to_owned() }
         })
+    }
+
+    fn in_one_round(&self) -> usize {
+        self.0.state().round.max(1)
+    }
+
+    async fn end_together(
+        &self,
+        target: &Target<'_>,
+        leases: &[&LeaseData],
+    ) -> Result<Vec<Option<EndOutcome>>, ConnectError> {
+        let name = target.resource.name.as_str();
+        self.0.begin(name, "round");
+        self.0.pass(name, |s| &s.end).await?;
+        let mut state = self.0.state();
+        let mut out = Vec::new();
+        for lease in leases {
+            out.push(match state.in_round.get(&lease.artifact) {
+                Some(InRound::LeftOut) => None,
+                Some(InRound::Lied) => Some(EndOutcome::Done),
+                None => {
+                    state.accounts.remove(&key(target, lease));
+                    *state.begun.entry((name.to_owned(), "end")).or_default() += 1;
+                    Some(EndOutcome::Done)
+                }
+            });
+        }
+        if state.short {
+            out.pop();
+        }
+        Ok(out)
     }
 
     async fn inventory(&self, target: &Target<'_>) -> Result<Inventory, ConnectError> {

@@ -62,7 +62,7 @@ async fn a_signed_credential_is_one_commit_and_is_issued_again_under_one_lease()
 }
 
 /// A grant of ann's whose account the target is making and does not finish until it is told to.
-async fn being_made(house: &Arc<House>) -> (GrantId, JoinSet<Result<HandedOut, AppError>>) {
+pub(crate) async fn being_made(house: &Arc<House>) -> (GrantId, JoinSet<Result<HandedOut, AppError>>) {
     let id = house.hold("ann", "attic", "read", 1).await;
     house.gate.create("attic", Does::Hold);
     let mut making = JoinSet::new();

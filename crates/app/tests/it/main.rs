@@ -17,6 +17,7 @@ mod joining;
 mod laws;
 mod locking;
 mod policies;
+mod rounds;
 mod seeing;
 mod signing_in;
 mod storeless;

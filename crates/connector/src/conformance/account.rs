@@ -17,6 +17,7 @@ pub(super) async fn run(subject: &dyn Subject, report: &mut Report) -> Result<()
     whole_life(subject, &declared, report).await?;
     made_twice(subject, report).await?;
     orphan(subject, report).await?;
+    together(subject, report).await?;
     mistaken(subject, report).await
 }
 
@@ -90,6 +91,46 @@ async fn made_twice(subject: &dyn Subject, report: &mut Report) -> Result<(), St
     refused(subject, &second).await?;
     absent(subject, &lease, "after its end").await?;
     report.show("made twice: one artifact, a new secret that works, the old one refused");
+    Ok(())
+}
+
+/// What shares a round ends as it would alone, and nobody else does. A kind may leave any of it to be
+/// ended alone.
+async fn together(subject: &dyn Subject, report: &mut Report) -> Result<(), String> {
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        made.push(make(subject, subject.lease()?).await?);
+    }
+    let Some((bystander, theirs)) = made.pop() else { return Ok(()) };
+    let (effects, target) = (subject.kind().effects(), subject.target());
+    let round: Vec<&LeaseData> = made.iter().map(|(lease, _)| lease).collect();
+    let ended = effects.end_together(&target, &round).await.map_err(|e| e.to_string())?;
+    must(ended.len() == round.len(), || format!("a round of {} was answered {} times", round.len(), ended.len()))?;
+    for (lease, outcome) in round.iter().zip(&ended) {
+        // Whatever it said, the next try is the ordinary one.
+        if *outcome != Some(EndOutcome::Done) {
+            end(subject, lease).await?;
+        }
+    }
+    let seen = effects.read_back_together(&target, &round).await.map_err(|e| e.to_string())?;
+    must(seen.len() == round.len(), || format!("{} were read back, {} answered", round.len(), seen.len()))?;
+    for ((lease, given), seen) in made.iter().zip(seen) {
+        must(matches!(&seen, Presence::Absent { proof } if !proof.is_empty()), || {
+            format!("after its round, read back: {seen:?}")
+        })?;
+        absent(subject, lease, "after its round").await?;
+        refused(subject, given).await?;
+        end(subject, lease).await?;
+    }
+    accepted(subject, &theirs, "after a round of others").await?;
+    let all: Vec<&LeaseData> = round.iter().copied().chain([&bystander]).collect();
+    let seen = effects.read_back_together(&target, &all).await.map_err(|e| e.to_string())?;
+    must(matches!(seen.last(), Some(Presence::Present { .. })), || {
+        format!("beside those of a round, read back: {:?}", seen.last())
+    })?;
+    end(subject, &bystander).await?;
+    absent(subject, &bystander, "after its end").await?;
+    report.show("those of one round end, each read back, and nobody else");
     Ok(())
 }
 

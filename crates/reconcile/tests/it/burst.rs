@@ -101,6 +101,7 @@ async fn a_burst_is_read_about_once() {
     let mut house = House::new().await;
     let leases = many_live(&house).await;
     let (store, _folder) = counted(&mut house);
+    house.gate.rounds_of(16);
     house.advance(mins(61));
     // As a start with as many overdue: the engine finds all of it there.
     let _engine = run(&house, Span::from_hours(1));
@@ -123,6 +124,8 @@ async fn a_burst_is_read_about_once() {
     for target in TARGETS {
         assert!(house.gate.accounts(target).is_empty());
         assert_eq!(house.gate.begun(target, "end"), MANY / 2, "an end was done twice, or not at all");
+        let rounds = house.gate.begun(target, "round");
+        assert!(rounds > 0 && rounds < MANY / 4, "{rounds} rounds for {} ends", MANY / 2);
     }
     let mut proofs = 0;
     for lease in leases.iter().step_by(97) {

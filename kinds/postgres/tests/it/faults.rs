@@ -13,7 +13,7 @@ use crate::stage::{SOON, Stage};
 const BOUND: Duration = Duration::from_secs(25);
 
 /// A stage whose server is reached through a way that can be spoilt.
-fn through_a_proxy() -> (Stage, Proxy) {
+pub(crate) fn through_a_proxy() -> (Stage, Proxy) {
     let mut stage = Stage::usual();
     let proxy = Proxy::to(stage.server.port()).unwrap();
     let mut settings = stage.resource.settings.clone();

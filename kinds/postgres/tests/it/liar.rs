@@ -18,7 +18,7 @@ const INSTEAD: &str = "SET application_name TO 'wane'";
 /// Which statements are not done, by how they begin.
 type Lies = Arc<Mutex<Vec<&'static str>>>;
 
-struct Liar {
+pub(crate) struct Liar {
     lies: Lies,
     folder: tempfile::TempDir,
     _serving: JoinSet<()>,
@@ -43,7 +43,7 @@ impl Liar {
         Self { lies, folder, _serving: serving }
     }
 
-    fn lie(&self, about: &[&'static str]) {
+    pub(crate) fn lie(&self, about: &[&'static str]) {
         *self.lies.lock().unwrap() = about.to_vec();
     }
 }
@@ -80,7 +80,7 @@ fn instead(sql: &str, lies: &[&str]) -> String {
     statements.collect::<Vec<_>>().join("; ") + end
 }
 
-fn through_a_liar() -> (Stage, Liar) {
+pub(crate) fn through_a_liar() -> (Stage, Liar) {
     let mut stage = Stage::usual();
     let sockets = stage.server.ca_path().parent().unwrap().join("sockets");
     let liar = Liar::before(sockets.join(format!(".s.PGSQL.{}", stage.server.port())));

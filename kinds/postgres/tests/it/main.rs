@@ -9,5 +9,6 @@ mod kept;
 mod liar;
 mod rules;
 mod stage;
+mod together;
 mod trust;
 mod verb;

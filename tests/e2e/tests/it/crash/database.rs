@@ -17,6 +17,8 @@ enum End {
     Revoke,
     Deny,
     Expire,
+    /// With others at the same database, all at once.
+    Together,
 }
 
 pub(crate) struct Bench {
@@ -55,14 +57,18 @@ impl Bench {
         Some((user, text(&made["secret"])))
     }
 
-    /// Ask, approve, make, make again, end; whatever dies in between.
-    fn life(&mut self, end: End, place: Option<(&str, usize)>) {
-        let time = if matches!(end, End::Expire) { "8s" } else { "20m" };
+    /// Ask and approve.
+    fn granted(&mut self, time: &str) -> String {
         let asked = self.lab.say(Who::Maya, &["request", "readonly@shop", "--for", time]);
         let request = text(&Lab::said(&asked).unwrap_or_else(|| panic!("{asked:?}"))["id"]);
         // Said twice because the server died over it, it may be approved already.
         self.lab.say(Who::Omar, &["approve", &request]);
-        let grant = self.lab.grant_of(&request);
+        self.lab.grant_of(&request)
+    }
+
+    /// Ask, approve, make, make again, end; whatever dies in between.
+    fn life(&mut self, end: End, place: Option<(&str, usize)>) {
+        let grant = self.granted(if matches!(end, End::Expire) { "8s" } else { "20m" });
         let first = self.credential(&grant);
         let second = self.credential(&grant).or(first);
         if place.is_none() {
@@ -72,6 +78,13 @@ impl Bench {
             End::Return => drop(self.lab.say(Who::Maya, &["done", &grant])),
             End::Revoke => drop(self.lab.say(Who::Ada, &["revoke", &grant, "--reason", "test"])),
             End::Deny => drop(self.lab.say(Who::Omar, &["deny", &grant, "--reason", "test"])),
+            End::Together => {
+                for time in ["21m", "22m"] {
+                    let another = self.granted(time);
+                    self.credential(&another);
+                }
+                self.lab.say(Who::Ada, &["revoke", "--resource", "shop", "--reason", "test"]);
+            }
             End::Expire => {}
         }
         self.lab.settle(place);
@@ -91,7 +104,7 @@ impl Bench {
 fn killed_at_every_step_of_an_account_nothing_is_forgotten() {
     let mut bench = Bench::new();
     let mut killed = BTreeSet::new();
-    for end in [End::Return, End::Revoke, End::Deny, End::Expire] {
+    for end in [End::Return, End::Revoke, End::Deny, End::Expire, End::Together] {
         Lab::everywhere(&mut bench, |b| &mut b.lab, &mut killed, |b, place| b.life(end, place));
     }
     points::assert_reached(&bench.lab.reached, points::Family::Account);

@@ -28,6 +28,8 @@ const ACCOUNT: &[&str] = &[
     "app.intend.commit",
     "app.create",
     "app.made.commit",
+    "app.end.together",
+    "app.end.together.read_back",
     "app.inventory",
     "app.traces",
 ];
@@ -113,6 +115,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("postgres.create.missing", "an account somebody else removed is made again, in the transaction that is killed in"),
     ("postgres.create.taken", "a stranger's name: nothing was made"),
     ("postgres.end.block.refused", "a refusal, rolled back"),
+    ("postgres.together.refused", "a refusal, rolled back"),
+    ("postgres.together.strip", "as `postgres.end.strip`, which is killed at, for several at once"),
     ("postgres.end.wait", "a lock that is waited for, and nothing else"),
 ];
 
