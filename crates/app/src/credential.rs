@@ -113,7 +113,7 @@ impl App {
             LeaseKind::Credential => decide!(self.sign(caller, id, seen.take(), input, say)),
             LeaseKind::Account => {
                 standing.usable_until(self.steady_now().await?)?;
-                self.make(caller, id, &self.target(resource).await?, say).await
+                self.make(caller, id, &self.target(resource).await?, seen, say).await
             }
         }?;
         // An end may have come from memory while the store was at work on this.
@@ -202,9 +202,10 @@ impl App {
         caller: &Caller,
         id: GrantId,
         handle: &TargetHandle,
+        mut seen: Option<Standing>,
         say: &Say<'_>,
     ) -> Result<HandedOut, AppError> {
-        let (intent, grant, permit, _under_way) = decide!(self.intend(caller, id, handle))?;
+        let (intent, grant, permit, _under_way) = decide!(self.intend(caller, id, handle, seen.take()))?;
         let world = self.world().await?;
         let (_, role) = self.grant_parts(&world, &grant)?;
         let now = self.now();
@@ -285,12 +286,17 @@ impl App {
         caller: &Caller,
         id: GrantId,
         handle: &TargetHandle,
+        seen: Option<Standing>,
     ) -> Result<(Versioned<Lease>, Grant, Permit, UnderWay<'_>), AppError> {
         let world: &World = &*self.world().await?;
         let now = self.steady_now().await?;
-        let seen = self.held_grant(caller, world, id).await?;
-        let permit = self.permit_to_use(caller, world, &seen.value, now).await?;
-        if let Some(lease) = self.live_lease(id, LeaseKind::Account).await? {
+        let Standing { grant: seen, request, open } = match seen {
+            Some(seen) => seen,
+            None => self.held_standing(caller, world, id).await?,
+        };
+        let permit = self.permit_to_use_as_asked(caller, world, &seen.value, &request.value.ask, now)?;
+        let begun = open.len();
+        if let Some(lease) = live(open, LeaseKind::Account) {
             let under_way = self.making.begin(lease.value.id);
             // Read once more, now that an end would wait for us: what ends already is not used again.
             match self.store.lease(lease.value.id).await? {
@@ -299,9 +305,8 @@ impl App {
             }
             return Ok((lease, seen.value, permit, under_way));
         }
-        let open = self.open_leases(id).await?;
-        if open.len() >= self.limits.leases_per_grant {
-            return Err(AppError::TooMany { have: open.len(), most: self.limits.leases_per_grant });
+        if begun >= self.limits.leases_per_grant {
+            return Err(AppError::TooMany { have: begun, most: self.limits.leases_per_grant });
         }
         let mut change = self.change_at(Actor::Person(caller.person), world, now);
         let (lease, fact) =
@@ -334,11 +339,6 @@ impl App {
         }
         self.nudge();
         Ok(())
-    }
-
-    /// The live lease of this sort under a grant.
-    async fn live_lease(&self, grant: GrantId, what: LeaseKind) -> Result<Option<Versioned<Lease>>, AppError> {
-        Ok(live(self.open_leases(grant).await?, what))
     }
 
     /// Ends the lease that a call handed a secret out under, because its answer cannot be given again.
