@@ -14,6 +14,7 @@ use wane_failpoint::point;
 use crate::facts::{Desk, Found, UNCOMMITTED, Who, find, mark};
 use crate::quote::{ident, literal};
 use crate::role::{Definition, DirectGrant, On};
+use crate::scram::verifier;
 use crate::session::{Fail, Session, number, text};
 use crate::settings::Place;
 
@@ -37,7 +38,7 @@ pub(crate) async fn create(
     let here = elsewhere.remove(desk.settings.main_database()).unwrap_or_default();
 
     let name = ident(&lease.artifact)?;
-    let verifier = literal(&postgres_protocol::password::scram_sha_256(password.as_bytes()))?;
+    let verifier = literal(&verifier(&password, &desk.ambient.bytes::<16>(), desk.settings.scram_iterations))?;
     let login =
         format!("LOGIN CONNECTION LIMIT {limit} VALID UNTIL {} PASSWORD {verifier}", literal(&until.to_string())?);
     let rest = memberships_and_rights(&session, role, &name, &here)?;

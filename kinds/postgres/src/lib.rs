@@ -17,6 +17,7 @@ mod psql;
 mod quote;
 mod register;
 mod role;
+mod scram;
 mod session;
 mod settings;
 mod setup;

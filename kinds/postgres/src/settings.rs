@@ -1,15 +1,19 @@
 //! How one PostgreSQL server is reached and trusted. There is no "prefer" mode: TLS with a pinned
 //! authority or key, or a unix socket, which authenticates by itself.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wane_connector::KindError;
 use wane_domain::time::Time;
 
+use crate::scram::USUAL_ROUNDS;
 use crate::{quote, tls};
 use wane_connector::strict::{object, wrong};
 
-const KEYS: &[&str] = &["address", "socket", "port", "user", "databases", "tls", "connection_limit", "reassign_to"];
+const KEYS: &[&str] =
+    &["address", "socket", "port", "user", "databases", "tls", "connection_limit", "scram_iterations", "reassign_to"];
 const TLS_KEYS: &[&str] = &["ca_pem", "spki_sha256", "allow_tls12"];
 
 /// Who objects left behind are given to, unless the settings say otherwise.
@@ -31,6 +35,9 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<Tls>,
     #[serde(default = "five")]
     pub(crate) connection_limit: u32,
+    /// How many rounds the verifiers of passwords take.
+    #[serde(default = "usual_rounds", skip_serializing_if = "is_usual")]
+    pub(crate) scram_iterations: NonZeroU32,
     #[serde(default = "left_behind")]
     pub(crate) reassign_to: String,
 }
@@ -50,6 +57,17 @@ pub(crate) struct Tls {
 
 fn five() -> u32 {
     5
+}
+
+/// More than this and clients refuse it, lest a server keep them busy.
+const MOST_ROUNDS: u32 = 100_000;
+
+fn usual_rounds() -> NonZeroU32 {
+    USUAL_ROUNDS
+}
+
+fn is_usual(rounds: &NonZeroU32) -> bool {
+    *rounds == USUAL_ROUNDS
 }
 
 fn left_behind() -> String {
@@ -96,6 +114,9 @@ impl Settings {
         }
         if self.connection_limit == 0 || self.connection_limit > 1000 {
             return Err(wrong("settings.connection_limit", "must be 1 to 1000"));
+        }
+        if self.scram_iterations.get() > MOST_ROUNDS {
+            return Err(wrong("settings.scram_iterations", "must be 1 to 100000"));
         }
         Ok(())
     }

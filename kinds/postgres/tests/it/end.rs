@@ -1,7 +1,7 @@
 //! What an account can leave behind, and that it does not.
 
 use serde_json::json;
-use wane_connector::{EndOutcome, Presence};
+use wane_connector::{EndOutcome, Kind, Presence};
 
 use crate::stage::{SOON, Stage};
 
@@ -17,6 +17,26 @@ async fn an_account_lives_and_is_gone() {
     stage.end_for_good(&account).await;
     // And what was only intended.
     stage.end_for_good(&stage.lease(&stage.readers())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_of_any_number_of_rounds_lets_its_password_in() {
+    let mut stage = Stage::usual();
+    for rounds in [1, 4_096, 10_000] {
+        let mut settings = stage.resource.settings.clone();
+        settings["scram_iterations"] = json!(rounds);
+        stage.resource.settings = stage.kind.settings(&settings).unwrap();
+        let account = stage.account(&stage.readers()).await;
+        let kept = stage.sql("app", &format!("SELECT rolpassword FROM pg_authid WHERE oid = {}", account.oid()));
+        assert!(kept.starts_with(&format!("SCRAM-SHA-256${rounds}:")), "{kept}");
+        assert_eq!(stage.sql_as(&account, "app", "SELECT x FROM t").into_stdout().unwrap(), "42");
+        stage.end_for_good(&account).await;
+    }
+    for wrong in [0, 100_001] {
+        let mut settings = stage.resource.settings.clone();
+        settings["scram_iterations"] = json!(wrong);
+        assert!(stage.kind.settings(&settings).is_err(), "{wrong} was taken");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
