@@ -106,6 +106,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "needs the authenticator's next code, half a minute later; shaped as a sign-in, which is here",
     ),
     ("app.storeless.", "what happens without a store has tests of its own, with its kills"),
+    ("archive.", "no life has a recording yet; what is cut off anywhere is read back by the archive's own tests"),
     ("init.", "an installation that died half made says so and is made anew"),
     ("store.found", "as `init.`"),
     ("postgres.connect", "before any effect, between two points of the life that are killed at"),
