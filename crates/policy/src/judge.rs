@@ -14,7 +14,7 @@ use crate::path::{asks_less, needs, too_long, unserved};
 use crate::query::AccessQuery;
 use crate::schema::Action;
 use crate::set::{Compiled, PolicySet, Said};
-use crate::sheet::{Scene, SheetError, access_context, digest, scene};
+use crate::sheet::{Pairs, Scene, SheetError, access_context, digest, scene, with_terms};
 
 /// Judges an ask over one snapshot. Locks are the caller's to look at: they are not policy.
 ///
@@ -34,6 +34,8 @@ pub(crate) struct Case<'a> {
     pub(crate) set: &'a PolicySet,
     pub(crate) query: &'a AccessQuery<'a>,
     pub(crate) scene: Scene,
+    /// What is said, spoken once: Cedar reads a moment by parsing it.
+    facts: Pairs,
     pub(crate) candidates: Vec<usize>,
     /// The paths that are open, those that ask least first.
     pub(crate) paths: Vec<(&'a Compiled, &'a Terms)>,
@@ -56,10 +58,10 @@ impl<'a> Case<'a> {
         if query.role.kind != query.what.resource.kind {
             return Err(deny(set, query, vec![Why::NoPath], Vec::new()));
         }
-        let (scene, request) =
-            prepare(set, query, None).map_err(|e| deny(set, query, vec![sheet_why(e)], Vec::new()))?;
+        let (scene, facts, request) =
+            prepare(set, query).map_err(|e| deny(set, query, vec![sheet_why(e)], Vec::new()))?;
         let candidates = set.index.slice(Action::Access, &scene.keys);
-        let mut case = Self { set, query, scene, candidates, paths: Vec::new(), forbids: Vec::new() };
+        let mut case = Self { set, query, scene, facts, candidates, paths: Vec::new(), forbids: Vec::new() };
         let mut failures = Vec::new();
         for policy in case.policies() {
             match (set.ask(policy, &request, &case.scene.entities), policy.effect, policy.terms()) {
@@ -126,11 +128,10 @@ impl<'a> Case<'a> {
 
     /// Evaluates again with a path's terms in the context.
     pub(crate) fn hear(&self, path: &Compiled, terms: &Terms) -> Heard<'a> {
-        let request =
-            match access_context(self.query, Some(terms)).and_then(|pairs| self.scene.request(Action::Access, pairs)) {
-                Ok(request) => request,
-                Err(e) => return Heard::Failure(sheet_why(e)),
-            };
+        let request = match with_terms(&self.facts, terms).and_then(|pairs| self.scene.request(Action::Access, pairs)) {
+            Ok(request) => request,
+            Err(e) => return Heard::Failure(sheet_why(e)),
+        };
         let mut objections = Vec::new();
         let mut stands = false;
         for policy in self.policies() {
@@ -172,10 +173,11 @@ impl<'a> Case<'a> {
     }
 }
 
-fn prepare(set: &PolicySet, query: &AccessQuery<'_>, terms: Option<&Terms>) -> Result<(Scene, Request), SheetError> {
+fn prepare(set: &PolicySet, query: &AccessQuery<'_>) -> Result<(Scene, Pairs, Request), SheetError> {
     let scene = scene(query, &set.parts)?;
-    let request = scene.request(Action::Access, access_context(query, terms)?)?;
-    Ok((scene, request))
+    let facts = access_context(query)?;
+    let request = scene.request(Action::Access, facts.clone())?;
+    Ok((scene, facts, request))
 }
 
 fn sheet_why(e: SheetError) -> Why {

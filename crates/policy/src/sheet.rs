@@ -191,11 +191,11 @@ pub(crate) fn common(proof: Proof<'_>, moment: Moment<'_>) -> Result<Vec<(String
     ])
 }
 
-/// The context of `access`, with the terms of the path in question, or without.
-pub(crate) fn access_context(
-    query: &AccessQuery<'_>,
-    terms: Option<&Terms>,
-) -> Result<Vec<(String, RestrictedExpression)>, SheetError> {
+/// A context in the making.
+pub(crate) type Pairs = Vec<(String, RestrictedExpression)>;
+
+/// The context of `access`, without terms.
+pub(crate) fn access_context(query: &AccessQuery<'_>) -> Result<Pairs, SheetError> {
     let Facts { duration, start_in, justified, ticket, proof, moment, residual_sessions } = query.facts;
     let mut out = common(proof, moment)?;
     out.extend([
@@ -207,9 +207,14 @@ pub(crate) fn access_context(
     ]);
     out.extend(ticket.map(|t| ("ticket".to_owned(), text(t.as_str()))));
     out.extend(residual_sessions.map(|r| ("residual_sessions".to_owned(), secs(r))));
-    if let Some(terms) = terms {
-        out.push(("terms".to_owned(), terms_record(terms)?));
-    }
+    Ok(out)
+}
+
+/// The same with the terms of the path in question.
+pub(crate) fn with_terms(facts: &Pairs, terms: &Terms) -> Result<Pairs, SheetError> {
+    let mut out = Vec::with_capacity(facts.len().saturating_add(1));
+    out.extend_from_slice(facts);
+    out.push(("terms".to_owned(), terms_record(terms)?));
     Ok(out)
 }
 
