@@ -110,7 +110,18 @@ impl App {
         let resource = standing.item.resource;
         let kind = world.resources.get(&resource).ok_or_else(|| AppError::missing("resource", resource))?;
         let handed = match self.kind(&kind.kind)?.gives() {
-            LeaseKind::Credential => decide!(self.sign(caller, id, seen.take(), input, say)),
+            LeaseKind::Credential => {
+                // Two at once would want to write the same lease, and one of them decide again, and again.
+                let turns = self.reissuing.of(id);
+                let _turn = match turns.try_lock() {
+                    Ok(turn) => turn,
+                    Err(_) => {
+                        seen = None;
+                        turns.lock().await
+                    }
+                };
+                decide!(self.sign(caller, id, seen.take(), input, say))
+            }
             LeaseKind::Account => {
                 standing.usable_until(self.steady_now().await?)?;
                 self.make(caller, id, &self.target(resource).await?, seen, say).await
@@ -183,8 +194,13 @@ impl App {
             not_after,
             detail: issued.inventory,
         }));
-        // Written back unchanged, so that a grant that ended meanwhile makes this conflict.
-        change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
+        match put {
+            // Written back unchanged, so that a grant that ended meanwhile makes this conflict, and so that an
+            // end that saw no lease conflicts with this.
+            Seen::Nothing => change.write(Write::Grant(Put::over(&seen, seen.value.clone()))),
+            // Whoever ends the grant now ends a lease that it sees, so that nothing of the grant need change.
+            Seen::Generation(_) => change.write(Write::Still(id, seen.generation)),
+        };
         let handed = handed(&lease, &seen.value, issued.handed, now)?;
         answers::will_be(say(&Telling::of(&handed)));
         change.commit(point!("app.sign.commit")).await?;

@@ -165,6 +165,8 @@ pub struct App {
     pub(crate) strangers: doors::Strangers,
     /// Whose turn it is to add to their open requests.
     pub(crate) asking: turns::Turns,
+    /// Whose turn it is to have a credential issued again.
+    reissuing: turns::Turns,
     policy: RwLock<Option<(Digest, Arc<PolicySet>)>>,
     /// The older set that was asked last.
     pub(crate) past: RwLock<Option<(Digest, Arc<PolicySet>)>>,
@@ -211,6 +213,7 @@ impl App {
             making: making::Making::default(),
             strangers: doors::Strangers::default(),
             asking: turns::Turns::default(),
+            reissuing: turns::Turns::default(),
             policy: RwLock::new(None),
             past: RwLock::new(None),
             nudge: tokio::sync::Notify::new(),

@@ -1,16 +1,16 @@
-//! Turns of people at what must be counted before it is added to: one at a time for each.
+//! Turns at what only one can do at a time: of a person at what is counted before it is added to, of a grant
+//! at its lease.
 //!
 //! They hold within one process; a second one over the same store would need the store to count.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use tokio::sync::Mutex;
-use wane_domain::id::PersonId;
 
-/// People who share a queue wait for each other's commits now and then, and for nothing else.
-const QUEUES: usize = 256;
+/// Those who share a queue wait for each other's commits now and then, and for nothing else.
+const QUEUES: usize = 512;
 
-/// Queues, one per person as far as they go.
+/// Queues, one per id as far as they go.
 #[derive(Debug)]
 pub(crate) struct Turns {
     queues: Vec<Mutex<()>>,
@@ -25,9 +25,9 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// The queue of a person.
-    pub(crate) fn of(&self, person: PersonId) -> &Mutex<()> {
-        let at = usize::try_from(self.spread.hash_one(person)).unwrap_or_default().checked_rem(self.queues.len());
+    /// The queue of an id.
+    pub(crate) fn of(&self, id: impl Hash) -> &Mutex<()> {
+        let at = usize::try_from(self.spread.hash_one(id)).unwrap_or_default().checked_rem(self.queues.len());
         at.and_then(|at| self.queues.get(at)).unwrap_or(&ONLY)
     }
 }

@@ -1,12 +1,10 @@
 //! One commit inside its savepoint: all of it, or nothing and nobody else harmed.
 
-use sqlx::Executor as _;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 use wane_domain::world::Epoch;
 use wane_store::{Commit, StoreError, Write};
 
-use crate::row::unavailable;
-use crate::step::{self, Step, Stopped};
+use crate::step::{self, Step};
 use crate::{
     answers, grants, groups, issuances, leases, locks, logins, people, policies, requests, resources, roles, sealed,
     tokens, trail,
@@ -18,6 +16,8 @@ pub(crate) enum Outcome {
     Applied(u64),
     /// It is not, and left nothing.
     Refused(StoreError),
+    /// It is not, and the transaction was undone with everything in it.
+    Undone,
 }
 
 /// How far the transaction is in which commits are tried.
@@ -25,75 +25,101 @@ pub(crate) enum Outcome {
 pub(crate) enum Progress {
     /// It has not begun.
     Begins,
-    /// It has, and no savepoint is open.
-    Between,
-    /// The savepoint of the commit that was applied last is open: released with the next statement.
-    Applied,
+    /// It has.
+    Begun,
 }
 
 impl Progress {
-    /// What comes before the next commit: each statement ends with its semicolon.
-    const fn before(self) -> &'static str {
-        match self {
-            Self::Begins => "BEGIN IMMEDIATE;SAVEPOINT one;",
-            Self::Between => "SAVEPOINT one;",
-            Self::Applied => "RELEASE one;SAVEPOINT one;",
-        }
-    }
-
-    /// Begins the transaction, if it has not, for what is no commit.
-    pub(crate) async fn begin(&mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    /// Begins the transaction, if it has not.
+    pub(crate) fn begin(&mut self, conn: &Connection) -> Result<(), StoreError> {
         if *self == Self::Begins {
-            conn.execute("BEGIN IMMEDIATE").await.map_err(unavailable)?;
-            *self = Self::Between;
+            step::plain(conn, "BEGIN IMMEDIATE")?;
+            *self = Self::Begun;
         }
         Ok(())
     }
 
     /// Ends the transaction, if it has begun; then it is on disk.
-    pub(crate) async fn end(self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
-        let end = match self {
-            Self::Begins => return Ok(()),
-            Self::Between => "COMMIT",
-            Self::Applied => "RELEASE one; COMMIT",
-        };
-        conn.execute(end).await.map_err(unavailable).map(drop)
+    pub(crate) fn end(self, conn: &Connection) -> Result<(), StoreError> {
+        match self {
+            Self::Begins => Ok(()),
+            Self::Begun => step::plain(conn, "COMMIT"),
+        }
     }
 }
 
-/// Tries a commit at an epoch.
+/// A commit with its statements, made ready before it waits for its turn.
+pub(crate) struct Ready {
+    pub(crate) commit: Commit,
+    steps: Vec<Step>,
+}
+
+impl Ready {
+    /// # Errors
+    /// When something in it has no form in which it could be kept.
+    pub(crate) fn new(commit: Commit) -> Result<Self, StoreError> {
+        let steps = all(&commit)?;
+        Ok(Self { commit, steps })
+    }
+}
+
+/// Tries a commit at an epoch, as one of many of which hardly any is refused: if this one is, all are undone.
 ///
 /// # Errors
 /// When the transaction itself is lost, and everyone in it with it.
-pub(crate) async fn commit(
-    conn: &mut SqliteConnection,
+pub(crate) fn together(
+    conn: &Connection,
     progress: &mut Progress,
     epoch: Epoch,
-    commit: &Commit,
+    ready: &Ready,
 ) -> Result<Outcome, StoreError> {
-    if commit.epoch().is_some_and(|decided_at| decided_at != epoch) {
-        return Ok(Outcome::Refused(StoreError::Conflict("what the decision rests on".to_owned())));
+    if let Some(refused) = at_another(epoch, ready) {
+        return Ok(refused);
     }
-    let steps = match all(commit) {
-        Ok(steps) => steps,
-        // It has no form in which it could be kept.
-        Err(why) => return Ok(Outcome::Refused(why)),
-    };
-    match step::run(conn, progress.before(), &steps).await {
+    progress.begin(conn)?;
+    match step::run(conn, &ready.steps) {
+        Ok(seq) => Ok(Outcome::Applied(seq)),
+        Err(why) => {
+            // SQLite gives up the whole transaction on some faults (disk full, I/O); then there is nothing to
+            // undo, and what brought it about is the reason to tell.
+            step::plain(conn, "ROLLBACK").map_err(|_| StoreError::Unavailable(why.to_string()))?;
+            Ok(Outcome::Undone)
+        }
+    }
+}
+
+/// Tries a commit at an epoch, by itself: if it is refused, nobody else is harmed.
+///
+/// # Errors
+/// When the transaction itself is lost, and everyone in it with it.
+pub(crate) fn apart(
+    conn: &Connection,
+    progress: &mut Progress,
+    epoch: Epoch,
+    ready: &Ready,
+) -> Result<Outcome, StoreError> {
+    if let Some(refused) = at_another(epoch, ready) {
+        return Ok(refused);
+    }
+    progress.begin(conn)?;
+    step::plain(conn, "SAVEPOINT one")?;
+    match step::run(conn, &ready.steps) {
         Ok(seq) => {
-            *progress = Progress::Applied;
+            step::plain(conn, "RELEASE one")?;
             Ok(Outcome::Applied(seq))
         }
-        Err(Stopped::Before(why)) => Err(why),
-        Err(Stopped::Own(why)) => {
-            // SQLite gives up the whole transaction on some faults (disk full, I/O); then there is no savepoint
-            // to go back to, and what brought it about is the reason to tell.
+        Err(why) => {
+            // As above: then there is no savepoint to go back to.
             let lost = |_| StoreError::Unavailable(why.to_string());
-            conn.execute("ROLLBACK TO one; RELEASE one").await.map_err(lost)?;
-            *progress = Progress::Between;
+            step::plain(conn, "ROLLBACK TO one").and_then(|()| step::plain(conn, "RELEASE one")).map_err(lost)?;
             Ok(Outcome::Refused(why))
         }
     }
+}
+
+fn at_another(epoch: Epoch, ready: &Ready) -> Option<Outcome> {
+    let other = ready.commit.epoch().is_some_and(|decided_at| decided_at != epoch);
+    other.then(|| Outcome::Refused(StoreError::Conflict("what the decision rests on".to_owned())))
 }
 
 fn all(commit: &Commit) -> Result<Vec<Step>, StoreError> {
@@ -114,7 +140,7 @@ fn all(commit: &Commit) -> Result<Vec<Step>, StoreError> {
 const fn rank(write: &Write) -> u8 {
     match write {
         Write::Request(_) => 0,
-        Write::Grant(_) => 1,
+        Write::Grant(_) | Write::Still(..) => 1,
         Write::Lease(_) => 2,
         Write::Issuance(_) => 3,
         Write::Person(_)
@@ -152,6 +178,7 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::Lock(put) => locks::put(put)?,
         Write::Request(put) => requests::put(put)?,
         Write::Grant(put) => grants::put(put)?,
+        Write::Still(id, generation) => grants::still(*id, *generation)?,
         Write::Lease(put) => leases::put(put)?,
         Write::Issuance(value) => issuances::put(value)?,
         Write::Login(put) => logins::put(put)?,

@@ -7,7 +7,7 @@ use wane_domain::stored;
 use wane_store::{GrantFilter, GrantPhase, Page, Put, Slice, Standing, StoreError, Versioned};
 
 use crate::listing::{Cell, Listing, Order};
-use crate::row::{Guarded, Row, encode, unavailable, versioned};
+use crate::row::{Guarded, Row, encode, number, unavailable, versioned};
 use crate::step::Step;
 
 const PUT: Guarded = Guarded {
@@ -32,6 +32,13 @@ pub(crate) fn put(put: &Put<Grant>) -> Result<Step, StoreError> {
         encode(&id, value)?.into(),
     ];
     Ok(PUT.step(&id, put.seen, values)?.one(&id))
+}
+
+/// Asks whether one is still of a generation.
+pub(crate) fn still(id: GrantId, generation: u64) -> Result<Step, StoreError> {
+    let id = id.to_string();
+    let sql = "SELECT 1 FROM grants WHERE id = $1 AND generation = $2";
+    Ok(Step::new(sql, vec![id.clone().into(), number(generation)?.into()]).found(&id))
 }
 
 /// One by id.

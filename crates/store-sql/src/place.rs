@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::statfs::{FsType, statfs};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use rusqlite::{Connection, OpenFlags};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use wane_store::StoreError;
 
-use crate::row::unavailable;
+use crate::step;
 
 /// Only the account that runs Wane reads or writes the store.
 const MODE: u32 = 0o600;
+
+/// How long another process may hold the file, as a backup does.
+const BUSY: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps ready: more than there are.
+const STATEMENTS: usize = 256;
 
 /// File systems whose locks or syncs cannot be relied on, by the magic number of `statfs(2)`.
 const NOT_LOCAL: &[(FsType, &str)] = &[
@@ -101,25 +106,29 @@ impl Place {
     ///
     /// INVARIANT: what was asked of SQLite has taken; a pragma that does not take says nothing
     /// (held by `a_file_that_is_written_otherwise_is_refused`).
-    pub(crate) async fn writer(&self) -> Result<SqliteConnection, StoreError> {
-        self.opened(&self.for_writing()).await
+    pub(crate) fn writer(&self) -> Result<Connection, StoreError> {
+        self.opened("")
     }
 
-    async fn opened(&self, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-        let mut conn = options.connect().await.map_err(unavailable)?;
-        self.has_taken(&mut conn).await?;
+    /// What a statement or savepoint might have to undo is kept in memory, not in a file; pages that are written
+    /// again and again go back to the data file once in 8 MiB.
+    fn opened(&self, otherwise: &str) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(&self.path, flags).map_err(step::unavailable)?;
+        conn.busy_timeout(BUSY).map_err(step::unavailable)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        let asked = "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;
+                     PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;
+                     PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;";
+        conn.execute_batch(asked).and_then(|()| conn.execute_batch(otherwise)).map_err(step::unavailable)?;
+        self.has_taken(&conn)?;
         Ok(conn)
     }
 
-    fn for_writing(&self) -> SqliteConnectOptions {
-        self.options().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
-    }
-
-    async fn has_taken(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    fn has_taken(&self, conn: &Connection) -> Result<(), StoreError> {
         for (pragma, wanted) in TAKEN {
-            // Not one of these is text of anybody else's.
-            let asked = AssertSqlSafe(format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"));
-            let is: String = sqlx::query_scalar(asked).fetch_one(&mut *conn).await.map_err(unavailable)?;
+            let asked = format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}");
+            let is: String = conn.query_row(&asked, (), |row| row.get(0)).map_err(step::unavailable)?;
             if is != *wanted {
                 return Err(StoreError::Unavailable(format!(
                     "SQLite does not do what was asked of it for `{}`: `{pragma}` is `{is}` and has to be `{wanted}`; \
@@ -129,6 +138,11 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    /// How it is opened to bring its tables up to date.
+    pub(crate) fn for_migrating(&self) -> SqliteConnectOptions {
+        self.options().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
     }
 
     /// How readers open it.
@@ -143,8 +157,8 @@ impl Place {
             .foreign_keys(true)
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON")
-            .busy_timeout(Duration::from_secs(5))
-            .statement_cache_capacity(256)
+            .busy_timeout(BUSY)
+            .statement_cache_capacity(STATEMENTS)
     }
 }
 
@@ -169,19 +183,19 @@ fn remote(on: FsType) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_file_that_is_written_otherwise_is_refused() {
+    #[test]
+    fn a_file_that_is_written_otherwise_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::take(&folder.path().join("store")).unwrap();
-        place.writer().await.unwrap();
+        place.writer().unwrap();
         for (pragma, otherwise) in [
-            ("journal_mode", place.for_writing().journal_mode(SqliteJournalMode::Delete)),
-            ("synchronous", place.for_writing().synchronous(SqliteSynchronous::Normal)),
-            ("foreign_keys", place.for_writing().foreign_keys(false)),
-            ("trusted_schema", place.for_writing().pragma("trusted_schema", "ON")),
-            ("cell_size_check", place.for_writing().pragma("cell_size_check", "OFF")),
+            ("journal_mode", "DELETE"),
+            ("synchronous", "NORMAL"),
+            ("foreign_keys", "OFF"),
+            ("trusted_schema", "ON"),
+            ("cell_size_check", "OFF"),
         ] {
-            let refused = place.opened(&otherwise).await.unwrap_err().to_string();
+            let refused = place.opened(&format!("PRAGMA {pragma} = {otherwise}")).unwrap_err().to_string();
             assert!(refused.contains(pragma), "{pragma}: {refused}");
         }
     }

@@ -1,8 +1,8 @@
 //! Versions of the policy set; the last is in force, and none is ever removed.
 
+use rusqlite::{Connection, OptionalExtension as _};
 use serde::de::DeserializeOwned;
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnection;
 use wane_domain::canonical::Digest;
 use wane_domain::time::Time;
 use wane_domain::world::PolicyVersion;
@@ -10,7 +10,7 @@ use wane_store::{Page, PolicyEntry, Slice, StoreError};
 
 use crate::listing::{Listing, Order};
 use crate::row::{decode, encode, number, unavailable};
-use crate::step::Step;
+use crate::step::{self, Step};
 
 type Row = (i64, String);
 
@@ -26,12 +26,10 @@ pub(crate) fn put(policy: &PolicyVersion) -> Result<Step, StoreError> {
 }
 
 /// The version in force.
-pub(crate) async fn in_force(conn: &mut SqliteConnection) -> Result<Option<PolicyVersion>, StoreError> {
-    let row = sqlx::query_as::<_, Row>("SELECT version, doc FROM policies ORDER BY version DESC LIMIT 1")
-        .fetch_optional(conn)
-        .await
-        .map_err(unavailable)?;
-    row.as_ref().map(read).transpose()
+pub(crate) fn in_force(conn: &Connection) -> Result<Option<PolicyVersion>, StoreError> {
+    let sql = "SELECT version, doc FROM policies ORDER BY version DESC LIMIT 1";
+    let row = conn.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?))).optional();
+    row.map_err(step::unavailable)?.as_ref().map(read).transpose()
 }
 
 /// One version.

@@ -48,17 +48,6 @@ pub(crate) fn count(n: i64) -> Result<u64, StoreError> {
     u64::try_from(n).map_err(|_| StoreError::Corrupt(format!("a count of {n}")))
 }
 
-/// What a failed write means.
-pub(crate) fn refused(e: sqlx::Error) -> StoreError {
-    match &e {
-        sqlx::Error::Database(d) if d.is_foreign_key_violation() => {
-            StoreError::Refused("it refers to something that is not stored; write both in one commit".to_owned())
-        }
-        sqlx::Error::Database(d) if d.is_unique_violation() => StoreError::Refused("it is stored already".to_owned()),
-        _ => unavailable(e),
-    }
-}
-
 /// What a failed read means.
 pub(crate) fn unavailable(e: sqlx::Error) -> StoreError {
     match e {

@@ -1,14 +1,10 @@
-//! A commit as one script: its statements, run by the connection's own thread in one go.
-//!
-//! Owns: what a statement must do, and which of a script's statements an answer belongs to. Handing a
-//! statement to that thread and waiting for it costs more than most statements do.
+//! A statement of a commit: what it says, what it must do, and doing it on the writer's connection.
 
-use futures::TryStreamExt as _;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Either, Executor as _, Row as _};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql, ffi};
 use wane_store::StoreError;
 
-use crate::row::{count, refused, unavailable};
+use crate::row::count;
 
 /// What the file says when a record is to be put in the place of another.
 const APPEND_ONLY: &str = "the trail is append-only";
@@ -46,11 +42,24 @@ impl<T: Into<Self>> From<Option<T>> for Value {
     }
 }
 
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Number(number) => ValueRef::Integer(*number),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+            Self::Nothing => ValueRef::Null,
+        }))
+    }
+}
+
 /// What a statement must do.
 #[derive(Clone, Debug)]
 enum Must {
     /// Change exactly this one row, or somebody else was first.
     ChangeOne { id: String, name: Option<String> },
+    /// Find this one row as it was seen, or somebody else was first.
+    FindOne { id: String },
     /// Find nothing open: counts grants and leases.
     FindNoneOpen { what: &'static str },
     /// Append a record.
@@ -83,6 +92,11 @@ impl Step {
         Self { must: Must::ChangeOne { id: id.to_owned(), name: Some(name.to_string()) }, ..self }
     }
 
+    /// It asks for one row as it was seen, and must find it.
+    pub(crate) fn found(self, id: &str) -> Self {
+        Self { must: Must::FindOne { id: id.to_owned() }, ..self }
+    }
+
     /// It counts grants and leases that have not ended, and must find none.
     pub(crate) fn none_open(self, what: &'static str) -> Self {
         Self { must: Must::FindNoneOpen { what }, ..self }
@@ -93,132 +107,117 @@ impl Step {
         Self { must: Must::Append, ..self }
     }
 
-    fn met(&self, changed: u64) -> Result<(), StoreError> {
+    /// Does it; the place of the record, if it appended one.
+    fn run(&self, conn: &Connection) -> Result<Option<u64>, StoreError> {
+        let mut statement = conn.prepare_cached(self.sql).map_err(unavailable)?;
+        self.bind(&mut statement)?;
         match &self.must {
-            Must::ChangeOne { id, .. } if changed != 1 => Err(StoreError::Conflict(id.clone())),
-            Must::ChangeOne { .. } | Must::FindNoneOpen { .. } | Must::Append | Must::Succeed => Ok(()),
+            Must::Succeed => self.change(&mut statement).map(|_| None),
+            Must::ChangeOne { id, .. } => match self.change(&mut statement)? {
+                1 => Ok(None),
+                _ => Err(StoreError::Conflict(id.clone())),
+            },
+            Must::FindOne { id } => match statement.raw_query().next().map_err(unavailable)? {
+                Some(_) => Ok(None),
+                None => Err(StoreError::Conflict(id.clone())),
+            },
+            Must::FindNoneOpen { what } => {
+                let mut rows = statement.raw_query();
+                let row = rows.next().map_err(unavailable)?;
+                let row = row.ok_or_else(|| StoreError::Corrupt(format!("the {what} cannot be counted")))?;
+                let open = |at: usize| row.get::<_, i64>(at).map_err(unavailable);
+                let (grants, leases) = (open(0)?, open(1)?);
+                if grants > 0 || leases > 0 {
+                    return Err(StoreError::Refused(format!(
+                        "the {what} has {grants} grants that are not closed and {leases} open credentials or accounts; end them first"
+                    )));
+                }
+                Ok(None)
+            }
+            Must::Append => {
+                self.change(&mut statement)?;
+                count(conn.last_insert_rowid()).map(Some)
+            }
         }
     }
 
-    fn failed(&self, error: sqlx::Error) -> StoreError {
-        match (&self.must, &error) {
-            (Must::ChangeOne { name: Some(name), .. }, sqlx::Error::Database(e)) if e.is_unique_violation() => {
+    /// Binds each value where its number stands: to SQLite `$2` is a name, and names are numbered as they come.
+    fn bind(&self, statement: &mut CachedStatement<'_>) -> Result<(), StoreError> {
+        for index in 1..=statement.parameter_count() {
+            let number = statement.parameter_name(index).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+            let value = number.and_then(|number| self.values.get(number.checked_sub(1)?));
+            let value = value.ok_or_else(|| StoreError::Refused(format!("a value of `{}` is missing", self.sql)))?;
+            statement.raw_bind_parameter(index, value).map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    fn change(&self, statement: &mut CachedStatement<'_>) -> Result<usize, StoreError> {
+        statement.raw_execute().map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> StoreError {
+        let rusqlite::Error::SqliteFailure(what, said) = &error else { return unavailable(error) };
+        let unique = matches!(what.extended_code, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY);
+        match &self.must {
+            Must::ChangeOne { name: Some(name), .. } if unique => {
                 StoreError::Refused(format!("the name `{name}` is taken; choose another"))
             }
             // A record whose id is taken is refused by the file itself, in these words.
-            (Must::Append, sqlx::Error::Database(e)) if e.message() == APPEND_ONLY => {
+            Must::Append if what.code == ErrorCode::ConstraintViolation && said.as_deref() == Some(APPEND_ONLY) => {
                 StoreError::Refused(format!("{APPEND_ONLY}, and a record of this id is in it already"))
             }
-            (_, _) => refused(error),
+            _ if unique => StoreError::Refused("it is stored already".to_owned()),
+            _ if what.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+                StoreError::Refused("it refers to something that is not stored; write both in one commit".to_owned())
+            }
+            _ => unavailable(error),
         }
     }
 }
 
-/// Why a script stopped.
-pub(crate) enum Stopped {
-    /// A statement of its own: all of it is to be undone, and nobody else is harmed.
-    Own(StoreError),
-    /// One of those before it, which belong to the whole transaction.
-    Before(StoreError),
-}
-
-/// Runs `before`, which is the transaction's, then `steps`; returns the place of the last record appended.
-pub(crate) async fn run(conn: &mut SqliteConnection, before: &str, steps: &[Step]) -> Result<u64, Stopped> {
-    let mut sql = before.to_owned();
-    let mut bound = 0;
-    for step in steps {
-        number_from(&mut sql, step.sql, bound);
-        sql.push(';');
-        bound += step.values.len();
-    }
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for value in steps.iter().flat_map(|step| step.values.iter().cloned()) {
-        query = match value {
-            Value::Text(text) => query.bind(text),
-            Value::Number(number) => query.bind(number),
-            Value::Bytes(bytes) => query.bind(bytes),
-            Value::Nothing => query.bind(None::<i64>),
-        };
-    }
-    let mut ahead = before.matches(';').count();
-    let mut steps = steps.iter();
-    let mut answers = conn.fetch_many(query);
+/// Does steps in their order, up to the first that fails; the place of the last record appended.
+pub(crate) fn run(conn: &Connection, steps: &[Step]) -> Result<u64, StoreError> {
     let mut place = 0;
-    loop {
-        let answer = match (answers.try_next().await, ahead) {
-            (Ok(answer), _) => answer,
-            (Err(error), 0) => {
-                return Err(Stopped::Own(match steps.next() {
-                    Some(step) => step.failed(error),
-                    None => unavailable(error),
-                }));
-            }
-            (Err(error), _) => return Err(Stopped::Before(unavailable(error))),
-        };
-        match answer {
-            None => return Ok(place),
-            Some(Either::Right(row)) => {
-                let Some(Step { must: Must::FindNoneOpen { what }, .. }) = steps.as_slice().first() else { continue };
-                let open = |at: usize| row.try_get::<i64, _>(at).map_err(|e| Stopped::Own(unavailable(e)));
-                let (grants, leases) = (open(0)?, open(1)?);
-                if grants > 0 || leases > 0 {
-                    return Err(Stopped::Own(StoreError::Refused(format!(
-                        "the {what} has {grants} grants that are not closed and {leases} open credentials or accounts; end them first"
-                    ))));
-                }
-            }
-            Some(Either::Left(_)) if ahead > 0 => ahead -= 1,
-            Some(Either::Left(done)) => {
-                let Some(step) = steps.next() else { continue };
-                step.met(done.rows_affected()).map_err(Stopped::Own)?;
-                if matches!(step.must, Must::Append) {
-                    place = count(done.last_insert_rowid()).map_err(Stopped::Own)?;
-                }
-            }
-        }
+    for step in steps {
+        place = step.run(conn)?.unwrap_or(place);
     }
+    Ok(place)
 }
 
-/// Runs statements by themselves.
-pub(crate) async fn alone(conn: &mut SqliteConnection, steps: &[Step]) -> Result<(), StoreError> {
-    match run(conn, "", steps).await {
-        Ok(_) => Ok(()),
-        Err(Stopped::Own(why) | Stopped::Before(why)) => Err(why),
-    }
+/// A statement without values, of which nothing is asked but that it succeeds.
+pub(crate) fn plain(conn: &Connection, sql: &str) -> Result<(), StoreError> {
+    conn.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(unavailable)
 }
 
-/// Appends a statement whose parameters are numbered from behind those already bound. A `$` that no
-/// digit follows is none of ours: it begins a JSON path.
-fn number_from(out: &mut String, sql: &str, bound: usize) {
-    let mut parts = sql.split('$');
-    out.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, rest) = part.split_at(digits);
-        out.push('$');
-        match number.parse::<usize>() {
-            Ok(number) => out.push_str(&(number + bound).to_string()),
-            Err(_) => out.push_str(number),
+/// What a failure of the writer's connection means.
+pub(crate) fn unavailable(e: rusqlite::Error) -> StoreError {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    match e {
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..) => {
+            StoreError::Corrupt(e.to_string())
         }
-        out.push_str(rest);
+        e => StoreError::Unavailable(e.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::number_from;
+    use super::*;
 
     #[test]
-    fn parameters_are_numbered_over_the_whole_script() {
-        for (sql, bound, expected) in [
-            ("A", 3, "A"),
-            ("SET a = $2 + 1, b = $10 WHERE id = $1", 0, "SET a = $2 + 1, b = $10 WHERE id = $1"),
-            ("SET a = $2 + 1, b = $10 WHERE id = $1", 7, "SET a = $9 + 1, b = $17 WHERE id = $8"),
-            ("doc ->> '$.status' = $1", 4, "doc ->> '$.status' = $5"),
-        ] {
-            let mut out = String::new();
-            number_from(&mut out, sql, bound);
-            assert_eq!(out, expected, "{sql} from {bound}");
-        }
+    fn values_go_where_their_numbers_stand() {
+        let conn = Connection::open_in_memory().unwrap();
+        plain(&conn, "CREATE TABLE t (a TEXT, b INTEGER, c TEXT)").unwrap();
+        let values =
+            || vec![Value::Text("x".to_owned()), Value::Number(1), Value::Nothing, Value::Text("y".to_owned())];
+        run(&conn, &[Step::new("INSERT INTO t (c, b, a) VALUES ($4, $2 + 1, $1)", values())]).unwrap();
+        run(&conn, &[Step::new("UPDATE t SET b = $2 + b, c = $3 WHERE a = $1 AND c = $4", values()).one("t")]).unwrap();
+        let row = conn.query_row("SELECT a, b, c FROM t", [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).unwrap();
+        assert_eq!(row, ("x".to_owned(), 3_i64, None::<String>));
+        // A `$` that no number follows is no value: it begins a JSON path.
+        let path = Step::new("INSERT INTO t (a) SELECT '{\"s\":7}' ->> '$.s' WHERE $1 = 'x'", values());
+        run(&conn, &[path.one("t")]).unwrap();
+        assert!(run(&conn, &[Step::new("SELECT $5", values()).found("t")]).is_err());
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
-use sqlx::{Executor as _, SqlitePool};
+use rusqlite::Connection;
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
@@ -18,12 +19,14 @@ use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
-use wane_failpoint::{around, point};
+use wane_failpoint::{around_call, point};
 use wane_store::{
     Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
     Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
 };
 
+use crate::apply::Ready;
+use crate::memory::Memory;
 use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
@@ -61,6 +64,7 @@ pub struct Stats {
 pub(crate) struct Shared {
     pub(crate) world: watch::Sender<Arc<World>>,
     pub(crate) head: watch::Sender<u64>,
+    pub(crate) memory: Memory,
     pub(crate) commits: AtomicU64,
     pub(crate) batches: AtomicU64,
 }
@@ -85,13 +89,15 @@ impl SqlStore {
     /// [`StoreError::Corrupt`] when it cannot be understood.
     pub async fn open(path: &Path, founding: Founding) -> Result<(Self, Writer), StoreError> {
         let place = Arc::new(Place::take(path)?);
-        let mut conn = place.writer().await?;
-        schema::migrate(&mut conn).await?;
-        let world = match world::load(&mut conn).await? {
+        let mut migrating = place.for_migrating().connect().await.map_err(unavailable)?;
+        schema::migrate(&mut migrating).await?;
+        let conn = place.writer()?;
+        migrating.close().await.map_err(unavailable)?;
+        let world = match world::load(&conn)? {
             Some(world) => world,
-            None => found(&mut conn, founding).await?,
+            None => found(&conn, founding)?,
         };
-        let head = trail::head(&mut conn).await?;
+        let head = trail::head(&conn)?;
         let pool = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
@@ -101,11 +107,13 @@ impl SqlStore {
         let shared = Arc::new(Shared {
             world: watch::Sender::new(Arc::new(world)),
             head: watch::Sender::new(head),
+            memory: Memory::default(),
             commits: AtomicU64::new(0),
             batches: AtomicU64::new(0),
         });
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = Writer::new(conn, jobs, Arc::clone(&shared), Arc::clone(&place));
+        let used = pool.clone();
+        let writer = Writer::new(conn, (jobs, queue.downgrade()), used, Arc::clone(&shared), Arc::clone(&place));
         Ok((Self { pool, queue, shared, serials: Arc::default(), place }, writer))
     }
 
@@ -140,7 +148,7 @@ impl SqlStore {
 }
 
 /// Makes a new store, with the record that says so.
-async fn found(conn: &mut SqliteConnection, founding: Founding) -> Result<World, StoreError> {
+fn found(conn: &Connection, founding: Founding) -> Result<World, StoreError> {
     let Founding { org, policy, event } = founding;
     let record = Record {
         id: event,
@@ -152,17 +160,18 @@ async fn found(conn: &mut SqliteConnection, founding: Founding) -> Result<World,
         about: Subjects::default(),
         detail: serde_json::json!({ "org": org, "policy": policy.digest, "version": policy.version }),
     };
-    conn.execute("BEGIN IMMEDIATE").await.map_err(unavailable)?;
-    world::found(conn, org).await?;
-    step::alone(conn, &[policies::put(&policy)?, trail::append(&record)?]).await?;
-    around(point!("store.found"), conn.execute("COMMIT")).await.map_err(unavailable)?;
-    world::load(conn).await?.ok_or_else(|| StoreError::Corrupt("the organisation is gone".to_owned()))
+    step::plain(conn, "BEGIN IMMEDIATE")?;
+    world::found(conn, org)?;
+    step::run(conn, &[policies::put(&policy)?, trail::append(&record)?])?;
+    around_call(point!("store.found"), || step::plain(conn, "COMMIT"))?;
+    world::load(conn)?.ok_or_else(|| StoreError::Corrupt("the organisation is gone".to_owned()))
 }
 
 #[async_trait]
 impl Store for SqlStore {
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
-        self.ask(|to| Job::Commit(Box::new(commit), to)).await
+        let ready = Box::new(Ready::new(commit)?);
+        self.ask(|to| Job::Commit(ready, to)).await
     }
 
     async fn world(&self) -> Result<Arc<World>, StoreError> {
@@ -196,7 +205,14 @@ impl Store for SqlStore {
         grants::get(&self.pool, id).await
     }
     async fn standing(&self, id: GrantId) -> Result<Option<Standing>, StoreError> {
-        grants::standing(&self.pool, id).await
+        let memory = &self.shared.memory;
+        let ticket = match memory.standing(id) {
+            Ok(standing) => return Ok(Some(standing)),
+            Err(ticket) => ticket,
+        };
+        let standing = grants::standing(&self.pool, id).await?;
+        standing.iter().for_each(|standing| memory.read_standing(ticket, standing));
+        Ok(standing)
     }
     async fn grants(&self, filter: GrantFilter, slice: Slice) -> Result<Page<Versioned<Grant>>, StoreError> {
         grants::list(&self.pool, &filter, &slice).await
@@ -233,7 +249,14 @@ impl Store for SqlStore {
         logins::get(&self.pool, person).await
     }
     async fn token(&self, id: TokenId) -> Result<Option<Versioned<Token>>, StoreError> {
-        tokens::get(&self.pool, id).await
+        let memory = &self.shared.memory;
+        let ticket = match memory.token(id) {
+            Ok(token) => return Ok(Some(token)),
+            Err(ticket) => ticket,
+        };
+        let token = tokens::get(&self.pool, id).await?;
+        token.iter().for_each(|token| memory.read_token(ticket, token));
+        Ok(token)
     }
     async fn tokens_of(&self, person: PersonId) -> Result<Vec<Versioned<Token>>, StoreError> {
         tokens::unspent(&self.pool, TokenOwner::Person(person)).await
@@ -245,6 +268,9 @@ impl Store for SqlStore {
         sealed::get(&self.pool, key).await
     }
     async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError> {
+        if self.shared.memory.is_new(person, key) {
+            return Ok(None);
+        }
         answers::get(&self.pool, person, key).await
     }
 

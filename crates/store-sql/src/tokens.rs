@@ -1,7 +1,7 @@
 //! Bearer tokens. Those that were spent or ran out a month ago are forgotten.
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Executor as _, SqlitePool};
+use rusqlite::Connection;
+use sqlx::SqlitePool;
 use wane_domain::id::TokenId;
 use wane_domain::time::{Span, Time};
 use wane_store::{Put, StoreError, Token, TokenOwner, Versioned};
@@ -35,12 +35,11 @@ pub(crate) fn remove(id: TokenId) -> Step {
     Step::new("DELETE FROM tokens WHERE id = $1", vec![id.to_string().into()])
 }
 
-/// Forgets some of those that ended long before `now`.
-pub(crate) async fn prune(conn: &mut SqliteConnection, now: Time) -> Result<(), sqlx::Error> {
-    let old = sqlx::query(
-        "DELETE FROM tokens WHERE rowid IN (SELECT rowid FROM tokens WHERE coalesce(spent, expires) < $1 ORDER BY coalesce(spent, expires) LIMIT 1000)",
-    );
-    conn.execute(old.bind(now.minus(KEPT).micros())).await.map(drop)
+/// Forgets at most so many of those that ended long before `now`; how many it were.
+pub(crate) fn prune(conn: &Connection, now: Time, most: u32) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM tokens WHERE rowid IN
+               (SELECT rowid FROM tokens WHERE coalesce(spent, expires) < $1 ORDER BY coalesce(spent, expires) LIMIT $2)";
+    conn.prepare_cached(sql)?.execute((now.minus(KEPT).micros(), most))
 }
 
 /// One by id.

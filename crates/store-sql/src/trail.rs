@@ -1,13 +1,13 @@
 //! The trail: records in the order they were committed. The file itself refuses to change or remove one.
 
+use rusqlite::Connection;
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnection;
 use wane_audit::{Actor, Record};
 use wane_store::{Page, RecordFilter, Sequenced, Slice, StoreError};
 
 use crate::listing::{Cell, Listing, Order};
 use crate::row::{count, decode, number, unavailable};
-use crate::step::Step;
+use crate::step::{self, Step};
 
 type Row = (i64, String);
 
@@ -44,10 +44,9 @@ pub(crate) fn append(record: &Record) -> Result<Step, StoreError> {
 }
 
 /// The last place taken.
-pub(crate) async fn head(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
-    let head: Option<i64> =
-        sqlx::query_scalar("SELECT max(seq) FROM trail").fetch_one(conn).await.map_err(unavailable)?;
-    count(head.unwrap_or(0))
+pub(crate) fn head(conn: &Connection) -> Result<u64, StoreError> {
+    let head = conn.query_row("SELECT max(seq) FROM trail", (), |row| row.get::<_, Option<i64>>(0));
+    count(head.map_err(step::unavailable)?.unwrap_or(0))
 }
 
 /// A page, newest first.

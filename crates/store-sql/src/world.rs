@@ -3,70 +3,67 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use rusqlite::{Connection, OptionalExtension as _};
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Executor as _, SqlitePool};
+use sqlx::SqlitePool;
 use wane_domain::world::{Epoch, Names, World};
 use wane_store::{Seen, StoreError, Write};
 
-use crate::policies;
-use crate::row::{Row, count, decode, number, unavailable};
+use crate::row::{count, decode, number, unavailable};
+use crate::{policies, step};
 
 const EPOCH: &str = "epoch";
 const ORG: &str = "org";
 
 /// Reads all of it. `None` when the file is new.
-pub(crate) async fn load(conn: &mut SqliteConnection) -> Result<Option<World>, StoreError> {
-    let org: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE key = $1")
-        .bind(ORG)
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(unavailable)?;
-    let Some(org) = org else { return Ok(None) };
-    let epoch: i64 = sqlx::query_scalar("SELECT value FROM counters WHERE key = $1")
-        .bind(EPOCH)
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(unavailable)?
-        .ok_or_else(|| StoreError::Corrupt("there is no epoch".to_owned()))?;
-    let policy = policies::in_force(conn).await?.ok_or_else(|| StoreError::Corrupt("there is no policy".to_owned()))?;
+pub(crate) fn load(conn: &Connection) -> Result<Option<World>, StoreError> {
+    let org = conn.query_row("SELECT value FROM meta WHERE key = $1", [ORG], |row| row.get::<_, String>(0));
+    let Some(org) = org.optional().map_err(step::unavailable)? else { return Ok(None) };
+    let epoch = conn.query_row("SELECT value FROM counters WHERE key = $1", [EPOCH], |row| row.get::<_, i64>(0));
+    let epoch = epoch.optional().map_err(step::unavailable)?;
+    let epoch = epoch.ok_or_else(|| StoreError::Corrupt("there is no epoch".to_owned()))?;
+    let policy = policies::in_force(conn)?.ok_or_else(|| StoreError::Corrupt("there is no policy".to_owned()))?;
     Ok(Some(World {
         org: org.parse().map_err(|e: wane_domain::id::IdError| StoreError::Corrupt(e.to_string()))?,
         epoch: Epoch(count(epoch)?),
-        people: all(conn, "people", |p: &wane_domain::directory::Person| p.id).await?,
-        groups: all(conn, "groups", |g: &wane_domain::directory::Group| g.id).await?,
-        resources: all(conn, "resources", |r: &wane_domain::catalogue::Resource| r.id).await?,
-        roles: all(conn, "roles", |r: &wane_domain::catalogue::Role| r.id).await?,
-        locks: all(conn, "locks WHERE holds = 1", |l: &wane_domain::lock::Lock| l.id).await?,
+        people: all(conn, "people", |p: &wane_domain::directory::Person| p.id)?,
+        groups: all(conn, "groups", |g: &wane_domain::directory::Group| g.id)?,
+        resources: all(conn, "resources", |r: &wane_domain::catalogue::Resource| r.id)?,
+        roles: all(conn, "roles", |r: &wane_domain::catalogue::Role| r.id)?,
+        locks: all(conn, "locks WHERE holds = 1", |l: &wane_domain::lock::Lock| l.id)?,
         policy,
         names: Names::default(),
     }))
 }
 
-async fn all<K: Eq + Hash, T: DeserializeOwned>(
-    conn: &mut SqliteConnection,
+fn all<K: Eq + Hash, T: DeserializeOwned>(
+    conn: &Connection,
     from: &'static str,
     key: impl Fn(&T) -> K,
 ) -> Result<HashMap<K, T>, StoreError> {
-    let sql = format!("SELECT id, generation, doc FROM {from}");
-    let rows = sqlx::query_as::<_, Row>(AssertSqlSafe(sql)).fetch_all(conn).await.map_err(unavailable)?;
-    rows.iter().map(|(id, _, doc)| decode(id, doc).map(|value| (key(&value), value))).collect()
+    let mut statement = conn.prepare(&format!("SELECT id, doc FROM {from}")).map_err(step::unavailable)?;
+    let mut rows = statement.query(()).map_err(step::unavailable)?;
+    let mut found = HashMap::new();
+    while let Some(row) = rows.next().map_err(step::unavailable)? {
+        let text = |at: usize| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+        let value = decode(text(0).map_err(step::unavailable)?, text(1).map_err(step::unavailable)?)?;
+        found.insert(key(&value), value);
+    }
+    Ok(found)
 }
 
 /// Enters the organisation into a new file.
-pub(crate) async fn found(conn: &mut SqliteConnection, org: wane_domain::id::OrgId) -> Result<(), StoreError> {
-    let statement = sqlx::query("INSERT INTO meta (key, value) VALUES ($1, $2)").bind(ORG).bind(org.to_string());
-    conn.execute(statement).await.map_err(unavailable)?;
-    set_epoch(conn, Epoch(1)).await
+pub(crate) fn found(conn: &Connection, org: wane_domain::id::OrgId) -> Result<(), StoreError> {
+    conn.execute("INSERT INTO meta (key, value) VALUES ($1, $2)", (ORG, org.to_string())).map_err(step::unavailable)?;
+    set_epoch(conn, Epoch(1))
 }
 
 /// Writes the epoch down.
-pub(crate) async fn set_epoch(conn: &mut SqliteConnection, epoch: Epoch) -> Result<(), StoreError> {
-    let statement = sqlx::query(
-        "INSERT INTO counters (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-    );
-    conn.execute(statement.bind(EPOCH).bind(number(epoch.0)?)).await.map_err(unavailable)?;
-    Ok(())
+pub(crate) fn set_epoch(conn: &Connection, epoch: Epoch) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO counters (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    let mut statement = conn.prepare_cached(sql).map_err(step::unavailable)?;
+    statement.execute((EPOCH, number(epoch.0)?)).map(drop).map_err(step::unavailable)
 }
 
 /// Moves the world along with a write that was made: a world of the writer's own, that nobody has looked into yet.
@@ -83,6 +80,7 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         Write::Lock(put) => drop(world.locks.remove(&put.value.id)),
         Write::Request(_)
         | Write::Grant(_)
+        | Write::Still(..)
         | Write::Lease(_)
         | Write::Issuance(_)
         | Write::Login(_)

@@ -4,7 +4,7 @@ use wane_audit::Record;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::directory::{Group, Person};
 use wane_domain::grant::Grant;
-use wane_domain::id::{ResourceId, RoleId, TokenId};
+use wane_domain::id::{GrantId, ResourceId, RoleId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::lock::Lock;
 use wane_domain::request::AccessRequest;
@@ -57,6 +57,8 @@ pub enum Write {
     Lock(Put<Lock>),
     Request(Put<AccessRequest>),
     Grant(Put<Grant>),
+    /// Writes nothing: the grant must still be of this generation.
+    Still(GrantId, u64),
     Lease(Put<Lease>),
     Issuance(Issuance),
     Login(Put<Login>),
@@ -83,6 +85,7 @@ impl Write {
             | Self::Lock(_) => true,
             Self::Request(_)
             | Self::Grant(_)
+            | Self::Still(..)
             | Self::Lease(_)
             | Self::Issuance(_)
             | Self::Login(_)

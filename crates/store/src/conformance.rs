@@ -56,6 +56,7 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         lifecycle::serials_never_repeat,
         lifecycle::tokens_answers_and_secrets,
         writing::one_of_two_wins,
+        writing::a_guard_holds_and_writes_nothing,
         writing::all_or_nothing,
         writing::a_conflict_harms_nobody_else,
         writing::decisions_hold_at_their_epoch_only,

@@ -61,6 +61,26 @@ async fn a_signed_credential_is_one_commit_and_is_issued_again_under_one_lease()
     assert!(!revoked.is_empty() && revoked.iter().all(|i| i.grant == id), "hosts are told at once");
 }
 
+/// Many at once under one grant: each gets a certificate, and every one of them is written down.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_issue_under_one_grant_at_once_are_all_served() {
+    const AT_ONCE: usize = 64;
+    let house = Arc::new(House::new().await);
+    let id = house.hold("ann", "web1", "deploy", 1).await;
+    let lease = house.hand_out("ann", id).await.unwrap().lease;
+    let mut asked = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let house = Arc::clone(&house);
+        asked.spawn(async move { house.hand_out("ann", id).await });
+    }
+    while let Some(handed) = asked.join_next().await {
+        assert_eq!(handed.unwrap().unwrap().lease, lease);
+    }
+    assert_eq!(house.store.issuances(lease).await.unwrap().len(), AT_ONCE + 1);
+    let issued = RecordFilter { event: Some("credential.issued".to_owned()), ..RecordFilter::default() };
+    assert_eq!(house.records(issued).await.len(), AT_ONCE + 1);
+}
+
 /// A grant of ann's whose account the target is making and does not finish until it is told to.
 pub(crate) async fn being_made(house: &Arc<House>) -> (GrantId, JoinSet<Result<HandedOut, AppError>>) {
     let id = house.hold("ann", "attic", "read", 1).await;

@@ -6,4 +6,5 @@ mod conformance;
 mod disk;
 mod fixture;
 mod group_commit;
+mod memory;
 mod model;

@@ -30,6 +30,33 @@ pub(crate) async fn one_of_two_wins<S: Store>(s: &S, f: &mut Fixture) -> Result<
     Ok(())
 }
 
+/// A guard writes nothing, and lets a commit through only while what it names is as it was seen.
+pub(crate) async fn a_guard_holds_and_writes_nothing<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
+    let (person, resource, role) = (f.id(), f.id(), f.id());
+    let (request, grant) = f.granted(person, resource, role)?;
+    let absent = f.commit(vec![Write::Still(grant.id, 1)])?;
+    same("what is not there", &s.commit(absent).await, &Err(StoreError::Conflict(grant.id.to_string())))?;
+    let writes = vec![Write::Request(Put::new(request)), Write::Grant(Put::new(grant.clone()))];
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+    for _ in 0..3 {
+        // Two at once, so that they share a transaction: neither is in the other's way.
+        let both = [f.commit(vec![Write::Still(grant.id, 1)])?, f.commit(vec![Write::Still(grant.id, 1)])?];
+        for done in join_all(both.into_iter().map(|c| s.commit(c))).await {
+            done.map_err(told)?;
+        }
+        let seen = s.grant(grant.id).await.map_err(told)?;
+        same("its generation", &seen.map(|g| g.generation), &Some(1))?;
+    }
+    // Changed in the same instant, and before.
+    let change = f.commit(vec![Write::Grant(Put { value: grant.clone(), seen: Seen::Generation(1) })])?;
+    let late = f.commit(vec![Write::Still(grant.id, 1)])?;
+    let told_late = join_all([s.commit(change), s.commit(late)]).await;
+    let conflict = Err(StoreError::Conflict(grant.id.to_string()));
+    same("behind a change", &told_late.get(1), &Some(&conflict))?;
+    same("after it", &s.commit(f.commit(vec![Write::Still(grant.id, 1)])?).await, &conflict)?;
+    s.commit(f.commit(vec![Write::Still(grant.id, 2)])?).await.map(drop).map_err(told)
+}
+
 pub(crate) async fn all_or_nothing<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
     let (person, resource, role) = (f.id(), f.id(), f.id());
     let first = f.request(person, resource, role, 1)?;
