@@ -6,7 +6,7 @@
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream::iter;
-use wane_connector::{ConnectError, EndOutcome};
+use wane_connector::{ConnectError, Effects, EndOutcome};
 use wane_domain::id::{LeaseId, ResourceId};
 use wane_domain::lease::LeaseData;
 use wane_domain::world::World;
@@ -25,7 +25,7 @@ impl App {
     pub fn ends_in_one_round(&self, world: &World, target: ResourceId) -> usize {
         let resource = world.resources.get(&target);
         let kind = resource.and_then(|resource| self.kinds.get(resource.kind.as_str()));
-        kind.map_or(1, |kind| kind.effects().in_one_round())
+        kind.map_or(1, |kind| Effects::in_one_round(&*kind.effects()))
     }
 
     /// Tries once to end leases at one target, together where its kind can, and to read back the absence of
