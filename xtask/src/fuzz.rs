@@ -41,6 +41,12 @@ pub(crate) fn run_words(words: &[&str]) -> Result<()> {
     run(target, seconds)
 }
 
+/// Tries each target in turn, all of them together within so many seconds.
+pub(crate) fn run_all_within(seconds: u32) -> Result<()> {
+    let targets = u32::try_from(targets()?.len())?;
+    run(None, seconds.checked_div(targets).unwrap_or_default().max(1))
+}
+
 /// Tries one target, or each in turn, for so many seconds each.
 fn run(target: Option<&str>, seconds: u32) -> Result<()> {
     let targets = targets()?;

@@ -10,6 +10,7 @@ mod fuzz;
 mod lint;
 mod mutants;
 mod schemathesis;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ cargo xtask CHORE
   bench  figures beside those of peers: `bench [FIGURE…] [--rounds N] [--quick] [--write]`
   fuzz   [TARGET] [--minutes N | --seconds N]: look for inputs that break a reader, guided by coverage
   schemathesis   what the OpenAPI document says against what the server does; with --long, many more cases
+  soak   [--minutes N]: kills at random with fresh seeds, and fuzz and schemathesis for a share of the time
   deps   only install what the tests need
   mutants guards [WORD…]  take away each guard (or those of an id, a row, or about a word); its test must turn red
   mutants [CRATE] [K/N]   break the code line by line (or a shard of it); only listed mutants may survive
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::run_words(rest),
         ["schemathesis"] => schemathesis::run(schemathesis::Length::Short),
         ["schemathesis", "--long"] => schemathesis::run(schemathesis::Length::Long),
+        ["soak", rest @ ..] => soak::run_words(rest),
         ["deps"] => deps::ensure(),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {

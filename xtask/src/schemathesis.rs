@@ -40,14 +40,20 @@ pub(crate) enum Length {
     Short,
     /// Many more cases.
     Long,
+    /// As many of them as so many seconds allow, for all callers together.
+    Within(u32),
 }
+
+/// How many callers there are.
+const CALLERS: u32 = 4;
 
 impl Length {
     /// Cases for each route, and seconds for each caller.
-    const fn bounds(self) -> (&'static str, &'static str) {
+    fn bounds(self) -> (&'static str, String) {
         match self {
-            Self::Short => ("4", "15"),
-            Self::Long => ("200", "900"),
+            Self::Short => ("4", "15".to_owned()),
+            Self::Long => ("200", "900".to_owned()),
+            Self::Within(seconds) => ("200", (seconds / CALLERS).max(1).to_string()),
         }
     }
 }
@@ -77,7 +83,7 @@ pub(crate) fn call(length: Length) -> Result<()> {
     let program = installed(&folder)?;
     let (server, admin) = WaneServer::launch()?;
     let ordinary = furnish(&server, &admin)?;
-    let callers = [
+    let callers: [Caller<'_>; CALLERS as usize] = [
         Caller { name: "nobody", token: NOBODY.to_owned(), paths: "" },
         Caller { name: "an ordinary person", token: ordinary.token()?, paths: "" },
         Caller { name: "an administrator", token: admin.token()?, paths: "" },
@@ -102,7 +108,7 @@ fn send(program: &Path, folder: &Path, url: &str, caller: &Caller<'_>, length: L
     let document = command::root().join("docs/openapi.json").display().to_string();
     let (program, settings) = (program.display().to_string(), settings.display().to_string());
     let mut words = vec!["--config-file", &settings, "run", &document, "--url", url, "--checks", "all", "--seed", SEED];
-    words.extend(["--workers", "1", "--max-examples", examples, "--max-time", most, "--request-timeout", "30"]);
+    words.extend(["--workers", "1", "--max-examples", examples, "--max-time", &most, "--request-timeout", "30"]);
     words.extend(["--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-color"]);
     words.extend(["--suppress-health-check", "all"]);
     for id in LEFT_OUT {
