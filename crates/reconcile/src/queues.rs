@@ -109,7 +109,7 @@ mod tests {
     use wane_domain::id::TypedId;
 
     fn lease(n: u8) -> LeaseId {
-        LeaseId::mint(Time::from_micros(i64::from(n)), &[n; 10])
+        LeaseId::mint(Time::from_micros(i64::from(n) * 1_000), &[n; 10])
     }
 
     fn target(n: u8) -> ResourceId {

@@ -3,7 +3,7 @@
 //! Owns: a filter over the keys of a day and more (Bloom, CACM 13(7), 1970), of a fixed size. It may take a new
 //! key for a used one, the more often the more there are, and then the file is asked; never the other way round.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wane_domain::time::{Span, Time};
@@ -19,7 +19,8 @@ const TURN: Span = Span::from_hours(25);
 /// The filters.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    spread: RandomState,
+    /// Whoever chooses keys that collide has their own looked up in the file, and nothing else.
+    spread: BuildHasherDefault<DefaultHasher>,
     turns: Mutex<Turns>,
 }
 

@@ -204,10 +204,11 @@ async fn a_failed_disk_moves_nothing() {
     let (store, _) = writers.open(&path, f.founded()).await.expect("it opens");
     // SQLite gives up the whole transaction on a full disk or an I/O fault, as this trigger makes it do:
     // in the middle of a batch, and where the batch as a whole is brought to its end.
-    for trigger in [
+    let faults = [
         "CREATE TRIGGER fault BEFORE INSERT ON people WHEN NEW.name LIKE 'ben%' BEGIN SELECT RAISE(ROLLBACK, 'disk I/O error'); END",
         "CREATE TRIGGER fault BEFORE UPDATE ON counters BEGIN SELECT RAISE(ROLLBACK, 'disk I/O error'); END",
-    ] {
+    ];
+    for (fault, trigger) in faults.into_iter().enumerate() {
         let mut other = intruder(&path).await;
         other.execute(trigger).await.expect("it is set up");
         // Until all three were taken together; whoever was taken before the fault is done.
@@ -216,7 +217,7 @@ async fn a_failed_disk_moves_nothing() {
             let (world, head) = (store.world().await.expect("a world"), store.head().await.expect("a head"));
             let mut commits = Vec::new();
             for name in ["ada", "ben", "eve"] {
-                let person = f.person(&format!("{name}-{round}")).expect("a person");
+                let person = f.person(&format!("{name}-{fault}-{round}")).expect("a person");
                 commits.push(f.commit(vec![Write::Person(Put::new(person))]).expect("a commit"));
             }
             let answers = join_all(commits.into_iter().map(|c| store.commit(c))).await;
