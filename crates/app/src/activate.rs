@@ -15,7 +15,7 @@ use wane_store::{Put, Standing, Versioned, Write};
 use crate::caller::Caller;
 use crate::change::about_grant;
 use crate::error::AppError;
-use crate::judge::{AskFacts, Rejudged};
+use crate::judge::{AskFacts, Proven, Rejudged};
 use crate::{App, decide};
 
 impl App {
@@ -63,6 +63,19 @@ impl App {
         ask: &Ask,
         now: Time,
     ) -> Result<Permit, AppError> {
+        let proven = Proven { age: caller.proof_age(now), how: &caller.proof };
+        self.permit_with_proof(world, grant, ask, &proven, now)
+    }
+
+    /// The same for a holder who is not calling, but has proved themselves in another way.
+    pub(crate) fn permit_with_proof(
+        &self,
+        world: &World,
+        grant: &Grant,
+        ask: &Ask,
+        proven: &Proven<'_>,
+        now: Time,
+    ) -> Result<Permit, AppError> {
         let refused = |reasons| AppError::Refused { reasons };
         if !world.is_active(grant.holder) {
             return Err(refused(vec![Why::Disabled]));
@@ -75,7 +88,7 @@ impl App {
             let missing = format!("role `{}` was redefined after this was approved; ask again", role.name);
             return Err(refused(vec![Why::TermsNotMet { missing }]));
         }
-        let facts = AskFacts::of_grant(grant, ask, now).proven(caller.proof_age(now), &caller.proof);
+        let facts = AskFacts::of_grant(grant, ask, now).proven(proven.age, proven.how);
         match self.rejudge(world, ask, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Keeps(permit) => Ok(permit),
             Rejudged::Lost(missing) => Err(refused(vec![Why::TermsNotMet { missing }])),

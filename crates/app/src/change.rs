@@ -98,6 +98,7 @@ impl Change<'_> {
         storeless.known.before(commit.writes());
         storeless.agenda.before(commit.writes());
         let gone = Agenda::gone(commit.writes());
+        let news = self.app.sessions.news(commit.writes());
         let done = match around(step, self.app.store.commit(commit)).await {
             Err(StoreError::Unavailable(why)) => {
                 storeless.trouble.met(&why, self.app.now());
@@ -105,6 +106,7 @@ impl Change<'_> {
             }
             done => done?,
         };
+        self.app.sessions.spread(news);
         storeless.agenda.after(&gone);
         storeless.trouble.over();
         self.app.owe(owed);

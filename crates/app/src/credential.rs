@@ -126,6 +126,7 @@ impl App {
                 standing.usable_until(self.steady_now().await?)?;
                 self.make(caller, id, &self.target(resource).await?, seen, say).await
             }
+            LeaseKind::Session => Err(AppError::Fault(format!("kind `{}` hands out sessions", kind.kind))),
         }?;
         // An end may have come from memory while the store was at work on this.
         self.still_stands(id)?;
@@ -192,7 +193,7 @@ impl App {
             kind,
             at: now,
             not_after,
-            detail: issued.inventory,
+            detail: proved_by(caller, issued.inventory),
         }));
         match put {
             // Written back unchanged, so that a grant that ended meanwhile makes this conflict, and so that an
@@ -385,6 +386,16 @@ impl App {
             change.commit(point!("app.answer_lost.commit")).await.map(|_| self.nudge())
         })
     }
+}
+
+/// What the inventory keeps of an issue, with the proof of identity it rested on: whoever opens a session
+/// with the credential has proved no more than that.
+fn proved_by(caller: &Caller, mut inventory: Value) -> Value {
+    if let Some(inventory) = inventory.as_object_mut() {
+        inventory.insert("proved".to_owned(), json!(caller.proved.micros()));
+        inventory.insert("proof".to_owned(), json!(caller.proof));
+    }
+    inventory
 }
 
 fn live(open: Vec<Versioned<Lease>>, what: LeaseKind) -> Option<Versioned<Lease>> {

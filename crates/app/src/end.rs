@@ -325,6 +325,9 @@ impl App {
     }
 
     pub(crate) async fn touch_target(&self, lease: &Lease) -> Tried {
+        if lease.what == LeaseKind::Session {
+            return self.end_session(lease).await;
+        }
         let handle = match self.target(lease.resource).await {
             Ok(handle) => handle,
             Err(error) => return Tried::not(error.to_string()),
@@ -384,7 +387,7 @@ impl App {
     }
 
     /// Closes a grant in the change that proved its last lease gone.
-    async fn close_if_last(
+    pub(crate) async fn close_if_last(
         &self,
         change: &mut crate::change::Change<'_>,
         seen: &Versioned<Grant>,

@@ -68,6 +68,15 @@ pub(crate) enum Rejudged {
     Lost(String),
 }
 
+/// A proof of identity at hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proven<'a> {
+    /// How old it is.
+    pub(crate) age: Span,
+    /// How identity was proved.
+    pub(crate) how: &'a str,
+}
+
 impl AskFacts {
     /// The facts of an ask that is being made.
     pub(crate) fn of(input: &crate::AskInput, proof_age: Span, proof: &str, now: Time) -> Self {

@@ -22,8 +22,10 @@ mod decline;
 mod directory;
 mod doors;
 mod end;
+mod end_session;
 mod error;
 mod extend;
+mod front;
 mod hosts;
 mod judge;
 mod lock;
@@ -31,10 +33,12 @@ mod log;
 mod making;
 mod named;
 mod narrow;
+mod open_session;
 mod past;
 mod policies;
 mod rejudge;
 mod residue;
+mod sessions;
 mod storeless;
 mod story;
 mod targets;
@@ -71,10 +75,12 @@ pub use hosts::Joined;
 pub use judge::AskFacts;
 pub use lock::LockInput;
 pub use narrow::Narrower;
+pub use open_session::SessionOpened;
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
 pub use rejudge::rejudge_all;
 pub use residue::Residue;
+pub use sessions::{Meter, SessionLine, Standing};
 pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
@@ -180,6 +186,8 @@ pub struct App {
     pub(crate) turns: tokio::sync::Semaphore,
     /// What memory holds for the time without a store.
     pub(crate) storeless: storeless::Storeless,
+    /// What the gateway of this process carries.
+    pub(crate) sessions: sessions::Sessions,
 }
 
 impl std::fmt::Debug for App {
@@ -221,6 +229,7 @@ impl App {
             owed: Mutex::new(Vec::new()),
             turns: tokio::sync::Semaphore::new(ENDS_AT_STORE),
             storeless: storeless::Storeless::default(),
+            sessions: sessions::Sessions::default(),
         })
     }
 

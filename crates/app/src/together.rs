@@ -8,7 +8,7 @@ use futures::future::join_all;
 use futures::stream::iter;
 use wane_connector::{ConnectError, Effects, EndOutcome};
 use wane_domain::id::{LeaseId, ResourceId};
-use wane_domain::lease::LeaseData;
+use wane_domain::lease::{LeaseData, LeaseKind};
 use wane_domain::world::World;
 use wane_failpoint::{around, point};
 
@@ -48,8 +48,10 @@ impl App {
             }
         }
         // One that a person has to look at would have the server refuse the round.
-        let (round, mut alone): (Vec<Owed>, Vec<Owed>) =
-            owed.into_iter().partition(|owed| owed.lease.resource == target && owed.lease.debt.quarantined.is_none());
+        let (round, mut alone): (Vec<Owed>, Vec<Owed>) = owed.into_iter().partition(|owed| {
+            let alone = owed.lease.debt.quarantined.is_some() || owed.lease.what == LeaseKind::Session;
+            owed.lease.resource == target && !alone
+        });
         let mut tried = Vec::new();
         let outcomes = self.touch_together(target, &round.iter().map(|owed| &*owed.lease).collect::<Vec<_>>()).await;
         for (owed, outcome) in round.into_iter().zip(outcomes) {

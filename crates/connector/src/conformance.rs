@@ -40,6 +40,9 @@ pub async fn run(subject: &dyn Subject) -> Result<Report, String> {
     match subject.kind().gives() {
         LeaseKind::Account => account::run(subject, &mut report).await?,
         LeaseKind::Credential => credential::run(subject, &mut report).await?,
+        LeaseKind::Session => {
+            return Err("a kind gives accounts or credentials; sessions come through its broker".to_owned());
+        }
     }
     names(subject, &mut report)?;
     Ok(report)

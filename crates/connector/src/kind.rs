@@ -7,6 +7,7 @@ use serde_json::Value;
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
 
+use crate::broker::Broker;
 use crate::contract::{ConnectError, Describe, Effects, Issuer, Target};
 
 /// A kind of target. One folder under `kinds/` holds everything about it.
@@ -50,6 +51,11 @@ pub trait Kind: Send + Sync {
 
     /// Its issuer, where it signs something.
     fn issuer(&self) -> Option<Arc<dyn Issuer>>;
+
+    /// What speaks its protocol for sessions through the gateway, where it has that.
+    fn broker(&self) -> Option<Arc<dyn Broker>> {
+        None
+    }
 
     /// What its registered targets pull from Wane, if anything (a revocation list).
     fn host_docs(&self) -> Option<Arc<dyn HostDocs>>;

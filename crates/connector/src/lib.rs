@@ -3,6 +3,7 @@
 //! Owns: what a kind must be able to say and do. Refuses to know: any particular kind, the store,
 //! the use-cases. A kind is one folder under `kinds/`; the binary lists the kinds it takes.
 
+pub mod broker;
 pub mod conformance;
 pub mod contract;
 pub mod kind;
@@ -12,6 +13,7 @@ pub mod strict;
 pub mod verb;
 pub mod words;
 
+pub use broker::Broker;
 pub use contract::{
     Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Presence,
     Residue, StandingRight, Target,

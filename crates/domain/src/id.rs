@@ -109,6 +109,22 @@ typed_ids! {
     LockId = "lck";
     /// A record of the log.
     EventId = "evt";
+    /// A session through the gateway; the same one as the lease of its number.
+    SessionId = "ses";
     /// A login session, an enrolment code, or another bearer Wane issued.
     TokenId = "tok";
+}
+
+impl SessionId {
+    /// The session that a lease stands for.
+    #[must_use]
+    pub fn of(lease: LeaseId) -> Self {
+        Self(lease.0)
+    }
+
+    /// The lease that stands for it.
+    #[must_use]
+    pub fn lease(self) -> LeaseId {
+        LeaseId(self.0)
+    }
 }

@@ -23,6 +23,8 @@ pub enum LeaseKind {
     Credential,
     /// An account at the target.
     Account,
+    /// A session through the gateway: two connections that it carries and can cut.
+    Session,
 }
 
 /// Where a lease stands.

@@ -17,6 +17,7 @@ pub mod lease;
 pub mod lock;
 pub mod request;
 pub mod secret;
+pub mod session;
 pub mod terms;
 pub mod text;
 pub mod time;

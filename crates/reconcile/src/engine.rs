@@ -327,6 +327,9 @@ impl Engine {
         let filter = LeaseFilter { phases: vec![LeasePhase::Live], ..LeaseFilter::default() };
         let page = self.app.store().leases(filter, slice).await?;
         let unseen = |lease: &Lease| lease.what == LeaseKind::Credential && lease.confirmed.is_none();
+        for lease in &page.items {
+            self.app.settle_lost_session(&lease.value).await?;
+        }
         let open = page.items.iter().filter(|l| unseen(&l.value)).map(|l| l.value.id).collect();
         self.confirmations.add(open, self.app.now());
         self.unread = page.next.map(|next| Slice { after: Some(next), limit: PAGE });

@@ -16,6 +16,7 @@ use crate::App;
 use crate::change::{about_grant, about_lease};
 use crate::end::{Tried, TryEnd};
 use crate::error::AppError;
+use crate::sessions::in_words;
 
 /// How often somebody looks again whether what is being made is made, before an end counts.
 const AGAIN: Span = Span::from_secs(1);
@@ -54,6 +55,7 @@ impl App {
 
     fn say_from_memory(&self, actor: Actor, grant: GrantId, cause: EndCause, about: Subjects, at: Time) {
         tracing::warn!(%grant, cause = cause.name(), "a grant is ended from memory; it is not in the log yet");
+        self.sessions.tell_over(grant, &in_words(&cause));
         let what = What::Said { grant, cause };
         self.storeless.spool.add(Entry { id: self.ambient.id(), at, actor, about, what }, None);
     }

@@ -3,12 +3,14 @@
 use proptest::prelude::*;
 use serde_json::json;
 use wane_domain::closure::{Closure, ClosureBasis, EndCause, LeaseEnd};
+use wane_domain::evidence;
 use wane_domain::id::{GrantId, LeaseId, LockId, PersonId, ResourceId, RoleId};
-use wane_domain::lease::{LeaseEvent, LeaseState};
+use wane_domain::lease::{LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::lock::{Lock, LockTarget};
+use wane_domain::terms::{Mode, Need, Terms};
 use wane_domain::time::Span;
 
-use crate::fixtures::{T0, active, id, leases, person};
+use crate::fixtures::{T0, active, id, leases, permit, person, terms};
 
 fn event() -> impl Strategy<Value = LeaseEvent> {
     prop_oneof![
@@ -87,4 +89,33 @@ fn the_word_is_the_weakest() {
     check(vec![absent(), absent()], "gone");
     check(vec![absent(), refused()], "login refused");
     check(vec![absent(), refused(), ran_out()], "ran out");
+}
+
+/// A session is carried through the gateway under terms that let it, and never unrecorded where it must be recorded.
+#[test]
+fn what_must_be_recorded_gets_no_session() {
+    let hour = Span::from_hours(1);
+    let grant = active(hour, hour);
+    let begin = |what| grant.lease(id::<LeaseId>(51), "ssh".parse().unwrap(), what, T0).unwrap().0;
+    let basis = || permit(hour).basis().clone();
+    let under = |recording, mode| evidence::permit(Terms { recording, mode, ..terms(hour, &[]) }, basis());
+    let session = begin(LeaseKind::Session);
+    for (recording, mode, good) in [
+        (Need::Optional, Mode::Any, true),
+        (Need::Optional, Mode::Brokered, true),
+        (Need::Required, Mode::Any, false),
+        (Need::Required, Mode::Brokered, false),
+        (Need::Optional, Mode::Direct, false),
+    ] {
+        let opened = grant.session_permit(&session, under(recording, mode), T0);
+        assert_eq!(opened.is_ok(), good, "{recording:?} {mode:?}");
+    }
+    let any = || under(Need::Optional, Mode::Any);
+    let opened = grant.session_permit(&session, any(), T0).unwrap();
+    assert_eq!((opened.lease(), opened.end()), (session.id, session.end));
+    // Once only, for a session only, while the grant lives only.
+    let live = session.clone().apply(LeaseEvent::Made { object: None, notes: json!({}) }, T0).unwrap().0;
+    assert!(grant.session_permit(&live, any(), T0).is_err());
+    assert!(grant.session_permit(&begin(LeaseKind::Credential), any(), T0).is_err());
+    assert!(grant.session_permit(&session, any(), session.end).is_err());
 }

@@ -98,6 +98,7 @@ fn lease_view(lease: &Lease) -> LeaseView {
         what: match lease.what {
             LeaseKind::Credential => "credential",
             LeaseKind::Account => "account",
+            LeaseKind::Session => "session",
         }
         .to_owned(),
         state,

@@ -1,0 +1,218 @@
+//! Opening a session through the gateway: judged again, written down, then let in.
+//!
+//! A session is a lease of its grant. It is intended before anything connects to the target, live once
+//! the target let it in, and gone when the gateway says that nothing of it is left.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use wane_audit::{Actor, Outcome};
+use wane_connector::broker::Claim;
+use wane_domain::id::{LeaseId, SessionId};
+use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
+use wane_domain::time::{Span, Time};
+use wane_failpoint::{around_call, point};
+use wane_store::{Issuance, Put, Standing as Held, Versioned, Write};
+
+use crate::change::about_lease;
+use crate::error::AppError;
+use crate::judge::Proven;
+use crate::sessions::{Meter, SessionLine, Standing, standing_of};
+use crate::{App, decide};
+
+/// Open sessions under one grant.
+const MOST_SESSIONS: usize = 64;
+
+/// A session that may begin.
+#[derive(Debug)]
+pub struct SessionOpened {
+    /// Which.
+    pub session: SessionId,
+    /// Until when, unless it is told otherwise.
+    pub end: Time,
+    /// What it shows to its target.
+    pub pass: Value,
+    /// What it is told.
+    pub told: watch::Receiver<Standing>,
+    /// Where what passes is counted.
+    pub meter: Arc<Meter>,
+}
+
+impl App {
+    /// Opens the session that somebody claims who has proved to hold a credential of this server.
+    ///
+    /// INVARIANT: nothing connects to the target before the session is written down under a live grant
+    /// (held by `no_session_without_a_live_grant`).
+    ///
+    /// # Errors
+    /// When there is no live grant that the credential was issued under, or policy refuses now.
+    pub async fn open_session(&self, claim: &Claim) -> Result<SessionOpened, AppError> {
+        let opened = decide!(self.try_open(claim))?;
+        // An end may have come from memory while the store was at work on this.
+        if let Err(ended) = self.still_stands(claim.grant) {
+            self.sessions.tell(opened.session.lease(), Standing::Over("it was ended".to_owned()));
+            self.session_closed(opened.session, json!({}), "nothing was connected".to_owned()).await?;
+            return Err(ended);
+        }
+        Ok(opened)
+    }
+
+    async fn try_open(&self, claim: &Claim) -> Result<SessionOpened, AppError> {
+        let world = self.world().await?;
+        let now = self.steady_now().await?;
+        let missing = || AppError::missing("grant", claim.grant);
+        let Held { grant: seen, request, open } = self.store.standing(claim.grant).await?.ok_or_else(missing)?;
+        self.still_stands(claim.grant)?;
+        seen.value.usable_until(now)?;
+        let (resource, role) = self.grant_parts(&world, &seen.value)?;
+        if resource.name.as_str() != claim.resource {
+            return Err(AppError::missing("resource", &claim.resource));
+        }
+        let proven = self.credential_of(&open, claim).await?;
+        let permit = self.permit_with_proof(&world, &seen.value, &request.value.ask, &proven.at(now), now)?;
+        let sessions = open.iter().filter(|lease| lease.value.what == LeaseKind::Session).count();
+        if sessions >= MOST_SESSIONS {
+            return Err(AppError::Taken(format!(
+                "this grant has {sessions} open sessions, which is the most; close some"
+            )));
+        }
+        let handle = self.new_target(self.kind(&resource.kind)?, resource, None);
+        let broker = handle
+            .kind
+            .broker()
+            .ok_or_else(|| AppError::invalid("resource", "nothing of this kind goes through the gateway"))?;
+        let (lease, intended) =
+            seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Session, now)?;
+        let right = seen.value.session_permit(&lease, permit, now)?;
+        let (end, serial) = (right.end(), self.store.next_serial().await?);
+        let target = handle.target(now);
+        let pass = around_call(point!("app.brokered.sign"), || {
+            broker.pass(&target, &role, &lease, right.into_issue(), claim, serial)
+        })?;
+        let about = about_lease(&lease, Some(&seen.value));
+        let session = SessionId::of(lease.id);
+        let mut change = self.change_at(Actor::Person(seen.value.holder), &world, now);
+        change.fact(about.clone(), intended);
+        let detail = json!({
+            "session": session, "login": claim.login, "peer": claim.peer, "client": claim.client,
+            "serial": claim.serial, "pass": pass.inventory, "end": end,
+        });
+        change.note("session.opened", Outcome::Done, about, detail);
+        change.write(Write::Issuance(Issuance {
+            serial,
+            lease: lease.id,
+            grant: seen.value.id,
+            kind: handle.resource.kind.clone(),
+            at: now,
+            not_after: pass.not_after,
+            detail: pass.inventory,
+        }));
+        change.write(Write::Lease(Put::new(lease.clone())));
+        // Written back unchanged, so that a grant that ended meanwhile makes this conflict.
+        change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
+        let meter = Arc::new(Meter::default());
+        let line = SessionLine {
+            session,
+            grant: seen.value.id,
+            holder: seen.value.holder,
+            resource: lease.resource,
+            role: lease.role,
+            login: claim.login.clone(),
+            peer: claim.peer,
+            client: claim.client.clone(),
+            since: now,
+            standing: Standing::Until(end),
+            meter: Arc::clone(&meter),
+        };
+        // In the book before it is in the store: an end that follows at once finds whom to tell.
+        let told = self.sessions.enter(line);
+        if let Err(error) = change.commit(point!("app.brokered.open.commit")).await {
+            self.sessions.strike(lease.id);
+            return Err(error);
+        }
+        self.nudge();
+        Ok(SessionOpened { session, end, pass: pass.public, told, meter })
+    }
+
+    /// The proof of identity that a live credential of this grant was issued on.
+    async fn credential_of(&self, open: &[Versioned<Lease>], claim: &Claim) -> Result<Issued, AppError> {
+        let live = |l: &&Versioned<Lease>| {
+            l.value.what == LeaseKind::Credential && matches!(l.value.state, LeaseState::Live { .. })
+        };
+        for lease in open.iter().filter(live) {
+            if let Some(issue) =
+                self.store.issuances(lease.value.id).await?.into_iter().find(|i| i.serial == claim.serial)
+            {
+                return Ok(Issued::of(&issue));
+            }
+        }
+        Err(AppError::missing("live credential with serial", claim.serial))
+    }
+
+    /// The target let a session in.
+    ///
+    /// # Errors
+    /// When it is over, or this cannot be written down.
+    pub async fn session_begun(&self, session: SessionId, notes: &Value) -> Result<(), AppError> {
+        decide!(async {
+            let now = self.now();
+            let seen = self.session_lease(session).await?;
+            let grant = self.store.grant(seen.value.grant).await?;
+            let mut change = self.change(Actor::System, now);
+            let event = LeaseEvent::Made { object: None, notes: notes.clone() };
+            let (lease, fact) = seen.value.clone().apply(event, now)?;
+            change.fact(about_lease(&lease, grant.as_ref().map(|g| &g.value)), fact);
+            change.write(Write::Lease(Put::over(&seen, lease)));
+            change.commit(point!("app.brokered.begun.commit")).await.map(|_| ())
+        })
+    }
+
+    /// Where a session stands, as the store has it.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the session then goes by what it was told last.
+    pub async fn session_standing(&self, session: SessionId) -> Result<Standing, AppError> {
+        let seen = self.session_lease(session).await?;
+        let over = || Standing::Over("it was ended".to_owned());
+        let Some(grant) = self.store.grant(seen.value.grant).await? else { return Ok(over()) };
+        let grant = self.as_it_is(grant.value);
+        let standing = standing_of(&seen.value).unwrap_or_else(over);
+        let usable = grant.usable_until(self.now()).is_ok();
+        let standing = if usable { standing } else { over() };
+        self.sessions.tell(session.lease(), standing.clone());
+        Ok(standing)
+    }
+
+    pub(crate) async fn session_lease(&self, session: SessionId) -> Result<Versioned<Lease>, AppError> {
+        let missing = || AppError::missing("session", session);
+        let seen = self.store.lease(session.lease()).await?.ok_or_else(missing)?;
+        if seen.value.what == LeaseKind::Session { Ok(seen) } else { Err(missing()) }
+    }
+
+    /// Whether this process carries a session that a lease stands for.
+    #[must_use]
+    pub fn carries(&self, lease: LeaseId) -> bool {
+        self.sessions.has(lease)
+    }
+}
+
+/// What an issue of a credential rested on.
+#[derive(Debug)]
+struct Issued {
+    proved: Time,
+    proof: String,
+}
+
+impl Issued {
+    fn of(issue: &Issuance) -> Self {
+        let proved = issue.detail.get("proved").and_then(Value::as_i64).map(Time::from_micros);
+        let proof = issue.detail.get("proof").and_then(Value::as_str).unwrap_or("none");
+        // One that was issued before this was kept counts as proved never.
+        Self { proved: proved.unwrap_or(Time::from_micros(0)), proof: proof.to_owned() }
+    }
+
+    fn at(&self, now: Time) -> Proven<'_> {
+        Proven { age: now.since(self.proved).max(Span::ZERO), how: &self.proof }
+    }
+}

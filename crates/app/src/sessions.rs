@@ -1,0 +1,281 @@
+//! The book of sessions that this process carries through its gateway.
+//!
+//! Owns: what each session is told (until when, or that it is over), how much passed, and that it is
+//! closed. It is memory only: a session lives exactly as long as the process that holds its sockets, so
+//! what is not in the book has no connection. Refuses to know: sockets, protocols, the store.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use wane_domain::closure::EndCause;
+use wane_domain::grant::GrantState;
+use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId, SessionId};
+use wane_domain::lease::{Lease, LeaseKind, LeaseState};
+use wane_domain::time::Time;
+use wane_store::Write;
+
+/// What a session is told by those who decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may go on until this moment.
+    Until(Time),
+    /// It is over, and why.
+    Over(String),
+}
+
+/// How much passed, counted by whoever carries it.
+#[derive(Debug, Default)]
+pub struct Meter {
+    up: AtomicU64,
+    down: AtomicU64,
+}
+
+impl Meter {
+    /// So many bytes went to the target.
+    pub fn up(&self, bytes: usize) {
+        self.up.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// So many bytes came from the target.
+    pub fn down(&self, bytes: usize) {
+        self.down.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes to the target, and from it.
+    #[must_use]
+    pub fn read(&self) -> (u64, u64) {
+        (self.up.load(Ordering::Relaxed), self.down.load(Ordering::Relaxed))
+    }
+}
+
+/// A session as a board shows it.
+#[derive(Clone, Debug)]
+pub struct SessionLine {
+    /// Which.
+    pub session: SessionId,
+    /// The grant it hangs under.
+    pub grant: GrantId,
+    /// Whose it is.
+    pub holder: PersonId,
+    /// On what.
+    pub resource: ResourceId,
+    /// As what.
+    pub role: RoleId,
+    /// The login name there.
+    pub login: String,
+    /// Where the person comes from.
+    pub peer: IpAddr,
+    /// What their program calls itself.
+    pub client: String,
+    /// Since when.
+    pub since: Time,
+    /// What it was told last.
+    pub standing: Standing,
+    /// How much passed.
+    pub meter: Arc<Meter>,
+}
+
+/// A session of the book.
+#[derive(Debug)]
+struct Entry {
+    line: SessionLine,
+    told: watch::Sender<Standing>,
+    /// What proves that nothing of it is left.
+    closed: watch::Sender<Option<String>>,
+}
+
+/// The book.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<HashMap<LeaseId, Entry>>);
+
+/// What a commit has to tell a session.
+#[derive(Debug)]
+pub(crate) enum News {
+    Lease(LeaseId, Standing),
+    Grant(GrantId, String),
+}
+
+impl Sessions {
+    fn book(&self) -> MutexGuard<'_, HashMap<LeaseId, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a session, before the store is told.
+    pub(crate) fn enter(&self, line: SessionLine) -> watch::Receiver<Standing> {
+        let (told, hears) = watch::channel(line.standing.clone());
+        let entry = Entry { told, closed: watch::channel(None).0, line };
+        self.book().insert(entry.line.session.lease(), entry);
+        hears
+    }
+
+    /// Strikes a session off: it never began, or its end is in the store.
+    pub(crate) fn strike(&self, lease: LeaseId) {
+        self.book().remove(&lease);
+    }
+
+    /// Whether this process carries it.
+    pub(crate) fn has(&self, lease: LeaseId) -> bool {
+        self.book().contains_key(&lease)
+    }
+
+    /// Tells a session where it stands. What is over stays so.
+    pub(crate) fn tell(&self, lease: LeaseId, standing: Standing) {
+        if let Some(entry) = self.book().get_mut(&lease) {
+            entry.tell(standing);
+        }
+    }
+
+    /// Tells every session of a grant that it is over.
+    pub(crate) fn tell_over(&self, grant: GrantId, why: &str) {
+        for entry in self.book().values_mut().filter(|entry| entry.line.grant == grant) {
+            entry.tell(Standing::Over(why.to_owned()));
+        }
+    }
+
+    /// Nothing of a session is left.
+    pub(crate) fn closed(&self, lease: LeaseId, proof: String) {
+        if let Some(entry) = self.book().get(&lease) {
+            entry.closed.send_replace(Some(proof));
+        }
+    }
+
+    /// What will prove that a session is closed; nothing if this process does not carry it.
+    pub(crate) fn closing(&self, lease: LeaseId) -> Option<watch::Receiver<Option<String>>> {
+        self.book().get(&lease).map(|entry| entry.closed.subscribe())
+    }
+
+    /// One session.
+    pub(crate) fn line(&self, lease: LeaseId) -> Option<SessionLine> {
+        self.book().get(&lease).map(|entry| entry.line.clone())
+    }
+
+    /// Those that are open, oldest first.
+    pub(crate) fn lines(&self) -> Vec<SessionLine> {
+        let open = |entry: &&Entry| entry.closed.borrow().is_none();
+        let mut lines: Vec<_> = self.book().values().filter(open).map(|entry| entry.line.clone()).collect();
+        lines.sort_by_key(|line| line.session);
+        lines
+    }
+
+    /// What a commit will have to tell, once it is on disk.
+    pub(crate) fn news(&self, writes: &[Write]) -> Vec<News> {
+        if self.book().is_empty() {
+            return Vec::new();
+        }
+        // A grant's cause says more than its leases' ends, and what was said first stays.
+        let mut news: Vec<News> = writes.iter().filter_map(of_grant).collect();
+        news.extend(writes.iter().filter_map(of_lease));
+        news
+    }
+
+    /// Tells it.
+    pub(crate) fn spread(&self, news: Vec<News>) {
+        for one in news {
+            match one {
+                News::Lease(lease, standing) => self.tell(lease, standing),
+                News::Grant(grant, why) => self.tell_over(grant, &why),
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn tell(&mut self, standing: Standing) {
+        // INVARIANT: no word brings back a session that is over (held by `what_is_over_stays_over`).
+        if matches!(self.line.standing, Standing::Over(_)) || self.line.standing == standing {
+            return;
+        }
+        self.line.standing = standing.clone();
+        self.told.send_replace(standing);
+    }
+}
+
+fn of_grant(write: &Write) -> Option<News> {
+    let Write::Grant(put) = write else { return None };
+    match &put.value.state {
+        GrantState::Ending { cause, .. } => Some(News::Grant(put.value.id, in_words(cause))),
+        GrantState::Closed { closure, .. } => Some(News::Grant(put.value.id, in_words(&closure.cause))),
+        GrantState::Scheduled | GrantState::Active { .. } => None,
+    }
+}
+
+fn of_lease(write: &Write) -> Option<News> {
+    let Write::Lease(put) = write else { return None };
+    standing_of(&put.value).map(|standing| News::Lease(put.value.id, standing))
+}
+
+/// Where a lease puts its session; nothing if it stands for something else.
+pub(crate) fn standing_of(lease: &Lease) -> Option<Standing> {
+    if lease.what != LeaseKind::Session {
+        return None;
+    }
+    Some(match lease.state {
+        LeaseState::Intended | LeaseState::Live { .. } => Standing::Until(lease.end),
+        LeaseState::Revoking { .. } | LeaseState::Gone { .. } => Standing::Over("it was ended".to_owned()),
+    })
+}
+
+/// Why a grant ended, for whoever sits in its session.
+pub(crate) fn in_words(cause: &EndCause) -> String {
+    match cause {
+        EndCause::Expired => "its time is up".to_owned(),
+        EndCause::Returned => "it was given back".to_owned(),
+        EndCause::Revoked { reason, .. } => format!("it was revoked: {reason}"),
+        EndCause::DeniedAfterApproval { reason, .. } => format!("its approval was taken back: {reason}"),
+        EndCause::Locked { .. } => "a lock covers it".to_owned(),
+        EndCause::LostEligibility { reason } => format!("policy no longer allows it: {reason}"),
+        EndCause::NeverActivated => "it was never activated".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::id::TypedId;
+
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_000_000);
+
+    fn line(n: u8) -> SessionLine {
+        SessionLine {
+            session: SessionId::mint(NOW, &[n; 10]),
+            grant: GrantId::mint(NOW, &[9; 10]),
+            holder: PersonId::mint(NOW, &[1; 10]),
+            resource: ResourceId::mint(NOW, &[2; 10]),
+            role: RoleId::mint(NOW, &[3; 10]),
+            login: "deploy".to_owned(),
+            peer: IpAddr::from([192, 0, 2, 1]),
+            client: "ssh".to_owned(),
+            since: NOW,
+            standing: Standing::Until(NOW),
+            meter: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_over_stays_over() {
+        let sessions = Sessions::default();
+        let (lease, told) = (line(1).session.lease(), sessions.enter(line(1)));
+        sessions.tell(lease, Standing::Until(Time::from_micros(7)));
+        assert_eq!(*told.borrow(), Standing::Until(Time::from_micros(7)));
+        sessions.tell_over(line(1).grant, "its time is up");
+        sessions.tell(lease, Standing::Over("it was ended".to_owned()));
+        sessions.tell(lease, Standing::Until(Time::from_micros(9)));
+        assert_eq!(*told.borrow(), Standing::Over("its time is up".to_owned()));
+    }
+
+    #[test]
+    fn a_closed_session_is_on_no_board_and_proves_it() {
+        let sessions = Sessions::default();
+        let _hears = [sessions.enter(line(1)), sessions.enter(line(2))];
+        let (first, second) = (line(1).session.lease(), line(2).session.lease());
+        sessions.closed(first, "both connections closed".to_owned());
+        assert_eq!(sessions.lines().iter().map(|l| l.session.lease()).collect::<Vec<_>>(), [second]);
+        assert_eq!(sessions.closing(first).unwrap().borrow().as_deref(), Some("both connections closed"));
+        sessions.strike(first);
+        assert!(!sessions.has(first) && sessions.closing(first).is_none() && sessions.has(second));
+    }
+}

@@ -1,0 +1,251 @@
+//! Sessions through the gateway: what a kind's broker does, and what the gateway gives it.
+//!
+//! Owns: the words between the two. The gateway has the sockets, the limits, the book of live sessions
+//! and the race against the end of the grant; a broker speaks the protocol and says what passes.
+//!
+//! INVARIANT: a broker reports every byte and every event through [`Line::tap`] before it lets it pass,
+//! and lets nothing pass that is refused there (held by `no_byte_passes_after_the_end`).
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use wane_domain::catalogue::Role;
+use wane_domain::id::{GrantId, SessionId};
+use wane_domain::issue::IssuePermit;
+use wane_domain::lease::LeaseData;
+use wane_domain::secret::Secret;
+use wane_domain::time::Time;
+
+use crate::contract::{ConnectError, Target};
+
+/// A connection that the gateway owns and can cut at any moment.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
+/// A connection, whatever it runs over.
+pub type Pipe = Box<dyn Stream>;
+
+/// The part of a kind that speaks its protocol with people on one side and targets on the other.
+pub trait Broker: Send + Sync {
+    /// Signs what one session shows to its target: for this login, for two minutes, never past the permit.
+    ///
+    /// # Errors
+    /// When the role does not give what is claimed, or the signer refuses.
+    fn pass(
+        &self,
+        target: &Target<'_>,
+        role: &Role,
+        lease: &LeaseData,
+        permit: IssuePermit,
+        claim: &Claim,
+        serial: u64,
+    ) -> Result<Pass, ConnectError>;
+
+    /// Sets up what people connect to: the gateway's own identity, certified for these names.
+    ///
+    /// # Errors
+    /// When the key is unusable or the signer refuses.
+    fn front(&self, key: &Secret, names: &[String], now: Time, serial: u64) -> Result<Arc<dyn Front>, ConnectError>;
+}
+
+/// What a session shows to its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// The kind's own, for its broker: the certificate, where the target is, how it proves itself. No secret.
+    pub public: Value,
+    /// What the issuance inventory keeps.
+    pub inventory: Value,
+    /// When it stops working by itself.
+    pub not_after: Time,
+}
+
+/// What people connect to.
+#[async_trait]
+pub trait Front: Send + Sync {
+    /// Carries one connection from its first byte to its last. Returns when nothing of it is left.
+    async fn serve(&self, pipe: Pipe, door: Arc<dyn Door>);
+}
+
+/// One connection before anybody knows whose it is, as its broker sees the gateway.
+#[async_trait]
+pub trait Door: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Time;
+    /// Unguessable bytes, for keys that live in memory.
+    fn fill(&self, buf: &mut [u8]);
+    /// Where the connection comes from.
+    fn peer(&self) -> IpAddr;
+    /// Counts one attempt to log in.
+    ///
+    /// # Errors
+    /// When there were too many; the connection is to be closed.
+    fn attempt(&self) -> Result<(), Refused>;
+    /// Opens the session that somebody claims who has proved who they are.
+    ///
+    /// # Errors
+    /// When there is no live grant for it, or policy refuses now.
+    async fn open(&self, claim: Claim) -> Result<Opened, Refused>;
+}
+
+/// What somebody asks for who has proved to hold a credential of this server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The grant the credential was issued under.
+    pub grant: GrantId,
+    /// The credential's serial number.
+    pub serial: u64,
+    /// The resource, by name, as it was asked for.
+    pub resource: String,
+    /// The login name at the target.
+    pub login: String,
+    /// The credential itself, as the kind writes it; its broker has seen that they hold its key.
+    pub credential: String,
+    /// The public half of the key that the session shows to its target.
+    pub public_key: String,
+    /// Where they come from.
+    pub peer: IpAddr,
+    /// What their program calls itself.
+    pub client: String,
+}
+
+/// A session that may begin.
+pub struct Opened {
+    /// Which one.
+    pub session: SessionId,
+    /// What it shows to its target.
+    pub pass: Value,
+    /// What carries it.
+    pub line: Arc<dyn Line>,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+/// Why not, in words for whoever is connected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// One session, as its broker sees the gateway.
+#[async_trait]
+pub trait Line: Send + Sync {
+    /// Connects to the target. The gateway keeps hold of the connection.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or the session is over.
+    async fn dial(&self, host: &str, port: u16) -> io::Result<Pipe>;
+
+    /// The target let the session in.
+    ///
+    /// # Errors
+    /// When the session is over, or this cannot be written down.
+    async fn begun(&self) -> Result<(), Refused>;
+
+    /// Something is about to pass, or happens.
+    ///
+    /// # Errors
+    /// When it must not pass: the session is over, or it cannot be recorded.
+    fn tap(&self, event: &Event<'_>) -> Result<(), Refused>;
+
+    /// Waits for the next thing that the person is to be told.
+    async fn word(&self) -> Word;
+}
+
+/// What a person in a session is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It will be over soon.
+    Soon(String),
+    /// It is over: nothing passes any more, and the connection is cut shortly.
+    Over(String),
+}
+
+/// Whose bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The person's.
+    Person,
+    /// The target's.
+    Target,
+    /// The target's complaints, where the protocol keeps them apart.
+    TargetErrors,
+}
+
+/// What passes through a session or happens in it. Channels are numbered by whoever opened the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A channel is opened.
+    Opens {
+        /// Which.
+        channel: u32,
+        /// Of what sort, and where to: `session`, `direct-tcpip 127.0.0.1:80`.
+        what: &'a str,
+    },
+    /// A terminal is asked for.
+    Terminal {
+        /// On which channel.
+        channel: u32,
+        /// What it calls itself.
+        term: &'a str,
+        /// Columns and rows.
+        size: (u32, u32),
+    },
+    /// The terminal has another size.
+    Resized {
+        /// On which channel.
+        channel: u32,
+        /// Columns and rows.
+        size: (u32, u32),
+    },
+    /// A program is asked for: a shell, a command, a subsystem.
+    Runs {
+        /// On which channel.
+        channel: u32,
+        /// `shell`, `exec`, `subsystem`.
+        how: &'static str,
+        /// The command line or the subsystem's name, as it was sent.
+        what: &'a [u8],
+    },
+    /// Something else that was let through: a variable, a signal, a forward.
+    Allowed {
+        /// On which channel, if on one.
+        channel: Option<u32>,
+        /// What.
+        what: &'a str,
+    },
+    /// Something that was asked for and refused.
+    Refused {
+        /// On which channel, if on one.
+        channel: Option<u32>,
+        /// What.
+        what: &'a str,
+    },
+    /// Bytes.
+    Bytes {
+        /// On which channel.
+        channel: u32,
+        /// Whose.
+        whose: Whose,
+        /// The bytes.
+        data: &'a [u8],
+    },
+    /// The program ended.
+    Exit {
+        /// On which channel.
+        channel: u32,
+        /// With a status, or by a signal.
+        how: &'a str,
+    },
+    /// A channel is closed.
+    Closes {
+        /// Which.
+        channel: u32,
+    },
+}
