@@ -37,6 +37,13 @@ impl Cidr {
             && self.masked(number(other.address)) == number(self.address)
     }
 
+    /// Whether this address is one of it.
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
+        // A listener for both families sees the older one in the newer one's dress.
+        let address = address.to_canonical();
+        self.covers(Self { address, bits: width(address) })
+    }
+
     fn masked(self, number: u128) -> u128 {
         let rest = u32::from(width(self.address).saturating_sub(self.bits));
         number.checked_shr(rest).and_then(|kept| kept.checked_shl(rest)).unwrap_or(0)

@@ -7,6 +7,7 @@ use wane_domain::time::Time;
 use zeroize::Zeroizing;
 
 use crate::agent::Agent;
+use crate::broker::fuzzed as broker;
 use crate::cidr::Cidr;
 use crate::notes::Notes;
 use crate::verbs::fuzzed as verbs;
@@ -36,6 +37,24 @@ pub fn cidr_covers(wide: &str, narrow: &str) -> Option<bool> {
 #[must_use]
 pub fn host(text: &str) -> Option<String> {
     settings::host(text)
+}
+
+/// A user name at the gateway, as it is understood.
+#[must_use]
+pub fn login_name(user: &str) -> Option<(String, String)> {
+    broker::wanted(user)
+}
+
+/// What somebody reads at the gateway who may not come in.
+#[must_use]
+pub fn login_refusal(user: &str, why: Option<&str>) -> String {
+    broker::refusal(user, why)
+}
+
+/// Whether these first bytes of a client offer strict key exchange; none while that is open.
+#[must_use]
+pub fn offers_strict_kex(bytes: &[u8]) -> Option<bool> {
+    broker::offers_strict_kex(bytes)
 }
 
 /// What a lease keeps about its certificates, read and written again.

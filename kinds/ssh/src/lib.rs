@@ -7,6 +7,7 @@
 //! A direct certificate ends logins, not open sessions; [`Kind::describe`] says so to approvers.
 
 mod agent;
+mod broker;
 mod certificate;
 mod cidr;
 mod describe;
@@ -29,13 +30,15 @@ use async_trait::async_trait;
 pub use certificate::check_user_certificate;
 use serde_json::Value;
 use wane_connector::kind::HostDocs;
-use wane_connector::{ConnectError, Describe, Effects, Issuer, Kind, KindError, RoleProbe, Signer, Target};
+use wane_connector::{Broker, ConnectError, Describe, Effects, Issuer, Kind, KindError, RoleProbe, Signer, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
 
 use crate::role::Definition;
 use crate::settings::Settings;
 
+/// The name of this kind.
+pub const NAME: &str = "ssh";
 /// The purpose of the key that signs user certificates; its checker is [`check_user_certificate`].
 pub const USER_CA: &str = "ssh-user-ca";
 /// The purpose of the key that signs host certificates.
@@ -65,7 +68,7 @@ impl std::fmt::Debug for SshKind {
 #[async_trait]
 impl Kind for SshKind {
     fn name(&self) -> &'static str {
-        "ssh"
+        NAME
     }
 
     fn entity(&self) -> &'static str {
@@ -111,6 +114,10 @@ impl Kind for SshKind {
 
     fn issuer(&self) -> Option<Arc<dyn Issuer>> {
         Some(Arc::new(issuer::SshIssuer { signer: Arc::clone(&self.signer) }))
+    }
+
+    fn broker(&self) -> Option<Arc<dyn Broker>> {
+        Some(Arc::new(broker::SshBroker { signer: Arc::clone(&self.signer) }))
     }
 
     fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {

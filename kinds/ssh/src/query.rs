@@ -89,12 +89,7 @@ async fn connect(asked: &Asked<'_>) -> Result<Handle<HostCheck>, ConnectError> {
     // Without this a server shows its bare key even when it has a certificate.
     config.preferred.host_key_certificates = Cow::Borrowed(&HOST_CERTIFICATES);
     let distrust = Arc::new(Mutex::new(None));
-    let check = HostCheck {
-        names: asked.settings.host_names.clone(),
-        host_ca: asked.host_ca.clone(),
-        now: seconds(asked.now),
-        distrust: Arc::clone(&distrust),
-    };
+    let check = HostCheck::new(asked.settings, asked.host_ca.clone(), asked.now, &distrust);
     let address = (asked.settings.address.host.as_str(), asked.settings.address.port);
     let connecting = client::connect(Arc::new(config), address, check);
     around(point!("ssh.connect"), connecting).await.map_err(|e| {
@@ -105,7 +100,7 @@ async fn connect(asked: &Asked<'_>) -> Result<Handle<HostCheck>, ConnectError> {
     })
 }
 
-const HOST_CERTIFICATES: [Algorithm; 6] = [
+pub(crate) const HOST_CERTIFICATES: [Algorithm; 6] = [
     Algorithm::Ed25519,
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
@@ -123,18 +118,50 @@ fn shown(methods: &[MethodKind]) -> String {
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
-/// Judges the host by its certificate.
-struct HostCheck {
+/// Why a host was not believed, for whoever connects to it.
+pub(crate) type Distrust = Arc<Mutex<Option<String>>>;
+
+/// Judges the host by its certificate, or by a key that was registered with it.
+pub(crate) struct HostCheck {
     names: Vec<String>,
+    pins: Vec<KeyData>,
     host_ca: KeyData,
     now: u64,
-    distrust: Arc<Mutex<Option<String>>>,
+    distrust: Distrust,
 }
 
 impl HostCheck {
+    pub(crate) fn new(settings: &Settings, host_ca: KeyData, now: Time, distrust: &Distrust) -> Self {
+        Self {
+            names: settings.host_names.clone(),
+            pins: settings.host_keys.clone(),
+            host_ca,
+            now: seconds(now),
+            distrust: Arc::clone(distrust),
+        }
+    }
+
+    /// Whether the host is believed; if not, it is kept why.
+    pub(crate) fn believes(&self, shown: &PublicKeyOrCertificate) -> bool {
+        match self.judge(shown) {
+            Ok(()) => true,
+            Err(why) => {
+                *self.distrust.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                false
+            }
+        }
+    }
+
     fn judge(&self, shown: &PublicKeyOrCertificate) -> Result<(), String> {
-        let PublicKeyOrCertificate::Certificate(cert) = shown else {
-            return Err("it shows a bare host key and no certificate; run `wane host setup` on it".to_owned());
+        let cert = match shown {
+            PublicKeyOrCertificate::Certificate(cert) => cert,
+            PublicKeyOrCertificate::PublicKey { key, .. } if self.pins.contains(key.key_data()) => return Ok(()),
+            PublicKeyOrCertificate::PublicKey { .. } if self.pins.is_empty() => {
+                return Err("it shows a bare host key and no certificate; run `wane host setup` on it".to_owned());
+            }
+            PublicKeyOrCertificate::PublicKey { .. } => {
+                return Err("it shows another host key than was registered with it".to_owned());
+            }
         };
         if cert.cert_type() != CertType::Host {
             return Err("what it shows is not a host certificate".to_owned());
@@ -162,13 +189,7 @@ impl client::Handler for HostCheck {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        match self.judge(shown) {
-            Ok(()) => Ok(true),
-            Err(why) => {
-                *self.distrust.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-                Ok(false)
-            }
-        }
+        Ok(self.believes(shown))
     }
 }
 

@@ -5,6 +5,7 @@
 //! (held by `a_principal_is_one_login_name`, `a_role_without_principals_is_refused`).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use wane_connector::KindError;
@@ -123,6 +124,16 @@ impl Definition {
     /// The extensions of its certificates: what is allowed, and nothing else is.
     pub(crate) fn extensions(&self) -> BTreeMap<String, String> {
         self.extensions.iter().map(|name| ((*name).to_owned(), String::new())).collect()
+    }
+
+    /// Whether it may be used from this address.
+    pub(crate) fn lets_come_from(&self, peer: IpAddr) -> bool {
+        self.source_address.is_empty() || self.source_address.iter().any(|range| range.contains(peer))
+    }
+
+    /// Whether it allows what an extension of this name stands for.
+    pub(crate) fn allows(&self, extension: &str) -> bool {
+        self.extensions.contains(&extension)
     }
 
     /// Whether everything this gives, `wide` gives too.

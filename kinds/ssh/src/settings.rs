@@ -3,12 +3,14 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use russh::keys::ssh_key::public::KeyData;
 use serde_json::{Value, json};
 use wane_connector::KindError;
 
+use crate::key;
 use wane_connector::strict::{listed, number, object, text, texts, wrong};
 
-const KEYS: [&str; 4] = ["address", "read_back", "pull_secs", "host_names"];
+const KEYS: [&str; 5] = ["address", "read_back", "pull_secs", "host_names", "host_keys"];
 const MOST_NAMES: usize = 16;
 const PULL_SECS: std::ops::RangeInclusive<u64> = 1..=3600;
 
@@ -21,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) pull_secs: u64,
     /// The names its host certificate is valid for, at least one.
     pub(crate) host_names: Vec<String>,
+    /// Host keys it is believed by without a certificate; none unless somebody registered them.
+    pub(crate) host_keys: Vec<KeyData>,
 }
 
 /// Whether the host is asked if it still accepts a certificate.
@@ -89,7 +93,17 @@ impl Settings {
         if host_names.is_empty() || host_names.len() > MOST_NAMES {
             return Err(wrong("host_names", format!("name 1 to {MOST_NAMES} names, or leave it out")));
         }
-        Ok(Self { address, read_back, pull_secs, host_names })
+        let mut host_keys = Vec::new();
+        for line in texts(map, "host_keys")?.unwrap_or_default() {
+            let key = key::read(line).map_err(|why| wrong("host_keys", why))?;
+            if !host_keys.contains(&key) {
+                host_keys.push(key);
+            }
+        }
+        if host_keys.len() > MOST_NAMES {
+            return Err(wrong("host_keys", format!("name at most {MOST_NAMES} keys")));
+        }
+        Ok(Self { address, read_back, pull_secs, host_names, host_keys })
     }
 
     /// The normal form.
@@ -98,7 +112,12 @@ impl Settings {
             ReadBack::Query => "query",
             ReadBack::None => "none",
         };
-        json!({ "address": self.address.to_string(), "read_back": read_back, "pull_secs": self.pull_secs, "host_names": self.host_names })
+        let mut out = json!({ "address": self.address.to_string(), "read_back": read_back, "pull_secs": self.pull_secs, "host_names": self.host_names });
+        let keys: Vec<String> = self.host_keys.iter().filter_map(|key| key::line(key).ok()).collect();
+        if let (Some(map), false) = (out.as_object_mut(), keys.is_empty()) {
+            map.insert("host_keys".to_owned(), json!(keys));
+        }
+        out
     }
 }
 

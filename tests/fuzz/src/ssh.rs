@@ -38,6 +38,31 @@ pub(crate) fn ssh_key(data: &[u8]) {
     }
 }
 
+/// A user name at the gateway: one login name at one resource, and nothing of it moves a terminal.
+pub(crate) fn ssh_login(data: &[u8]) {
+    let user = String::from_utf8_lossy(data);
+    if let Some((login, resource)) = fuzzed::login_name(&user) {
+        assert_eq!(format!("{login}%{resource}"), user, "its one spelling");
+        for part in [&login, &resource] {
+            assert!(!part.is_empty() && !part.contains(['%', ',', ' ', '/', '@', '*', '?', '\n', '\0']), "{part:?}");
+        }
+    }
+    let said = fuzzed::login_refusal(&user, None);
+    assert!(said.len() < LONGEST_REFUSAL && said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
+}
+
+/// The first bytes of a client: what is decided on a beginning stays so, whatever follows.
+pub(crate) fn ssh_greeting(data: &[u8]) {
+    let mut decided = None;
+    for end in (0..=data.len()).step_by(1 + data.len() / 64).chain([data.len()]) {
+        let verdict = fuzzed::offers_strict_kex(data.get(..end).unwrap());
+        assert!(decided.is_none() || verdict == decided || end > 64 * 1024, "{decided:?} became {verdict:?} at {end}");
+        decided = verdict;
+    }
+    let named = data.windows(28).any(|part| part == b"kex-strict-c-v00@openssh.com");
+    assert!(decided != Some(true) || named, "it is offered by those who name it");
+}
+
 /// What every certificate here is judged against.
 struct Judged {
     permit: IssuePermit,

@@ -98,3 +98,21 @@ pub(crate) fn sshd_config() -> Vec<Vec<u8>> {
         "Port 22\r\n# <<< wane\r\n",
     ])
 }
+
+pub(crate) fn ssh_login() -> Vec<Vec<u8>> {
+    texts(&["deploy%web-1", "deploy%web.example", "root", "%web", "a%b%c", "deploy%web\u{1b}[2J"])
+}
+
+pub(crate) fn ssh_greeting() -> Vec<Vec<u8>> {
+    let hello = |version: &str, names: &str| {
+        let payload =
+            [&[4, 20][..], &[7; 16], &u32::try_from(names.len()).unwrap().to_be_bytes(), names.as_bytes()].concat();
+        [version.as_bytes(), &u32::try_from(payload.len()).unwrap().to_be_bytes(), &payload].concat()
+    };
+    vec![
+        hello("SSH-2.0-OpenSSH_9.9\r\n", "curve25519-sha256,kex-strict-c-v00@openssh.com"),
+        hello("SSH-2.0-x\n", "curve25519-sha256"),
+        hello("SSH-1.5-x\r\n", "kex-strict-c-v00@openssh.com"),
+        b"GET / HTTP/1.1\r\n".to_vec(),
+    ]
+}

@@ -1,0 +1,643 @@
+//! The person's side: the login, then every channel and request, each let through or refused.
+//!
+//! INVARIANT: what the role does not name is refused, and so is every sort of channel and request that is
+//! not named here (held by `what_the_role_does_not_name_is_refused`).
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
+use russh::keys::ssh_key::public::KeyData;
+use russh::keys::{Certificate, PrivateKey};
+use russh::server::{self, Auth, ChannelOpenHandle, PublicKeyOffer, Response, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, MethodKind, MethodSet, Pty, Sig, client};
+use tokio::sync::{mpsc, watch};
+use wane_connector::broker::{Claim, Door, Event};
+use zeroize::Zeroizing;
+
+use super::flow::Flow;
+use super::front::ENDED;
+use super::host::{self, Slot};
+use super::login::{self, Wanted};
+use super::pass::Shown;
+use super::pump::STDERR;
+use super::session::{Link, Session, Task};
+use crate::key;
+
+/// Keys that may be offered before one is used.
+const MOST_OFFERS: u32 = 20;
+const LONGEST_TERM: usize = 64;
+/// Variables that only say how to show things, and what `git` needs to say its version.
+const VARIABLES: [&str; 5] = ["LANG", "COLORTERM", "NO_COLOR", "TZ", "GIT_PROTOCOL"];
+const LONGEST_VALUE: usize = 256;
+/// Requests on one channel while it is open: a terminal that is resized all day has fewer.
+const MOST_REQUESTS: u32 = 100_000;
+/// How long a host has to answer.
+const ANSWER: Duration = Duration::from_secs(30);
+const SFTP: &str = "sftp";
+
+const PTY: &str = "permit-pty";
+const FORWARDING: &str = "permit-port-forwarding";
+const AGENT: &str = "permit-agent-forwarding";
+const X11: &str = "permit-X11-forwarding";
+
+/// One person's connection.
+pub(super) struct Person {
+    user_ca: KeyData,
+    door: Arc<dyn Door>,
+    flow: Arc<Flow>,
+    tasks: mpsc::UnboundedSender<Task>,
+    begun: watch::Sender<Option<Arc<Session>>>,
+    own: Arc<OnceLock<server::Handle>>,
+    session: Option<Arc<Session>>,
+    offers: u32,
+    /// Why a proven login was refused.
+    refused: Option<String>,
+    told: bool,
+    /// A channel whose host was not reached, and why: whoever asks for a program on it is told.
+    unreached: Option<(ChannelId, String)>,
+}
+
+fn reject(then: &[MethodKind]) -> Auth {
+    Auth::Reject { proceed_with_methods: Some(MethodSet::from(then)), partial_success: false }
+}
+
+impl Person {
+    pub(super) fn new(
+        user_ca: KeyData,
+        door: Arc<dyn Door>,
+        flow: Arc<Flow>,
+        tasks: mpsc::UnboundedSender<Task>,
+        begun: watch::Sender<Option<Arc<Session>>>,
+        own: Arc<OnceLock<server::Handle>>,
+    ) -> Self {
+        let (session, offers, refused, unreached) = (None, 0, None, None);
+        Self { user_ca, door, flow, tasks, begun, own, session, offers, refused, told: false, unreached }
+    }
+
+    /// Counts an attempt; too many break the connection off.
+    fn attempt(&self) -> Result<(), russh::Error> {
+        self.door.attempt().map_err(|_| russh::Error::Disconnect)
+    }
+
+    async fn log_in(&mut self, user: &str, cert: &Certificate) -> Result<(), String> {
+        let wanted = Wanted::read(user).ok_or("the user name is not LOGIN%RESOURCE")?;
+        let now = self.door.now();
+        let grant = login::grant_of(cert, &self.user_ca, now)?;
+        let mut seed = Zeroizing::new([0; 32]);
+        self.door.fill(seed.as_mut_slice());
+        let secret = PrivateKey::new(KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed)), "")
+            .map_err(|e| format!("no key could be made: {e}"))?;
+        let claim = Claim {
+            grant,
+            serial: cert.serial(),
+            resource: wanted.resource.to_string(),
+            login: wanted.login,
+            credential: cert.to_openssh().map_err(|e| e.to_string())?,
+            public_key: key::line(secret.public_key().key_data())?,
+            peer: self.door.peer(),
+            client: self.flow.version(),
+        };
+        let opened = self.door.open(claim).await.map_err(|refused| refused.to_string())?;
+        let shown = Shown::read(&opened.pass)?;
+        let (reached, host) = watch::channel(None);
+        let role = shown.definition.clone();
+        let session = Arc::new(Session::new(
+            Arc::clone(&opened.line),
+            role,
+            Arc::clone(&self.flow),
+            host,
+            Arc::clone(&self.own),
+            self.tasks.clone(),
+        ));
+        let slot: Slot = Arc::new(OnceLock::from(Arc::clone(&session)));
+        let (line, flow) = (opened.line, Arc::clone(&self.flow));
+        let reach = async move {
+            let outcome = host::reach(line, shown, secret, flow, slot, now).await;
+            let _ = reached.send(Some(outcome));
+            // The last one who holds this lets go of the host.
+            reached.closed().await;
+        };
+        let _ = self.tasks.send(Box::pin(reach));
+        self.begun.send_replace(Some(Arc::clone(&session)));
+        self.session = Some(session);
+        Ok(())
+    }
+
+    fn session(&self) -> Result<&Arc<Session>, russh::Error> {
+        self.session.as_ref().ok_or(russh::Error::Inconsistent)
+    }
+
+    fn link(&self, channel: ChannelId) -> Option<Arc<Link>> {
+        self.session.as_ref()?.by_person(channel)
+    }
+
+    /// Asks the host for something on a channel, and answers the person as the host does.
+    async fn ask(
+        &self,
+        link: &Link,
+        event: &Event<'_>,
+        ask: Ask<'_>,
+        session: &mut server::Session,
+    ) -> Result<bool, russh::Error> {
+        let yes = self.answer(link, event, ask).await?;
+        if yes {
+            session.channel_success(link.person_id)?
+        } else {
+            session.channel_failure(link.person_id)?
+        }
+        Ok(yes)
+    }
+
+    /// What the host says to something that is asked of it.
+    async fn answer(&self, link: &Link, event: &Event<'_>, ask: Ask<'_>) -> Result<bool, russh::Error> {
+        let own = self.session()?;
+        if own.tap(event).is_err() {
+            return Ok(false);
+        }
+        let _heard = self.flow.asks();
+        let answer = own.will_answer(link);
+        Ok(match ask.of(&link.host).await {
+            Ok(()) => tokio::time::timeout(ANSWER, answer).await.is_ok_and(|answer| answer.unwrap_or(false)),
+            Err(_) => false,
+        })
+    }
+
+    fn refuse(&self, channel: ChannelId, what: &str, session: &mut server::Session) -> Result<(), russh::Error> {
+        let number = self.link(channel).map(|link| link.number);
+        if let Some(own) = &self.session {
+            own.refuse(number, what);
+        }
+        session.channel_failure(channel)
+    }
+
+    /// A program is asked for.
+    async fn run(
+        &self,
+        channel: ChannelId,
+        (how, what): (&'static str, &[u8]),
+        ask: Ask<'_>,
+        session: &mut server::Session,
+    ) -> Result<(), russh::Error> {
+        if let Some((_, why)) = self.unreached.as_ref().filter(|(id, _)| *id == channel) {
+            session.channel_success(channel)?;
+            session.extended_data(channel, STDERR, format!("Wane: {why}\n"))?;
+            session.exit_status_request(channel, ENDED)?;
+            session.eof(channel)?;
+            return session.close(channel);
+        }
+        match self.link(channel) {
+            Some(link) if !link.runs.swap(true, Ordering::Relaxed) => {
+                let event = Event::Runs { channel: link.number, how, what };
+                self.ask(&link, &event, ask, session).await.map(|_| ())
+            }
+            Some(_) | None => self.refuse(channel, "a second program on one channel", session),
+        }
+    }
+
+    /// Opens a channel at the host and makes one of both.
+    async fn open(&mut self, what: &str, person: Channel<server::Msg>, reply: ChannelOpenHandle, open: Open<'_>) {
+        let Some(own) = self.session.clone() else { return };
+        let Ok(number) = own.opens(what) else {
+            return reply.reject(ChannelOpenFailure::ResourceShortage).await;
+        };
+        let _heard = self.flow.asks();
+        let is_session = matches!(open, Open::Session);
+        let opened = match own.reached().await {
+            Ok(host) => open.at(&host).await.map_err(|e| format!("the host does not open a channel: {e}")),
+            Err(why) => Err(why),
+        };
+        match opened {
+            // Accepted first: what the host sends at once must find the channel there.
+            Ok(host) => {
+                reply.accept().await;
+                own.join(number, person, host);
+            }
+            Err(why) => {
+                let _ = own.tap(&Event::Closes { channel: number });
+                if is_session {
+                    self.unreached = Some((person.id(), why));
+                    reply.accept().await;
+                } else {
+                    reply.reject(ChannelOpenFailure::ConnectFailed).await;
+                }
+            }
+        }
+    }
+
+    /// Whether the role names this; if not, that it was asked for is noted.
+    fn may(&self, extension: &str, channel: Option<ChannelId>, what: &str) -> bool {
+        let Some(own) = &self.session else { return false };
+        let may = own.role.allows(extension);
+        if !may {
+            let number = channel.and_then(|id| self.link(id)).map(|link| link.number);
+            own.refuse(number, what);
+        }
+        may
+    }
+}
+
+/// What can be asked of a host on a channel.
+enum Ask<'a> {
+    Terminal { term: &'a str, size: (u32, u32), pixels: (u32, u32), modes: &'a [(Pty, u32)] },
+    Shell,
+    Command(&'a [u8]),
+    Subsystem(&'a str),
+    Agent,
+    X11 { single: bool, protocol: &'a str, cookie: &'a str, screen: u32 },
+}
+
+impl Ask<'_> {
+    async fn of(self, host: &ChannelWriteHalf<client::Msg>) -> Result<(), russh::Error> {
+        match self {
+            Self::Terminal { term, size, pixels, modes } => {
+                host.request_pty(true, term, size.0, size.1, pixels.0, pixels.1, modes).await
+            }
+            Self::Shell => host.request_shell(true).await,
+            Self::Command(command) => host.exec(true, command).await,
+            Self::Subsystem(name) => host.request_subsystem(true, name).await,
+            Self::Agent => host.agent_forward(true).await,
+            Self::X11 { single, protocol, cookie, screen } => {
+                host.request_x11(true, single, protocol, cookie, screen).await
+            }
+        }
+    }
+}
+
+/// What can be opened at a host.
+enum Open<'a> {
+    Session,
+    Tcp { to: (&'a str, u32), from: (&'a str, u32) },
+}
+
+impl Open<'_> {
+    async fn at(self, host: &client::Handle<host::Host>) -> Result<Channel<client::Msg>, russh::Error> {
+        match self {
+            Self::Session => host.channel_open_session().await,
+            Self::Tcp { to, from } => host.channel_open_direct_tcpip(to.0, to.1, from.0, from.1).await,
+        }
+    }
+}
+
+/// Whether a variable only says how to show things.
+fn is_harmless(name: &str, value: &str) -> bool {
+    let plain = |text: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:=/+@".contains(&c));
+    let known = VARIABLES.contains(&name) || name.strip_prefix("LC_").is_some_and(|rest| rest.len() < 32);
+    known && plain(name) && value.len() <= LONGEST_VALUE && plain(value)
+}
+
+/// What a peer sent, short and fit for a record.
+fn shown(text: &str) -> String {
+    text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+impl server::Handler for Person {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
+        Ok(reject(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive]))
+    }
+
+    async fn auth_publickey_offered(&mut self, _user: &str, _offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        // An offer proves nothing and is only counted; what counts is the signature, and what was certified.
+        self.offers = self.offers.saturating_add(1);
+        if self.offers > MOST_OFFERS { Err(russh::Error::Disconnect) } else { Ok(Auth::Accept) }
+    }
+
+    async fn auth_publickey(&mut self, _user: &str, _key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        self.attempt()?;
+        Ok(reject(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive]))
+    }
+
+    async fn auth_openssh_certificate(&mut self, user: &str, cert: &Certificate) -> Result<Auth, Self::Error> {
+        self.attempt()?;
+        match self.log_in(user, cert).await {
+            Ok(()) => Ok(Auth::Accept),
+            Err(why) => {
+                self.refused = Some(why);
+                Ok(reject(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive]))
+            }
+        }
+    }
+
+    /// Not a way in: the one way to say in words why somebody stays out, and what to do.
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        // A client that asks again has been told.
+        if response.is_some() || self.told {
+            return Ok(reject(&[]));
+        }
+        self.attempt()?;
+        self.told = true;
+        let said = login::refusal(user, self.refused.as_deref());
+        Ok(Auth::Partial { name: Cow::Borrowed(""), instructions: Cow::Owned(said), prompts: Cow::Borrowed(&[]) })
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<server::Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        self.open("session", channel, reply, Open::Session).await;
+        Ok(())
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<server::Msg>,
+        host: &str,
+        port: u32,
+        from: &str,
+        from_port: u32,
+        reply: ChannelOpenHandle,
+        _: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        let what = format!("direct-tcpip {}:{port}", shown(host));
+        if self.may(FORWARDING, None, &what) {
+            self.open(&what, channel, reply, Open::Tcp { to: (host, port), from: (from, from_port) }).await;
+        }
+        Ok(())
+    }
+
+    // Whoever drops the reply refuses.
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        _: Channel<server::Msg>,
+        path: &str,
+        _: ChannelOpenHandle,
+        _: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        self.note_refused(&format!("direct-streamlocal {}", shown(path)));
+        Ok(())
+    }
+
+    async fn channel_open_forwarded_tcpip(
+        &mut self,
+        _: Channel<server::Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _: ChannelOpenHandle,
+        _: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        self.note_refused("forwarded-tcpip");
+        Ok(())
+    }
+
+    async fn channel_open_x11(
+        &mut self,
+        _: Channel<server::Msg>,
+        _: &str,
+        _: u32,
+        _: ChannelOpenHandle,
+        _: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        self.note_refused("x11");
+        Ok(())
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut server::Session) -> Result<(), Self::Error> {
+        if let Some(link) = self.link(channel) {
+            link.up.came(data.len());
+        }
+        Ok(())
+    }
+
+    async fn extended_data(
+        &mut self,
+        channel: ChannelId,
+        _sort: u32,
+        data: &[u8],
+        _: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        if let Some(link) = self.link(channel) {
+            link.up.came(data.len());
+        }
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        term: &str,
+        columns: u32,
+        rows: u32,
+        pixels_across: u32,
+        pixels_down: u32,
+        modes: &[(Pty, u32)],
+        session: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        let Some(link) = self.requested(channel)? else { return session.channel_failure(channel) };
+        let plain = |c: u8| c.is_ascii_alphanumeric() || b"_-.+".contains(&c);
+        if !self.may(PTY, Some(channel), "pty") || term.len() > LONGEST_TERM || !term.bytes().all(plain) {
+            return session.channel_failure(channel);
+        }
+        let (size, pixels) = ((columns, rows), (pixels_across, pixels_down));
+        let event = Event::Terminal { channel: link.number, term, size };
+        if self.ask(&link, &event, Ask::Terminal { term, size, pixels, modes }, session).await? {
+            link.terminal.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        columns: u32,
+        rows: u32,
+        pixels_across: u32,
+        pixels_down: u32,
+        _: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        let Some(link) = self.requested(channel)? else { return Ok(()) };
+        let event = Event::Resized { channel: link.number, size: (columns, rows) };
+        if link.is_terminal() && self.session()?.tap(&event).is_ok() {
+            let _ = link.host.window_change(columns, rows, pixels_across, pixels_down).await;
+        }
+        Ok(())
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        let Some(link) = self.requested(channel)? else { return session.channel_failure(channel) };
+        let what = format!("env {}", shown(name));
+        let event = Event::Allowed { channel: Some(link.number), what: &what };
+        if !is_harmless(name, value) {
+            return self.refuse(channel, &what, session);
+        }
+        // The host has its own list; what it does not take it leaves out.
+        if self.session()?.tap(&event).is_ok() && link.host.set_env(false, name, value).await.is_ok() {
+            session.channel_success(channel)
+        } else {
+            session.channel_failure(channel)
+        }
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut server::Session) -> Result<(), Self::Error> {
+        self.run(channel, ("shell", b""), Ask::Shell, session).await
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        command: &[u8],
+        session: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        self.run(channel, ("exec", command), Ask::Command(command), session).await
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        if name != SFTP {
+            return self.refuse(channel, &format!("subsystem {}", shown(name)), session);
+        }
+        self.run(channel, ("subsystem", name.as_bytes()), Ask::Subsystem(name), session).await
+    }
+
+    async fn signal(&mut self, channel: ChannelId, signal: Sig, _: &mut server::Session) -> Result<(), Self::Error> {
+        let Some(link) = self.requested(channel)? else { return Ok(()) };
+        let own = self.session()?;
+        if let Sig::Custom(name) = &signal {
+            own.refuse(Some(link.number), &format!("signal {}", shown(name)));
+            return Ok(());
+        }
+        let what = format!("signal {signal:?}");
+        if own.tap(&Event::Allowed { channel: Some(link.number), what: &what }).is_ok() {
+            let _ = link.host.signal(signal).await;
+        }
+        Ok(())
+    }
+
+    async fn agent_request(&mut self, channel: ChannelId, _: &mut server::Session) -> Result<bool, Self::Error> {
+        let Some(link) = self.requested(channel)? else { return Ok(false) };
+        if !self.may(AGENT, Some(channel), "agent") {
+            return Ok(false);
+        }
+        let event = Event::Allowed { channel: Some(link.number), what: "agent" };
+        let yes = self.answer(&link, &event, Ask::Agent).await?;
+        self.session()?.agent.fetch_or(yes, Ordering::Relaxed);
+        Ok(yes)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        single: bool,
+        protocol: &str,
+        cookie: &str,
+        screen: u32,
+        session: &mut server::Session,
+    ) -> Result<(), Self::Error> {
+        let Some(link) = self.requested(channel)? else { return session.channel_failure(channel) };
+        if !self.may(X11, Some(channel), "x11") {
+            return session.channel_failure(channel);
+        }
+        let event = Event::Allowed { channel: Some(link.number), what: "x11" };
+        let yes = self.ask(&link, &event, Ask::X11 { single, protocol, cookie, screen }, session).await?;
+        self.session()?.x11.fetch_or(yes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn tcpip_forward(
+        &mut self,
+        address: &str,
+        port: &mut u32,
+        _: &mut server::Session,
+    ) -> Result<bool, Self::Error> {
+        let what = format!("tcpip-forward {}:{port}", shown(address));
+        if !self.may(FORWARDING, None, &what) {
+            return Ok(false);
+        }
+        let own = self.session()?;
+        if own.tap(&Event::Allowed { channel: None, what: &what }).is_err() {
+            return Ok(false);
+        }
+        let _heard = self.flow.asks();
+        let Ok(host) = own.reached().await else { return Ok(false) };
+        let Ok(bound) = host.tcpip_forward(address, *port).await else { return Ok(false) };
+        if *port == 0 {
+            *port = bound;
+        }
+        own.forward(address, *port);
+        Ok(true)
+    }
+
+    async fn cancel_tcpip_forward(
+        &mut self,
+        address: &str,
+        port: u32,
+        _: &mut server::Session,
+    ) -> Result<bool, Self::Error> {
+        let own = self.session()?;
+        if !own.is_forwarded(address, port) {
+            return Ok(false);
+        }
+        own.unforward(address, port);
+        let Ok(host) = own.reached().await else { return Ok(false) };
+        Ok(host.cancel_tcpip_forward(address, port).await.is_ok())
+    }
+
+    async fn streamlocal_forward(&mut self, path: &str, _: &mut server::Session) -> Result<bool, Self::Error> {
+        self.note_refused(&format!("streamlocal-forward {}", shown(path)));
+        Ok(false)
+    }
+}
+
+impl Person {
+    fn note_refused(&self, what: &str) {
+        if let Some(own) = &self.session {
+            own.refuse(None, what);
+        }
+    }
+
+    /// The two channels that a request is about. Each request costs something, and has to stop somewhere.
+    fn requested(&mut self, channel: ChannelId) -> Result<Option<Arc<Link>>, russh::Error> {
+        let Some(link) = self.link(channel) else { return Ok(None) };
+        if link.requests.fetch_add(1, Ordering::Relaxed) > MOST_REQUESTS {
+            return Err(russh::Error::Inconsistent);
+        }
+        Ok(Some(link))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_change_what_runs_do_not_pass() {
+        for (name, value, good) in [
+            ("LANG", "de_DE.UTF-8", true),
+            ("LC_ALL", "C", true),
+            ("GIT_PROTOCOL", "version=2", true),
+            ("LD_PRELOAD", "/tmp/x.so", false),
+            ("PATH", "/tmp", false),
+            ("LC_", "C", true),
+            ("LC_ALL\0", "C", false),
+            ("LANG", "() { :; }; id", false),
+            ("LANG", "a\nb", false),
+            ("BASH_ENV", "x", false),
+            ("lang", "C", false),
+        ] {
+            assert_eq!(is_harmless(name, value), good, "{name}={value}");
+        }
+    }
+}
