@@ -47,6 +47,44 @@ pub struct LiveView {
     pub leases: u32,
 }
 
+/// A session that goes through the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LiveSession {
+    /// Its id.
+    pub id: String,
+    /// The grant it hangs under.
+    pub grant: String,
+    /// Who.
+    pub person: String,
+    /// On what.
+    pub resource: String,
+    /// As what.
+    pub role: String,
+    /// The login name there.
+    pub login: String,
+    /// Where they come from.
+    pub peer: String,
+    /// What their program calls itself.
+    pub client: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; none while it is being cut.
+    pub end: Option<Timestamp>,
+    /// Bytes to the resource.
+    pub bytes_up: u64,
+    /// Bytes from it.
+    pub bytes_down: u64,
+}
+
+/// Ends one session, and leaves its grant as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kill {
+    /// Why.
+    #[schema(max_length = 4096)]
+    pub reason: String,
+}
+
 /// An end that is owed: it should be over and is not proven to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DebtView {

@@ -66,6 +66,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Lock(decide::Lock),
     Live(see::Live),
+    Sessions(see::Sessions),
+    Kill(decide::Kill),
     Grants(see::Grants),
     Grant(see::Grant),
     Debts(see::Debts),
@@ -97,8 +99,8 @@ pub(crate) enum Command {
 pub(crate) const LISTED: [(Group, &[&str]); 7] = [
     (Group::Use, &["askable", "request", "credential", "exec", "extend", "done", "withdraw"]),
     (Group::Decide, &["requests", "approve", "deny"]),
-    (Group::End, &["revoke", "lock"]),
-    (Group::See, &["live", "grants", "grant", "debts", "why", "story", "log"]),
+    (Group::End, &["revoke", "kill", "lock"]),
+    (Group::See, &["live", "sessions", "grants", "grant", "debts", "why", "story", "log"]),
     (Group::Arrange, &["person", "group", "resource", "role", "policy"]),
     (Group::Identity, &["login", "logout", "enrol", "prove", "me"]),
     (Group::Machine, &["doctor", "completion", "version", "exit-codes", "help"]),

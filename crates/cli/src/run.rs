@@ -36,6 +36,8 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Revoke(args) => decide::revoke(args, s).await,
         Command::Lock(args) => decide::lock(args, s).await,
         Command::Live(args) => see::live(args, s).await,
+        Command::Sessions(_) => see::sessions(s).await,
+        Command::Kill(args) => decide::kill(args, s).await,
         Command::Grants(args) => see::grants(args, s).await,
         Command::Grant(args) => see::grant(args, s).await,
         Command::Debts(_) => see::debts(s).await,

@@ -88,6 +88,16 @@ pub const KEYS: &[Key] = &[
     },
     Key { name: "login.session_max", default: "8h", doc: "How long a sign-in lasts at most." },
     Key { name: "login.session_idle", default: "1h", doc: "After how long without use a sign-in ends." },
+    Key {
+        name: "gateway.ssh.listen",
+        default: "",
+        doc: "Address and port on which sessions to SSH hosts go through this server; none unless it is set.",
+    },
+    Key {
+        name: "gateway.ssh.address",
+        default: "<gateway.ssh.listen>",
+        doc: "The `host:port` people reach that gateway at; its certificate is for this host.",
+    },
     Key { name: "limits.body_bytes", default: "1 MiB", doc: "The largest request body that is read." },
     Key { name: "limits.open_requests", default: "50", doc: "How many requests one person may have waiting." },
 ];

@@ -8,6 +8,26 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and port, for instance `127.0.0.1:7440` or `[::]:443`".to_owned())
 }
 
+/// A host and a port, as people write them to a program that connects.
+pub(crate) fn host_port(text: &str) -> Result<(String, u16), String> {
+    let want = || "write `host:port`, for instance `ssh.example.org:22` or `[2001:db8::7]:2222`".to_owned();
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once("]:").ok_or_else(want)?,
+        None => text.rsplit_once(':').filter(|(host, _)| !host.contains(':')).ok_or_else(want)?,
+    };
+    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:".contains(&b);
+    let host = host.to_ascii_lowercase();
+    let good = !host.is_empty() && host.len() <= 253 && !host.starts_with('-') && host.bytes().all(letters);
+    match port.parse::<u16>() {
+        Ok(port)
+            if good && port != 0 && port.to_string().len() == text.rsplit(':').next().unwrap_or_default().len() =>
+        {
+            Ok((host, port))
+        }
+        _ => Err(want()),
+    }
+}
+
 /// An `http` or `https` URL without path, query or user.
 pub(crate) fn origin_url(text: &str) -> Result<String, String> {
     let bare = text.strip_suffix('/').unwrap_or(text);

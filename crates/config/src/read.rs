@@ -8,7 +8,8 @@ use crate::layer::{Layers, Origin};
 use crate::parse;
 use crate::secret::SecretRef;
 use crate::settings::{
-    EndsSeal, Engine, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login, Seal, Server, Settings, Tls,
+    EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login, Seal, Server,
+    Settings, Tls,
 };
 
 /// Reads keys one by one and remembers what it read.
@@ -51,6 +52,7 @@ impl Reader {
                 "`login.session_idle` is longer than `login.session_max`; make it shorter".to_owned(),
             );
         }
+        let gateway = self.gateway()?;
         let body_bytes = self.read("limits.body_bytes", parse::bytes);
         let open_requests = self.read("limits.open_requests", |t| parse::count(t, 1, 10_000));
         Some(Settings {
@@ -59,8 +61,36 @@ impl Reader {
             log: Log { level: level?, format: format? },
             engine: Engine { inventory_every: inventory_every?, retry_cap: retry_cap? },
             login: Login { session_max: session_max?, session_idle: session_idle? },
+            gateway,
             limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },
         })
+    }
+
+    /// Where sessions go through; none unless an address to listen on is set.
+    fn gateway(&mut self) -> Option<Gateway> {
+        const LISTEN: &str = "gateway.ssh.listen";
+        const ADDRESS: &str = "gateway.ssh.address";
+        if self.layers.get(LISTEN).is_none() {
+            self.explain(LISTEN, String::new(), Origin::Default);
+            if self.layers.get(ADDRESS).is_some() {
+                self.refuse(ADDRESS, format!("`{ADDRESS}` needs `{LISTEN}`; set both or none"));
+            } else {
+                self.explain(ADDRESS, String::new(), Origin::Default);
+            }
+            return Some(Gateway::default());
+        }
+        let listen = self.read(LISTEN, parse::address);
+        let here = listen.map(|listen| listen.to_string()).unwrap_or_default();
+        if let Some(listen) = listen
+            && listen.ip().is_unspecified()
+            && self.layers.get(ADDRESS).is_none()
+        {
+            let why =
+                format!("nobody can connect to `{}`; set `{ADDRESS}` to where people reach the gateway", listen.ip());
+            self.refuse(LISTEN, why);
+        }
+        let (host, port) = self.read_or(ADDRESS, &here, parse::host_port)?;
+        Some(Gateway { ssh: Some(GatewayListen { listen: listen?, host, port }) })
     }
 
     fn server(&mut self) -> Option<Server> {

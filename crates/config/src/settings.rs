@@ -24,6 +24,8 @@ pub struct Settings {
     pub engine: Engine,
     /// How long sign-ins last.
     pub login: Login,
+    /// What goes through this server.
+    pub gateway: Gateway,
     /// Bounds.
     pub limits: Limits,
 }
@@ -144,6 +146,24 @@ pub struct Login {
     pub session_max: Duration,
     /// Without use.
     pub session_idle: Duration,
+}
+
+/// What goes through this server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gateway {
+    /// Sessions to SSH hosts; none unless an address is set.
+    pub ssh: Option<GatewayListen>,
+}
+
+/// Where a gateway is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayListen {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The host by which people reach it: a name or an address.
+    pub host: String,
+    /// The port by which people reach it.
+    pub port: u16,
 }
 
 /// Bounds.

@@ -72,6 +72,8 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(locks::lift))
         .routes(routes!(board::debts))
         .routes(routes!(board::live))
+        .routes(routes!(board::live_sessions))
+        .routes(routes!(board::kill_session))
         .routes(routes!(board::log))
 }
 

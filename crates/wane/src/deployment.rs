@@ -76,6 +76,8 @@ pub(crate) enum Expect {
 pub(crate) struct Deployment {
     pub(crate) app: Arc<App>,
     pub(crate) store: SqlStore,
+    /// The key by which people know the gateway, if there is to be one.
+    pub(crate) gateway_key: Option<Secret>,
 }
 
 /// What is opened before anything can be written.
@@ -132,6 +134,10 @@ impl Opening {
         }
         let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, kinds::checkers())?);
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
+        let gateway_key = match &settings.gateway.ssh {
+            Some(_) => Some(self.gateway_key(&issuing, org, ambient).await?),
+            None => None,
+        };
         let zone = jiff::tz::TimeZone::get(&settings.server.zone)
             .map_err(|_| OpenError::Zone(settings.server.zone.clone()))?;
         let parts = Parts {
@@ -148,7 +154,7 @@ impl Opening {
         };
         let app = Arc::new(App::new(parts)?);
         app.recall_time().await?;
-        Ok(Deployment { app, store: self.store })
+        Ok(Deployment { app, store: self.store, gateway_key })
     }
 
     async fn make_keys(&self, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<(), OpenError> {
@@ -180,6 +186,27 @@ impl Opening {
         Ok(())
     }
 
+    /// The gateway's own key; made when there is to be a gateway for the first time.
+    async fn gateway_key(&self, ring: &Keyring, org: OrgId, ambient: &Ambient) -> Result<Secret, OpenError> {
+        if self.store.sealed(GATEWAY).await?.is_some() {
+            return self.secret(ring, GATEWAY).await;
+        }
+        let key = Secret::new(ambient.bytes::<32>().to_vec());
+        let record = Record {
+            id: ambient.id(),
+            org,
+            at: ambient.now(),
+            actor: Actor::System,
+            event: "gateway.key_made".to_owned(),
+            outcome: Outcome::Done,
+            about: Subjects::default(),
+            detail: json!({ "kind": kinds::SSH }),
+        };
+        let row = Write::Sealed(sealed(ring, GATEWAY, &key)?);
+        around(point!("gateway.key.commit"), self.store.commit(Commit::new(vec![row], vec![record])?)).await?;
+        Ok(key)
+    }
+
     async fn keyring(&self, seal: &Seal, org: OrgId, ambient: &Ambient) -> Result<Keyring, OpenError> {
         let key = keyring_key(seal.name());
         let wrapped = self.store.sealed(&key).await?.ok_or(OpenError::Lacks(key))?;
@@ -193,6 +220,7 @@ impl Opening {
 }
 
 const PEPPER: &str = "pepper/bearer";
+const GATEWAY: &str = "gateway/ssh";
 
 fn keyring_key(seal: SealName) -> String {
     format!("keyring/{}", seal.as_str())

@@ -28,6 +28,9 @@ pub(crate) fn registry(signer: &Arc<dyn Signer>, ambient: &Ambient) -> Registry 
     Registry::new(kinds)
 }
 
+/// The kind that serves sessions to SSH hosts.
+pub(crate) const SSH: &str = wane_kind_ssh::NAME;
+
 /// The client verbs of the kinds.
 pub(crate) fn verbs() -> Vec<Arc<dyn Verb>> {
     let mut verbs = wane_kind_ssh::verbs::all();

@@ -7,6 +7,7 @@
 mod config;
 mod deployment;
 mod ends;
+mod gateway;
 mod init;
 mod kinds;
 mod one_line;

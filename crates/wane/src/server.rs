@@ -16,6 +16,7 @@ use wane_runtime::{Backoff, Cause, Supervisor};
 
 use crate::config::{From, parse};
 use crate::deployment::{Expect, OpenError, open, span};
+use crate::gateway::{Bound, GatewayError};
 use crate::one_line::OneLine;
 use crate::serve::{Listener, ServeError};
 
@@ -40,6 +41,8 @@ enum RunError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     #[error(transparent)]
     Harden(#[from] wane_runtime::HardenError),
     #[error(transparent)]
@@ -88,10 +91,14 @@ impl Server {
         wane_runtime::harden()?;
         // Bound before anything is opened: a port in use is the likeliest mistake.
         let listener = Listener::bind(settings).await?;
+        let bound = match &settings.gateway.ssh {
+            Some(listen) => Some(Bound::bind(listen).await?),
+            None => None,
+        };
         let mut supervisor = Supervisor::new(Backoff::default());
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
         supervisor.keep("store", writer.run());
-        let deployment = opening.finish(settings, &self.ambient).await?;
+        let mut deployment = opening.finish(settings, &self.ambient).await?;
         keep_ends(&mut supervisor, &deployment.app, settings);
         let (app, engine) = (Arc::clone(&deployment.app), engine_settings(settings));
         supervisor.spawn("engine", move |stop| {
@@ -101,6 +108,9 @@ impl Server {
                 Ok::<(), Infallible>(())
             }
         });
+        if let (Some(bound), Some(key)) = (bound, deployment.gateway_key.take()) {
+            bound.keep(&mut supervisor, &deployment.app, key, &self.ambient).await?;
+        }
         let limits = wane_http::Limits {
             body: usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX),
             ..wane_http::Limits::default()
@@ -176,6 +186,7 @@ fn wane_crates(level: &str) -> String {
         "wane",
         "wane_app",
         "wane_http",
+        "wane_gateway",
         "wane_reconcile",
         "wane_store_sql",
         "wane_kind_ssh",

@@ -72,6 +72,15 @@ pub(crate) struct Revoke {
     pub(crate) reason: String,
 }
 
+/// End one session that goes through the gateway, and leave its grant
+#[derive(Debug, Args)]
+pub(crate) struct Kill {
+    pub(crate) session: String,
+    /// Why
+    #[arg(long, short = 'm')]
+    pub(crate) reason: String,
+}
+
 /// Locks: what they cover ends, and nothing new is granted until they are lifted
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lock {

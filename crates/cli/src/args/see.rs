@@ -12,6 +12,10 @@ pub(crate) struct Live {
     pub(crate) watch: bool,
 }
 
+/// Sessions that go through the gateway now
+#[derive(Debug, Args)]
+pub(crate) struct Sessions {}
+
 /// Grants, newest first
 #[derive(Debug, Args)]
 pub(crate) struct Grants {

@@ -1,5 +1,6 @@
 //! Deciding what others asked; revoking and locking.
 
+use wane_api::board::Kill;
 use wane_api::grant::DenyGrant;
 use wane_api::lock::{NewLock, Revoke, RoleName};
 use wane_api::query::{Listing, Requests};
@@ -63,6 +64,14 @@ pub(super) async fn revoke(args: args::Revoke, s: &Session) -> Done {
     let input = Revoke { grant: args.grant, person: args.person, resource: args.resource, reason: args.reason };
     let revoked = s.out.busy("access is being ended", client.revoke(&input)).await?;
     s.out.put(&revoked, |_| show::board::revoked(&revoked));
+    Ok(Exit::Done)
+}
+
+pub(super) async fn kill(args: args::Kill, s: &Session) -> Done {
+    let client = s.client()?;
+    let input = Kill { reason: args.reason };
+    s.out.busy("the session is being ended", client.kill_session(&args.session, &input)).await?;
+    s.put(&serde_json::json!({ "ended": args.session }), &format!("{} is over", args.session));
     Ok(Exit::Done)
 }
 

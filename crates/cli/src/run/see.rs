@@ -54,6 +54,17 @@ pub(super) async fn live(args: args::Live, s: &Session) -> Done {
     }
 }
 
+pub(super) async fn sessions(s: &Session) -> Done {
+    let client = s.client()?;
+    let listing = pages(Take::All, |cursor, limit| {
+        let client = &client;
+        async move { client.live_sessions(&Listing { cursor, limit }).await }
+    });
+    let page = s.out.busy("the server is asked", listing).await?;
+    s.out.put(&page, |layout| show::board::sessions(&page.items, &s.present(), layout));
+    Ok(Exit::Done)
+}
+
 pub(super) async fn grants(args: args::Grants, s: &Session) -> Done {
     let client = s.client()?;
     let query = Grants {

@@ -1,6 +1,6 @@
 //! The boards of live access and of debts; locks; what was revoked.
 
-use wane_api::board::{DebtView, LiveView};
+use wane_api::board::{DebtView, LiveSession, LiveView};
 use wane_api::lock::{LockView, Revoked};
 
 use crate::escape;
@@ -37,6 +37,40 @@ pub(crate) fn live(live: &[LiveView], now: &Now, layout: Layout) -> String {
         ]);
     }
     sheet.render(layout, "nobody has access to anything")
+}
+
+pub(crate) fn sessions(sessions: &[LiveSession], now: &Now, layout: Layout) -> String {
+    let mut sheet = Sheet::new(&[
+        ("PERSON", 0),
+        ("WHAT", 0),
+        ("LOGIN", 1),
+        ("SINCE", 1),
+        ("END", 0),
+        ("FROM", 2),
+        ("TO IT", 4),
+        ("FROM IT", 4),
+        ("SESSION", 0),
+        ("GRANT", 5),
+    ]);
+    for l in sessions {
+        let end = match l.end {
+            Some(end) => Text::new(now.both(end)),
+            None => Text::new("being cut").tone(Tone::Warn),
+        };
+        sheet.row([
+            (&l.person).into(),
+            format!("{}@{}", l.role, l.resource).into(),
+            (&l.login).into(),
+            now.away(l.since).into(),
+            end,
+            (&l.peer).into(),
+            l.bytes_up.to_string().into(),
+            l.bytes_down.to_string().into(),
+            (&l.id).into(),
+            (&l.grant).into(),
+        ]);
+    }
+    sheet.render(layout, "no session goes through the gateway")
 }
 
 pub(crate) fn debts(debts: &[DebtView], now: &Now, layout: Layout) -> String {

@@ -2,13 +2,14 @@
 
 use reqwest::Method;
 use wane_api::Page;
-use wane_api::board::{DebtView, LiveView};
+use wane_api::board::{DebtView, Kill, LiveSession, LiveView};
 use wane_api::lock::{LockView, NewLock, Revoke, Revoked};
 use wane_api::query::{Listing, Records};
 use wane_api::trail::RecordView;
 
 use crate::connect::Client;
 use crate::error::ClientError;
+use crate::send::encode;
 
 impl Client {
     /// Ends a grant, everything a person holds, or every grant on a resource.
@@ -57,6 +58,22 @@ impl Client {
     /// As every call.
     pub async fn live(&self, query: &Listing) -> Result<Page<LiveView>, ClientError> {
         self.get(&["v1", "live"], query).await
+    }
+
+    /// The sessions that go through the gateway now.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn live_sessions(&self, query: &Listing) -> Result<Page<LiveSession>, ClientError> {
+        self.get(&["v1", "live", "sessions"], query).await
+    }
+
+    /// Ends one session, and leaves its grant.
+    ///
+    /// # Errors
+    /// When there is none, or policy does not let you.
+    pub async fn kill_session(&self, id: &str, input: &Kill) -> Result<(), ClientError> {
+        self.write_only(Method::POST, &["v1", "live", "sessions", id, "kill"], Some(encode(input)?)).await
     }
 
     /// The trail.

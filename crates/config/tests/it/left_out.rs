@@ -24,6 +24,8 @@ const FULL: &[(&str, &str)] = &[
     ("engine.retry_cap", "10s"),
     ("login.session_max", "4h"),
     ("login.session_idle", "15m"),
+    ("gateway.ssh.listen", "192.0.2.7:22"),
+    ("gateway.ssh.address", "ssh.example.org:22"),
     ("limits.body_bytes", "64 KiB"),
     ("limits.open_requests", "10"),
 ];
@@ -89,7 +91,8 @@ fn a_setting_left_out_is_never_looser() {
         }
     }
     // What a protection rests on is missed, not done without.
-    let needed = ["seal.issuing.kind", "seal.issuing.passphrase.env", "server.tls.cert", "server.tls.key"];
+    let needed =
+        ["gateway.ssh.listen", "seal.issuing.kind", "seal.issuing.passphrase.env", "server.tls.cert", "server.tls.key"];
     assert_eq!(refused, needed);
 }
 

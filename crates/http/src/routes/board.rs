@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use wane_api::Page;
-use wane_api::board::{DebtView, LiveView};
+use wane_api::board::{DebtView, Kill, LiveSession, LiveView};
 use wane_api::query::{Listing, Records};
 use wane_api::trail::{BOOKKEEPING, RecordView};
 use wane_app::AppError;
 use wane_app::listing::RecordFilter;
+use wane_domain::id::SessionId;
 use wane_policy::schema::Action;
 
 use crate::openapi::Problems;
 use crate::read;
-use crate::rim::{Answer, Failure, Query};
+use crate::rim::{Answer, Failure, Input, Of, Query};
 use crate::shared::{Shared, Signed};
 use crate::view::{Names, board, trail};
 
@@ -42,6 +44,32 @@ pub(crate) async fn live(
     let (world, now) = (shared.app.world().await?, shared.app.now());
     let live: Vec<_> = live.iter().map(|line| board::live(Names(&world), line, now)).collect();
     Ok(Json(read::page(live, query.cursor.as_deref(), query.limit, |l| l.grant.clone())?))
+}
+
+/// The sessions that go through the gateway now, oldest first: all for those who may read access, else one's own.
+#[utoipa::path(get, path = "/v1/live/sessions", tag = "boards", params(Listing), responses((status = 200, body = Page<LiveSession>), Problems))]
+pub(crate) async fn live_sessions(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Listing>,
+) -> Answer<Json<Page<LiveSession>>> {
+    let lines = shared.app.sessions(&caller).await?;
+    let world = shared.app.world().await?;
+    let lines: Vec<_> = lines.iter().map(|line| board::session(Names(&world), line)).collect();
+    Ok(Json(read::page(lines, query.cursor.as_deref(), query.limit, |l| l.id.clone())?))
+}
+
+/// Ends one session and leaves its grant: one's own, or with leave to revoke.
+#[utoipa::path(post, path = "/v1/live/sessions/{id}/kill", tag = "ending", params(("id" = String, Path, description = "A session")), request_body = Kill, responses((status = 204), Problems))]
+pub(crate) async fn kill_session(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(id): Of<String>,
+    Input(input): Input<Kill>,
+) -> Answer<StatusCode> {
+    let reason = read::text("reason", &input.reason)?;
+    shared.app.kill_session(&caller, read::id::<SessionId>("session", &id)?, &reason).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The trail, newest first: all for those who may read the log, else what one did or is about oneself.

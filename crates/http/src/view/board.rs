@@ -1,7 +1,7 @@
 //! The boards: all live access, and every end that is owed.
 
-use wane_api::board::{Access, DebtView, LiveView};
-use wane_app::{DebtLine, LiveLine};
+use wane_api::board::{Access, DebtView, LiveSession, LiveView};
+use wane_app::{DebtLine, LiveLine, SessionLine, Standing};
 use wane_domain::grant::GrantState;
 use wane_domain::terms::Mode;
 use wane_domain::time::Time;
@@ -39,6 +39,27 @@ pub(crate) fn live(names: Names<'_>, line: &LiveLine, now: Time) -> LiveView {
         ends_by,
         sessions_cut: line.residual.kills_sessions,
         leases: u32::try_from(line.leases.len()).unwrap_or(u32::MAX),
+    }
+}
+
+pub(crate) fn session(names: Names<'_>, line: &SessionLine) -> LiveSession {
+    let (bytes_up, bytes_down) = line.meter.read();
+    LiveSession {
+        id: line.session.to_string(),
+        grant: line.grant.to_string(),
+        person: names.person(line.holder),
+        resource: names.resource(line.resource),
+        role: names.role(line.role),
+        login: line.login.clone(),
+        peer: line.peer.to_string(),
+        client: line.client.clone(),
+        since: at(line.since),
+        end: match line.standing {
+            Standing::Until(end) => Some(at(end)),
+            Standing::Over(_) => None,
+        },
+        bytes_up,
+        bytes_down,
     }
 }
 

@@ -14,6 +14,7 @@ mod database;
 mod deciding;
 mod ending;
 mod engine;
+mod gateway;
 mod host;
 mod main_job;
 mod people;

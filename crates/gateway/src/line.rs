@@ -1,0 +1,319 @@
+//! One session: its sockets, what passes, and its race against the end of the grant.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use wane_app::{Meter, Standing};
+use wane_connector::broker::{Event, Line, Pipe, Refused, Whose, Word};
+use wane_domain::ambient::Ambient;
+use wane_domain::id::SessionId;
+use wane_domain::time::Span;
+
+use crate::pipe::{Tether, tether};
+use crate::places::Limits;
+use crate::port::{Begun, Port};
+use crate::tally::Tally;
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// When a person is told that it will be over soon.
+const WARNINGS: [Span; 2] = [Span::from_mins(5), Span::from_mins(1)];
+/// How soon it is said again that a session is closed, if that could not be written down.
+const SAY_AGAIN: Duration = Duration::from_secs(1);
+const SAY_AGAIN_MOST: Duration = Duration::from_secs(30);
+
+/// One session.
+pub(crate) struct Live {
+    pub(crate) session: SessionId,
+    ambient: Ambient,
+    port: Arc<dyn Port>,
+    limits: Limits,
+    told: watch::Receiver<Standing>,
+    meter: Arc<Meter>,
+    tally: Mutex<Tally>,
+    notes: Value,
+    /// Set once: from then on nothing passes.
+    over: OnceLock<String>,
+    words: mpsc::UnboundedSender<Word>,
+    hears: tokio::sync::Mutex<mpsc::UnboundedReceiver<Word>>,
+    target: Mutex<Option<Tether>>,
+}
+
+impl Live {
+    pub(crate) fn new(begun: &Begun, notes: Value, ambient: Ambient, port: Arc<dyn Port>, limits: Limits) -> Self {
+        let (words, hears) = mpsc::unbounded_channel();
+        Self {
+            session: begun.session,
+            ambient,
+            port,
+            limits,
+            told: begun.told.clone(),
+            meter: Arc::clone(&begun.meter),
+            tally: Mutex::default(),
+            notes,
+            over: OnceLock::new(),
+            words,
+            hears: tokio::sync::Mutex::new(hears),
+            target: Mutex::default(),
+        }
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn target(&self) -> MutexGuard<'_, Option<Tether>> {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when it may go on, or why not. Asked for every byte: neither a timer that is late nor a task
+    /// that is busy lets one through.
+    fn ended(&self) -> Option<String> {
+        if let Some(why) = self.over.get() {
+            return Some(why.clone());
+        }
+        match &*self.told.borrow() {
+            Standing::Over(why) => Some(why.clone()),
+            Standing::Until(end) if self.ambient.now() >= *end => Some(TIME_IS_UP.to_owned()),
+            Standing::Until(_) => None,
+        }
+    }
+
+    /// Runs until the session is over; says why.
+    pub(crate) async fn race(&self) -> String {
+        // Beside the race, never in its way: whoever is asked may not answer.
+        let mut beats = Box::pin(async {
+            loop {
+                tokio::time::sleep(self.limits.beat).await;
+                self.port.beat(self.session).await;
+            }
+        });
+        let mut told = self.told.clone();
+        // Whatever the wall clock does meanwhile, this takes no longer than it should.
+        let mut due = Box::pin(tokio::time::sleep(Duration::ZERO));
+        let (mut held, mut warned) = (None, None);
+        loop {
+            let end = match &*told.borrow_and_update() {
+                Standing::Over(why) => return why.clone(),
+                Standing::Until(end) => *end,
+            };
+            let now = self.ambient.now();
+            if now >= end {
+                return TIME_IS_UP.to_owned();
+            }
+            let left = end.since(now);
+            let near = WARNINGS.into_iter().rev().find(|warning| left <= *warning).map(|warning| (end, warning));
+            if near != warned {
+                warned = near;
+                // One that begins this late needs no warning of it.
+                if near.is_some() && held.is_some() {
+                    let _ = self.words.send(Word::Soon(format!("this session ends in {}", in_words(left))));
+                }
+            }
+            if held.replace(end) != Some(end) {
+                due.set(tokio::time::sleep(left.to_std()));
+            }
+            let ahead = WARNINGS.into_iter().find(|warning| left > *warning);
+            let to_warning = ahead.map(|warning| left.to_std().saturating_sub(warning.to_std()));
+            tokio::select! {
+                changed = told.changed() => if changed.is_err() {
+                    return "the server has let go of it".to_owned();
+                },
+                () = &mut due => return TIME_IS_UP.to_owned(),
+                () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
+                _ = &mut beats => {}
+            }
+        }
+    }
+
+    /// It is over: nothing passes any more, the target is cut off, the person is told.
+    pub(crate) fn end(&self, why: &str) {
+        let _ = self.over.set(why.to_owned());
+        if let Some(target) = &*self.target() {
+            target.cut();
+        }
+        let _ = self.words.send(Word::Over(format!("this session is over: {why}")));
+    }
+
+    /// Cuts what is left, waits until it is closed, and has it written down.
+    pub(crate) async fn close(&self, person: &Tether) {
+        // Whoever got here without an end left by themselves.
+        let why = self.over.get_or_init(|| "the person left".to_owned()).clone();
+        let target = self.target().clone();
+        for tether in target.iter().chain([person]) {
+            tether.cut();
+            tether.gone().await;
+        }
+        let (tally, channels) = {
+            let tally = self.tally();
+            (tally.json(self.meter.read(), &why), tally.channels())
+        };
+        let what = if target.is_some() { "both its connections are closed" } else { "it never reached its target" };
+        let proof = format!("the gateway carries it no more: {what}, and the {channels} channels with them; {why}");
+        let mut wait = SAY_AGAIN;
+        while !self.port.closed(self.session, &tally, &proof).await {
+            tokio::time::sleep(wait).await;
+            wait = wait.saturating_mul(2).min(SAY_AGAIN_MOST);
+        }
+    }
+}
+
+const TIME_IS_UP: &str = "its time is up";
+
+/// A while, for people.
+fn in_words(left: Span) -> String {
+    match left.secs().saturating_add(30) / 60 {
+        0 => format!("{} seconds", left.secs()),
+        1 => "one minute".to_owned(),
+        mins => format!("{mins} minutes"),
+    }
+}
+
+#[async_trait]
+impl Line for Live {
+    async fn dial(&self, host: &str, port: u16) -> io::Result<Pipe> {
+        let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"));
+        let stream = tokio::time::timeout(CONNECT, TcpStream::connect((host, port))).await.unwrap_or_else(late)?;
+        let (pipe, tether) = tether(stream);
+        let mut target = self.target();
+        // Looked at under the lock that the end takes: one of both sees the other.
+        if let Some(why) = self.ended() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, why));
+        }
+        if target.is_some() {
+            return Err(io::Error::other("the session has a connection already"));
+        }
+        *target = Some(tether);
+        Ok(pipe)
+    }
+
+    async fn begun(&self) -> Result<(), Refused> {
+        self.port.begun(self.session, &self.notes).await
+    }
+
+    fn tap(&self, event: &Event<'_>) -> Result<(), Refused> {
+        if let Some(why) = self.ended() {
+            return Err(Refused(why));
+        }
+        match event {
+            Event::Bytes { whose: Whose::Person, data, .. } => self.meter.up(data.len()),
+            Event::Bytes { data, .. } => self.meter.down(data.len()),
+            other => self.tally().add(other),
+        }
+        Ok(())
+    }
+
+    async fn word(&self) -> Word {
+        match self.hears.lock().await.recv().await {
+            Some(word) => word,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What a lease keeps of its session.
+pub(crate) fn notes(login: &str, peer: std::net::IpAddr, client: &str) -> Value {
+    json!({ "login": login, "peer": peer, "client": client })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use wane_connector::broker::Claim;
+    use wane_domain::id::TypedId;
+    use wane_domain::time::Time;
+    use wane_testkit::FakeClock;
+
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_795_255_200_000_000);
+
+    /// Nobody answers: neither a store nor anything else works.
+    struct Silence;
+
+    #[async_trait]
+    impl Port for Silence {
+        async fn open(&self, _: &Claim) -> Result<Begun, Refused> {
+            std::future::pending().await
+        }
+        async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
+            std::future::pending().await
+        }
+        async fn beat(&self, _: SessionId) {
+            std::future::pending().await
+        }
+        async fn closed(&self, _: SessionId, _: &Value, _: &str) -> bool {
+            true
+        }
+    }
+
+    fn live(clock: &Arc<FakeClock>, end: Time) -> (Live, watch::Sender<Standing>) {
+        let (tell, told) = watch::channel(Standing::Until(end));
+        let begun =
+            Begun { session: SessionId::mint(NOW, &[1; 10]), end, pass: Value::Null, told, meter: Arc::default() };
+        let limits = Limits { beat: Duration::from_millis(1), ..Limits::default() };
+        let notes = notes("deploy", IpAddr::from([127, 0, 0, 1]), "ssh");
+        (Live::new(&begun, notes, clock.ambient(1), Arc::new(Silence), limits), tell)
+    }
+
+    fn passes(live: &Live) -> bool {
+        live.tap(&Event::Bytes { channel: 0, whose: Whose::Person, data: b"x" }).is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_by_the_gateways_own_clock() {
+        let clock = FakeClock::at(NOW);
+        let (live, _tell) = live(&clock, NOW.plus(Span::from_micros(50_000)));
+        assert!(passes(&live));
+        // The wall clock stands still, and whoever is asked never answers.
+        assert_eq!(tokio::time::timeout(Duration::from_secs(60), live.race()).await.unwrap(), TIME_IS_UP);
+        live.end(TIME_IS_UP);
+        assert!(!passes(&live));
+        assert_eq!(live.word().await, Word::Over(format!("this session is over: {TIME_IS_UP}")));
+        assert!(live.dial("127.0.0.1", 1).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_passes_from_the_moment_it_is_over_whoever_is_late() {
+        let clock = FakeClock::at(NOW);
+        let (first, _tell) = live(&clock, NOW.plus(Span::from_mins(10)));
+        clock.set(NOW.plus(Span::from_mins(10)));
+        assert!(!passes(&first), "no timer has fired, and the time is up");
+        let (second, tell) = live(&clock, NOW.plus(Span::from_mins(20)));
+        assert!(passes(&second));
+        tell.send_replace(Standing::Over("it was revoked".to_owned()));
+        assert!(!passes(&second), "nobody has looked yet, and it is over");
+        assert_eq!(second.race().await, "it was revoked");
+        assert_eq!(second.meter.read(), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn an_end_that_moves_is_followed_and_announced() {
+        let clock = FakeClock::at(NOW);
+        let (live, tell) = live(&clock, NOW.plus(Span::from_micros(30_000)));
+        let moved = async {
+            tell.send_replace(Standing::Until(NOW.plus(Span::from_hours(1))));
+            assert!(tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.is_err());
+            // Less time than it had: it hears of that.
+            tell.send_replace(Standing::Until(NOW.plus(Span::from_mins(2))));
+            assert_eq!(live.word().await, Word::Soon("this session ends in 2 minutes".to_owned()));
+            drop(tell);
+        };
+        let (why, ()) = tokio::join!(live.race(), moved);
+        assert_eq!(why, "the server has let go of it");
+    }
+
+    #[test]
+    fn a_while_is_said_in_words() {
+        for (secs, words) in
+            [(300, "5 minutes"), (299, "5 minutes"), (60, "one minute"), (59, "one minute"), (20, "20 seconds")]
+        {
+            assert_eq!(in_words(Span::from_secs(secs)), words);
+        }
+    }
+}
