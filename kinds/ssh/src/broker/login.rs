@@ -4,8 +4,6 @@
 //! valid (held by `a_certificate_is_checked_in_every_field`). Which grant it stands for, and whether that
 //! lives, the gateway asks those who know.
 
-use std::fmt;
-
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, HashAlg};
@@ -29,12 +27,6 @@ impl Wanted {
         let (login, resource) = user.split_once('%')?;
         let resource = resource.parse().ok()?;
         is_principal(login).then(|| Self { login: login.to_owned(), resource })
-    }
-}
-
-impl fmt::Display for Wanted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%{}", self.login, self.resource)
     }
 }
 
@@ -65,7 +57,7 @@ pub(crate) fn refusal(user: &str, why: Option<&str>) -> String {
     // Nothing of what was sent is shown unless it was understood: it ends up on a terminal.
     let command = Wanted::read(user).map_or_else(
         || "Log in as LOGIN%RESOURCE, such as deploy%web-1.".to_owned(),
-        |wanted| format!("To ask for access, and come in once you have it:\n\n    wane ssh {wanted}\n"),
+        |wanted| format!("To ask for access:\n\n    wane request {}\n", wanted.resource),
     );
     let why = why.unwrap_or("log in with a certificate of a live grant");
     format!("Wane: {why}.\n\n{command}\n")
@@ -86,7 +78,6 @@ mod tests {
         {
             let wanted = Wanted::read(user).unwrap();
             assert_eq!((wanted.login.as_str(), wanted.resource.as_str()), (login, resource));
-            assert_eq!(wanted.to_string(), user);
         }
         for bad in ["", "%", "deploy", "deploy%", "%web", "Deploy%web", "a b%web", "a%web\n", "a%b%c", "a%\u{1b}[2J"] {
             assert_eq!(Wanted::read(bad), None, "{bad:?}");
@@ -147,6 +138,6 @@ mod tests {
             let said = refusal(user, None);
             assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
         }
-        assert!(refusal("deploy%web-1", Some("your grant has ended")).contains("wane ssh deploy%web-1\n"));
+        assert!(refusal("deploy%web-1", Some("your grant has ended")).contains("wane request web-1\n"));
     }
 }

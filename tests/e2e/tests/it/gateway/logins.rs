@@ -26,7 +26,7 @@ fn no_session_without_a_live_grant() {
 
     let root = said(&other("root%web"), &[]);
     assert!(root.contains("this access is not for the login name `root`"), "{root}");
-    assert!(root.contains("wane ssh root%web") && root.matches("Wane:").count() == 1, "{root}");
+    assert!(root.contains("wane request web\n") && root.matches("Wane:").count() == 1, "{root}");
     let user = lab.sshd.user().name();
     for nobody in [format!("{user}%db"), user.to_owned(), format!("{user}%web%web"), "%web".to_owned()] {
         said(&other(&nobody), &[]);
