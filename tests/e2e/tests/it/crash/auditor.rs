@@ -95,6 +95,11 @@ impl Ledger {
         self.trail.iter().filter(|r| r["event"] == event && r["about"]["grant"] == grant).count()
     }
 
+    /// Whether somebody approved something of a request.
+    pub(crate) fn was_approved(&self, request: &str) -> bool {
+        self.trail.iter().any(|r| r["event"] == "request.item.approved" && r["about"]["request"] == request)
+    }
+
     /// Whether there is such a request.
     pub(crate) fn knows_request(&self, id: &str) -> bool {
         self.requests.iter().any(|r| r["id"] == id)

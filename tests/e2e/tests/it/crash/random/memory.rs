@@ -79,7 +79,8 @@ impl Memory {
         let say = |what: &str, id: &String| format!("{what} {id}, and the ledger does not know");
         wrong.extend(self.requests.iter().filter(|id| !ledger.knows_request(id)).map(|id| say("asked as", id)));
         wrong.extend(self.granted.iter().filter(|id| grant(id).is_none()).map(|id| say("granted as", id)));
-        wrong.extend(self.approved.iter().filter(|id| !of_request(id)).map(|id| say("approved", id)));
+        // Approved and yet judged "no", by what was locked or redefined meanwhile, makes no grant.
+        wrong.extend(self.approved.iter().filter(|id| !ledger.was_approved(id)).map(|id| say("approved", id)));
         wrong
             .extend(self.declined.iter().filter(|id| of_request(id)).map(|id| format!("declined {id} became a grant")));
         for id in &self.ended {
