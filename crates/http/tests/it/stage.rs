@@ -87,6 +87,8 @@ impl Stage {
         let id = match path.split('/').nth(2) {
             Some("requests") => &self.request,
             Some("grants") => &self.grant,
+            // No gateway here: a session there may have been.
+            Some("live") => &self.grant.replace("grt_", "ses_"),
             _ => &self.lock,
         };
         let pairs =
@@ -134,6 +136,7 @@ impl Stage {
             ("POST", "/v1/grants/{id}/credential") => json!({ "input": {} }),
             ("POST", "/v1/grants/{id}/extend") => json!({ "duration": "5m", "reason": "r" }),
             ("POST", "/v1/grants/{id}/deny") => json!({ "reason": "r" }),
+            ("POST", "/v1/live/sessions/{id}/kill") => json!({ "reason": "r" }),
             ("POST", "/v1/revoke") => json!({ "grant": self.grant, "reason": "r" }),
             ("POST", "/v1/locks") => json!({ "role": { "kind": "paper", "name": "read" }, "reason": "r" }),
             (method, path) if op.takes => panic!("{method} {path} takes a body: say here what one looks like"),
