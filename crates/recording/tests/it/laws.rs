@@ -57,6 +57,14 @@ proptest! {
 }
 
 #[test]
+fn a_list_in_which_nothing_happens_makes_no_chunk() {
+    let (file, places, root) = record(&[vec![said("one")], vec![said("")], vec![said("two")]]);
+    assert_eq!(places.len(), 2);
+    assert!(check(file.as_slice()).unwrap().is_whole(&root));
+    assert_eq!(read(&file, key(7)).0.len(), 2);
+}
+
+#[test]
 fn times_are_kept_to_the_microsecond_and_never_go_back() {
     let mut press = Press::new().unwrap();
     let (mut recorder, mut file) = Recorder::begin(&header(), key(7)).unwrap();
