@@ -111,6 +111,12 @@ impl Host {
         self.session.get()
     }
 
+    fn came(&self, channel: ChannelId, data: &[u8]) {
+        if let Some(link) = self.session().and_then(|session| session.by_host(channel)) {
+            link.down.came(data.len());
+        }
+    }
+
     fn refuse(&self, what: &str) {
         if let Some(session) = self.session() {
             session.refuse(None, &format!("{what}, by the host"));
@@ -156,9 +162,7 @@ impl client::Handler for Host {
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut client::Session) -> Result<(), Self::Error> {
-        if let Some(link) = self.session().and_then(|session| session.by_host(channel)) {
-            link.down.came(data.len());
-        }
+        self.came(channel, data);
         Ok(())
     }
 
@@ -169,9 +173,7 @@ impl client::Handler for Host {
         data: &[u8],
         _: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        if let Some(link) = self.session().and_then(|session| session.by_host(channel)) {
-            link.down.came(data.len());
-        }
+        self.came(channel, data);
         Ok(())
     }
 

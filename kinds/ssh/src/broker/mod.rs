@@ -4,6 +4,7 @@
 //! and requests pass ([`person`], [`host`], [`pump`]), and that neither side is read faster than the other
 //! takes it ([`flow`]). Refuses to know: sockets, limits, the grant, when it is over. The gateway does.
 
+mod asks;
 mod flow;
 mod front;
 pub(crate) mod fuzzed;
@@ -14,6 +15,7 @@ mod pass;
 mod person;
 mod pump;
 mod session;
+mod variables;
 
 use std::sync::Arc;
 

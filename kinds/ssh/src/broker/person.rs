@@ -12,11 +12,12 @@ use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, PrivateKey};
 use russh::server::{self, Auth, ChannelOpenHandle, PublicKeyOffer, Response, VerifiedPublicKey};
-use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, MethodKind, MethodSet, Pty, Sig, client};
+use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, watch};
 use wane_connector::broker::{Claim, Door, Event};
 use zeroize::Zeroizing;
 
+use super::asks::{Ask, Open};
 use super::flow::Flow;
 use super::front::ENDED;
 use super::host::{self, Slot};
@@ -24,14 +25,12 @@ use super::login::{self, Wanted};
 use super::pass::Shown;
 use super::pump::STDERR;
 use super::session::{Link, Session, Task};
+use super::variables::is_harmless;
 use crate::key;
 
 /// Keys that may be offered before one is used.
 const MOST_OFFERS: u32 = 20;
 const LONGEST_TERM: usize = 64;
-/// Variables that only say how to show things, and what `git` needs to say its version.
-const VARIABLES: [&str; 5] = ["LANG", "COLORTERM", "NO_COLOR", "TZ", "GIT_PROTOCOL"];
-const LONGEST_VALUE: usize = 256;
 /// Requests on one channel while it is open: a terminal that is resized all day has fewer.
 const MOST_REQUESTS: u32 = 100_000;
 /// How long a host has to answer.
@@ -59,6 +58,9 @@ pub(super) struct Person {
     /// A channel whose host was not reached, and why: whoever asks for a program on it is told.
     unreached: Option<(ChannelId, String)>,
 }
+
+/// Ways to log in that are still open to somebody who did not.
+const WAYS: [MethodKind; 2] = [MethodKind::PublicKey, MethodKind::KeyboardInteractive];
 
 fn reject(then: &[MethodKind]) -> Auth {
     Auth::Reject { proceed_with_methods: Some(MethodSet::from(then)), partial_success: false }
@@ -237,55 +239,27 @@ impl Person {
         }
         may
     }
-}
 
-/// What can be asked of a host on a channel.
-enum Ask<'a> {
-    Terminal { term: &'a str, size: (u32, u32), pixels: (u32, u32), modes: &'a [(Pty, u32)] },
-    Shell,
-    Command(&'a [u8]),
-    Subsystem(&'a str),
-    Agent,
-    X11 { single: bool, protocol: &'a str, cookie: &'a str, screen: u32 },
-}
-
-impl Ask<'_> {
-    async fn of(self, host: &ChannelWriteHalf<client::Msg>) -> Result<(), russh::Error> {
-        match self {
-            Self::Terminal { term, size, pixels, modes } => {
-                host.request_pty(true, term, size.0, size.1, pixels.0, pixels.1, modes).await
-            }
-            Self::Shell => host.request_shell(true).await,
-            Self::Command(command) => host.exec(true, command).await,
-            Self::Subsystem(name) => host.request_subsystem(true, name).await,
-            Self::Agent => host.agent_forward(true).await,
-            Self::X11 { single, protocol, cookie, screen } => {
-                host.request_x11(true, single, protocol, cookie, screen).await
-            }
+    fn note_refused(&self, what: &str) {
+        if let Some(own) = &self.session {
+            own.refuse(None, what);
         }
     }
-}
 
-/// What can be opened at a host.
-enum Open<'a> {
-    Session,
-    Tcp { to: (&'a str, u32), from: (&'a str, u32) },
-}
+    /// The two channels that a request is about. Each request costs something, and has to stop somewhere.
+    fn requested(&mut self, channel: ChannelId) -> Result<Option<Arc<Link>>, russh::Error> {
+        let Some(link) = self.link(channel) else { return Ok(None) };
+        if link.requests.fetch_add(1, Ordering::Relaxed) > MOST_REQUESTS {
+            return Err(russh::Error::Inconsistent);
+        }
+        Ok(Some(link))
+    }
 
-impl Open<'_> {
-    async fn at(self, host: &client::Handle<host::Host>) -> Result<Channel<client::Msg>, russh::Error> {
-        match self {
-            Self::Session => host.channel_open_session().await,
-            Self::Tcp { to, from } => host.channel_open_direct_tcpip(to.0, to.1, from.0, from.1).await,
+    fn came(&self, channel: ChannelId, data: &[u8]) {
+        if let Some(link) = self.link(channel) {
+            link.up.came(data.len());
         }
     }
-}
-
-/// Whether a variable only says how to show things.
-fn is_harmless(name: &str, value: &str) -> bool {
-    let plain = |text: &str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:=/+@".contains(&c));
-    let known = VARIABLES.contains(&name) || name.strip_prefix("LC_").is_some_and(|rest| rest.len() < 32);
-    known && plain(name) && value.len() <= LONGEST_VALUE && plain(value)
 }
 
 /// What a peer sent, short and fit for a record.
@@ -297,7 +271,7 @@ impl server::Handler for Person {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
-        Ok(reject(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive]))
+        Ok(reject(&WAYS))
     }
 
     async fn auth_publickey_offered(&mut self, _user: &str, _offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
@@ -308,7 +282,7 @@ impl server::Handler for Person {
 
     async fn auth_publickey(&mut self, _user: &str, _key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         self.attempt()?;
-        Ok(reject(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive]))
+        Ok(reject(&WAYS))
     }
 
     async fn auth_openssh_certificate(&mut self, user: &str, cert: &Certificate) -> Result<Auth, Self::Error> {
@@ -317,7 +291,7 @@ impl server::Handler for Person {
             Ok(()) => Ok(Auth::Accept),
             Err(why) => {
                 self.refused = Some(why);
-                Ok(reject(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive]))
+                Ok(reject(&WAYS))
             }
         }
     }
@@ -406,9 +380,7 @@ impl server::Handler for Person {
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut server::Session) -> Result<(), Self::Error> {
-        if let Some(link) = self.link(channel) {
-            link.up.came(data.len());
-        }
+        self.came(channel, data);
         Ok(())
     }
 
@@ -419,9 +391,7 @@ impl server::Handler for Person {
         data: &[u8],
         _: &mut server::Session,
     ) -> Result<(), Self::Error> {
-        if let Some(link) = self.link(channel) {
-            link.up.came(data.len());
-        }
+        self.came(channel, data);
         Ok(())
     }
 
@@ -598,46 +568,5 @@ impl server::Handler for Person {
     async fn streamlocal_forward(&mut self, path: &str, _: &mut server::Session) -> Result<bool, Self::Error> {
         self.note_refused(&format!("streamlocal-forward {}", shown(path)));
         Ok(false)
-    }
-}
-
-impl Person {
-    fn note_refused(&self, what: &str) {
-        if let Some(own) = &self.session {
-            own.refuse(None, what);
-        }
-    }
-
-    /// The two channels that a request is about. Each request costs something, and has to stop somewhere.
-    fn requested(&mut self, channel: ChannelId) -> Result<Option<Arc<Link>>, russh::Error> {
-        let Some(link) = self.link(channel) else { return Ok(None) };
-        if link.requests.fetch_add(1, Ordering::Relaxed) > MOST_REQUESTS {
-            return Err(russh::Error::Inconsistent);
-        }
-        Ok(Some(link))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_that_change_what_runs_do_not_pass() {
-        for (name, value, good) in [
-            ("LANG", "de_DE.UTF-8", true),
-            ("LC_ALL", "C", true),
-            ("GIT_PROTOCOL", "version=2", true),
-            ("LD_PRELOAD", "/tmp/x.so", false),
-            ("PATH", "/tmp", false),
-            ("LC_", "C", true),
-            ("LC_ALL\0", "C", false),
-            ("LANG", "() { :; }; id", false),
-            ("LANG", "a\nb", false),
-            ("BASH_ENV", "x", false),
-            ("lang", "C", false),
-        ] {
-            assert_eq!(is_harmless(name, value), good, "{name}={value}");
-        }
     }
 }
