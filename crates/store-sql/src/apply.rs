@@ -20,6 +20,15 @@ pub(crate) enum Outcome {
     Undone,
 }
 
+/// How the commits of a batch are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Apart {
+    /// Not at all: if one is refused, all of it is undone. Hardly any is.
+    Not,
+    /// By a savepoint each: SQLite then keeps what every page was before. One that is refused leaves the others.
+    BySavepoints,
+}
+
 /// How far the transaction is in which commits are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -63,63 +72,40 @@ impl Ready {
     }
 }
 
-/// Tries a commit at an epoch, as one of many of which hardly any is refused: if this one is, all are undone.
+/// Tries a commit at an epoch.
 ///
 /// # Errors
 /// When the transaction itself is lost, and everyone in it with it.
-pub(crate) fn together(
+pub(crate) fn attempt(
     conn: &Connection,
     progress: &mut Progress,
     epoch: Epoch,
     ready: &Ready,
+    apart: Apart,
 ) -> Result<Outcome, StoreError> {
-    if let Some(refused) = at_another(epoch, ready) {
-        return Ok(refused);
+    if ready.commit.epoch().is_some_and(|decided_at| decided_at != epoch) {
+        return Ok(Outcome::Refused(StoreError::Conflict("what the decision rests on".to_owned())));
     }
     progress.begin(conn)?;
-    match step::run(conn, &ready.steps) {
-        Ok(seq) => Ok(Outcome::Applied(seq)),
-        Err(why) => {
-            // SQLite gives up the whole transaction on some faults (disk full, I/O); then there is nothing to
-            // undo, and what brought it about is the reason to tell.
-            step::plain(conn, "ROLLBACK").map_err(|_| StoreError::Unavailable(why.to_string()))?;
-            Ok(Outcome::Undone)
+    // SQLite gives up the whole transaction on some faults (disk full, I/O); then there is nothing to go
+    // back to, and what brought it about is the reason to tell.
+    let back = |why: &StoreError, to: &[&'static str]| {
+        let lost = |_| StoreError::Unavailable(why.to_string());
+        to.iter().try_for_each(|step| step::plain(conn, step)).map_err(lost)
+    };
+    match apart {
+        Apart::Not => match step::run(conn, &ready.steps) {
+            Ok(seq) => Ok(Outcome::Applied(seq)),
+            Err(why) => back(&why, &["ROLLBACK"]).map(|()| Outcome::Undone),
+        },
+        Apart::BySavepoints => {
+            step::plain(conn, "SAVEPOINT one")?;
+            match step::run(conn, &ready.steps) {
+                Ok(seq) => step::plain(conn, "RELEASE one").map(|()| Outcome::Applied(seq)),
+                Err(why) => back(&why, &["ROLLBACK TO one", "RELEASE one"]).map(|()| Outcome::Refused(why)),
+            }
         }
     }
-}
-
-/// Tries a commit at an epoch, by itself: if it is refused, nobody else is harmed.
-///
-/// # Errors
-/// When the transaction itself is lost, and everyone in it with it.
-pub(crate) fn apart(
-    conn: &Connection,
-    progress: &mut Progress,
-    epoch: Epoch,
-    ready: &Ready,
-) -> Result<Outcome, StoreError> {
-    if let Some(refused) = at_another(epoch, ready) {
-        return Ok(refused);
-    }
-    progress.begin(conn)?;
-    step::plain(conn, "SAVEPOINT one")?;
-    match step::run(conn, &ready.steps) {
-        Ok(seq) => {
-            step::plain(conn, "RELEASE one")?;
-            Ok(Outcome::Applied(seq))
-        }
-        Err(why) => {
-            // As above: then there is no savepoint to go back to.
-            let lost = |_| StoreError::Unavailable(why.to_string());
-            step::plain(conn, "ROLLBACK TO one").and_then(|()| step::plain(conn, "RELEASE one")).map_err(lost)?;
-            Ok(Outcome::Refused(why))
-        }
-    }
-}
-
-fn at_another(epoch: Epoch, ready: &Ready) -> Option<Outcome> {
-    let other = ready.commit.epoch().is_some_and(|decided_at| decided_at != epoch);
-    other.then(|| Outcome::Refused(StoreError::Conflict("what the decision rests on".to_owned())))
 }
 
 fn all(commit: &Commit) -> Result<Vec<Step>, StoreError> {

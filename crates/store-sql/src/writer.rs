@@ -16,7 +16,7 @@ use wane_domain::world::World;
 use wane_failpoint::{around_call, point};
 use wane_store::{Commit, StoreError, Write};
 
-use crate::apply::{self, Outcome, Progress, Ready};
+use crate::apply::{self, Apart, Outcome, Progress, Ready};
 use crate::place::Place;
 use crate::store::Shared;
 use crate::{answers, serials, tokens, trail, world};
@@ -60,15 +60,6 @@ struct Staged {
     world: Option<World>,
     head: u64,
     latest: Option<Time>,
-}
-
-/// How the commits of a batch are kept apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Apart {
-    /// Not at all: if one is refused, all of it is undone.
-    Not,
-    /// By a savepoint each: SQLite then keeps what every page was before. One that is refused leaves the others.
-    BySavepoints,
 }
 
 /// Why a batch is not on disk.
@@ -268,11 +259,7 @@ impl Work {
                 Job::Commit(ready, _) => {
                     self.shared.memory.before(&ready.commit);
                     let epoch = staged.world.as_ref().map_or(before.epoch, |w| w.epoch);
-                    let outcome = match apart {
-                        Apart::Not => apply::together(conn, &mut progress, epoch, ready)?,
-                        Apart::BySavepoints => apply::apart(conn, &mut progress, epoch, ready)?,
-                    };
-                    match outcome {
+                    match apply::attempt(conn, &mut progress, epoch, ready, apart)? {
                         Outcome::Applied(seq) => {
                             staged.book(&before, &ready.commit, seq);
                             Done::Commit(Ok(seq))

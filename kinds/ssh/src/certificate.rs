@@ -14,7 +14,9 @@ use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::keys::ssh_key::encoding::Encode;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, Certificate, HashAlg};
-use wane_connector::{SignError, Signature};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use wane_connector::{ConnectError, SignError, Signature};
 use wane_domain::issue::IssuePermit;
 use wane_domain::time::{Span, Time};
 
@@ -40,6 +42,38 @@ pub(crate) struct Plan {
     pub(crate) extensions: BTreeMap<String, String>,
 }
 
+impl Plan {
+    /// What the issuance inventory keeps.
+    pub(crate) fn inventory(&self) -> Value {
+        json!({
+            "serial": self.serial,
+            "key_id": self.key_id,
+            "principals": self.principals,
+            "fingerprint": self.key.fingerprint(HashAlg::Sha256).to_string(),
+            "valid_after": self.valid_after,
+            "valid_before": self.valid_before,
+        })
+    }
+
+    /// When it stops working by itself.
+    pub(crate) fn not_after(&self) -> Time {
+        Time::from_micros(i64::try_from(self.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+    }
+}
+
+/// The nonce of what is certified under a permit. It keeps a holder from choosing the signed bytes: the
+/// lease's own entropy does that. Ed25519 does not rest on collisions anyway.
+pub(crate) fn nonce(what: &str, permit: &IssuePermit, key: &KeyData, serial: u64) -> [u8; 32] {
+    let mut nonce = Sha256::new();
+    nonce.update(format!(
+        "{what}\n{}\n{serial}\n{}\n{}",
+        permit.lease(),
+        permit.not_before().micros(),
+        key.fingerprint(HashAlg::Sha256)
+    ));
+    nonce.finalize().into()
+}
+
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
@@ -54,6 +88,15 @@ pub(crate) enum CertificateError {
 impl From<ssh_key::Error> for CertificateError {
     fn from(e: ssh_key::Error) -> Self {
         Self::Wrong(e.to_string())
+    }
+}
+
+impl From<CertificateError> for ConnectError {
+    fn from(e: CertificateError) -> Self {
+        match e {
+            CertificateError::Sign(e) => Self::Sign(e),
+            CertificateError::Wrong(why) => Self::Input(why),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use wane_connector::{ConnectError, PublishPermit, Signer, Target};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around_call, point};
 
-use crate::certificate::{self, CertificateError, Plan, SKEW, seconds};
+use crate::certificate::{self, Plan, SKEW, seconds};
 use crate::settings::Settings;
 use crate::{HOST_CA, KRL, USER_CA, key, krl};
 
@@ -55,10 +55,6 @@ impl HostDocs for SshHostDocs {
             let permit = PublishPermit { what: format!("host certificate for {}", target.resource.id) };
             let cert = certificate::sign(&plan, &ca, |tbs| {
                 around_call(point!("ssh.host.sign"), || self.signer.publish(HOST_CA, permit, tbs))
-            })
-            .map_err(|e| match e {
-                CertificateError::Sign(e) => ConnectError::Sign(e),
-                CertificateError::Wrong(why) => ConnectError::Input(why),
             })?;
             certificates.push(cert.to_openssh().map_err(|e| ConnectError::Input(e.to_string()))?.trim_end().to_owned());
         }

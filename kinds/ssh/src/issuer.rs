@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use russh::keys::HashAlg;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use wane_connector::strict;
 use wane_connector::{ConnectError, Handed, Issued, Issuer, Signer, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
-use wane_domain::time::{Span, Time};
+use wane_domain::time::Span;
 use wane_failpoint::{around_call, point};
 
-use crate::certificate::{self, CertificateError, LONGEST, Plan, SKEW, seconds};
+use crate::certificate::{self, LONGEST, Plan, SKEW, nonce, seconds};
 use crate::notes::Notes;
 use crate::role::{Definition, principal_at};
 use crate::settings::Settings;
@@ -51,14 +49,9 @@ impl Issuer for SshIssuer {
         let plan = plan(&definition, &permit, subject, serial)?;
         let cert = certificate::sign(&plan, &ca, |tbs| {
             around_call(point!("ssh.sign"), || self.signer.issue(USER_CA, permit, tbs))
-        })
-        .map_err(|e| match e {
-            CertificateError::Sign(e) => ConnectError::Sign(e),
-            CertificateError::Wrong(why) => ConnectError::Input(why),
         })?;
         let text = cert.to_openssh().map_err(|e| ConnectError::Input(e.to_string()))?.trim_end().to_owned();
-        let not_after =
-            Time::from_micros(i64::try_from(plan.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000_000));
+        let not_after = plan.not_after();
         let user = definition.principals.first().cloned().unwrap_or_default();
         let notes = Notes { certificate: text.clone(), user: user.clone(), not_after, serial }.after(&lease.notes);
         let handed = Handed {
@@ -75,15 +68,7 @@ impl Issuer for SshIssuer {
             secret: None,
             not_after: Some(not_after),
         };
-        let inventory = json!({
-            "serial": serial,
-            "key_id": plan.key_id,
-            "principals": plan.principals,
-            "fingerprint": plan.key.fingerprint(HashAlg::Sha256).to_string(),
-            "valid_after": plan.valid_after,
-            "valid_before": plan.valid_before,
-        });
-        Ok(Issued { notes: notes.json(), inventory, handed })
+        Ok(Issued { notes: notes.json(), inventory: plan.inventory(), handed })
     }
 
     fn longest(&self) -> Span {
@@ -107,19 +92,10 @@ fn plan(definition: &Definition, permit: &IssuePermit, key: KeyData, serial: u64
     if valid_before <= seconds(permit.not_before()) {
         return Err(ConnectError::Input("the grant ends within the second; ask again".to_owned()));
     }
-    let mut nonce = Sha256::new();
-    // A nonce keeps a holder from choosing the signed bytes. The lease's own entropy does that; Ed25519
-    // does not rest on collisions anyway.
-    nonce.update(format!(
-        "wane.ssh.nonce.v1\n{}\n{serial}\n{}\n{}",
-        permit.lease(),
-        permit.not_before().micros(),
-        key.fingerprint(HashAlg::Sha256)
-    ));
     Ok(Plan {
         kind: CertType::User,
+        nonce: nonce("wane.ssh.nonce.v1", permit, &key, serial),
         key,
-        nonce: nonce.finalize().into(),
         serial,
         key_id: permit.grant().to_string(),
         principals: definition.principals.iter().map(|login| principal_at(login, permit.item().resource)).collect(),

@@ -2,19 +2,18 @@
 
 use std::net::IpAddr;
 
+use russh::keys::Certificate;
 use russh::keys::ssh_key::certificate::CertType;
-use russh::keys::{Certificate, HashAlg};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use wane_connector::broker::{Claim, Pass};
 use wane_connector::{ConnectError, Signer, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
-use wane_domain::time::{Span, Time};
+use wane_domain::time::Span;
 use wane_failpoint::{around_call, point};
 
-use crate::certificate::{self, CertificateError, Plan, SKEW, seconds};
+use crate::certificate::{self, Plan, SKEW, nonce, seconds};
 use crate::cidr::Cidr;
 use crate::role::{Definition, FORCE_COMMAND, SOURCE_ADDRESS, principal_at};
 use crate::settings::Settings;
@@ -59,13 +58,8 @@ pub(crate) fn pass(
     let plan = plan(&definition, &permit, claim, principal, serial)?;
     let cert = certificate::sign(&plan, &ca, |tbs| {
         around_call(point!("ssh.session.sign"), || signer.issue(USER_CA, permit, tbs))
-    })
-    .map_err(|e| match e {
-        CertificateError::Sign(e) => ConnectError::Sign(e),
-        CertificateError::Wrong(why) => ConnectError::Input(why),
     })?;
     let text = cert.to_openssh().map_err(|e| ConnectError::Input(e.to_string()))?.trim_end().to_owned();
-    let not_after = Time::from_micros(i64::try_from(plan.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000_000));
     Ok(Pass {
         public: json!({
             "certificate": text,
@@ -74,15 +68,8 @@ pub(crate) fn pass(
             "host_ca": key::line(&host_ca).map_err(ConnectError::Input)?,
             "definition": definition.json(),
         }),
-        inventory: json!({
-            "serial": serial,
-            "key_id": plan.key_id,
-            "principals": plan.principals,
-            "fingerprint": plan.key.fingerprint(HashAlg::Sha256).to_string(),
-            "valid_after": plan.valid_after,
-            "valid_before": plan.valid_before,
-        }),
-        not_after,
+        inventory: plan.inventory(),
+        not_after: plan.not_after(),
     })
 }
 
@@ -103,17 +90,10 @@ fn plan(
     let mut critical_options = definition.critical_options();
     // The host sees the gateway's address; the person's was checked above.
     critical_options.remove(SOURCE_ADDRESS);
-    let mut nonce = Sha256::new();
-    nonce.update(format!(
-        "wane.ssh.session-nonce.v1\n{}\n{serial}\n{}\n{}",
-        permit.lease(),
-        permit.not_before().micros(),
-        key.fingerprint(HashAlg::Sha256)
-    ));
     Ok(Plan {
         kind: CertType::User,
+        nonce: nonce("wane.ssh.session-nonce.v1", permit, &key, serial),
         key,
-        nonce: nonce.finalize().into(),
         serial,
         key_id: permit.grant().to_string(),
         principals: vec![principal],
