@@ -162,3 +162,107 @@ impl Gateway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use serde_json::Value;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::sync::{mpsc, watch};
+    use wane_app::Standing;
+    use wane_connector::broker::{Claim, Door, Pipe, Refused};
+    use wane_domain::id::{GrantId, SessionId, TypedId as _};
+    use wane_domain::time::Time;
+    use wane_testkit::FakeClock;
+
+    use super::*;
+    use crate::port::Begun;
+
+    const NOW: Time = Time::from_micros(1_795_255_200_000_000);
+
+    /// Lets everybody in, and tells who is gone.
+    struct Open {
+        opened: AtomicU32,
+        told: watch::Sender<Standing>,
+        gone: mpsc::UnboundedSender<SessionId>,
+    }
+
+    #[async_trait]
+    impl Port for Open {
+        async fn open(&self, _: &Claim) -> Result<Begun, Refused> {
+            let number = self.opened.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+            let session = SessionId::mint(NOW, &[number[0], 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+            let (end, pass, told) =
+                (NOW.plus(wane_domain::time::Span::from_hours(1)), Value::Null, self.told.subscribe());
+            Ok(Begun { session, end, pass, told, meter: Arc::default() })
+        }
+        async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
+            Ok(())
+        }
+        async fn beat(&self, _: SessionId) {}
+        async fn closed(&self, session: SessionId, _: &Value, _: &str) -> bool {
+            self.gone.send(session).is_ok()
+        }
+    }
+
+    /// Logs everybody in; every second time it dies of it.
+    struct Mortal(AtomicU32);
+
+    #[async_trait]
+    impl Front for Mortal {
+        async fn serve(&self, mut pipe: Pipe, door: Arc<dyn Door>) {
+            let word = String::new;
+            let claim = Claim {
+                grant: GrantId::mint(NOW, &[7; 10]),
+                serial: 1,
+                resource: word(),
+                login: word(),
+                credential: word(),
+                public_key: word(),
+                peer: door.peer(),
+                client: word(),
+            };
+            let _opened = door.open(claim).await.unwrap();
+            // Whoever carries the connection knows of the session before anything else happens.
+            tokio::task::yield_now().await;
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) % 2 == 1, "this one dies");
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut pipe, b"alive").await;
+        }
+    }
+
+    #[async_trait]
+    impl Fronts for Arc<Mortal> {
+        async fn front(&self) -> Result<Arc<dyn Front>, String> {
+            let front: Arc<dyn Front> = Arc::clone(self) as Arc<dyn Front>;
+            Ok(front)
+        }
+    }
+
+    /// Its connection is closed, its session is said to be gone, and whoever comes next is served.
+    #[tokio::test]
+    async fn what_dies_takes_its_own_session_with_it_and_no_other() {
+        let (gone, mut said) = mpsc::unbounded_channel();
+        let told = watch::channel(Standing::Until(NOW.plus(wane_domain::time::Span::from_hours(1)))).0;
+        let port = Arc::new(Open { opened: AtomicU32::new(0), told, gone });
+        let fronts = Arc::new(Arc::new(Mortal(AtomicU32::new(0))));
+        let clock = FakeClock::at(NOW);
+        let gateway = Gateway::new(port, fronts, clock.ambient(1), Limits::default()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let visits = async {
+            for expected in ["", "alive", "", "alive"] {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                let mut heard = Vec::new();
+                let _ = stream.read_to_end(&mut heard).await;
+                assert_eq!(String::from_utf8_lossy(&heard), expected);
+                said.recv().await.unwrap();
+            }
+        };
+        let visits = tokio::time::timeout(Duration::from_secs(60), visits);
+        tokio::select! {
+            () = gateway.serve(&listener, CancellationToken::new()) => unreachable!("nobody stops it"),
+            done = visits => done.expect("a session that died was closed nowhere"),
+        }
+    }
+}

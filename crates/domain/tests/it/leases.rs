@@ -4,13 +4,14 @@ use proptest::prelude::*;
 use serde_json::json;
 use wane_domain::closure::{Closure, ClosureBasis, EndCause, LeaseEnd};
 use wane_domain::evidence;
+use wane_domain::grant::{Grant, GrantEvent};
 use wane_domain::id::{GrantId, LeaseId, LockId, PersonId, ResourceId, RoleId};
 use wane_domain::lease::{LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::terms::{Mode, Need, Terms};
 use wane_domain::time::Span;
 
-use crate::fixtures::{T0, active, id, leases, permit, person, terms};
+use crate::fixtures::{T0, active, grant, id, leases, permit, person, terms};
 
 fn event() -> impl Strategy<Value = LeaseEvent> {
     prop_oneof![
@@ -118,4 +119,19 @@ fn what_must_be_recorded_gets_no_session() {
     assert!(grant.session_permit(&live, any(), T0).is_err());
     assert!(grant.session_permit(&begin(LeaseKind::Credential), any(), T0).is_err());
     assert!(grant.session_permit(&session, any(), session.end).is_err());
+}
+
+/// While it waits for its time or an approval nothing is opened under a grant, and nothing any more once it is over.
+#[test]
+fn nothing_hangs_under_a_grant_that_is_not_active() {
+    let hour = Span::from_hours(1);
+    for what in [LeaseKind::Credential, LeaseKind::Session] {
+        let leased = |grant: &Grant, now| grant.lease(id::<LeaseId>(51), "ssh".parse().unwrap(), what, now).is_ok();
+        assert!(!leased(&grant(hour, hour), T0), "it has not begun");
+        let active = active(hour, hour);
+        assert!(leased(&active, T0) && leased(&active, T0.plus(hour).minus(Span::from_micros(1))));
+        assert!(!leased(&active, T0.plus(hour)), "its time is up");
+        let ending = active.apply(GrantEvent::End(EndCause::Returned), T0).unwrap().0;
+        assert!(!leased(&ending, T0), "it is being ended");
+    }
 }
