@@ -81,7 +81,13 @@ impl App {
             Some(_) | None => world.people.get(&caller.person).ok_or(AppError::SignedOut)?,
         };
         self.check_open_requests(caller).await?;
-        let pairs = self.found(caller, &world, beneficiary, &input.items)?;
+        let pairs = match self.found(caller, &world, beneficiary, &input.items) {
+            Err(hidden @ AppError::Missing { .. }) => {
+                self.note_refused(caller, &world, beneficiary, input, now).await?;
+                return Err(hidden);
+            }
+            found => found?,
+        };
         let facts = AskFacts::of(input, caller.proof_age(now), &caller.proof, now);
         let mut answers = Vec::with_capacity(pairs.len());
         for (resource, role) in &pairs {

@@ -490,7 +490,9 @@ pub(crate) fn failed(error: &ConnectError) -> Tried {
     let met = error.to_string();
     match error {
         ConnectError::Unreachable { .. } | ConnectError::Trust { .. } => Tried::Unreachable { met },
-        ConnectError::Refused { .. } | ConnectError::Input(_) | ConnectError::Sign(_) => Tried::not(met),
+        ConnectError::Refused { .. } | ConnectError::Input(_) | ConnectError::Over(_) | ConnectError::Sign(_) => {
+            Tried::not(met)
+        }
     }
 }
 

@@ -145,6 +145,7 @@ impl AppError {
             | Self::Store(_)
             | Self::EndedUnread => Class::Busy,
             Self::Target(ConnectError::Input(_)) => Class::Invalid,
+            Self::Target(ConnectError::Over(_)) => Class::Conflict,
             Self::Target(_) | Self::Sign(_) | Self::Seal(_) | Self::Fault(_) => Class::Fault,
         }
     }
@@ -170,6 +171,8 @@ impl AppError {
             Self::TooMany { .. } => "too-many",
             Self::ClockBehind { .. } => "clock-behind",
             Self::Target(ConnectError::Input(_)) => "input",
+            // Said as the grant itself says it a moment later.
+            Self::Target(ConnectError::Over(_)) => "illegal-transition",
             Self::Target(ConnectError::Unreachable { .. }) => "target-unreachable",
             Self::Target(ConnectError::Trust { .. }) => "target-not-trusted",
             Self::Target(ConnectError::Refused { .. }) => "target-refused",
@@ -214,5 +217,20 @@ impl From<KindError> for AppError {
 impl From<serde_json::Error> for AppError {
     fn from(error: serde_json::Error) -> Self {
         Self::Fault(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wane_connector::ConnectError;
+
+    use super::{AppError, Class};
+
+    #[test]
+    fn what_ends_within_the_second_is_over_and_not_badly_asked_for() {
+        let error = AppError::Target(ConnectError::Over("the grant ends within the second".to_owned()));
+        assert_eq!((error.class(), error.code()), (Class::Conflict, "illegal-transition"));
+        let error = AppError::Target(ConnectError::Input("no key".to_owned()));
+        assert_eq!((error.class(), error.code()), (Class::Invalid, "input"));
     }
 }

@@ -1,12 +1,18 @@
 //! What the names in an ask stand for, to the one who says them.
 
+use serde_json::json;
+use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::decision::Decision;
 use wane_domain::directory::Person;
+use wane_domain::text::Name;
+use wane_domain::time::Time;
 use wane_domain::world::World;
+use wane_failpoint::point;
 use wane_policy::schema::Action;
 
 use crate::App;
+use crate::ask::AskInput;
 use crate::caller::Caller;
 use crate::error::AppError;
 use crate::judge::AskFacts;
@@ -28,6 +34,35 @@ impl App {
             Ok((resource.clone(), role.clone()))
         };
         items.iter().map(one).collect()
+    }
+
+    /// Says in the log that somebody asked for what they may not know of. There is no request of it: a request
+    /// names what is there, and whoever asked may look at it.
+    ///
+    /// INVARIANT: what is not there is noted as what is hidden is (held by `asking_tells_nobody_what_there_is`).
+    pub(crate) async fn note_refused(
+        &self,
+        caller: &Caller,
+        world: &World,
+        person: &Person,
+        input: &AskInput,
+        now: Time,
+    ) -> Result<(), AppError> {
+        // Those who may read the catalogue misspelt a name, and nobody denied them anything.
+        if self.allows(caller, world, Action::ReadCatalogue)? {
+            return Ok(());
+        }
+        // Only a name is short, and fit for a record.
+        let shown = |text: &str| text.parse::<Name>().map_or_else(|_| "(no name)".to_owned(), |name| name.to_string());
+        let items: Vec<_> = input
+            .items
+            .iter()
+            .map(|(target, role)| json!({ "resource": shown(target), "role": shown(role) }))
+            .collect();
+        let mut change = self.change(Actor::Person(caller.person), now);
+        let about = Subjects { person: Some(person.id), ..Subjects::default() };
+        change.note("request.refused", Outcome::Denied, about, json!({ "items": items }));
+        change.commit(point!("app.ask_refused.commit")).await.map(drop)
     }
 
     /// What two names stand for. Whoever may not read the catalogue learns of what policy opens to the person they

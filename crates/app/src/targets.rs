@@ -160,7 +160,11 @@ impl App {
         Ok(CheckedInventory { inventory, orphans })
     }
 
-    /// Ends something that carries our mark and belongs to no open lease, and says so in the log.
+    /// Ends something that carries our mark and belongs to no open lease. The log says that it will be ended,
+    /// then what came of it.
+    ///
+    /// INVARIANT: the intent is on disk before the target is touched (held by
+    /// `an_orphan_is_touched_after_the_log_says_so`).
     ///
     /// # Errors
     /// When the target does not answer or the store cannot be written.
@@ -168,8 +172,12 @@ impl App {
         let handle = self.target(id).await?;
         let target = handle.target(self.now());
         let effects = handle.kind.effects();
-        let outcome = around(point!("app.orphan"), effects.remove_orphan(&target, artifact)).await?;
         let about = wane_audit::Subjects { resource: Some(id), ..wane_audit::Subjects::default() };
+        let detail = serde_json::json!({ "artifact": artifact.name, "object": artifact.object });
+        let mut intent = self.change(wane_audit::Actor::System, self.now());
+        intent.note("orphan.ending", wane_audit::Outcome::Done, about.clone(), detail);
+        intent.commit(point!("app.orphan.intend.commit")).await?;
+        let outcome = around(point!("app.orphan"), effects.remove_orphan(&target, artifact)).await?;
         let done = matches!(outcome, EndOutcome::Done);
         let mut change = self.change(wane_audit::Actor::System, self.now());
         let said = if done { wane_audit::Outcome::Done } else { wane_audit::Outcome::Failed };

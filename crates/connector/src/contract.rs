@@ -181,6 +181,9 @@ pub enum ConnectError {
     /// The holder's input is not usable.
     #[error("{0}")]
     Input(String),
+    /// Nothing is wrong with what was sent; the access is over, or as good as.
+    #[error("{0}")]
+    Over(String),
     /// The signer refused.
     #[error(transparent)]
     Sign(#[from] crate::signer::SignError),

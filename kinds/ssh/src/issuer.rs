@@ -90,7 +90,7 @@ fn plan(definition: &Definition, permit: &IssuePermit, key: KeyData, serial: u64
     let valid_after = seconds(permit.not_before().minus(SKEW));
     let valid_before = seconds(permit.not_after().min(permit.not_before().plus(LONGEST)));
     if valid_before <= seconds(permit.not_before()) {
-        return Err(ConnectError::Input("the grant ends within the second; ask again".to_owned()));
+        return Err(ConnectError::Over("the grant ends within the second; ask for access again".to_owned()));
     }
     Ok(Plan {
         kind: CertType::User,

@@ -1,8 +1,10 @@
 //! Who may see what; to those who may not know, what is there and what is not look alike.
 
 use wane_app::{Class, WhyInput};
+use wane_audit::Outcome;
 use wane_store::{RecordFilter, Slice};
 
+use crate::faulty::Goes;
 use crate::house::{House, ask, granted};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +53,19 @@ async fn asking_tells_nobody_what_there_is() {
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     assert_eq!(answers[0].0, Class::Missing);
-    assert_eq!(house.store_head().await, before, "nothing was asked");
+    // The log says who asked for what, the same of each.
+    let filter = RecordFilter { event: Some("request.refused".to_owned()), ..RecordFilter::default() };
+    let noted = house.records(filter).await;
+    assert_eq!(house.store_head().await, before + 4, "of asking, a record each and nothing else");
+    let mut asked = Vec::new();
+    for record in &noted {
+        assert_eq!((record.outcome, record.about.person), (Outcome::Denied, Some(zoe.person)));
+        assert!(record.about.resource.is_none(), "it says what is there: {record:?}");
+        asked.push(format!("{} {}", record.detail["items"][0]["resource"], record.detail["items"][0]["role"]));
+    }
+    asked.sort();
+    let names = ["attic nothing", "attic read", "nowhere read", "vault read"];
+    assert_eq!(asked, names.map(|both| format!("{both:?}").replace(' ', "\" \"")));
     // An engineer who names what only others may have is told no more.
     let hidden = house.try_ask("ann", ask(&[("attic", "read"), ("nowhere", "read")], 1)).await.unwrap_err();
     assert_eq!((hidden.class(), hidden.to_string().as_str()), (Class::Missing, "there is no role `read` on `nowhere`"));
@@ -144,4 +158,22 @@ async fn what_carries_our_mark_and_belongs_to_nobody_is_found() {
         let found = house.app.inventory(&root, target).await.unwrap();
         assert_eq!(found.orphans.into_iter().map(|a| a.name).collect::<Vec<_>>(), orphans, "{target}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orphan_is_touched_after_the_log_says_so() {
+    let house = House::new().await;
+    house.gate.plant("attic", "wane_nobody");
+    let root = house.caller("root").await;
+    let orphan = house.app.inventory(&root, "attic").await.unwrap().orphans.remove(0);
+    let target = house.resource("attic").await;
+    house.door.writes(Goes::Failing);
+    assert!(house.app.remove_orphan(target, &orphan).await.is_err());
+    assert!(house.gate.accounts("attic").contains_key("wane_nobody"), "it was touched, and nothing says so");
+    house.door.writes(Goes::Well);
+    house.app.remove_orphan(target, &orphan).await.unwrap();
+    assert!(house.gate.accounts("attic").is_empty());
+    let said: Vec<String> = house.records(RecordFilter::default()).await.into_iter().map(|r| r.event).collect();
+    let place = |event: &str| said.iter().position(|said| said == event).unwrap();
+    assert_eq!(place("orphan.ending").abs_diff(place("orphan.removed")), 1, "{said:?}");
 }

@@ -91,7 +91,8 @@ fn a_certificate_never_outlives_its_grant() {
         assert!((life - 1..=life + 1).contains(&lived), "{duration}: {lived} s");
     }
     let (resource, role, held) = setting(&world, &json!({ "principals": ["deploy"] }), Span::from_micros(1));
-    assert!(matches!(world.issue(&held, &resource, &role, KEY, 1), Err(ConnectError::Input(_))));
+    let late = world.issue(&held, &resource, &role, KEY, 1);
+    assert!(matches!(late, Err(ConnectError::Over(_))), "nothing is wrong with what was sent: {late:?}");
 }
 
 #[test]

@@ -254,7 +254,7 @@ impl Detours {
             )
             .unwrap();
         assert!(!self.bench.complaints().is_empty(), "an orphan was planted and is not seen");
-        for place in ["app.orphan:before", "app.orphan.commit:before"] {
+        for place in ["app.orphan.intend.commit:before", "app.orphan:before", "app.orphan.commit:before"] {
             self.lab().die_at(place);
         }
         self.lab().start();

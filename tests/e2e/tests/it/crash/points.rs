@@ -48,6 +48,7 @@ pub(crate) const DETOURS: &[&str] = &[
     "app.unlock.commit",
     "app.give_up.commit",
     "app.sweep.commit",
+    "app.orphan.intend.commit",
     "app.orphan",
     "app.orphan.commit",
     "postgres.extend",
@@ -99,6 +100,7 @@ pub(crate) const STEPS: &[&str] = &[
 /// Killed at nowhere, and why not. A new point belongs into a life, not into this list.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("app.answer_lost.commit", "the command line never calls twice under one key; the rim's own tests do"),
+    ("app.ask_refused.commit", "a note about what was refused; nothing begins, and who asks again is refused again"),
     ("app.residue.commit", "a note about what was found, booked again at the next scan; the random kills come by"),
     ("app.session_used.commit", "a courtesy once a minute, which no life is sure to come by"),
     (

@@ -95,8 +95,7 @@ impl Field {
                 memory.wrong.push(format!("`wane {}` took {took:?}: {outcome:?}", words.join(" ")));
             }
             // A fault of the server's own; a program that was killed by nobody.
-            let late = outcome.stderr.contains("the grant ends within the second");
-            if !matches!(outcome.ended, Ended::Code(0 | 3..=8)) && !late {
+            if !matches!(outcome.ended, Ended::Code(0 | 3..=8)) {
                 memory.wrong.push(format!("`wane {}` came out as {outcome:?}", words.join(" ")));
             }
             // A refusal says why.
