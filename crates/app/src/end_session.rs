@@ -16,11 +16,30 @@ use crate::caller::Caller;
 use crate::change::about_lease;
 use crate::end::Tried;
 use crate::error::AppError;
+use crate::recordings::{RecordOutcome, said};
 use crate::sessions::{SessionLine, Standing};
 use crate::{App, decide};
 
 /// How long a gateway has to close what it was told to close, before it is asked again.
 const LONGEST_CLOSE: Duration = Duration::from_secs(5);
+
+/// What a gateway has to say about a session it closed.
+#[derive(Clone, Debug)]
+pub struct SessionEnd {
+    /// How much passed, and of what sort.
+    pub tally: Value,
+    /// What it saw: that nothing of it is left.
+    pub proof: String,
+    /// How its recording came out, if it had one.
+    pub recorded: Option<RecordOutcome>,
+}
+
+impl SessionEnd {
+    /// Of one that never began.
+    pub(crate) fn unbegun(recorded: Option<RecordOutcome>) -> Self {
+        Self { tally: json!({}), proof: "nothing was connected".to_owned(), recorded }
+    }
+}
 
 impl App {
     /// The sessions that are open: all for those who may read access, else the caller's own.
@@ -75,16 +94,15 @@ impl App {
         }
     }
 
-    /// Nothing of a session is left: both its connections are closed. `tally` is what the gateway has to
-    /// say about it, `proof` what it saw.
+    /// Nothing of a session is left: both its connections are closed.
     ///
     /// # Errors
     /// When this cannot be written down; it is known all the same, and to be said again.
-    pub async fn session_closed(&self, session: SessionId, tally: Value, proof: String) -> Result<(), AppError> {
-        self.sessions.closed(session.lease(), proof.clone());
+    pub async fn session_closed(&self, session: SessionId, end: SessionEnd) -> Result<(), AppError> {
+        self.sessions.closed(session.lease(), end.proof.clone());
         decide!(async {
-            let basis = ClosureBasis::AbsentReadBack { proof: proof.clone() };
-            self.book_closed(session.lease(), Some(&tally), basis).await
+            let basis = ClosureBasis::AbsentReadBack { proof: end.proof.clone() };
+            self.book_closed(session.lease(), Some(&end), basis).await
         })?;
         self.sessions.strike(session.lease());
         Ok(())
@@ -101,17 +119,23 @@ impl App {
         decide!(self.book_closed(lease.id, None, lost()))
     }
 
-    async fn book_closed(&self, id: LeaseId, tally: Option<&Value>, basis: ClosureBasis) -> Result<(), AppError> {
+    async fn book_closed(&self, id: LeaseId, end: Option<&SessionEnd>, basis: ClosureBasis) -> Result<(), AppError> {
         let now = self.now();
         let Some(seen) = self.store.lease(id).await? else { return Ok(()) };
         let grant = self.store.grant(seen.value.grant).await?;
         let about = about_lease(&seen.value, grant.as_ref().map(|g| &g.value));
         let mut change = self.change(Actor::System, now);
-        if tally.is_none() && !seen.value.is_open() {
+        if end.is_none() && !seen.value.is_open() {
             return Ok(());
         }
-        let detail = json!({ "session": SessionId::of(id), "basis": basis, "tally": tally });
+        let (session, tally) = (SessionId::of(id), end.map(|end| &end.tally));
+        let recording = self.recording_end(session, end.and_then(|end| end.recorded.as_ref()), tally).await?;
+        let recorded = recording.as_ref().and_then(|recording| recording.end.as_ref()).map(said);
+        let detail = json!({ "session": session, "basis": basis, "tally": tally, "recording": recorded });
         change.note("session.closed", Outcome::Done, about.clone(), detail);
+        if let Some(recording) = recording {
+            change.recording(about.clone(), recording);
+        }
         let mut lease = seen.value.clone();
         if matches!(lease.state, LeaseState::Intended | LeaseState::Live { .. }) {
             let (ending, fact) = lease.apply(LeaseEvent::End, now)?;

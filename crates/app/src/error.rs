@@ -121,6 +121,9 @@ pub enum AppError {
         "it was ended; that is not in the log yet, because the store can be neither written nor read, and more cannot be shown"
     )]
     EndedUnread,
+    /// A session that is to be recorded cannot be.
+    #[error("the session is to be recorded and cannot be, so it does not begin; the server's log says why")]
+    Unrecorded(String),
     /// A secret could not be sealed or opened.
     #[error("a secret could not be sealed or opened: {0}")]
     Seal(String),
@@ -143,6 +146,7 @@ impl AppError {
             | Self::TooMany { .. }
             | Self::ClockBehind { .. }
             | Self::Store(_)
+            | Self::Unrecorded(_)
             | Self::EndedUnread => Class::Busy,
             Self::Target(ConnectError::Input(_)) => Class::Invalid,
             Self::Target(ConnectError::Over(_)) => Class::Conflict,
@@ -169,6 +173,7 @@ impl AppError {
             Self::HandedOut => "handed-out",
             Self::AnswerLost => "answer-lost",
             Self::TooMany { .. } => "too-many",
+            Self::Unrecorded(_) => "unrecorded",
             Self::ClockBehind { .. } => "clock-behind",
             Self::Target(ConnectError::Input(_)) => "input",
             // Said as the grant itself says it a moment later.

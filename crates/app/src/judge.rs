@@ -23,9 +23,6 @@ use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
 
-/// What this version serves. Brokered and recorded sessions need a gateway, which it has not.
-const SERVES: Capabilities = Capabilities { brokered: false, recording: false };
-
 /// The facts of an ask, besides who, what and which role.
 #[derive(Clone, Debug)]
 pub struct AskFacts {
@@ -207,7 +204,7 @@ impl App {
                 moment: Moment { now: facts.now, zone: &self.zone },
                 residual_sessions: describe.residual_sessions_secs.map(Span::from_secs),
             },
-            serves: SERVES,
+            serves: Capabilities { brokered: false, recording: self.keeps_recordings() },
         };
         Ok(put(&query))
     }

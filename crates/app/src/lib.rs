@@ -36,6 +36,7 @@ mod narrow;
 mod open_session;
 mod past;
 mod policies;
+mod recordings;
 mod rejudge;
 mod residue;
 mod sessions;
@@ -70,6 +71,7 @@ pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange}
 pub use credential::{HandedOut, Say, Telling};
 pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
+pub use end_session::SessionEnd;
 pub use error::{AppError, Class};
 pub use hosts::Joined;
 pub use judge::AskFacts;
@@ -78,6 +80,7 @@ pub use narrow::Narrower;
 pub use open_session::SessionOpened;
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
+pub use recordings::{OnFailure, RecordOutcome, Recordings, Roll, Rules, Tape, Taped, Which};
 pub use rejudge::rejudge_all;
 pub use residue::Residue;
 pub use sessions::{Meter, SessionLine, Standing};
@@ -188,6 +191,8 @@ pub struct App {
     pub(crate) storeless: storeless::Storeless,
     /// What the gateway of this process carries.
     pub(crate) sessions: sessions::Sessions,
+    /// Where recordings are kept, once that was said.
+    pub(crate) shelf: std::sync::OnceLock<recordings::Shelf>,
 }
 
 impl std::fmt::Debug for App {
@@ -230,6 +235,7 @@ impl App {
             turns: tokio::sync::Semaphore::new(ENDS_AT_STORE),
             storeless: storeless::Storeless::default(),
             sessions: sessions::Sessions::default(),
+            shelf: std::sync::OnceLock::new(),
         })
     }
 

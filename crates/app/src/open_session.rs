@@ -16,8 +16,10 @@ use wane_failpoint::{around_call, point};
 use wane_store::{Issuance, Put, Standing as Held, Versioned, Write};
 
 use crate::change::about_lease;
+use crate::end_session::SessionEnd;
 use crate::error::AppError;
 use crate::judge::Proven;
+use crate::recordings::{Blank, RecordOutcome, Roll};
 use crate::sessions::{Meter, SessionLine, Standing, standing_of};
 use crate::{App, decide};
 
@@ -37,6 +39,8 @@ pub struct SessionOpened {
     pub told: watch::Receiver<Standing>,
     /// Where what passes is counted.
     pub meter: Arc<Meter>,
+    /// What it is recorded on, if it is.
+    pub roll: Option<Roll>,
 }
 
 impl App {
@@ -48,17 +52,32 @@ impl App {
     /// # Errors
     /// When there is no live grant that the credential was issued under, or policy refuses now.
     pub async fn open_session(&self, claim: &Claim) -> Result<SessionOpened, AppError> {
-        let opened = decide!(self.try_open(claim))?;
+        let (mut opened, blank) = decide!(self.try_open(claim))?;
         // An end may have come from memory while the store was at work on this.
         if let Err(ended) = self.still_stands(claim.grant) {
             self.sessions.tell(opened.session.lease(), Standing::Over("it was ended".to_owned()));
-            self.session_closed(opened.session, json!({}), "nothing was connected".to_owned()).await?;
+            let failed = blank.is_some().then(|| RecordOutcome::Failed("the session did not begin".to_owned()));
+            self.session_closed(opened.session, SessionEnd::unbegun(failed)).await?;
             return Err(ended);
+        }
+        // INVARIANT: a session that is to be recorded begins only when its recording has (held by
+        // `no_session_that_is_to_be_recorded_begins_without_its_tape`).
+        if let Some(blank) = blank {
+            match self.roll(blank).await {
+                Ok(roll) => opened.roll = Some(roll),
+                Err(why) => {
+                    tracing::error!(session = %opened.session, %why, "a session cannot be recorded, and does not begin");
+                    self.sessions.tell(opened.session.lease(), Standing::Over("it cannot be recorded".to_owned()));
+                    let failed = Some(RecordOutcome::Failed(why.clone()));
+                    self.session_closed(opened.session, SessionEnd::unbegun(failed)).await?;
+                    return Err(AppError::Unrecorded(why));
+                }
+            }
         }
         Ok(opened)
     }
 
-    async fn try_open(&self, claim: &Claim) -> Result<SessionOpened, AppError> {
+    async fn try_open(&self, claim: &Claim) -> Result<(SessionOpened, Option<Blank>), AppError> {
         let world = self.world().await?;
         let now = self.steady_now().await?;
         let missing = || AppError::missing("grant", claim.grant);
@@ -94,9 +113,14 @@ impl App {
         let session = SessionId::of(lease.id);
         let mut change = self.change_at(Actor::Person(seen.value.holder), &world, now);
         change.fact(about.clone(), intended);
+        let blank = self.blank(&lease, &seen.value.terms, &claim.login, now)?;
+        let (blank, writes) = blank.map_or((None, None), |(blank, writes)| (Some(blank), Some(writes)));
+        for write in writes.into_iter().flatten() {
+            change.write(write);
+        }
         let detail = json!({
             "session": session, "login": claim.login, "peer": claim.peer, "client": claim.client,
-            "serial": claim.serial, "pass": pass.inventory, "end": end,
+            "serial": claim.serial, "pass": pass.inventory, "end": end, "recorded": blank.is_some(),
         });
         change.note("session.opened", Outcome::Done, about, detail);
         change.write(Write::Issuance(Issuance {
@@ -132,7 +156,7 @@ impl App {
             return Err(error);
         }
         self.nudge();
-        Ok(SessionOpened { session, end, pass: pass.public, told, meter })
+        Ok((SessionOpened { session, end, pass: pass.public, told, meter, roll: None }, blank))
     }
 
     /// The proof of identity that a live credential of this grant was issued on.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use wane_domain::id::LeaseId;
+use wane_domain::id::SessionId;
 
 /// Only the account that runs Wane reads them; they are sealed besides.
 const MODE: u32 = 0o600;
@@ -38,7 +38,7 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn read(&self, session: LeaseId) -> Result<Option<File>, FolderError> {
+    pub fn read(&self, session: SessionId) -> Result<Option<File>, FolderError> {
         match File::open(self.path(session)) {
             Ok(file) => Ok(Some(file)),
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -46,8 +46,36 @@ impl Folder {
         }
     }
 
+    /// The sessions of which there is a recording.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn sessions(&self) -> Result<Vec<SessionId>, FolderError> {
+        let failed = |why| FolderError { path: self.0.clone(), what: "listed", why };
+        let mut sessions = Vec::new();
+        for entry in std::fs::read_dir(&self.0).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let session: Option<SessionId> =
+                name.to_str().and_then(|name| name.strip_suffix(SUFFIX)?.strip_suffix('.')?.parse().ok());
+            sessions.extend(session);
+        }
+        Ok(sessions)
+    }
+
+    /// Removes the recording of a session, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, session: SessionId) -> Result<(), FolderError> {
+        match std::fs::remove_file(self.path(session)) {
+            Ok(()) => self.sync(),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(why) => Err(self.failed(session, "removed", why)),
+        }
+    }
+
     /// A file for a session that has none.
-    pub(crate) fn begin(&self, session: LeaseId) -> Result<File, FolderError> {
+    pub(crate) fn begin(&self, session: SessionId) -> Result<File, FolderError> {
         let mut options = OpenOptions::new();
         options.create_new(true).write(true).mode(MODE);
         options.open(self.path(session)).map_err(|why| self.failed(session, "made", why))
@@ -60,7 +88,7 @@ impl Folder {
     }
 
     /// Puts bytes where they belong, whatever is there, and cuts off what lies behind `end`.
-    pub(crate) fn restore(&self, session: LeaseId, pieces: &[(u64, Vec<u8>)], end: u64) -> Result<(), FolderError> {
+    pub(crate) fn restore(&self, session: SessionId, pieces: &[(u64, Vec<u8>)], end: u64) -> Result<(), FolderError> {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(MODE);
         let file = options.open(self.path(session)).map_err(|why| self.failed(session, "opened", why))?;
@@ -70,11 +98,11 @@ impl Folder {
         file.set_len(end).and_then(|()| file.sync_all()).map_err(|why| self.failed(session, "synced", why))
     }
 
-    fn path(&self, session: LeaseId) -> PathBuf {
+    fn path(&self, session: SessionId) -> PathBuf {
         self.0.join(format!("{session}.{SUFFIX}"))
     }
 
-    pub(crate) fn failed(&self, session: LeaseId, what: &'static str, why: io::Error) -> FolderError {
+    pub(crate) fn failed(&self, session: SessionId, what: &'static str, why: io::Error) -> FolderError {
         FolderError { path: self.path(session), what, why }
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! The [`Scribe`] is the one writer. Each turn it takes the next chunk of every tape that has
 //! something, writes all of them into a journal, syncs it once, and then appends each to its session's
-//! own file, which is synced when its session ends or its journal is wanted again.
+//! own file, which is synced once its session is over or its journal is wanted again.
 
 mod files;
 mod scribe;

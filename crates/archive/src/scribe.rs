@@ -1,13 +1,13 @@
 //! The one writer, and what it shares with the tapes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use wane_domain::id::LeaseId;
+use wane_domain::id::SessionId;
 use wane_failpoint::{around_call, point};
 use wane_recording::{Header, Press, PressError, RecordError, Recorder, SessionKey};
 use wane_runtime::{JournalError, JournalFile};
@@ -21,7 +21,8 @@ const GATHER: Duration = Duration::from_millis(20);
 const TOGETHER: usize = 8 * 1024 * 1024;
 /// The size of each of the two journals.
 const JOURNAL: u64 = 16 * 1024 * 1024;
-/// How many files are synced in one turn for the journal that is to be wanted next.
+/// How many files are synced in one turn: of sessions that are over, and for the journal that is to be
+/// wanted next.
 const SYNCS: usize = 4;
 /// Before the bytes of a chunk in a journal: the session's id as text, and where they go in its file.
 const SESSION: usize = 30;
@@ -118,7 +119,9 @@ impl Archive {
         let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Condvar::new() });
         let archive = Self { folder: folder.clone(), queue: Arc::clone(&queue) };
         let [now, before] = [a, b].map(|file| Side { file, open: BTreeMap::new() });
-        let scribe = Scribe { folder, queue, press: Press::new()?, now, before, files: BTreeMap::new() };
+        let files = BTreeMap::new();
+        let over = VecDeque::new();
+        let scribe = Scribe { folder, queue, press: Press::new()?, now, before, files, over, unnamed: false };
         Ok((archive, scribe))
     }
 
@@ -160,7 +163,7 @@ struct Open {
 /// One journal, and the files that have to be synced before it can forget.
 struct Side {
     file: JournalFile,
-    open: BTreeMap<LeaseId, Arc<Open>>,
+    open: BTreeMap<SessionId, Arc<Open>>,
 }
 
 /// The writer. Blocks, and so wants a thread of its own.
@@ -171,8 +174,11 @@ pub struct Scribe {
     /// The journal that is written, and the other.
     now: Side,
     before: Side,
-    /// The files of the sessions under way.
-    files: BTreeMap<LeaseId, Arc<Open>>,
+    /// The files of the sessions under way, and of those that are over and not synced yet.
+    files: BTreeMap<SessionId, Arc<Open>>,
+    over: VecDeque<(SessionId, Arc<Open>)>,
+    /// Whether files were made whose names are only in the journals yet.
+    unnamed: bool,
 }
 
 impl std::fmt::Debug for Scribe {
@@ -188,7 +194,36 @@ impl Scribe {
             let mut reels = reels.into_iter();
             while self.some(&mut reels) {}
             self.sync_some(SYNCS);
+            // More of them the more there are, so that files do not pile up that nobody writes any more.
+            self.sync_over(SYNCS.max(self.over.len() / 8));
         }
+        self.sync_over(usize::MAX);
+    }
+
+    /// Syncs files of sessions that are over, and closes them; until then the journals have them.
+    fn sync_over(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some((session, open)) = self.over.pop_front() else { return };
+            let synced = around_call(point!("archive.seal"), || open.file.sync_all());
+            match synced.map_err(|why| self.folder.failed(session, "synced", why)).and_then(|()| self.named()) {
+                Ok(()) => {
+                    self.now.open.remove(&session);
+                    self.before.open.remove(&session);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a recording that is over cannot be synced; its journal keeps it")
+                }
+            }
+        }
+    }
+
+    /// The names of the files that were made last, too.
+    fn named(&mut self) -> Result<(), FolderError> {
+        if self.unnamed {
+            self.folder.sync()?;
+            self.unnamed = false;
+        }
+        Ok(())
     }
 
     /// As many chunks as go together; false when there are no more.
@@ -229,13 +264,14 @@ impl Scribe {
     }
 
     /// Puts the entries into the journal; into the other, once that may forget, if this one has no room.
-    fn keep(&mut self, entries: &[Vec<u8>], size: u64) -> Result<(), JournalError> {
+    fn keep(&mut self, entries: &[Vec<u8>], size: u64) -> Result<(), ArchiveError> {
         if size > self.now.file.room() {
             self.sync_some(usize::MAX);
+            self.named()?;
             self.before.file.reset()?;
             std::mem::swap(&mut self.now, &mut self.before);
         }
-        around_call(point!("archive.journal"), || self.now.file.keep(entries))
+        Ok(around_call(point!("archive.journal"), || self.now.file.keep(entries))?)
     }
 
     /// Puts a chunk into its session's file, which is made with its first.
@@ -245,22 +281,19 @@ impl Scribe {
             Some(open) => Arc::clone(open),
             None => {
                 let file = self.folder.begin(session)?;
-                self.folder.sync()?;
+                self.unnamed = true;
                 let open = Arc::new(Open { reel: Arc::clone(reel), file });
                 self.files.insert(session, Arc::clone(&open));
                 open
             }
         };
         open.file.write_all_at(&taken.bytes, taken.at).map_err(|why| self.folder.failed(session, "written", why))?;
-        if !taken.closes {
-            self.now.open.insert(session, open);
-            return Ok(());
+        if taken.closes {
+            self.files.remove(&session);
+            self.over.push_back((session, Arc::clone(&open)));
         }
-        let synced = around_call(point!("archive.seal"), || open.file.sync_all());
-        for list in [&mut self.files, &mut self.now.open, &mut self.before.open] {
-            list.remove(&session);
-        }
-        synced.map_err(|why| self.folder.failed(session, "synced", why))
+        self.now.open.insert(session, open);
+        Ok(())
     }
 
     /// Syncs files of the journal that is not written, so that it can forget their chunks.
@@ -278,12 +311,12 @@ impl Scribe {
     }
 }
 
-fn entry(session: LeaseId, taken: &Taken) -> Vec<u8> {
+fn entry(session: SessionId, taken: &Taken) -> Vec<u8> {
     [session.to_string().as_bytes(), &taken.at.to_be_bytes(), &taken.bytes].concat()
 }
 
 /// Whose bytes, and where they go.
-fn read_entry(frame: &[u8]) -> Option<(LeaseId, u64, Vec<u8>)> {
+fn read_entry(frame: &[u8]) -> Option<(SessionId, u64, Vec<u8>)> {
     let (session, rest) = frame.split_at_checked(SESSION)?;
     let (at, bytes) = rest.split_first_chunk()?;
     let session = std::str::from_utf8(session).ok()?.parse().ok()?;
@@ -296,7 +329,7 @@ fn read_entry(frame: &[u8]) -> Option<(LeaseId, u64, Vec<u8>)> {
 /// part of it; a file without chunks in them was synced whole (held by
 /// `a_crash_anywhere_loses_nothing_that_was_settled`).
 fn recover(folder: &Folder, frames: impl Iterator<Item = Vec<u8>>) -> Result<(), FolderError> {
-    let mut sessions: BTreeMap<LeaseId, Vec<(u64, Vec<u8>)>> = BTreeMap::new();
+    let mut sessions: BTreeMap<SessionId, Vec<(u64, Vec<u8>)>> = BTreeMap::new();
     for (session, at, bytes) in frames.filter_map(|frame| read_entry(&frame)) {
         sessions.entry(session).or_default().push((at, bytes));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use wane_domain::canonical::Digest;
-use wane_domain::id::LeaseId;
+use wane_domain::id::SessionId;
 use wane_domain::time::{Span, Time};
 use wane_recording::{Event, Press, RecordError, Recorder};
 
@@ -18,7 +18,7 @@ pub const WINDOW: usize = 64 * 1024;
 const AGE: Span = Span::from_micros(200_000);
 /// How long a session waits for the disk before its tape fails: a disk that takes longer does not
 /// record.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// What an event counts for besides its data.
 const HEAD: usize = 64;
 
@@ -32,6 +32,9 @@ pub enum TapeError {
     /// The server is going down, or its writer has.
     #[error("recordings are not being written")]
     Stopped,
+    /// Its last chunk was asked for: nothing comes after it.
+    #[error("the recording is over")]
+    Over,
 }
 
 /// What a finished recording is known by.
@@ -53,7 +56,7 @@ pub struct Tape {
 
 /// What tape and scribe share.
 pub(crate) struct Reel {
-    pub(crate) session: LeaseId,
+    pub(crate) session: SessionId,
     state: Mutex<State>,
     progress: Notify,
 }
@@ -63,9 +66,8 @@ struct State {
     recorder: Option<Recorder>,
     /// What comes before the first frame, until it is cut with it.
     head: Vec<u8>,
-    /// Bytes of events given, cut, and on disk.
+    /// Bytes of events given, and on disk.
     given: u64,
-    cut: u64,
     durable: u64,
     /// When the oldest event was given that is not cut, and of those that are cut and not on disk.
     uncut_since: Option<Time>,
@@ -92,12 +94,11 @@ pub(crate) struct Taken {
 }
 
 impl Tape {
-    pub(crate) fn new(session: LeaseId, recorder: Recorder, head: Vec<u8>, queue: Arc<Queue>) -> Self {
+    pub(crate) fn new(session: SessionId, recorder: Recorder, head: Vec<u8>, queue: Arc<Queue>) -> Self {
         let state = State {
             recorder: Some(recorder),
             // Counted, so that the head alone can be waited for.
             given: 1,
-            cut: 0,
             durable: 0,
             head,
             uncut_since: None,
@@ -114,7 +115,7 @@ impl Tape {
     }
 
     #[must_use]
-    pub fn session(&self) -> LeaseId {
+    pub fn session(&self) -> SessionId {
         self.reel.session
     }
 
@@ -156,11 +157,11 @@ impl Tape {
         }
     }
 
-    /// Ends the recording with its last chunk; it is on disk, in its own file, when this returns.
+    /// Ends the recording with its last chunk; it is on disk when this returns.
     ///
     /// # Errors
     /// When it could not be written. What is on disk then says that it was cut off.
-    pub async fn finish(self, now: Time, why: &str) -> Result<Sealed, TapeError> {
+    pub async fn finish(&self, now: Time, why: &str) -> Result<Sealed, TapeError> {
         self.event(now, &Event::Over { why: why.into() }).await?;
         self.reel.state().finishing = true;
         loop {
@@ -220,6 +221,9 @@ impl Reel {
     fn take(&self, now: Time, event: &Event<'_>, size: usize) -> Result<bool, TapeError> {
         let mut state = self.state();
         state.check()?;
+        if state.finishing {
+            return Err(TapeError::Over);
+        }
         let count = (size + HEAD) as u64;
         let on_the_way = state.given.saturating_sub(state.durable);
         let fits = on_the_way <= 1 || on_the_way + count <= WINDOW as u64;
@@ -301,7 +305,8 @@ impl State {
 
     /// Whether there is nothing for the disk.
     fn is_done(&self) -> bool {
-        self.sealed.is_some() || (self.cut == self.given && !self.finishing && !self.left)
+        let cut = self.head.is_empty() && self.uncut_since.is_none();
+        self.sealed.is_some() || (cut && !self.finishing && !self.left)
     }
 
     fn cut(&mut self, press: &mut Press) -> Result<Taken, RecordError> {
@@ -318,7 +323,6 @@ impl State {
         bytes.extend(frame);
         let at = self.end;
         self.end += bytes.len() as u64;
-        self.cut = self.given;
         // The scribe has one chunk of a tape at a time: nothing older waits for the disk.
         self.unsynced_since = self.uncut_since.take();
         let sealed = seal.map(|(root, chunks)| Sealed { root, chunks, bytes: self.end });

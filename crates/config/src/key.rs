@@ -98,6 +98,26 @@ pub const KEYS: &[Key] = &[
         default: "<gateway.ssh.listen>",
         doc: "The `host:port` people reach that gateway at; its certificate is for this host.",
     },
+    Key {
+        name: "recording.folder",
+        default: "<server.data_dir>/recordings",
+        doc: "Folder of the recordings of sessions; on a local disk with room for them.",
+    },
+    Key {
+        name: "recording.sessions",
+        default: "all",
+        doc: "Which sessions through the gateway are recorded: `all`, or those whose terms `required` it.",
+    },
+    Key {
+        name: "recording.on_failure",
+        default: "close",
+        doc: "What becomes of a session that cannot be recorded, on a full disk for instance: `close`, or `go_on` where its terms do not ask for a recording.",
+    },
+    Key {
+        name: "recording.keep",
+        default: "365d",
+        doc: "How long recordings are kept after their session, and then deleted: a length of time, or `forever`.",
+    },
     Key { name: "limits.body_bytes", default: "1 MiB", doc: "The largest request body that is read." },
     Key { name: "limits.open_requests", default: "50", doc: "How many requests one person may have waiting." },
 ];

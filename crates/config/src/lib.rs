@@ -19,6 +19,6 @@ pub use key::{KEYS, Key};
 pub use layer::Origin;
 pub use secret::{SecretError, SecretRef};
 pub use settings::{
-    EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Loaded, Log, LogFormat, LogLevel, Login, Seal,
-    Server, Settings, Tls,
+    EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Loaded, Log, LogFormat, LogLevel, Login, Recording,
+    RecordingFailure, RecordingSessions, Seal, Server, Settings, Tls,
 };

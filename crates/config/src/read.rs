@@ -8,8 +8,8 @@ use crate::layer::{Layers, Origin};
 use crate::parse;
 use crate::secret::SecretRef;
 use crate::settings::{
-    EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login, Seal, Server,
-    Settings, Tls,
+    EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login, Recording,
+    RecordingFailure, RecordingSessions, Seal, Server, Settings, Tls,
 };
 
 /// Reads keys one by one and remembers what it read.
@@ -53,6 +53,7 @@ impl Reader {
             );
         }
         let gateway = self.gateway()?;
+        let recording = self.recording(&data_dir);
         let body_bytes = self.read("limits.body_bytes", parse::bytes);
         let open_requests = self.read("limits.open_requests", |t| parse::count(t, 1, 10_000));
         Some(Settings {
@@ -62,6 +63,7 @@ impl Reader {
             engine: Engine { inventory_every: inventory_every?, retry_cap: retry_cap? },
             login: Login { session_max: session_max?, session_idle: session_idle? },
             gateway,
+            recording: recording?,
             limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },
         })
     }
@@ -91,6 +93,23 @@ impl Reader {
         }
         let (host, port) = self.read_or(ADDRESS, &here, parse::host_port)?;
         Some(Gateway { ssh: Some(GatewayListen { listen: listen?, host, port }) })
+    }
+
+    /// What is recorded of sessions.
+    fn recording(&mut self, data_dir: &Path) -> Option<Recording> {
+        let folder = data_dir.join("recordings").display().to_string();
+        let folder = self.read_or("recording.folder", &folder, parse::filled);
+        let sessions = self.read("recording.sessions", |t| {
+            parse::word(t, &[("all", RecordingSessions::All), ("required", RecordingSessions::Required)])
+        });
+        let on_failure = self.read("recording.on_failure", |t| {
+            parse::word(t, &[("close", RecordingFailure::Close), ("go_on", RecordingFailure::GoOn)])
+        });
+        let keep = self.read("recording.keep", |t| match t {
+            "forever" => Ok(None),
+            _ => parse::duration(t).map(Some).map_err(|why| format!("{why}, or `forever`")),
+        });
+        Some(Recording { folder: folder?.into(), sessions: sessions?, on_failure: on_failure?, keep: keep? })
     }
 
     fn server(&mut self) -> Option<Server> {

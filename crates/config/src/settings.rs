@@ -26,6 +26,8 @@ pub struct Settings {
     pub login: Login,
     /// What goes through this server.
     pub gateway: Gateway,
+    /// What is recorded of that.
+    pub recording: Recording,
     /// Bounds.
     pub limits: Limits,
 }
@@ -164,6 +166,37 @@ pub struct GatewayListen {
     pub host: String,
     /// The port by which people reach it.
     pub port: u16,
+}
+
+/// What is recorded of sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Where recordings lie.
+    pub folder: PathBuf,
+    /// Which sessions are recorded.
+    pub sessions: RecordingSessions,
+    /// What if one cannot be.
+    pub on_failure: RecordingFailure,
+    /// How long they are kept; none for ever.
+    pub keep: Option<Duration>,
+}
+
+/// Which sessions are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingSessions {
+    /// All.
+    All,
+    /// Those whose terms ask for it.
+    Required,
+}
+
+/// What becomes of a session that cannot be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingFailure {
+    /// It is over.
+    Close,
+    /// It goes on where its terms let it.
+    GoOn,
 }
 
 /// Bounds.

@@ -19,6 +19,7 @@ use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;
 use wane_domain::time::Time;
+use wane_recording::Event;
 
 use crate::contract::{ConnectError, Target};
 
@@ -148,11 +149,12 @@ pub trait Line: Send + Sync {
     /// When the session is over, or this cannot be written down.
     async fn begun(&self) -> Result<(), Refused>;
 
-    /// Something is about to pass, or happens.
+    /// Something is about to pass, or happens. Waits while the recording is not taken away as fast as the
+    /// session goes.
     ///
     /// # Errors
     /// When it must not pass: the session is over, or it cannot be recorded.
-    fn tap(&self, event: &Event<'_>) -> Result<(), Refused>;
+    async fn tap(&self, event: &Event<'_>) -> Result<(), Refused>;
 
     /// Waits for the next thing that the person is to be told.
     async fn word(&self) -> Word;
@@ -165,87 +167,4 @@ pub enum Word {
     Soon(String),
     /// It is over: nothing passes any more, and the connection is cut shortly.
     Over(String),
-}
-
-/// Whose bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// The person's.
-    Person,
-    /// The target's.
-    Target,
-    /// The target's complaints, where the protocol keeps them apart.
-    TargetErrors,
-}
-
-/// What passes through a session or happens in it. Channels are numbered by whoever opened the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// A channel is opened.
-    Opens {
-        /// Which.
-        channel: u32,
-        /// Of what sort, and where to: `session`, `direct-tcpip 127.0.0.1:80`.
-        what: &'a str,
-    },
-    /// A terminal is asked for.
-    Terminal {
-        /// On which channel.
-        channel: u32,
-        /// What it calls itself.
-        term: &'a str,
-        /// Columns and rows.
-        size: (u32, u32),
-    },
-    /// The terminal has another size.
-    Resized {
-        /// On which channel.
-        channel: u32,
-        /// Columns and rows.
-        size: (u32, u32),
-    },
-    /// A program is asked for: a shell, a command, a subsystem.
-    Runs {
-        /// On which channel.
-        channel: u32,
-        /// `shell`, `exec`, `subsystem`.
-        how: &'static str,
-        /// The command line or the subsystem's name, as it was sent.
-        what: &'a [u8],
-    },
-    /// Something else that was let through: a variable, a signal, a forward.
-    Allowed {
-        /// On which channel, if on one.
-        channel: Option<u32>,
-        /// What.
-        what: &'a str,
-    },
-    /// Something that was asked for and refused.
-    Refused {
-        /// On which channel, if on one.
-        channel: Option<u32>,
-        /// What.
-        what: &'a str,
-    },
-    /// Bytes.
-    Bytes {
-        /// On which channel.
-        channel: u32,
-        /// Whose.
-        whose: Whose,
-        /// The bytes.
-        data: &'a [u8],
-    },
-    /// The program ended.
-    Exit {
-        /// On which channel.
-        channel: u32,
-        /// With a status, or by a signal.
-        how: &'a str,
-    },
-    /// A channel is closed.
-    Closes {
-        /// Which.
-        channel: u32,
-    },
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde_json::json;
 use tokio::sync::watch;
+use wane_app::SessionEnd;
 use wane_connector::broker::{Claim, Door, Opened, Refused};
 use wane_domain::ambient::Ambient;
 use wane_domain::time::Time;
@@ -107,7 +108,8 @@ impl Door for Entry {
             }
         };
         let notes = notes(&claim.login, claim.peer, &claim.client);
-        let live = Arc::new(Live::new(&begun, notes, self.ambient.clone(), Arc::clone(&self.port), self.limits));
+        let (session, pass) = (begun.session, begun.pass.clone());
+        let live = Arc::new(Live::new(begun, notes, self.ambient.clone(), Arc::clone(&self.port), self.limits));
         let shut = {
             let state = self.state();
             self.inside.send_replace(Some(Arc::clone(&live)));
@@ -116,9 +118,11 @@ impl Door for Entry {
         if shut {
             // Whoever carried the connection has gone, and does not close this.
             let proof = "the connection was over before the session began";
-            self.port.closed(begun.session, &json!({}), proof).await;
+            let recorded = live.recorded(proof).await;
+            let end = SessionEnd { tally: json!({}), proof: proof.to_owned(), recorded };
+            self.port.closed(session, &end).await;
             return Err(Refused("the connection is over".to_owned()));
         }
-        Ok(Opened { session: begun.session, pass: begun.pass, line: live })
+        Ok(Opened { session, pass, line: live })
     }
 }

@@ -13,6 +13,7 @@ mod line;
 mod pipe;
 mod places;
 mod port;
+mod record;
 mod serve;
 mod tally;
 

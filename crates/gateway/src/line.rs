@@ -8,15 +8,17 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use wane_app::{Meter, Standing};
-use wane_connector::broker::{Event, Line, Pipe, Refused, Whose, Word};
+use wane_app::{Meter, RecordOutcome, SessionEnd, Standing};
+use wane_connector::broker::{Line, Pipe, Refused, Word};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::SessionId;
 use wane_domain::time::Span;
+use wane_recording::{Event, Side};
 
 use crate::pipe::{Tether, tether};
 use crate::places::Limits;
 use crate::port::{Begun, Port};
+use crate::record::Record;
 use crate::tally::Tally;
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -35,6 +37,7 @@ pub(crate) struct Live {
     told: watch::Receiver<Standing>,
     meter: Arc<Meter>,
     tally: Mutex<Tally>,
+    record: Option<Record>,
     notes: Value,
     /// Set once: from then on nothing passes.
     over: OnceLock<String>,
@@ -44,16 +47,17 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(begun: &Begun, notes: Value, ambient: Ambient, port: Arc<dyn Port>, limits: Limits) -> Self {
+    pub(crate) fn new(begun: Begun, notes: Value, ambient: Ambient, port: Arc<dyn Port>, limits: Limits) -> Self {
         let (words, hears) = mpsc::unbounded_channel();
         Self {
             session: begun.session,
             ambient,
             port,
             limits,
-            told: begun.told.clone(),
-            meter: Arc::clone(&begun.meter),
+            told: begun.told,
+            meter: begun.meter,
             tally: Mutex::default(),
+            record: begun.roll.map(Record::new),
             notes,
             over: OnceLock::new(),
             words,
@@ -76,11 +80,12 @@ impl Live {
         if let Some(why) = self.over.get() {
             return Some(why.clone());
         }
-        match &*self.told.borrow() {
+        let ended = match &*self.told.borrow() {
             Standing::Over(why) => Some(why.clone()),
             Standing::Until(end) if self.ambient.now() >= *end => Some(TIME_IS_UP.to_owned()),
             Standing::Until(_) => None,
-        }
+        };
+        ended.or_else(|| self.record.as_ref()?.ended())
     }
 
     /// Runs until the session is over; says why.
@@ -93,6 +98,12 @@ impl Live {
             }
         });
         let mut told = self.told.clone();
+        let mut unrecorded = Box::pin(async {
+            match &self.record {
+                Some(record) => record.fails().await,
+                None => std::future::pending().await,
+            }
+        });
         // Whatever the wall clock does meanwhile, this takes no longer than it should.
         let mut due = Box::pin(tokio::time::sleep(Duration::ZERO));
         let (mut held, mut warned) = (None, None);
@@ -124,6 +135,7 @@ impl Live {
                     return "the server has let go of it".to_owned();
                 },
                 () = &mut due => return TIME_IS_UP.to_owned(),
+                why = &mut unrecorded => return why,
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
                 _ = &mut beats => {}
             }
@@ -139,6 +151,14 @@ impl Live {
         let _ = self.words.send(Word::Over(format!("this session is over: {why}")));
     }
 
+    /// Ends the recording, if there is one; says how it came out.
+    pub(crate) async fn recorded(&self, why: &str) -> Option<RecordOutcome> {
+        match &self.record {
+            Some(record) => Some(record.finish(self.ambient.now(), why).await),
+            None => None,
+        }
+    }
+
     /// Cuts what is left, waits until it is closed, and has it written down.
     pub(crate) async fn close(&self, person: &Tether) {
         // Whoever got here without an end left by themselves.
@@ -148,6 +168,7 @@ impl Live {
             tether.cut();
             tether.gone().await;
         }
+        let recorded = self.recorded(&why).await;
         let (tally, channels) = {
             let tally = self.tally();
             (tally.json(self.meter.read(), &why), tally.channels())
@@ -155,7 +176,8 @@ impl Live {
         let what = if target.is_some() { "both its connections are closed" } else { "it never reached its target" };
         let proof = format!("the gateway carries it no more: {what}, and the {channels} channels with them; {why}");
         let mut wait = SAY_AGAIN;
-        while !self.port.closed(self.session, &tally, &proof).await {
+        let end = SessionEnd { tally, proof, recorded };
+        while !self.port.closed(self.session, &end).await {
             tokio::time::sleep(wait).await;
             wait = wait.saturating_mul(2).min(SAY_AGAIN_MOST);
         }
@@ -195,13 +217,21 @@ impl Line for Live {
         self.port.begun(self.session, &self.notes).await
     }
 
-    fn tap(&self, event: &Event<'_>) -> Result<(), Refused> {
+    async fn tap(&self, event: &Event<'_>) -> Result<(), Refused> {
         if let Some(why) = self.ended() {
             return Err(Refused(why));
         }
+        if let Some(record) = &self.record {
+            record.event(self.ambient.now(), event).await;
+            // It may have waited, or failed.
+            if let Some(why) = self.ended() {
+                return Err(Refused(why));
+            }
+        }
         match event {
-            Event::Bytes { whose: Whose::Person, data, .. } => self.meter.up(data.len()),
-            Event::Bytes { data, .. } => self.meter.down(data.len()),
+            Event::Data { from: Side::Client, bytes, .. } => self.meter.up(bytes.len()),
+            Event::Data { from: Side::Target | Side::TargetError, bytes, .. } => self.meter.down(bytes.len()),
+            Event::Data { from: Side::Wane, .. } => {}
             other => self.tally().add(other),
         }
         Ok(())
@@ -223,7 +253,9 @@ pub(crate) fn notes(login: &str, peer: std::net::IpAddr, client: &str) -> Value 
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
+    use wane_app::{OnFailure, Roll, Tape, Taped};
     use wane_connector::broker::Claim;
     use wane_domain::id::TypedId;
     use wane_domain::time::Time;
@@ -247,33 +279,39 @@ mod tests {
         async fn beat(&self, _: SessionId) {
             std::future::pending().await
         }
-        async fn closed(&self, _: SessionId, _: &Value, _: &str) -> bool {
+        async fn closed(&self, _: SessionId, _: &SessionEnd) -> bool {
             true
         }
     }
 
     fn live(clock: &Arc<FakeClock>, end: Time) -> (Live, watch::Sender<Standing>) {
         let (tell, told) = watch::channel(Standing::Until(end));
-        let begun =
-            Begun { session: SessionId::mint(NOW, &[1; 10]), end, pass: Value::Null, told, meter: Arc::default() };
+        let begun = Begun {
+            session: SessionId::mint(NOW, &[1; 10]),
+            end,
+            pass: Value::Null,
+            told,
+            meter: Arc::default(),
+            roll: None,
+        };
         let limits = Limits { beat: Duration::from_millis(1), ..Limits::default() };
         let notes = notes("deploy", IpAddr::from([127, 0, 0, 1]), "ssh");
-        (Live::new(&begun, notes, clock.ambient(1), Arc::new(Silence), limits), tell)
+        (Live::new(begun, notes, clock.ambient(1), Arc::new(Silence), limits), tell)
     }
 
-    fn passes(live: &Live) -> bool {
-        live.tap(&Event::Bytes { channel: 0, whose: Whose::Person, data: b"x" }).is_ok()
+    async fn passes(live: &Live) -> bool {
+        live.tap(&Event::Data { channel: 0, from: Side::Client, bytes: b"x".into() }).await.is_ok()
     }
 
     #[tokio::test]
     async fn a_session_ends_by_the_gateways_own_clock() {
         let clock = FakeClock::at(NOW);
         let (live, _tell) = live(&clock, NOW.plus(Span::from_micros(50_000)));
-        assert!(passes(&live));
+        assert!(passes(&live).await);
         // The wall clock stands still, and whoever is asked never answers.
         assert_eq!(tokio::time::timeout(Duration::from_secs(60), live.race()).await.unwrap(), TIME_IS_UP);
         live.end(TIME_IS_UP);
-        assert!(!passes(&live));
+        assert!(!passes(&live).await);
         assert_eq!(live.word().await, Word::Over(format!("this session is over: {TIME_IS_UP}")));
         assert!(live.dial("127.0.0.1", 1).await.is_err());
     }
@@ -283,13 +321,44 @@ mod tests {
         let clock = FakeClock::at(NOW);
         let (first, _tell) = live(&clock, NOW.plus(Span::from_mins(10)));
         clock.set(NOW.plus(Span::from_mins(10)));
-        assert!(!passes(&first), "no timer has fired, and the time is up");
+        assert!(!passes(&first).await, "no timer has fired, and the time is up");
         let (second, tell) = live(&clock, NOW.plus(Span::from_mins(20)));
-        assert!(passes(&second));
+        assert!(passes(&second).await);
         tell.send_replace(Standing::Over("it was revoked".to_owned()));
-        assert!(!passes(&second), "nobody has looked yet, and it is over");
+        assert!(!passes(&second).await, "nobody has looked yet, and it is over");
         assert_eq!(second.race().await, "it was revoked");
         assert_eq!(second.meter.read(), (1, 0));
+    }
+
+    /// A tape that takes a few events and then no more.
+    struct Short(AtomicU32);
+
+    #[async_trait]
+    impl Tape for Short {
+        async fn event(&self, _: Time, _: &Event<'_>) -> Result<(), String> {
+            let left = self.0.load(Ordering::SeqCst);
+            self.0.store(left.saturating_sub(1), Ordering::SeqCst);
+            if left == 0 { Err("the disk is full".to_owned()) } else { Ok(()) }
+        }
+        async fn finish(&self, _: Time, _: &str) -> Result<Taped, String> {
+            Err("never asked".to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_passes_once_its_recording_failed() {
+        for (on_failure, goes_on) in [(OnFailure::Close, false), (OnFailure::GoOn, true)] {
+            let clock = FakeClock::at(NOW);
+            let (mut live, _tell) = live(&clock, NOW.plus(Span::from_mins(10)));
+            live.record = Some(Record::new(Roll { tape: Arc::new(Short(AtomicU32::new(2))), on_failure }));
+            assert!(passes(&live).await && passes(&live).await);
+            assert_eq!((passes(&live).await, passes(&live).await), (goes_on, goes_on), "{on_failure:?}");
+            assert_eq!(live.meter.read(), (if goes_on { 4 } else { 2 }, 0));
+            let raced = tokio::time::timeout(Duration::from_millis(50), live.race()).await;
+            assert_eq!(raced.is_err(), goes_on, "{raced:?}");
+            let expected = Some(RecordOutcome::Failed("the disk is full".to_owned()));
+            assert_eq!(live.recorded("over").await, expected);
+        }
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
-use wane_app::{App, AppError, Class, Meter, Standing};
+use wane_app::{App, AppError, Class, Meter, Roll, SessionEnd, Standing};
 use wane_connector::ConnectError;
 use wane_connector::broker::{Claim, Refused};
 use wane_domain::id::SessionId;
@@ -26,6 +26,8 @@ pub struct Begun {
     pub told: watch::Receiver<Standing>,
     /// Where what passes is counted.
     pub meter: Arc<Meter>,
+    /// What it is recorded on, if it is.
+    pub roll: Option<Roll>,
 }
 
 /// What decides about sessions, as the gateway sees it.
@@ -38,7 +40,7 @@ pub trait Port: Send + Sync {
     /// Where it stands, as the store has it. If that cannot be asked, the session goes by what it knows.
     async fn beat(&self, session: SessionId);
     /// Nothing of it is left. False if that could not be written down and is to be said again.
-    async fn closed(&self, session: SessionId, tally: &Value, proof: &str) -> bool;
+    async fn closed(&self, session: SessionId, end: &SessionEnd) -> bool;
 }
 
 /// What the person is told. Only what is theirs to know: the credential they proved to hold names the
@@ -64,6 +66,7 @@ impl Port for App {
                 pass: opened.pass,
                 told: opened.told,
                 meter: opened.meter,
+                roll: opened.roll,
             }),
             Err(error) => {
                 tracing::info!(grant = %claim.grant, peer = %claim.peer, %error, "a session was refused");
@@ -85,8 +88,8 @@ impl Port for App {
         }
     }
 
-    async fn closed(&self, session: SessionId, tally: &Value, proof: &str) -> bool {
-        match self.session_closed(session, tally.clone(), proof.to_owned()).await {
+    async fn closed(&self, session: SessionId, end: &SessionEnd) -> bool {
+        match self.session_closed(session, end.clone()).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(%session, %error, "a session is closed; that cannot be written down yet");

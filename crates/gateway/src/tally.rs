@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use wane_connector::broker::Event;
+use wane_recording::{Event, Program};
 
 /// Different things that were refused, before the rest is only counted.
 const MOST_REFUSED: usize = 64;
@@ -21,31 +21,41 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn add(&mut self, event: &Event<'_>) {
         match event {
-            Event::Opens { what, .. } => {
-                let sort = what.split(' ').next().unwrap_or_default().to_owned();
-                let count = self.opened.entry(sort).or_default();
+            Event::Opened { kind, .. } => {
+                let count = self.opened.entry(kind.to_string()).or_default();
                 *count = count.saturating_add(1);
                 self.open = self.open.saturating_add(1);
             }
-            Event::Runs { how, .. } => {
+            Event::Started { program, .. } => {
+                let how = match program {
+                    Program::Shell => "shell",
+                    Program::Command(_) => "exec",
+                    Program::Subsystem(_) => "subsystem",
+                };
                 let count = self.ran.entry(how).or_default();
                 *count = count.saturating_add(1);
             }
             Event::Refused { what, .. } => {
-                if let Some(count) = self.refused.get_mut(*what) {
+                if let Some(count) = self.refused.get_mut(&**what) {
                     *count = count.saturating_add(1);
                 } else if self.refused.len() < MOST_REFUSED {
-                    self.refused.insert((*what).to_owned(), 1);
+                    self.refused.insert(what.to_string(), 1);
                 } else {
                     self.refused_more = self.refused_more.saturating_add(1);
                 }
             }
-            Event::Closes { .. } => self.open = self.open.saturating_sub(1),
+            Event::Closed { .. } => self.open = self.open.saturating_sub(1),
             Event::Terminal { .. }
             | Event::Resized { .. }
+            | Event::Environment { .. }
             | Event::Allowed { .. }
-            | Event::Bytes { .. }
-            | Event::Exit { .. } => {}
+            | Event::Data { .. }
+            | Event::Eof { .. }
+            | Event::Signal { .. }
+            | Event::Exited { .. }
+            | Event::File { .. }
+            | Event::Gap { .. }
+            | Event::Over { .. } => {}
         }
     }
 

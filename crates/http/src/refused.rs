@@ -54,6 +54,11 @@ impl From<AppError> for Failure {
                 let detail = "the store cannot be read or written now, so nothing begins and nothing was handed out; what must end still ends, and the server's log says what is the matter";
                 Self::new(class, code, detail).after(LATER)
             }
+            AppError::Unrecorded(why) => {
+                tracing::error!(code, error = %why, "recordings cannot be used");
+                let detail = "recordings cannot be written or read now; the server's log says why";
+                Self::new(class, code, detail).after(LATER)
+            }
             AppError::Seal(_) | AppError::Fault(_) => {
                 tracing::error!(code, error = %error, "a call failed");
                 let detail = "something broke inside; nothing was handed out, and the server's log says what it was";

@@ -82,6 +82,7 @@ impl<W: Write> Cast<W> {
             Event::Exited { exit: Exit::Signal(_), .. } => self.line(at, "x", "128")?,
             Event::Opened { .. }
             | Event::Refused { .. }
+            | Event::Allowed { .. }
             | Event::Environment { .. }
             | Event::Started { .. }
             | Event::Eof { .. }

@@ -78,10 +78,10 @@ pub enum Event<'a> {
     },
     /// Something was asked for and refused.
     Refused {
+        /// On which channel, if on one.
+        channel: Option<u32>,
         #[serde(borrow)]
         what: Cow<'a, str>,
-        #[serde(borrow)]
-        why: Cow<'a, str>,
     },
     /// The channel has a terminal.
     Terminal {
@@ -152,6 +152,13 @@ pub enum Event<'a> {
         #[serde(borrow)]
         why: Cow<'a, str>,
     },
+    /// Something else that was asked for and let through: the agent, a forward from the host's side.
+    Allowed {
+        /// On which channel, if on one.
+        channel: Option<u32>,
+        #[serde(borrow)]
+        what: Cow<'a, str>,
+    },
 }
 
 impl Event<'_> {
@@ -171,7 +178,8 @@ impl Event<'_> {
             | Self::File { channel, .. }
             | Self::Closed { channel }
             | Self::Gap { channel, .. } => Some(*channel),
-            Self::Refused { .. } | Self::Over { .. } => None,
+            Self::Refused { channel, .. } | Self::Allowed { channel, .. } => *channel,
+            Self::Over { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! to its session without its key; it names ids, and nothing that was said.
 
 use serde::{Deserialize, Serialize};
-use wane_domain::id::{GrantId, LeaseId, OrgId, PersonId, ResourceId, RoleId};
+use wane_domain::id::{GrantId, OrgId, PersonId, ResourceId, RoleId, SessionId};
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 
@@ -12,8 +12,8 @@ use wane_domain::time::Time;
 pub struct Header {
     /// Whose deployment.
     pub org: OrgId,
-    /// The session, which is a lease of its grant.
-    pub session: LeaseId,
+    /// The session.
+    pub session: SessionId,
     pub grant: GrantId,
     /// Who holds the grant.
     pub holder: PersonId,

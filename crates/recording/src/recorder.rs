@@ -9,8 +9,6 @@ use crate::chunk::{self, Kind, Link, MAGIC, MOST_EVENTS, Press, PressError, Seal
 use crate::event::Event;
 use crate::header::Header;
 
-/// The most bytes one event takes besides the text or data it carries.
-const MOST_HEAD: usize = 64;
 /// Data is taken in pieces of this size, so that any event fits into a chunk.
 const PIECE: usize = 32 * 1024;
 /// A buffer that grew beyond this is given back once it is empty: sessions idle most of their lives.
@@ -90,13 +88,6 @@ impl Recorder {
     fn one(&mut self, event: &Event<'_>) -> Result<(), RecordError> {
         postcard::to_io(&(self.at, event), &mut self.events).map_err(|_| RecordError::Seal)?;
         if self.events.len() > MOST_EVENTS { Err(RecordError::Full) } else { Ok(()) }
-    }
-
-    /// Whether this much data fits into the chunk under way.
-    #[must_use]
-    pub fn has_room(&self, data: usize) -> bool {
-        let pieces = data.div_ceil(PIECE).max(1);
-        self.events.len() + data + pieces * MOST_HEAD <= MOST_EVENTS
     }
 
     /// Bytes of events that are in no chunk yet.

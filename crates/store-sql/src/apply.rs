@@ -6,8 +6,8 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, grants, groups, issuances, leases, locks, logins, people, policies, requests, resources, roles, sealed,
-    tokens, trail,
+    answers, grants, groups, issuances, leases, locks, logins, people, policies, recordings, requests, resources,
+    roles, sealed, tokens, trail,
 };
 
 /// How a commit came out.
@@ -142,6 +142,7 @@ const fn rank(write: &Write) -> u8 {
         | Write::RemoveToken(_)
         | Write::Sealed(_)
         | Write::RemoveSealed(_)
+        | Write::Recording(_)
         | Write::Answer(_) => 4,
     }
 }
@@ -172,6 +173,7 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::RemoveToken(id) => tokens::remove(*id),
         Write::Sealed(value) => sealed::put(value),
         Write::RemoveSealed(key) => sealed::remove(key),
+        Write::Recording(value) => recordings::put(value)?,
         Write::Answer(value) => answers::put(value)?,
     });
     Ok(())

@@ -21,6 +21,7 @@ mod memory;
 mod people;
 mod place;
 mod policies;
+mod recordings;
 mod requests;
 mod resources;
 mod roles;

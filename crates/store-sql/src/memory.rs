@@ -150,6 +150,7 @@ impl Kept {
             | Write::Login(_)
             | Write::Sealed(_)
             | Write::RemoveSealed(_)
+            | Write::Recording(_)
             | Write::Answer(_) => {}
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, TokenId};
+use wane_domain::id::{EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
@@ -21,8 +21,8 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around_call, point};
 use wane_store::{
-    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
-    Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
+    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
+    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
 };
 
 use crate::apply::Ready;
@@ -31,7 +31,8 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, due, grants, issuances, leases, logins, policies, requests, schema, sealed, step, tokens, trail, world,
+    answers, due, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step, tokens,
+    trail, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.
@@ -266,6 +267,12 @@ impl Store for SqlStore {
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         sealed::get(&self.pool, key).await
+    }
+    async fn recording(&self, session: SessionId) -> Result<Option<Recording>, StoreError> {
+        recordings::get(&self.pool, session).await
+    }
+    async fn recordings(&self, filter: RecordingFilter, slice: Slice) -> Result<Page<Recording>, StoreError> {
+        recordings::list(&self.pool, &filter, &slice).await
     }
     async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError> {
         if self.shared.memory.is_new(person, key) {

@@ -88,6 +88,7 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::RemoveToken(_)
         | Write::Sealed(_)
         | Write::RemoveSealed(_)
+        | Write::Recording(_)
         | Write::Answer(_) => {}
     }
 }

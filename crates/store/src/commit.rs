@@ -10,7 +10,7 @@ use wane_domain::lock::Lock;
 use wane_domain::request::AccessRequest;
 use wane_domain::world::{Epoch, PolicyVersion};
 
-use crate::rows::{Answer, Issuance, Login, Sealed, Token, Versioned};
+use crate::rows::{Answer, Issuance, Login, Recording, Sealed, Token, Versioned};
 
 /// The generation a writer saw; the write is refused if it is no longer that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub enum Write {
     /// Put in place, whatever was there.
     Sealed(Sealed),
     RemoveSealed(String),
+    /// Put in place, whatever was there.
+    Recording(Recording),
     Answer(Answer),
 }
 
@@ -93,6 +95,7 @@ impl Write {
             | Self::RemoveToken(_)
             | Self::Sealed(_)
             | Self::RemoveSealed(_)
+            | Self::Recording(_)
             | Self::Answer(_) => false,
         }
     }

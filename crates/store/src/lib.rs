@@ -12,8 +12,10 @@ mod rows;
 pub use commit::{Commit, EmptyCommit, Put, Seen, Write};
 pub use port::{Store, StoreError};
 pub use query::{
-    Cursor, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter, RequestFilter, Slice,
+    Cursor, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter,
+    RequestFilter, Slice,
 };
 pub use rows::{
-    Answer, Issuance, Login, PolicyEntry, Sealed, Sequenced, Standing, Token, TokenKind, TokenOwner, Versioned,
+    Answer, Issuance, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced, Standing, Token,
+    TokenKind, TokenOwner, Versioned,
 };

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, TokenId};
+use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
@@ -11,8 +11,10 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 
 use crate::commit::{Commit, Seen};
-use crate::query::{Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RequestFilter, Slice};
-use crate::rows::{Answer, Issuance, Login, PolicyEntry, Sequenced, Standing, Token, Versioned};
+use crate::query::{
+    Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter, RequestFilter, Slice,
+};
+use crate::rows::{Answer, Issuance, Login, PolicyEntry, Recording, Sequenced, Standing, Token, Versioned};
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +107,10 @@ pub trait Store: Send + Sync {
     async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError>;
     /// A sealed secret.
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// What is known of a session's recording.
+    async fn recording(&self, session: SessionId) -> Result<Option<Recording>, StoreError>;
+    /// Recordings, newest first.
+    async fn recordings(&self, filter: RecordingFilter, slice: Slice) -> Result<Page<Recording>, StoreError>;
     /// The answer given under an idempotency key.
     async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError>;
 

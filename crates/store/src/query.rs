@@ -109,6 +109,25 @@ pub struct RecordFilter {
     pub until: Option<Time>,
 }
 
+/// Which recordings, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordingFilter {
+    /// Of sessions of this person.
+    pub holder: Option<PersonId>,
+    /// On this resource.
+    pub resource: Option<ResourceId>,
+    /// Begun no earlier.
+    pub from: Option<Time>,
+    /// Begun before.
+    pub until: Option<Time>,
+    /// Ended before.
+    pub ended: Option<Time>,
+    /// Only those without an end (or only those with one).
+    pub open: Option<bool>,
+    /// Only those that were deleted (or only those that were not).
+    pub deleted: Option<bool>,
+}
+
 /// Something that is due; also a place in the order of what is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {

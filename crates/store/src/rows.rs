@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use wane_audit::Record;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, TokenId};
+use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
@@ -144,6 +144,60 @@ pub struct Issuance {
     pub not_after: Time,
     /// Fingerprints and the rest.
     pub detail: serde_json::Value,
+}
+
+/// How a recording came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// From the session's first byte to its last.
+    Whole,
+    /// Cut off: what came before is there.
+    Cut,
+    /// Nothing of it is there.
+    Lost,
+}
+
+/// The end of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingEnd {
+    /// When.
+    pub at: Time,
+    /// How.
+    pub state: RecordingState,
+    /// How many chunks there are.
+    pub chunks: u64,
+    /// How long it is.
+    pub bytes: u64,
+    /// What its chain says at the end.
+    pub root: Option<Digest>,
+    /// Why it is not whole.
+    pub why: Option<String>,
+    /// What the gateway had to say about the session.
+    pub facts: serde_json::Value,
+}
+
+/// What is known of the recording of a session besides what is in it. Its key is a sealed secret of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// The session.
+    pub session: SessionId,
+    /// The grant it hung under.
+    pub grant: GrantId,
+    /// Whose it was.
+    pub holder: PersonId,
+    /// On what.
+    pub resource: ResourceId,
+    /// As what.
+    pub role: RoleId,
+    /// The login name there.
+    pub login: String,
+    /// Since when.
+    pub began: Time,
+    /// How it ended; none while the session goes on.
+    pub end: Option<RecordingEnd>,
+    /// When it was deleted, its key and all.
+    pub deleted: Option<Time>,
 }
 
 /// A sealed secret, bound to its key.

@@ -108,6 +108,7 @@ impl Server {
                 Ok::<(), Infallible>(())
             }
         });
+        let archive = crate::recordings::keep(&mut supervisor, &deployment.app, settings);
         if let (Some(bound), Some(key)) = (bound, deployment.gateway_key.take()) {
             bound.keep(&mut supervisor, &deployment.app, key, &self.ambient).await?;
         }
@@ -128,6 +129,9 @@ impl Server {
         );
         let shutdown = supervisor.run_until_shutdown(GRACE).await.map_err(RunError::Signals)?;
         deployment.store.close().await;
+        if let Some(archive) = archive {
+            archive.close();
+        }
         supervisor.finish(GRACE).await;
         match shutdown.cause {
             Cause::Signal(_) | Cause::Asked => Ok(()),
@@ -188,6 +192,7 @@ fn wane_crates(level: &str) -> String {
         "wane_http",
         "wane_gateway",
         "wane_reconcile",
+        "wane_archive",
         "wane_store_sql",
         "wane_kind_ssh",
         "wane_kind_postgres",

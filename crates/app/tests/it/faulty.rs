@@ -7,15 +7,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, TokenId};
+use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_store::{
-    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
-    Seen, Sequenced, Slice, Store, StoreError, Token, Versioned,
+    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
+    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned,
 };
 use wane_store_sql::SqlStore;
 
@@ -122,6 +122,8 @@ behind_the_door! {
     tokens_of(person: PersonId) -> Vec<Versioned<Token>>;
     tokens_of_resource(resource: ResourceId) -> Vec<Versioned<Token>>;
     sealed(key: &str) -> Option<Vec<u8>>;
+    recording(session: SessionId) -> Option<Recording>;
+    recordings(filter: RecordingFilter, slice: Slice) -> Page<Recording>;
     answer(person: PersonId, key: &str) -> Option<Answer>;
     records(filter: RecordFilter, slice: Slice) -> Page<Sequenced>;
     records_after(seq: u64, limit: u32) -> Vec<Sequenced>;

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 use wane_archive::{Archive, Scribe, Tape};
 use wane_domain::ambient::Ambient;
-use wane_domain::id::LeaseId;
+use wane_domain::id::SessionId;
 use wane_domain::secret::Secret;
 use wane_domain::time::{Span, Time};
 use wane_recording::{Ending, Event, Header, Piece, Reader, SessionKey, Side};
@@ -84,7 +84,7 @@ impl Bench {
     }
 
     /// What is read of a session, as one text, and how it ends.
-    pub(crate) fn read(&self, session: LeaseId) -> (Vec<u8>, Ending) {
+    pub(crate) fn read(&self, session: SessionId) -> (Vec<u8>, Ending) {
         let file = self.archive.folder().read(session).unwrap().unwrap();
         let mut reader = Reader::open(file, key()).unwrap();
         let mut all = Vec::new();

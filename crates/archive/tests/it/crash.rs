@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::time::Duration;
 
-use wane_domain::id::LeaseId;
+use wane_domain::id::SessionId;
 use wane_recording::Ending;
 use wane_testkit::eventually;
 
@@ -11,7 +11,7 @@ use crate::bench::{Bench, after, place, said};
 
 const SOON: Duration = Duration::from_secs(30);
 
-fn path(folder: &std::path::Path, session: LeaseId) -> std::path::PathBuf {
+fn path(folder: &std::path::Path, session: SessionId) -> std::path::PathBuf {
     place(folder).join(format!("{session}.wane-recording"))
 }
 

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, TokenId};
+use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_store::{
-    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, RequestFilter,
-    Seen, Sequenced, Slice, Store, StoreError, Token, Versioned,
+    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
+    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned,
 };
 use wane_store_sql::SqlStore;
 
@@ -109,6 +109,12 @@ impl Store for Counted {
     }
     async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError> {
         self.inner.tokens_of_resource(resource).await
+    }
+    async fn recording(&self, session: SessionId) -> Result<Option<Recording>, StoreError> {
+        self.inner.recording(session).await
+    }
+    async fn recordings(&self, filter: RecordingFilter, slice: Slice) -> Result<Page<Recording>, StoreError> {
+        self.inner.recordings(filter, slice).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.sealed(key).await

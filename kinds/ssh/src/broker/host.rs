@@ -8,8 +8,9 @@ use std::time::Duration;
 use russh::client::{self, AuthResult, ChannelOpenHandle};
 use russh::keys::{PrivateKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Names, server};
-use wane_connector::broker::{Event, Line};
+use wane_connector::broker::Line;
 use wane_domain::time::Time;
+use wane_recording::Event;
 
 use super::flow::{Flow, Gated, Side};
 use super::front::preferred;
@@ -84,7 +85,7 @@ impl Host {
     /// connection must never wait for the other side.
     fn pass_on<F>(
         &self,
-        what: String,
+        (kind, about): (&'static str, String),
         incoming: Incoming,
         reply: ChannelOpenHandle,
         open: impl FnOnce(server::Handle) -> F,
@@ -96,9 +97,9 @@ impl Host {
         let opening = open(person);
         let tasks = session.tasks.clone();
         let task = async move {
-            let Ok(number) = session.opens(&what) else { return };
+            let Ok(number) = session.opens(kind, &about).await else { return };
             let Ok(person) = opening.await else {
-                let _ = session.tap(&Event::Closes { channel: number });
+                let _ = session.tap(&Event::Closed { channel: number }).await;
                 return reply.reject(ChannelOpenFailure::ConnectFailed).await;
             };
             reply.accept().await;
@@ -117,9 +118,9 @@ impl Host {
         }
     }
 
-    fn refuse(&self, what: &str) {
+    async fn refuse(&self, what: &str) {
         if let Some(session) = self.session() {
-            session.refuse(None, &format!("{what}, by the host"));
+            session.refuse(None, &format!("{what}, by the host")).await;
         }
     }
 }
@@ -188,11 +189,11 @@ impl client::Handler for Host {
         _: &mut client::Session,
     ) -> Result<(), Self::Error> {
         if !self.session().is_some_and(|session| session.is_forwarded(address, port)) {
-            self.refuse("forwarded-tcpip that nobody asked for");
+            self.refuse("forwarded-tcpip that nobody asked for").await;
             return Ok(());
         }
         let (address, from) = (address.to_owned(), from.to_owned());
-        let what = format!("forwarded-tcpip {address}:{port}");
+        let what = ("forwarded-tcpip", format!("{address}:{port}"));
         self.pass_on(what, channel, reply, |person| async move {
             person.channel_open_forwarded_tcpip(address, port, from, from_port).await
         });
@@ -206,15 +207,12 @@ impl client::Handler for Host {
         _: &mut client::Session,
     ) -> Result<(), Self::Error> {
         if !self.session().is_some_and(|session| session.agent.load(Ordering::Relaxed)) {
-            self.refuse("auth-agent that nobody asked for");
+            self.refuse("auth-agent that nobody asked for").await;
             return Ok(());
         }
-        self.pass_on(
-            "auth-agent".to_owned(),
-            channel,
-            reply,
-            |person| async move { person.channel_open_agent().await },
-        );
+        self.pass_on(("auth-agent", String::new()), channel, reply, |person| async move {
+            person.channel_open_agent().await
+        });
         Ok(())
     }
 
@@ -227,11 +225,11 @@ impl client::Handler for Host {
         _: &mut client::Session,
     ) -> Result<(), Self::Error> {
         if !self.session().is_some_and(|session| session.x11.load(Ordering::Relaxed)) {
-            self.refuse("x11 that nobody asked for");
+            self.refuse("x11 that nobody asked for").await;
             return Ok(());
         }
         let from = from.to_owned();
-        self.pass_on("x11".to_owned(), channel, reply, |person| async move {
+        self.pass_on(("x11", String::new()), channel, reply, |person| async move {
             person.channel_open_x11(from, from_port).await
         });
         Ok(())
@@ -245,7 +243,7 @@ impl client::Handler for Host {
         _: ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        self.refuse("session");
+        self.refuse("session").await;
         Ok(())
     }
 
@@ -259,7 +257,7 @@ impl client::Handler for Host {
         _: ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        self.refuse("direct-tcpip");
+        self.refuse("direct-tcpip").await;
         Ok(())
     }
 
@@ -270,7 +268,7 @@ impl client::Handler for Host {
         _: ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        self.refuse("direct-streamlocal");
+        self.refuse("direct-streamlocal").await;
         Ok(())
     }
 
@@ -281,7 +279,7 @@ impl client::Handler for Host {
         _: ChannelOpenHandle,
         _: &mut client::Session,
     ) -> Result<(), Self::Error> {
-        self.refuse("forwarded-streamlocal");
+        self.refuse("forwarded-streamlocal").await;
         Ok(())
     }
 }

@@ -14,7 +14,8 @@ use russh::keys::{Certificate, PrivateKey};
 use russh::server::{self, Auth, ChannelOpenHandle, PublicKeyOffer, Response, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, watch};
-use wane_connector::broker::{Claim, Door, Event};
+use wane_connector::broker::{Claim, Door};
+use wane_recording::{Event, Program, Size};
 use zeroize::Zeroizing;
 
 use super::asks::{Ask, Open};
@@ -156,7 +157,7 @@ impl Person {
     /// What the host says to something that is asked of it.
     async fn answer(&self, link: &Link, event: &Event<'_>, ask: Ask<'_>) -> Result<bool, russh::Error> {
         let own = self.session()?;
-        if own.tap(event).is_err() {
+        if own.tap(event).await.is_err() {
             return Ok(false);
         }
         let _heard = self.flow.asks();
@@ -167,10 +168,10 @@ impl Person {
         })
     }
 
-    fn refuse(&self, channel: ChannelId, what: &str, session: &mut server::Session) -> Result<(), russh::Error> {
+    async fn refuse(&self, channel: ChannelId, what: &str, session: &mut server::Session) -> Result<(), russh::Error> {
         let number = self.link(channel).map(|link| link.number);
         if let Some(own) = &self.session {
-            own.refuse(number, what);
+            own.refuse(number, what).await;
         }
         session.channel_failure(channel)
     }
@@ -179,7 +180,7 @@ impl Person {
     async fn run(
         &self,
         channel: ChannelId,
-        (how, what): (&'static str, &[u8]),
+        program: Program<'_>,
         ask: Ask<'_>,
         session: &mut server::Session,
     ) -> Result<(), russh::Error> {
@@ -192,17 +193,23 @@ impl Person {
         }
         match self.link(channel) {
             Some(link) if !link.runs.swap(true, Ordering::Relaxed) => {
-                let event = Event::Runs { channel: link.number, how, what };
+                let event = Event::Started { channel: link.number, program };
                 self.ask(&link, &event, ask, session).await.map(|_| ())
             }
-            Some(_) | None => self.refuse(channel, "a second program on one channel", session),
+            Some(_) | None => self.refuse(channel, "a second program on one channel", session).await,
         }
     }
 
     /// Opens a channel at the host and makes one of both.
-    async fn open(&mut self, what: &str, person: Channel<server::Msg>, reply: ChannelOpenHandle, open: Open<'_>) {
+    async fn open(
+        &mut self,
+        (kind, about): (&str, &str),
+        person: Channel<server::Msg>,
+        reply: ChannelOpenHandle,
+        open: Open<'_>,
+    ) {
         let Some(own) = self.session.clone() else { return };
-        let Ok(number) = own.opens(what) else {
+        let Ok(number) = own.opens(kind, about).await else {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
         let _heard = self.flow.asks();
@@ -218,7 +225,7 @@ impl Person {
                 own.join(number, person, host);
             }
             Err(why) => {
-                let _ = own.tap(&Event::Closes { channel: number });
+                let _ = own.tap(&Event::Closed { channel: number }).await;
                 if is_session {
                     self.unreached = Some((person.id(), why));
                     reply.accept().await;
@@ -230,19 +237,19 @@ impl Person {
     }
 
     /// Whether the role names this; if not, that it was asked for is noted.
-    fn may(&self, extension: &str, channel: Option<ChannelId>, what: &str) -> bool {
+    async fn may(&self, extension: &str, channel: Option<ChannelId>, what: &str) -> bool {
         let Some(own) = &self.session else { return false };
         let may = own.role.allows(extension);
         if !may {
             let number = channel.and_then(|id| self.link(id)).map(|link| link.number);
-            own.refuse(number, what);
+            own.refuse(number, what).await;
         }
         may
     }
 
-    fn note_refused(&self, what: &str) {
+    async fn note_refused(&self, what: &str) {
         if let Some(own) = &self.session {
-            own.refuse(None, what);
+            own.refuse(None, what).await;
         }
     }
 
@@ -319,7 +326,7 @@ impl server::Handler for Person {
         reply: ChannelOpenHandle,
         _: &mut server::Session,
     ) -> Result<(), Self::Error> {
-        self.open("session", channel, reply, Open::Session).await;
+        self.open(("session", ""), channel, reply, Open::Session).await;
         Ok(())
     }
 
@@ -333,9 +340,15 @@ impl server::Handler for Person {
         reply: ChannelOpenHandle,
         _: &mut server::Session,
     ) -> Result<(), Self::Error> {
-        let what = format!("direct-tcpip {}:{port}", shown(host));
-        if self.may(FORWARDING, None, &what) {
-            self.open(&what, channel, reply, Open::Tcp { to: (host, port), from: (from, from_port) }).await;
+        let about = format!("{}:{port}", shown(host));
+        if self.may(FORWARDING, None, &format!("direct-tcpip {about}")).await {
+            self.open(
+                ("direct-tcpip", &about),
+                channel,
+                reply,
+                Open::Tcp { to: (host, port), from: (from, from_port) },
+            )
+            .await;
         }
         Ok(())
     }
@@ -349,7 +362,7 @@ impl server::Handler for Person {
         _: ChannelOpenHandle,
         _: &mut server::Session,
     ) -> Result<(), Self::Error> {
-        self.note_refused(&format!("direct-streamlocal {}", shown(path)));
+        self.note_refused(&format!("direct-streamlocal {}", shown(path))).await;
         Ok(())
     }
 
@@ -363,7 +376,7 @@ impl server::Handler for Person {
         _: ChannelOpenHandle,
         _: &mut server::Session,
     ) -> Result<(), Self::Error> {
-        self.note_refused("forwarded-tcpip");
+        self.note_refused("forwarded-tcpip").await;
         Ok(())
     }
 
@@ -375,7 +388,7 @@ impl server::Handler for Person {
         _: ChannelOpenHandle,
         _: &mut server::Session,
     ) -> Result<(), Self::Error> {
-        self.note_refused("x11");
+        self.note_refused("x11").await;
         Ok(())
     }
 
@@ -408,11 +421,11 @@ impl server::Handler for Person {
     ) -> Result<(), Self::Error> {
         let Some(link) = self.requested(channel)? else { return session.channel_failure(channel) };
         let plain = |c: u8| c.is_ascii_alphanumeric() || b"_-.+".contains(&c);
-        if !self.may(PTY, Some(channel), "pty") || term.len() > LONGEST_TERM || !term.bytes().all(plain) {
+        if !self.may(PTY, Some(channel), "pty").await || term.len() > LONGEST_TERM || !term.bytes().all(plain) {
             return session.channel_failure(channel);
         }
         let (size, pixels) = ((columns, rows), (pixels_across, pixels_down));
-        let event = Event::Terminal { channel: link.number, term, size };
+        let event = Event::Terminal { channel: link.number, size: Size { columns, rows }, name: term.into() };
         if self.ask(&link, &event, Ask::Terminal { term, size, pixels, modes }, session).await? {
             link.terminal.store(true, Ordering::Relaxed);
         }
@@ -429,8 +442,8 @@ impl server::Handler for Person {
         _: &mut server::Session,
     ) -> Result<(), Self::Error> {
         let Some(link) = self.requested(channel)? else { return Ok(()) };
-        let event = Event::Resized { channel: link.number, size: (columns, rows) };
-        if link.is_terminal() && self.session()?.tap(&event).is_ok() {
+        let event = Event::Resized { channel: link.number, size: Size { columns, rows } };
+        if link.is_terminal() && self.session()?.tap(&event).await.is_ok() {
             let _ = link.host.window_change(columns, rows, pixels_across, pixels_down).await;
         }
         Ok(())
@@ -444,13 +457,12 @@ impl server::Handler for Person {
         session: &mut server::Session,
     ) -> Result<(), Self::Error> {
         let Some(link) = self.requested(channel)? else { return session.channel_failure(channel) };
-        let what = format!("env {}", shown(name));
-        let event = Event::Allowed { channel: Some(link.number), what: &what };
         if !is_harmless(name, value) {
-            return self.refuse(channel, &what, session);
+            return self.refuse(channel, &format!("env {}", shown(name)), session).await;
         }
+        let event = Event::Environment { channel: link.number, name: name.into(), value: value.into() };
         // The host has its own list; what it does not take it leaves out.
-        if self.session()?.tap(&event).is_ok() && link.host.set_env(false, name, value).await.is_ok() {
+        if self.session()?.tap(&event).await.is_ok() && link.host.set_env(false, name, value).await.is_ok() {
             session.channel_success(channel)
         } else {
             session.channel_failure(channel)
@@ -458,7 +470,7 @@ impl server::Handler for Person {
     }
 
     async fn shell_request(&mut self, channel: ChannelId, session: &mut server::Session) -> Result<(), Self::Error> {
-        self.run(channel, ("shell", b""), Ask::Shell, session).await
+        self.run(channel, Program::Shell, Ask::Shell, session).await
     }
 
     async fn exec_request(
@@ -467,7 +479,8 @@ impl server::Handler for Person {
         command: &[u8],
         session: &mut server::Session,
     ) -> Result<(), Self::Error> {
-        self.run(channel, ("exec", command), Ask::Command(command), session).await
+        let program = Program::Command(String::from_utf8_lossy(command));
+        self.run(channel, program, Ask::Command(command), session).await
     }
 
     async fn subsystem_request(
@@ -477,20 +490,20 @@ impl server::Handler for Person {
         session: &mut server::Session,
     ) -> Result<(), Self::Error> {
         if name != SFTP {
-            return self.refuse(channel, &format!("subsystem {}", shown(name)), session);
+            return self.refuse(channel, &format!("subsystem {}", shown(name)), session).await;
         }
-        self.run(channel, ("subsystem", name.as_bytes()), Ask::Subsystem(name), session).await
+        self.run(channel, Program::Subsystem(name.into()), Ask::Subsystem(name), session).await
     }
 
     async fn signal(&mut self, channel: ChannelId, signal: Sig, _: &mut server::Session) -> Result<(), Self::Error> {
         let Some(link) = self.requested(channel)? else { return Ok(()) };
         let own = self.session()?;
         if let Sig::Custom(name) = &signal {
-            own.refuse(Some(link.number), &format!("signal {}", shown(name)));
+            own.refuse(Some(link.number), &format!("signal {}", shown(name))).await;
             return Ok(());
         }
-        let what = format!("signal {signal:?}");
-        if own.tap(&Event::Allowed { channel: Some(link.number), what: &what }).is_ok() {
+        let event = Event::Signal { channel: link.number, name: format!("{signal:?}").into() };
+        if own.tap(&event).await.is_ok() {
             let _ = link.host.signal(signal).await;
         }
         Ok(())
@@ -498,10 +511,10 @@ impl server::Handler for Person {
 
     async fn agent_request(&mut self, channel: ChannelId, _: &mut server::Session) -> Result<bool, Self::Error> {
         let Some(link) = self.requested(channel)? else { return Ok(false) };
-        if !self.may(AGENT, Some(channel), "agent") {
+        if !self.may(AGENT, Some(channel), "agent").await {
             return Ok(false);
         }
-        let event = Event::Allowed { channel: Some(link.number), what: "agent" };
+        let event = Event::Allowed { channel: Some(link.number), what: "agent".into() };
         let yes = self.answer(&link, &event, Ask::Agent).await?;
         self.session()?.agent.fetch_or(yes, Ordering::Relaxed);
         Ok(yes)
@@ -517,10 +530,10 @@ impl server::Handler for Person {
         session: &mut server::Session,
     ) -> Result<(), Self::Error> {
         let Some(link) = self.requested(channel)? else { return session.channel_failure(channel) };
-        if !self.may(X11, Some(channel), "x11") {
+        if !self.may(X11, Some(channel), "x11").await {
             return session.channel_failure(channel);
         }
-        let event = Event::Allowed { channel: Some(link.number), what: "x11" };
+        let event = Event::Allowed { channel: Some(link.number), what: "x11".into() };
         let yes = self.ask(&link, &event, Ask::X11 { single, protocol, cookie, screen }, session).await?;
         self.session()?.x11.fetch_or(yes, Ordering::Relaxed);
         Ok(())
@@ -533,11 +546,11 @@ impl server::Handler for Person {
         _: &mut server::Session,
     ) -> Result<bool, Self::Error> {
         let what = format!("tcpip-forward {}:{port}", shown(address));
-        if !self.may(FORWARDING, None, &what) {
+        if !self.may(FORWARDING, None, &what).await {
             return Ok(false);
         }
         let own = self.session()?;
-        if own.tap(&Event::Allowed { channel: None, what: &what }).is_err() {
+        if own.tap(&Event::Allowed { channel: None, what: what.as_str().into() }).await.is_err() {
             return Ok(false);
         }
         let _heard = self.flow.asks();
@@ -566,7 +579,7 @@ impl server::Handler for Person {
     }
 
     async fn streamlocal_forward(&mut self, path: &str, _: &mut server::Session) -> Result<bool, Self::Error> {
-        self.note_refused(&format!("streamlocal-forward {}", shown(path)));
+        self.note_refused(&format!("streamlocal-forward {}", shown(path))).await;
         Ok(false)
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig, server};
-use wane_connector::broker::{Event, Whose};
+use wane_recording::{Event, Exit, Side};
 
 use super::session::{Link, Session};
 
@@ -19,8 +19,8 @@ pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: Channel
         let went = match message {
             ChannelMsg::Data { data } => {
                 let size = data.len();
-                let event = Event::Bytes { channel: link.number, whose: Whose::Person, data: &data };
-                let went = session.tap(&event).is_ok() && link.host.data_bytes(data).await.is_ok();
+                let event = Event::Data { channel: link.number, from: Side::Client, bytes: (&*data).into() };
+                let went = session.tap(&event).await.is_ok() && link.host.data_bytes(data).await.is_ok();
                 link.up.went(size);
                 went
             }
@@ -29,7 +29,10 @@ pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: Channel
                 link.up.went(data.len());
                 true
             }
-            ChannelMsg::Eof => link.host.eof().await.is_ok(),
+            ChannelMsg::Eof => {
+                let event = Event::Eof { channel: link.number, from: Side::Client };
+                session.tap(&event).await.is_ok() && link.host.eof().await.is_ok()
+            }
             ChannelMsg::Close => false,
             // Requests are seen to where they come in, in their order.
             _ => true,
@@ -69,32 +72,22 @@ pub(super) async fn down(
             session.host_lost();
             break Then::Stop;
         };
-        let (event, size) = match &message {
-            ChannelMsg::Data { data } => (Some(Event::Bytes { channel, whose: Whose::Target, data }), data.len()),
-            ChannelMsg::ExtendedData { data, ext: STDERR } => {
-                (Some(Event::Bytes { channel, whose: Whose::TargetErrors, data }), data.len())
-            }
-            ChannelMsg::ExtendedData { data, .. } => (None, data.len()),
-            _ => (None, 0),
+        let size = match &message {
+            ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => data.len(),
+            _ => 0,
         };
-        if event.is_some_and(|event| session.tap(&event).is_err()) {
+        if let Some(event) = happens(channel, &message)
+            && session.tap(&event).await.is_err()
+        {
             break Then::Stop;
         }
         let then = match message {
             ChannelMsg::Data { data } => or_close(to.data_bytes(data).await),
             ChannelMsg::ExtendedData { data, ext: STDERR } => or_close(to.extended_data_bytes(STDERR, data).await),
             ChannelMsg::Eof => or_close(to.eof().await),
-            ChannelMsg::ExitStatus { exit_status } => {
-                match session.tap(&Event::Exit { channel, how: &format!("status {exit_status}") }) {
-                    Ok(()) => or_close(to.exit_status(exit_status).await),
-                    Err(_) => Then::Stop,
-                }
-            }
+            ChannelMsg::ExitStatus { exit_status } => or_close(to.exit_status(exit_status).await),
             ChannelMsg::ExitSignal { signal_name, core_dumped, .. } => {
-                match session.tap(&Event::Exit { channel, how: &format!("signal {signal_name:?}") }) {
-                    Ok(()) => exit_signal(&session, &link, signal_name, core_dumped).await,
-                    Err(_) => Then::Stop,
-                }
+                exit_signal(&session, &link, signal_name, core_dumped).await
             }
             ChannelMsg::Close => Then::Close,
             _ => Then::On,
@@ -109,9 +102,25 @@ pub(super) async fn down(
     link.down.done();
     if matches!(then, Then::Close) {
         let _ = to.close().await;
-        let _ = session.tap(&Event::Closes { channel });
+        let _ = session.tap(&Event::Closed { channel }).await;
         session.part(&link);
     }
+}
+
+/// What of a host's message goes into the record, before it goes on.
+fn happens(channel: u32, message: &ChannelMsg) -> Option<Event<'_>> {
+    Some(match message {
+        ChannelMsg::Data { data } => Event::Data { channel, from: Side::Target, bytes: (&**data).into() },
+        ChannelMsg::ExtendedData { data, ext: STDERR } => {
+            Event::Data { channel, from: Side::TargetError, bytes: (&**data).into() }
+        }
+        ChannelMsg::Eof => Event::Eof { channel, from: Side::Target },
+        ChannelMsg::ExitStatus { exit_status } => Event::Exited { channel, exit: Exit::Status(*exit_status) },
+        ChannelMsg::ExitSignal { signal_name, .. } => {
+            Event::Exited { channel, exit: Exit::Signal(format!("{signal_name:?}").into()) }
+        }
+        _ => return None,
+    })
 }
 
 /// What the host adds in words stays behind: nobody has checked it.

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use futures::future::BoxFuture;
 use russh::{Channel, ChannelId, ChannelWriteHalf, client, server};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use wane_connector::broker::{Event, Line, Refused};
+use wane_connector::broker::{Line, Refused};
+use wane_recording::Event;
 
 use super::flow::{Flow, Queue, Side};
 use super::pump;
@@ -110,23 +111,24 @@ impl Session {
         }
     }
 
-    pub(super) fn tap(&self, event: &Event<'_>) -> Result<(), Refused> {
-        self.line.tap(event)
+    pub(super) async fn tap(&self, event: &Event<'_>) -> Result<(), Refused> {
+        self.line.tap(event).await
     }
 
     /// Notes that something was asked for and refused. If that cannot be noted, it is refused all the same.
-    pub(super) fn refuse(&self, channel: Option<u32>, what: &str) {
-        let _ = self.line.tap(&Event::Refused { channel, what });
+    pub(super) async fn refuse(&self, channel: Option<u32>, what: &str) {
+        let _ = self.tap(&Event::Refused { channel, what: what.into() }).await;
     }
 
     /// A number for the record of a channel, and leave to open it.
-    pub(super) fn opens(&self, what: &str) -> Result<u32, Refused> {
-        if self.links().by_person.len() >= MOST_CHANNELS {
-            self.refuse(None, what);
+    pub(super) async fn opens(&self, kind: &str, about: &str) -> Result<u32, Refused> {
+        let open = self.links().by_person.len();
+        if open >= MOST_CHANNELS {
+            self.refuse(None, format!("{kind} {about}").trim_end()).await;
             return Err(Refused("the session has as many channels as it may have".to_owned()));
         }
         let channel = self.next.fetch_add(1, Ordering::Relaxed);
-        self.tap(&Event::Opens { channel, what })?;
+        self.tap(&Event::Opened { channel, kind: kind.into(), about: about.into() }).await?;
         Ok(channel)
     }
 

@@ -5,3 +5,4 @@ mod ending;
 mod evil;
 mod lab;
 mod logins;
+mod recording;
