@@ -1,5 +1,5 @@
-//! Hours instead of minutes: kills at random with fresh seeds, then guided fuzzing, then many calls of the
-//! API. A part that fails keeps no other from its turn; what failed is said at the end, with its seed.
+//! Hours instead of minutes: kills at random with fresh seeds, then very many ends in one second and at one
+//! start, then guided fuzzing, then many calls of the API. A part that fails keeps no other from its turn; what failed is said at the end, with its seed.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -16,6 +16,10 @@ const ROUND_MINUTES: u32 = 3;
 /// The share of the others: one minute for so many minutes of kills.
 const SHARE: u32 = 4;
 const TEST: &str = "package(wane-e2e) & test(=crash::random::killed_at_random_while_people_work_nothing_is_forgotten)";
+
+const ENDS: &str =
+    "package(wane-e2e) & test(=burst::very_many_ends_in_one_second_and_at_one_start_keep_nobody_waiting)";
+const SO_MANY_ENDS: &str = "50000";
 
 /// How a part came out, in one line, and what failed in it.
 struct Part {
@@ -42,6 +46,7 @@ fn run(minutes: u32) -> Result<()> {
     let share = minutes.saturating_mul(60) / SHARE;
     let parts = [
         kills(minutes)?,
+        part("ends", ends),
         part("fuzz", || fuzz::run_all_within(share)),
         part("schemathesis", || schemathesis::run(schemathesis::Length::Within(share))),
     ];
@@ -95,6 +100,28 @@ fn kills(minutes: u32) -> Result<Part> {
         told.lines().filter_map(|line| line.split_once(": ")?.1.split_once(" kills")?.0.parse::<u64>().ok()).sum();
     part.line = format!("{} rounds, {killed} kills, {} failed", told.lines().count(), part.failed.len());
     Ok(part)
+}
+
+/// Very many at once; how long it took is said in the report.
+fn ends() -> Result<()> {
+    let report = command::root().join("target/soak/ends.txt");
+    let log = command::root().join("target/soak/ends.log");
+    let file = File::create(&log).with_context(|| format!("cannot write `{}`", log.display()))?;
+    let status = Command::new(command::cargo())
+        .args(["nextest", "run", "--workspace", "--profile", "soak", "-E", ENDS])
+        .env("WANE_ENDS", SO_MANY_ENDS)
+        .env("WANE_SOAK_REPORT", &report)
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .current_dir(command::root())
+        .status()?;
+    ensure!(
+        status.success(),
+        "said in `{}`; again: WANE_ENDS={SO_MANY_ENDS} cargo nextest run --workspace --profile soak -E '{ENDS}'",
+        log.display()
+    );
+    print!("{}", fs::read_to_string(&report).unwrap_or_default());
+    Ok(())
 }
 
 /// Whether a deployment came through it. What it said lies in its log.

@@ -19,18 +19,19 @@ struct Plan {
     copies: i64,
 }
 
+// The last digit of an id has two bits that are never set: what ends otherwise is no id.
 const GRANTS: &str = "
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 INSERT INTO grants (id, generation, holder, resource, role, request, phase, due_at, doc)
-SELECT 'grt_' || printf('%026d', i), generation, holder, resource, role, request, phase, due_at,
-       json_set(doc, '$.id', 'grt_' || printf('%026d', i))
+SELECT 'grt_' || printf('%025d', i) || '0', generation, holder, resource, role, request, phase, due_at,
+       json_set(doc, '$.id', 'grt_' || printf('%025d', i) || '0')
 FROM n, grants WHERE grants.id = $2";
 
 const LEASES: &str = "
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 INSERT INTO leases (id, generation, grant_id, resource, role, phase, due_at, doc)
-SELECT 'lse_' || printf('%026d', i), generation, 'grt_' || printf('%026d', i), resource, role, phase, due_at,
-       json_set(doc, '$.id', 'lse_' || printf('%026d', i), '$.grant', 'grt_' || printf('%026d', i),
+SELECT 'lse_' || printf('%025d', i) || '0', generation, 'grt_' || printf('%025d', i) || '0', resource, role, phase, due_at,
+       json_set(doc, '$.id', 'lse_' || printf('%025d', i) || '0', '$.grant', 'grt_' || printf('%025d', i) || '0',
                 '$.confirmed', json_extract(doc, '$.at'))
 FROM n, leases WHERE leases.grant_id = $2";
 

@@ -134,6 +134,8 @@ fn a_failing_policy_denies() {
     ] {
         let got = reasons(&load(&(open.clone() + &failing)), &ask());
         assert!(matches!(got.as_slice(), [Why::PolicyError { policy, .. }] if policy == id), "{failing}: {got:?}");
+        let Decision::Deny(denial) = judge(&load(&(open.clone() + &failing)), &ask().query()) else { panic!("{failing}") };
+        assert_eq!(denial.basis.determining, [id], "what failed is what decided");
         // Alone too: that it failed is the reason, not that there is no path.
         if id != "t" {
             let got = reasons(&load(&failing), &ask());

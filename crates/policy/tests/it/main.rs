@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod explaining;
+mod facts;
 mod hostile;
 mod judging;
 mod loading;

@@ -68,6 +68,9 @@ fn it_survives_if_what_it_holds_meets_some_path() {
     check("1 of group:abc; then 1 of group:ab; then 1 of person:a", "abc", true);
     check("2 of group:abcd; then 2 of group:ab", "abcd", true);
     check("2 of group:abcd; then 2 of group:ab", "acd", false);
+    // Who sits somewhere is remembered, and is not asked up for somebody who sits nowhere.
+    check("1 of person:a; then 1 of person:b; then 1 of person:c", "abc", true);
+    check("1 of person:a; then 1 of person:b; then 1 of person:a", "ab", false);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod asking;
+mod burst;
 mod canaries;
 mod clients;
 mod clock;

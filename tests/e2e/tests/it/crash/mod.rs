@@ -1,6 +1,6 @@
 //! The server is killed at every step of a life, started again, and what is left is audited.
 
-mod auditor;
+pub(crate) mod auditor;
 mod database;
 mod detours;
 mod host;
