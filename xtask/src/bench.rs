@@ -19,6 +19,7 @@ mod database;
 mod decision;
 mod deployment;
 mod document;
+mod gateway;
 mod ground;
 mod issuance;
 mod memory;
@@ -44,7 +45,8 @@ pub(crate) struct Figure {
     measure: fn(&Ground) -> Result<Report>,
 }
 
-const FIGURES: &[Figure] = &[issuance::FIGURE, decision::FIGURE, start::FIGURE, memory::FIGURE, database::FIGURE];
+const FIGURES: &[Figure] =
+    &[issuance::FIGURE, decision::FIGURE, start::FIGURE, memory::FIGURE, database::FIGURE, gateway::FIGURE];
 
 /// Measures what is named, or everything.
 pub(crate) fn run(words: &[&str]) -> Result<()> {

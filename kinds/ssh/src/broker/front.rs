@@ -34,22 +34,19 @@ const CERTIFIED: Span = Span::from_hours(48);
 /// How long a connection that was refused gets to hear so.
 const GOODBYE: Duration = Duration::from_millis(150);
 
-/// Modern algorithms only, no compression.
+/// Modern algorithms only, no compression; and these curves, for whoever has nothing better.
 ///
 /// AEAD ciphers alone, so that no MAC is negotiated that is not encrypt-then-MAC.
-pub(super) fn preferred() -> Preferred {
+pub(super) fn preferred(curves: &[kex::Name]) -> Preferred {
+    let modern = [kex::MLKEM768X25519_SHA256, kex::CURVE25519, kex::CURVE25519_PRE_RFC_8731];
+    let extensions = [
+        kex::EXTENSION_SUPPORT_AS_CLIENT,
+        kex::EXTENSION_SUPPORT_AS_SERVER,
+        kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+        kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+    ];
     Preferred {
-        kex: Cow::Borrowed(&[
-            kex::MLKEM768X25519_SHA256,
-            kex::CURVE25519,
-            kex::CURVE25519_PRE_RFC_8731,
-            kex::ECDH_SHA2_NISTP256,
-            kex::ECDH_SHA2_NISTP384,
-            kex::EXTENSION_SUPPORT_AS_CLIENT,
-            kex::EXTENSION_SUPPORT_AS_SERVER,
-            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
-            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
-        ]),
+        kex: Cow::Owned([&modern, curves, &extensions].concat()),
         key: Cow::Borrowed(&crate::query::HOST_CERTIFICATES),
         host_key_certificates: Cow::Borrowed(&[]),
         cipher: Cow::Borrowed(&[cipher::AES_256_GCM, cipher::AES_128_GCM, cipher::CHACHA20_POLY1305]),
@@ -113,7 +110,7 @@ impl SshFront {
             certificates: vec![cert],
             channel_buffer_size: QUEUE,
             event_buffer_size: 64,
-            preferred: preferred(),
+            preferred: preferred(&[]),
             max_auth_attempts: 16,
             // The gateway bounds how long a login takes; a session may be silent for as long as its grant lives.
             inactivity_timeout: None,

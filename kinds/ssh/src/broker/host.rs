@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use russh::client::{self, AuthResult, ChannelOpenHandle};
 use russh::keys::{PrivateKey, PublicKeyOrCertificate};
-use russh::{Channel, ChannelId, ChannelOpenFailure, Names, server};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Names, kex, server};
 use wane_connector::broker::Line;
 use wane_domain::time::Time;
 use wane_recording::Event;
@@ -20,6 +20,9 @@ use crate::query::{Distrust, HOST_CERTIFICATES, HostCheck};
 
 /// Connecting, proving, logging in: all of it.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a host offers that is kept to FIPS 140; people's programs need none of it.
+const NIST_CURVES: [kex::Name; 2] = [kex::ECDH_SHA2_NISTP256, kex::ECDH_SHA2_NISTP384];
 
 /// Where the host's side finds the session, once there is one.
 pub(super) type Slot = Arc<OnceLock<Arc<Session>>>;
@@ -41,7 +44,7 @@ pub(super) async fn reach(
         let check = HostCheck::new(&shown.settings, shown.host_ca, now, &distrust);
         let host = Host { check, session: slot, distrust: Arc::clone(&distrust) };
         let mut config = client::Config {
-            preferred: preferred(),
+            preferred: preferred(&NIST_CURVES),
             inactivity_timeout: None,
             keepalive_interval: Some(Duration::from_secs(30)),
             keepalive_max: 3,

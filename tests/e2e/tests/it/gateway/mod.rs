@@ -5,4 +5,5 @@ mod ending;
 mod evil;
 mod lab;
 mod logins;
+mod programs;
 mod recording;

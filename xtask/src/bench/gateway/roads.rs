@@ -1,0 +1,203 @@
+//! Three roads to one sshd: straight, through a jump host, through the gateway.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use wane_testkit::{PersonSession, SshKey, Sshd, WaneServer, free_port};
+
+use super::super::deployment::Deployment;
+use super::super::ground::{Ground, text};
+
+/// A way to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Road {
+    Direct,
+    Jump,
+    Gateway,
+}
+
+impl Road {
+    /// All, in the order in which figures name them.
+    pub(crate) const ALL: [Self; 3] = [Self::Direct, Self::Jump, Self::Gateway];
+
+    /// As it stands in the configuration of `ssh`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Jump => "jump",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// The host, the jump host, the gateway, and somebody who may use all.
+#[derive(Debug)]
+pub(crate) struct Roads {
+    wane: Deployment,
+    host: Sshd,
+    bastion: Sshd,
+    port: u16,
+    key: SshKey,
+    grant: String,
+}
+
+impl Roads {
+    /// Starts everything and lets the host join.
+    pub(crate) fn build(ground: &Ground) -> Result<Self> {
+        let port = free_port()?;
+        let builder = WaneServer::builder().set("gateway.ssh.listen", &format!("127.0.0.1:{port}"));
+        let wane = Deployment::with(builder, ground, 1)?;
+        let folder = wane.server.folder();
+        let key = SshKey::generate(folder, "traveller")?;
+        let keys = folder.join("bastion-keys");
+        fs::write(&keys, key.public_line()? + "\n")?;
+        let quiet = ["LogLevel ERROR", "MaxStartups 4000", "PrintMotd no"];
+        let built = |lines: &[&str]| lines.iter().fold(Sshd::builder(), |builder, line| builder.config_line(line));
+        let bastion = built(&quiet).config_line(&format!("AuthorizedKeysFile {}", keys.display()));
+        let prepared = built(&quiet).prepare()?;
+        let address = format!("127.0.0.1:{}", prepared.port());
+        let admin = &wane.admin;
+        let words = ["host", "add", "edge", "--label", "env=bench", "--address", &address, "--read-back", "none"];
+        admin.json(&words)?;
+        let principals = format!("principals={}", json!([prepared.user().name()]));
+        let extensions = r#"extensions=["permit-pty","permit-port-forwarding"]"#;
+        admin.json(&["role", "add", "ssh/edge", "--set", &principals, "--set", extensions])?;
+        let code = admin.json(&["host", "join-code", "edge"])?;
+        let config = prepared.config_path().display().to_string();
+        let dir = prepared.folder().join("wane").display().to_string();
+        let words = ["host", "setup", "--server-code", text(&code, "/code")?, "--sshd-config", &config, "--dir", &dir];
+        let joined = wane.server.person("root")?.run(&words)?;
+        ensure!(joined.success(), "the host did not join: {}", joined.stderr);
+        let grant = String::new();
+        let mut roads = Self { host: start(prepared)?, bastion: bastion.start()?, wane, port, key, grant };
+        roads.grant = roads.ask("6h")?;
+        roads.renew()?;
+        Ok(roads)
+    }
+
+    /// The process whose time and memory are the gateway's.
+    pub(crate) fn server(&self) -> u32 {
+        // Looked at when it was started.
+        self.wane.server.pid().unwrap_or_default()
+    }
+
+    fn person(&self) -> Result<&PersonSession> {
+        self.wane.people.first().context("there are no people")
+    }
+
+    /// A grant of the host, for so long.
+    pub(crate) fn ask(&self, duration: &str) -> Result<String> {
+        let asked = self.person()?.json(&["request", "edge@edge", "--for", duration])?;
+        Ok(text(&asked, "/items/0/grant").context("policy did not grant at once")?.to_owned())
+    }
+
+    /// When a grant ends, in seconds since 1970.
+    pub(crate) fn end(&self, grant: &str) -> Result<f64> {
+        let seen = self.wane.admin.json(&["grant", grant])?;
+        let at = text(&seen, "/not_after")?;
+        Ok(at.parse::<jiff::Timestamp>()?.as_microsecond() as f64 / 1e6)
+    }
+
+    /// A certificate of this grant for the traveller's key, on disk.
+    pub(crate) fn certified(&self, grant: &str) -> Result<PathBuf> {
+        let input = json!({ "public_key": self.key.public_line()? }).to_string();
+        let made = self.person()?.json(&["credential", grant, "--input", &input])?;
+        let path = self.wane.server.folder().join(format!("{grant}-cert.pub"));
+        fs::write(&path, text(&made, "/public/certificate")?.to_owned() + "\n")?;
+        let authority = text(&made, "/public/host_ca")?.rsplitn(3, ' ').take(2).collect::<Vec<_>>();
+        let [key, sort] = authority.as_slice() else { anyhow::bail!("the host authority has no key") };
+        let known = [
+            format!("@cert-authority [127.0.0.1]:{} {sort} {key}", self.port),
+            self.host.setup().known_hosts_line()?,
+            self.bastion.setup().known_hosts_line()?,
+        ];
+        fs::write(self.folder("known"), known.join("\n") + "\n")?;
+        Ok(path)
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        self.wane.server.folder().join(name)
+    }
+
+    /// A certificate lives for minutes: a new one before each round.
+    pub(crate) fn renew(&self) -> Result<()> {
+        let certificate = self.certified(&self.grant)?;
+        let host = |name: &str, port: u16, user: &str, more: &str| {
+            format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n{more}")
+        };
+        let certified = format!("  CertificateFile {}\n", certificate.display());
+        let login = self.host.user().name();
+        let text = [
+            format!(
+                "Host *\n  IdentityFile {}\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  \
+                 StrictHostKeyChecking yes\n  IdentitiesOnly yes\n  BatchMode yes\n  LogLevel ERROR\n  \
+                 KexAlgorithms curve25519-sha256\n  Ciphers aes256-gcm@openssh.com\n",
+                self.key.private_path().display(),
+                self.folder("known").display()
+            ),
+            // Its own key is known; the other sort would only cost a look more.
+            host("direct", self.host.port(), login, &format!("{certified}  HostKeyAlgorithms ssh-ed25519\n")),
+            host("bastion", self.bastion.port(), self.bastion.user().name(), ""),
+            host(
+                "jump",
+                self.host.port(),
+                login,
+                &format!("{certified}  HostKeyAlgorithms ssh-ed25519\n  ProxyJump bastion\n"),
+            ),
+            host("gateway", self.port, &self.login(), &certified),
+        ];
+        Ok(fs::write(self.folder("ssh_config"), text.concat())?)
+    }
+
+    /// As somebody logs in at the gateway.
+    fn login(&self) -> String {
+        format!("{}%edge", self.host.user().name())
+    }
+
+    /// The words of an `ssh` along a road.
+    pub(crate) fn words(&self, road: Road, options: &[&str], remote: &[&str]) -> Vec<String> {
+        let config = self.folder("ssh_config").display().to_string();
+        let fixed = ["ssh", "-F", &config].into_iter().chain(options.iter().copied());
+        fixed.chain([road.name()]).chain(remote.iter().copied()).map(str::to_owned).collect()
+    }
+
+    /// That `ssh`, quiet.
+    pub(crate) fn ssh(&self, road: Road, options: &[&str], remote: &[&str]) -> Command {
+        let words = self.words(road, options, remote);
+        let mut command = Command::new("ssh");
+        command.args(words.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    /// What a tool is told that holds sessions at the gateway under a grant.
+    pub(crate) fn crowd(&self, grant: &str, sessions: usize) -> Result<Value> {
+        Ok(json!({
+            "address": format!("127.0.0.1:{}", self.port),
+            "user": self.login(),
+            "key": self.key.private_path(),
+            "certificate": self.certified(grant)?,
+            "command": "exec cat",
+            "sessions": sessions,
+            "at_once": 6,
+        }))
+    }
+
+    /// How many connections to the host there are.
+    pub(crate) fn connections(&self) -> Result<usize> {
+        let table = fs::read_to_string("/proc/net/tcp")?;
+        let host = format!(":{:04X}", self.host.port());
+        let is_one = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().take(4).collect();
+            // Remote address and state: 01 is ESTABLISHED (proc(5)).
+            matches!(fields.as_slice(), [_, _, remote, "01"] if remote.ends_with(&host))
+        };
+        Ok(table.lines().filter(|line| is_one(line)).count())
+    }
+}
+
+fn start(prepared: wane_testkit::PreparedSshd) -> Result<Sshd> {
+    prepared.start()
+}
