@@ -170,7 +170,7 @@ mod tests {
     use serde_json::Value;
     use tokio::io::AsyncReadExt as _;
     use tokio::sync::{mpsc, watch};
-    use wane_app::Standing;
+    use wane_app::{SessionEnd, Standing};
     use wane_connector::broker::{Claim, Door, Pipe, Refused};
     use wane_domain::id::{GrantId, SessionId, TypedId as _};
     use wane_domain::time::Time;
@@ -195,13 +195,13 @@ mod tests {
             let session = SessionId::mint(NOW, &[number[0], 0, 0, 0, 0, 0, 0, 0, 0, 1]);
             let (end, pass, told) =
                 (NOW.plus(wane_domain::time::Span::from_hours(1)), Value::Null, self.told.subscribe());
-            Ok(Begun { session, end, pass, told, meter: Arc::default() })
+            Ok(Begun { session, end, pass, told, meter: Arc::default(), roll: None })
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             Ok(())
         }
         async fn beat(&self, _: SessionId) {}
-        async fn closed(&self, session: SessionId, _: &Value, _: &str) -> bool {
+        async fn closed(&self, session: SessionId, _: &SessionEnd) -> bool {
             self.gone.send(session).is_ok()
         }
     }
