@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use serde_json::json;
 use wane_domain::id::{RequestId, ResourceId, RoleId};
 use wane_domain::request::{AccessRequest, Ask, ItemEvent, ItemState, MOST_ITEMS, Opening, Start};
 use wane_domain::time::Span;
@@ -153,4 +154,21 @@ fn a_request_waits_while_any_item_does() {
     let yes = approval(&one, 11, 0);
     let mixed = one.apply(1, yes, T0).unwrap().0;
     assert_eq!((mixed.is_waiting(), mixed.state_name()), (false, "mixed"));
+}
+
+#[test]
+fn the_record_of_an_ask_says_what_policy_answered() {
+    let asked = ask(Span::from_hours(2), Start::Now, None);
+    let path = |quorums: &[u16]| Opening::Path { terms: terms(Span::from_hours(8), quorums), path: "night".to_owned() };
+    for (answer, said) in [
+        (path(&[1]), json!({ "state": "waiting", "path": "night" })),
+        (path(&[]), json!({ "state": "approved", "path": "night" })),
+        (
+            Opening::Denied { reason: "no path".to_owned() },
+            json!({ "state": "denied", "path": null, "reason": "no path" }),
+        ),
+    ] {
+        let (_, fact) = AccessRequest::open(id::<RequestId>(30), asked.clone(), vec![answer], T0, T0).unwrap();
+        assert_eq!(fact.detail["items"], json!([said]));
+    }
 }

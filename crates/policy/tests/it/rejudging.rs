@@ -70,7 +70,7 @@ fn it_survives_if_what_it_holds_meets_some_path() {
     check("2 of group:abcd; then 2 of group:ab", "acd", false);
     // Who sits somewhere is remembered, and is not asked up for somebody who sits nowhere.
     check("1 of person:a; then 1 of person:b; then 1 of person:c", "abc", true);
-    check("1 of person:a; then 1 of person:b; then 1 of person:a", "ab", false);
+    check("1 of person:a; then 1 of person:b; then 1 of person:a", "abc", false);
 }
 
 #[test]
