@@ -79,7 +79,7 @@ fn ending(ground: &Ground, roads: &Roads, report: &mut Report, rate: f64) -> Res
     report.row(row.goal(Goal::AtMost(2.0)));
     let closed = crowd.finish()?;
     let of = |what: &str| -> Vec<f64> {
-        let times = closed[what].as_array().into_iter().flatten();
+        let times = closed.get(what).and_then(serde_json::Value::as_array).into_iter().flatten();
         times.filter_map(serde_json::Value::as_f64).map(|at| at - end).collect()
     };
     let (told, closed) = (of("told"), of("closed"));
