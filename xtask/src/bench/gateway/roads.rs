@@ -54,7 +54,7 @@ impl Roads {
         let key = SshKey::generate(folder, "traveller")?;
         let keys = folder.join("bastion-keys");
         fs::write(&keys, key.public_line()? + "\n")?;
-        let quiet = ["LogLevel ERROR", "MaxStartups 4000", "PrintMotd no"];
+        let quiet = ["LogLevel INFO", "MaxStartups 4000", "PrintMotd no"];
         let built = |lines: &[&str]| lines.iter().fold(Sshd::builder(), |builder, line| builder.config_line(line));
         let bastion = built(&quiet).config_line(&format!("AuthorizedKeysFile {}", keys.display()));
         let prepared = built(&quiet).prepare()?;
