@@ -27,17 +27,19 @@ const LOST: &str = "the process that recorded it stopped before the session was 
 
 impl App {
     /// What a recording that is not whole holds all the same, and why it is not whole.
-    async fn inspect(&self, session: SessionId, why: &str) -> Result<RecordingEnd, AppError> {
-        let found = match self.recordings() {
-            Ok(recordings) => recordings.read(session).map_err(AppError::Fault)?,
-            Err(_) => None,
-        };
+    async fn inspect(&self, session: SessionId, why: &str) -> RecordingEnd {
+        // Whatever is wrong with the disk must not keep a session from being written down as closed.
+        let found = self.recordings().map_err(|e| e.to_string()).and_then(|recordings| recordings.read(session));
+        let found = found.unwrap_or_else(|why| {
+            tracing::error!(%session, %why, "what there is of a recording that is not whole cannot be read");
+            None
+        });
         let seen = match found {
             Some(file) => tokio::task::spawn_blocking(move || check(file)).await.ok().and_then(Result::ok),
             None => None,
         };
         let (at, why, facts) = (self.now(), Some(why.to_owned()), Value::Null);
-        Ok(match seen {
+        match seen {
             Some(Seen { chunks, root, ending, .. }) => {
                 let bytes = match ending {
                     Ending::Cut { at } => at,
@@ -46,7 +48,7 @@ impl App {
                 RecordingEnd { at, state: RecordingState::Cut, chunks, bytes, root: Some(root), why, facts }
             }
             None => RecordingEnd { at, state: RecordingState::Lost, chunks: 0, bytes: 0, root: None, why, facts },
-        })
+        }
     }
 
     /// The recording of a session that has no end yet, and the end it is to have; nothing if there is none.
@@ -69,8 +71,8 @@ impl App {
                 why: None,
                 facts: Value::Null,
             },
-            Some(RecordOutcome::Failed(why)) => self.inspect(session, why).await?,
-            None => self.inspect(session, LOST).await?,
+            Some(RecordOutcome::Failed(why)) => self.inspect(session, why).await,
+            None => self.inspect(session, LOST).await,
         };
         end.facts = facts.cloned().unwrap_or_default();
         recording.end = Some(end);
