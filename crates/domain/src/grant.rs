@@ -17,7 +17,7 @@ use crate::issue::IssuePermit;
 use crate::lease::{Debt, Lease, LeaseData, LeaseEvent, LeaseKind, LeaseState, artifact_name};
 use crate::request::{Approval, ApprovedItem, AskItem, Parent, Start};
 use crate::session::SessionPermit;
-use crate::terms::{Mode, Need, Terms};
+use crate::terms::{Mode, Terms};
 use crate::text::{Name, Ticket};
 use crate::time::{Span, Time};
 use crate::transition::{Fact, IllegalTransition};
@@ -389,21 +389,19 @@ impl Grant {
     ///
     /// # Errors
     /// When the grant is not active, the lease is not an intended session of its own, or the terms it is
-    /// held under now ask for access of another sort, or for a recording, which nothing makes yet.
+    /// held under now ask for access of another sort.
     pub fn session_permit(&self, lease: &Lease, permit: Permit, now: Time) -> Result<SessionPermit, IllegalTransition> {
         let refused = |why: &str| Err(refuse("active", "open a session", why));
         if permit.terms.mode == Mode::Direct {
             return refused("its terms are a credential of one's own, straight to the target");
         }
-        // INVARIANT: what must be recorded is not carried unrecorded (held by `what_must_be_recorded_gets_no_session`).
-        if permit.terms.recording == Need::Required {
-            return refused("its terms ask for a recording, and this server makes none");
-        }
         if lease.what != LeaseKind::Session || !matches!(lease.state, LeaseState::Intended) {
             return refused("the lease is no session that is about to begin");
         }
+        // Of two terms the stricter: what it was given under, and what holds now.
+        let recording = permit.terms.recording.max(self.terms.recording);
         let issue = self.issue_permit(lease, permit, now)?;
-        Ok(SessionPermit { issue })
+        Ok(SessionPermit { issue, recording })
     }
 
     /// Until when it may be used, if it may be used now.

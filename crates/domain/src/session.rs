@@ -2,6 +2,7 @@
 
 use crate::id::{GrantId, LeaseId};
 use crate::issue::IssuePermit;
+use crate::terms::Need;
 use crate::time::Time;
 
 /// An active grant and a fresh judgement, for one session. Built only by
@@ -13,6 +14,7 @@ use crate::time::Time;
 #[derive(Debug)]
 pub struct SessionPermit {
     pub(crate) issue: IssuePermit,
+    pub(crate) recording: Need,
 }
 
 impl SessionPermit {
@@ -32,6 +34,12 @@ impl SessionPermit {
     #[must_use]
     pub fn end(&self) -> Time {
         self.issue.not_after
+    }
+
+    /// Whether the session must be recorded: whoever opens it begins no other.
+    #[must_use]
+    pub fn recording(&self) -> Need {
+        self.recording
     }
 
     /// The right to sign what the session shows to its target.

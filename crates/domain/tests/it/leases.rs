@@ -94,7 +94,7 @@ fn the_word_is_the_weakest() {
 
 /// A session is carried through the gateway under terms that let it, and never unrecorded where it must be recorded.
 #[test]
-fn what_must_be_recorded_gets_no_session() {
+fn a_session_that_must_be_recorded_says_so() {
     let hour = Span::from_hours(1);
     let grant = active(hour, hour);
     let begin = |what| grant.lease(id::<LeaseId>(51), "ssh".parse().unwrap(), what, T0).unwrap().0;
@@ -104,12 +104,13 @@ fn what_must_be_recorded_gets_no_session() {
     for (recording, mode, good) in [
         (Need::Optional, Mode::Any, true),
         (Need::Optional, Mode::Brokered, true),
-        (Need::Required, Mode::Any, false),
-        (Need::Required, Mode::Brokered, false),
+        (Need::Required, Mode::Any, true),
+        (Need::Required, Mode::Brokered, true),
         (Need::Optional, Mode::Direct, false),
     ] {
         let opened = grant.session_permit(&session, under(recording, mode), T0);
         assert_eq!(opened.is_ok(), good, "{recording:?} {mode:?}");
+        assert!(opened.is_err() || opened.unwrap().recording() == recording, "{recording:?} {mode:?}");
     }
     let any = || under(Need::Optional, Mode::Any);
     let opened = grant.session_permit(&session, any(), T0).unwrap();
