@@ -231,6 +231,8 @@ impl Line for Live {
         match event {
             Event::Data { from: Side::Client, bytes, .. } => self.meter.up(bytes.len()),
             Event::Data { from: Side::Target | Side::TargetError, bytes, .. } => self.meter.down(bytes.len()),
+            // What is typed at a terminal is told by how much it is.
+            Event::Gap { bytes, .. } => self.meter.up(usize::try_from(*bytes).unwrap_or(usize::MAX)),
             Event::Data { from: Side::Wane, .. } => {}
             other => self.tally().add(other),
         }

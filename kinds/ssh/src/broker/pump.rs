@@ -19,7 +19,7 @@ pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: Channel
         let went = match message {
             ChannelMsg::Data { data } => {
                 let size = data.len();
-                let event = Event::Data { channel: link.number, from: Side::Client, bytes: (&*data).into() };
+                let event = said(&link, &data);
                 let went = session.tap(&event).await.is_ok() && link.host.data_bytes(data).await.is_ok();
                 link.up.went(size);
                 went
@@ -44,6 +44,18 @@ pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: Channel
     link.up.done();
     let _ = link.host.close().await;
 }
+
+/// What the person said. At a terminal there are passwords among it that nobody echoes: only how much it was is
+/// recorded there, and what is echoed is in the output.
+fn said<'a>(link: &Link, data: &'a [u8]) -> Event<'a> {
+    let channel = link.number;
+    if link.is_terminal() {
+        return Event::Gap { channel, bytes: data.len() as u64, why: TYPED.into() };
+    }
+    Event::Data { channel, from: Side::Client, bytes: data.into() }
+}
+
+const TYPED: &str = "typed";
 
 /// How it goes on with a channel after a message.
 enum Then {
