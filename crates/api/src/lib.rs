@@ -14,6 +14,7 @@ pub mod lock;
 pub mod policy;
 pub mod problem;
 pub mod query;
+pub mod recording;
 pub mod request;
 pub mod resource;
 pub mod role;

@@ -72,4 +72,19 @@ impl App {
         let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
         Ok(world.is_active(caller.person) && self.judge_action_on(world, caller.person, proof, action, resource)?)
     }
+
+    /// Whether policy permits the caller this action about one person: about themselves, say.
+    ///
+    /// # Errors
+    /// When the policy set cannot be used.
+    pub fn allows_about(
+        &self,
+        caller: &Caller,
+        world: &World,
+        action: Action,
+        person: PersonId,
+    ) -> Result<bool, AppError> {
+        let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
+        Ok(world.is_active(caller.person) && self.judge_action_about(world, caller.person, proof, action, person)?)
+    }
 }

@@ -275,6 +275,24 @@ impl App {
         Ok(allows(&set, action, &query).allowed)
     }
 
+    /// Whether policy lets a person do something about another, or themselves.
+    pub(crate) fn judge_action_about(
+        &self,
+        world: &World,
+        person: PersonId,
+        proof: Proof<'_>,
+        action: Action,
+        about: PersonId,
+    ) -> Result<bool, AppError> {
+        let set = self.policy(world)?;
+        let (Some(who), Some(about)) = (Subject::of(world, person), Subject::of(world, about)) else {
+            return Ok(false);
+        };
+        let moment = Moment { now: self.now(), zone: &self.zone };
+        let query = ActionQuery { who, on: Object::Person(about), proof, moment };
+        Ok(allows(&set, action, &query).allowed)
+    }
+
     /// The same under a given policy set.
     pub(crate) fn judge_action_in(
         &self,

@@ -80,7 +80,10 @@ pub use narrow::Narrower;
 pub use open_session::SessionOpened;
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
-pub use recordings::{OnFailure, RecordOutcome, Recordings, Roll, Rules, Tape, Taped, Which};
+pub use recordings::{
+    Found, OnFailure, Place, Playing, Purpose, RecordOutcome, Recordings, Roll, Rules, Searched, Sought, Tape, Taped,
+    Verified, Which,
+};
 pub use rejudge::rejudge_all;
 pub use residue::Residue;
 pub use sessions::{Meter, SessionLine, Standing};
@@ -90,8 +93,8 @@ pub use targets::{CheckedInventory, TargetHandle};
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
     pub use wane_store::{
-        Answer, Cursor, GrantFilter, GrantPhase, Issuance, Page, PolicyEntry, RecordFilter, RequestFilter, Sequenced,
-        Slice, Versioned,
+        Answer, Cursor, GrantFilter, GrantPhase, Issuance, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
+        RecordingState, RequestFilter, Sequenced, Slice, Versioned,
     };
 }
 pub use why::{Askable, ItemWhy, RequestWhy, WhyAnswer, WhyInput};

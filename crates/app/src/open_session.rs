@@ -104,7 +104,7 @@ impl App {
         let (lease, intended) =
             seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Session, now)?;
         let right = seen.value.session_permit(&lease, permit, now)?;
-        let (end, serial) = (right.end(), self.store.next_serial().await?);
+        let (end, recording, serial) = (right.end(), right.recording(), self.store.next_serial().await?);
         let target = handle.target(now);
         let pass = around_call(point!("app.brokered.sign"), || {
             broker.pass(&target, &role, &lease, right.into_issue(), claim, serial)
@@ -113,7 +113,7 @@ impl App {
         let session = SessionId::of(lease.id);
         let mut change = self.change_at(Actor::Person(seen.value.holder), &world, now);
         change.fact(about.clone(), intended);
-        let blank = self.blank(&lease, &seen.value.terms, &claim.login, now)?;
+        let blank = self.blank(&lease, recording, &claim.login, now)?;
         let (blank, writes) = blank.map_or((None, None), |(blank, writes)| (Some(blank), Some(writes)));
         for write in writes.into_iter().flatten() {
             change.write(write);

@@ -5,6 +5,8 @@
 
 mod closing;
 mod delete;
+mod read;
+mod search;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -14,9 +16,9 @@ use wane_domain::canonical::Digest;
 use wane_domain::id::SessionId;
 use wane_domain::lease::Lease;
 use wane_domain::secret::Secret;
-use wane_domain::terms::{Need, Terms};
+use wane_domain::terms::Need;
 use wane_domain::time::{Span, Time};
-use wane_keys::envelope::Place;
+use wane_keys::envelope::Place as SealedPlace;
 use wane_recording::{Event, Header, SessionKey};
 use wane_store::{Recording, Sealed, Write};
 
@@ -25,6 +27,7 @@ use crate::error::AppError;
 
 pub use closing::RecordOutcome;
 pub(crate) use closing::said;
+pub use read::{Found, Place, Playing, Purpose, Searched, Sought, Verified};
 
 /// Where recordings are written, and lie.
 #[async_trait]
@@ -32,7 +35,7 @@ pub trait Recordings: Send + Sync {
     /// Begins one; its beginning is on disk when this returns.
     async fn begin(&self, header: &Header, key: SessionKey) -> Result<Arc<dyn Tape>, String>;
     /// One, to be read from its beginning; nothing if there is none. It grows while its session lasts.
-    fn read(&self, session: SessionId) -> Result<Option<Box<dyn Read + Send>>, String>;
+    fn read(&self, session: SessionId) -> Result<Option<Box<dyn Read + Send + Sync>>, String>;
     /// Of which sessions there is one.
     fn all(&self) -> Result<Vec<SessionId>, String>;
     /// Removes one, if it is there.
@@ -153,11 +156,11 @@ impl App {
     pub(crate) fn blank(
         &self,
         lease: &Lease,
-        terms: &Terms,
+        recording: Need,
         login: &str,
         now: Time,
     ) -> Result<Option<(Blank, [Write; 2])>, AppError> {
-        let required = terms.recording == Need::Required;
+        let required = recording == Need::Required;
         let rules = self.shelf.get().map(|shelf| shelf.rules);
         if !required && !rules.is_some_and(|rules| rules.which == Which::All) {
             return Ok(None);
@@ -220,6 +223,6 @@ pub(crate) fn row(session: SessionId) -> String {
     format!("recording/{session}")
 }
 
-fn place(row: &str) -> Place<'_> {
-    Place { table: "sealed", row, column: "sealed" }
+fn place(row: &str) -> SealedPlace<'_> {
+    SealedPlace { table: "sealed", row, column: "sealed" }
 }

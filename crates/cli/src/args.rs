@@ -5,6 +5,7 @@ pub(crate) mod decide;
 pub(crate) mod identity;
 pub(crate) mod item;
 pub(crate) mod machine;
+pub(crate) mod recordings;
 pub(crate) mod see;
 pub(crate) mod using;
 
@@ -74,6 +75,11 @@ pub(crate) enum Command {
     Why(see::Why),
     Story(see::Story),
     Log(see::Log),
+    Recordings(recordings::Recordings),
+    Replay(recordings::Replay),
+    Watch(recordings::Watch),
+    #[command(subcommand)]
+    Recording(recordings::Recording),
     #[command(subcommand)]
     Person(arrange::Person),
     #[command(subcommand)]
@@ -100,7 +106,23 @@ pub(crate) const LISTED: [(Group, &[&str]); 7] = [
     (Group::Use, &["askable", "request", "credential", "exec", "extend", "done", "withdraw"]),
     (Group::Decide, &["requests", "approve", "deny"]),
     (Group::End, &["revoke", "kill", "lock"]),
-    (Group::See, &["live", "sessions", "grants", "grant", "debts", "why", "story", "log"]),
+    (
+        Group::See,
+        &[
+            "live",
+            "sessions",
+            "grants",
+            "grant",
+            "debts",
+            "why",
+            "story",
+            "log",
+            "recordings",
+            "replay",
+            "watch",
+            "recording",
+        ],
+    ),
     (Group::Arrange, &["person", "group", "resource", "role", "policy"]),
     (Group::Identity, &["login", "logout", "enrol", "prove", "me"]),
     (Group::Machine, &["doctor", "completion", "version", "exit-codes", "help"]),

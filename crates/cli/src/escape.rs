@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// Whether a character shows as something other than itself: controls (C0, DEL, C1), marks that turn
 /// the direction of reading, and characters without any width.
-const fn hides(c: char) -> bool {
+pub(crate) const fn hides(c: char) -> bool {
     matches!(c,
         '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         | '\u{ad}' | '\u{61c}' | '\u{180e}'
@@ -32,7 +32,7 @@ fn escape(text: &str, keep: impl Fn(char) -> bool) -> String {
 /// One line: what cannot be seen is spelt out.
 ///
 /// INVARIANT: nothing that reaches a terminal holds a control but the line breaks and colours we
-/// put there (held by `nothing_shown_moves_a_terminal`).
+/// put there, and what is played again of another terminal (held by `nothing_shown_moves_a_terminal`).
 pub(crate) fn line(text: &str) -> String {
     escape(text, |_| false)
 }

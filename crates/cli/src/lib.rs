@@ -13,6 +13,7 @@ mod extra;
 #[doc(hidden)]
 pub mod fuzzed;
 mod out;
+mod playback;
 mod reference;
 mod root;
 mod run;

@@ -5,6 +5,7 @@ mod decide;
 mod exec;
 mod identity;
 mod machine;
+mod recordings;
 mod see;
 mod using;
 
@@ -44,6 +45,10 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Why(args) => see::why(args, s).await,
         Command::Story(args) => see::story(args, s).await,
         Command::Log(args) => see::log(args, s).await,
+        Command::Recordings(args) => recordings::recordings(args, s).await,
+        Command::Replay(args) => recordings::replay(args, s).await,
+        Command::Watch(args) => recordings::watch(args, s).await,
+        Command::Recording(command) => recordings::recording(command, s).await,
         Command::Person(args) => arrange::person(args, s).await,
         Command::Group(args) => arrange::group(args, s).await,
         Command::Resource(args) => arrange::resource(args, s).await,

@@ -7,6 +7,7 @@ pub(crate) mod directory;
 pub(crate) mod grant;
 pub(crate) mod identity;
 pub(crate) mod policy;
+pub(crate) mod recording;
 pub(crate) mod request;
 pub(crate) mod trail;
 pub(crate) mod why;

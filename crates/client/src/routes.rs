@@ -5,5 +5,8 @@ mod catalogue;
 mod directory;
 mod grant;
 mod policy;
+mod recording;
 mod request;
 mod session;
+
+pub use recording::Lines;

@@ -7,6 +7,7 @@ mod grants;
 mod hosts;
 mod locks;
 mod policy;
+mod recordings;
 mod requests;
 mod resources;
 mod roles;
@@ -75,11 +76,17 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(board::live_sessions))
         .routes(routes!(board::kill_session))
         .routes(routes!(board::log))
+        .routes(routes!(recordings::recordings))
+        .routes(routes!(recordings::search))
+        .routes(routes!(recordings::verify))
 }
 
 /// Routes whose answer has no end.
 pub(crate) fn streams() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::new().routes(routes!(events::events))
+    OpenApiRouter::new()
+        .routes(routes!(events::events))
+        .routes(routes!(recordings::play))
+        .routes(routes!(recordings::watch))
 }
 
 /// An answer to a write that made something.

@@ -104,11 +104,15 @@ pub enum Action {
     ReadLog,
     /// Ask why about somebody else, past or hypothetical.
     Simulate,
+    /// See a session while it goes on.
+    Watch,
+    /// See what was recorded of a session.
+    Replay,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Access,
         Self::Approve,
         Self::ReadDirectory,
@@ -122,6 +126,8 @@ impl Action {
         Self::Lock,
         Self::ReadLog,
         Self::Simulate,
+        Self::Watch,
+        Self::Replay,
     ];
 
     /// Its name in policies: `Action::"read_log"`.
@@ -141,6 +147,8 @@ impl Action {
             Self::Lock => "lock",
             Self::ReadLog => "read_log",
             Self::Simulate => "simulate",
+            Self::Watch => "watch",
+            Self::Replay => "replay",
         }
     }
 
@@ -157,7 +165,7 @@ impl Action {
             Self::ReadDirectory | Self::ManageDirectory | Self::Simulate => On::People,
             Self::ReadCatalogue | Self::ManageCatalogue => On::Resources,
             Self::ReadPolicy | Self::ManagePolicy | Self::ReadLog => On::System,
-            Self::ReadAccess | Self::Revoke | Self::Lock => On::Both,
+            Self::ReadAccess | Self::Revoke | Self::Lock | Self::Watch | Self::Replay => On::Both,
         }
     }
 }
@@ -262,7 +270,9 @@ impl SchemaParts {
                 | Action::Revoke
                 | Action::Lock
                 | Action::ReadLog
-                | Action::Simulate => proof.to_owned(),
+                | Action::Simulate
+                | Action::Watch
+                | Action::Replay => proof.to_owned(),
             };
             let _ = writeln!(
                 out,

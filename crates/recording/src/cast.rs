@@ -51,6 +51,11 @@ impl<W: Write> Cast<W> {
         }
     }
 
+    /// Where it is written, so that what is there can be taken away.
+    pub fn out(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// # Errors
     /// When it cannot be written out.
     pub fn event(&mut self, at: Time, event: &Event<'_>) -> Result<(), CastError> {

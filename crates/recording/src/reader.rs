@@ -74,6 +74,8 @@ pub fn check<R: Read>(from: R) -> Result<Seen, ReadError> {
         match step {
             Step::Frame(_) => chunks += 1,
             Step::Damaged(found) => damage.push(found),
+            // Only of what is followed.
+            Step::Waiting => break,
         }
     }
     let root = Digest::from(frames.link);
@@ -87,6 +89,8 @@ pub enum Piece {
     Chunk,
     /// A part that cannot be read.
     Damaged(Damage),
+    /// No more is there yet, of a recording that is followed.
+    Waiting,
     /// The end.
     End(Ending),
 }
@@ -109,6 +113,11 @@ impl<R: Read> Reader<R> {
         &self.frames.header
     }
 
+    /// Whether more may be written to it yet: what is not there is then waited for instead of missing.
+    pub fn follow(&mut self, grows: bool) {
+        self.frames.grows = grows;
+    }
+
     /// Goes on by one chunk, and hands each of its events over with its time.
     ///
     /// # Errors
@@ -117,6 +126,7 @@ impl<R: Read> Reader<R> {
         let frame = match self.frames.next()? {
             None => return Ok(Piece::End(self.frames.ending)),
             Some(Step::Damaged(damage)) => return Ok(Piece::Damaged(damage)),
+            Some(Step::Waiting) => return Ok(Piece::Waiting),
             Some(Step::Frame(frame)) => frame,
         };
         let Frame { number, before, kind, body, place } = frame;
@@ -163,6 +173,7 @@ struct Frame {
 enum Step {
     Frame(Frame),
     Damaged(Damage),
+    Waiting,
 }
 
 /// Frame by frame, with the chain. After a frame whose link does not hold, goes on from the link that
@@ -177,6 +188,9 @@ struct Frames<R> {
     over: bool,
     /// Bytes behind the last chunk, where nothing belongs.
     behind: Option<Damage>,
+    /// Whether more may come, and what there is of a frame that is not whole yet.
+    grows: bool,
+    held: Vec<u8>,
 }
 
 impl<R: Read> Frames<R> {
@@ -195,7 +209,8 @@ impl<R: Read> Frames<R> {
         let head = [start.as_slice(), &json].concat();
         let at = head.len() as u64;
         let link = chunk::first_link(&head);
-        Ok(Self { from, header, link, number: 0, at, ending: Ending::Cut { at }, over: false, behind: None })
+        let (ending, held) = (Ending::Cut { at }, Vec::new());
+        Ok(Self { from, header, link, number: 0, at, ending, over: false, behind: None, grows: false, held })
     }
 
     fn next(&mut self) -> Result<Option<Step>, ReadError> {
@@ -204,9 +219,9 @@ impl<R: Read> Frames<R> {
         }
         let start = self.at;
         let mut head = [0; FRAME_HEAD];
-        let got = fill(&mut self.from, &mut head)?;
+        let got = self.pull(&mut head)?;
         if got < head.len() {
-            return Ok(self.cut_off(start));
+            return Ok(self.short(start, head.get(..got).unwrap_or_default().to_vec()));
         }
         let Some((kind, length)) = chunk::body_length(head) else {
             // Where the next frame begins is not known any more: the rest is lost.
@@ -218,8 +233,10 @@ impl<R: Read> Frames<R> {
         let mut frame = vec![0; FRAME_HEAD + length + LINK];
         let (to_head, rest) = frame.split_at_mut(FRAME_HEAD);
         to_head.copy_from_slice(&head);
-        if fill(&mut self.from, rest)? < rest.len() {
-            return Ok(self.cut_off(start));
+        let (got, wanted) = (self.pull(rest)?, rest.len());
+        if got < wanted {
+            frame.truncate(FRAME_HEAD + got);
+            return Ok(self.short(start, frame));
         }
         self.at = start + frame.len() as u64;
         let place = Damage { from: start, to: self.at };
@@ -247,6 +264,25 @@ impl<R: Read> Frames<R> {
         let behind = std::io::copy(&mut self.from, &mut std::io::sink())?;
         self.behind = (behind > 0).then(|| Damage { from: self.at, to: self.at + behind });
         Ok(())
+    }
+
+    /// Fills `into` with what was held and what comes after it; says how much it was.
+    fn pull(&mut self, into: &mut [u8]) -> Result<usize, std::io::Error> {
+        let kept = self.held.len().min(into.len());
+        let (held, rest) = into.split_at_mut(kept);
+        for (to, from) in held.iter_mut().zip(self.held.drain(..kept)) {
+            *to = from;
+        }
+        Ok(kept + fill(&mut self.from, rest)?)
+    }
+
+    /// There is no more, and a frame is not whole.
+    fn short(&mut self, at: u64, held: Vec<u8>) -> Option<Step> {
+        if !self.grows {
+            return self.cut_off(at);
+        }
+        self.held = held;
+        Some(Step::Waiting)
     }
 
     fn cut_off(&mut self, at: u64) -> Option<Step> {

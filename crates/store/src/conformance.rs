@@ -6,6 +6,7 @@
 mod fixture;
 mod lifecycle;
 mod listing;
+mod recordings;
 mod trail;
 mod world;
 mod writing;
@@ -62,6 +63,7 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         writing::decisions_hold_at_their_epoch_only,
         listing::pages_have_no_gap_and_no_repeat,
         listing::filters_mean_what_they_say,
+        recordings::they_are_put_ended_and_found,
         trail::records_keep_their_order,
         trail::filters_mean_what_they_say,
         trail::a_waiter_wakes,

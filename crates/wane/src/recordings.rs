@@ -31,9 +31,9 @@ impl Recordings for Kept {
         let tape = self.0.begin(header, key).await.map_err(|e| e.to_string())?;
         Ok(Arc::new(Reel(tape)))
     }
-    fn read(&self, session: SessionId) -> Result<Option<Box<dyn Read + Send>>, String> {
+    fn read(&self, session: SessionId) -> Result<Option<Box<dyn Read + Send + Sync>>, String> {
         let file = self.0.folder().read(session).map_err(|e| e.to_string())?;
-        Ok(file.map(|file| Box::new(file) as Box<dyn Read + Send>))
+        Ok(file.map(|file| Box::new(file) as Box<dyn Read + Send + Sync>))
     }
     fn all(&self) -> Result<Vec<SessionId>, String> {
         self.0.folder().sessions().map_err(|e| e.to_string())

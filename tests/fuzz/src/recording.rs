@@ -81,6 +81,7 @@ pub(crate) fn recording(data: &[u8]) {
                 read.push(events);
             }
             Piece::Damaged(damage) => assert!(damage.from < damage.to && damage.to <= data.len() as u64, "{damage:?}"),
+            waiting @ Piece::Waiting => assert_ne!(waiting, Piece::Waiting, "nobody follows it"),
             Piece::End(ending) => break ending,
         }
     };

@@ -97,6 +97,7 @@ impl Bench {
             match piece.unwrap() {
                 Piece::Chunk => {}
                 Piece::Damaged(damage) => assert_eq!(Some(damage), None, "damaged"),
+                waiting @ Piece::Waiting => assert_ne!(waiting, Piece::Waiting, "nobody follows it"),
                 Piece::End(ending) => return (all, ending),
             }
         }

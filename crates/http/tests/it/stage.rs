@@ -27,13 +27,17 @@ pub(crate) struct Op {
     pub(crate) takes: bool,
 }
 
+/// Routes whose answer has no end.
+const STREAMS: [&str; 3] = ["/v1/events", "/v1/sessions/{id}/recording", "/v1/sessions/{id}/watch"];
+
 /// Every route there is, out of the description that is made from them. Streams have no end and are left out.
 pub(crate) fn ops() -> Vec<Op> {
     let document = serde_json::to_value(wane_http::document()).unwrap();
     let mut out = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, op) in item.as_object().unwrap() {
-            if !["get", "post", "put", "patch", "delete"].contains(&method.as_str()) || path == "/v1/events" {
+            if !["get", "post", "put", "patch", "delete"].contains(&method.as_str()) || STREAMS.contains(&path.as_str())
+            {
                 continue;
             }
             let takes = op.get("requestBody").is_some();
@@ -88,7 +92,7 @@ impl Stage {
             Some("requests") => &self.request,
             Some("grants") => &self.grant,
             // No gateway here: a session there may have been.
-            Some("live") => &self.grant.replace("grt_", "ses_"),
+            Some("live" | "sessions") => &self.grant.replace("grt_", "ses_"),
             _ => &self.lock,
         };
         let pairs =

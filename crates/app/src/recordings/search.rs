@@ -1,0 +1,124 @@
+//! Looking for a text in what was recorded, with bounded memory: commands, files, input and output.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use wane_domain::time::Time;
+use wane_recording::{Event, Piece, Program, Reader, Side};
+
+use super::read::Place;
+
+/// Places that are told of one recording.
+const MOST_PLACES: usize = 5;
+/// Bytes of one recording's events that are looked through.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
+/// How much around a place is shown, on each side.
+const AROUND: usize = 60;
+
+/// One search through one recording.
+pub(super) struct Search<'a> {
+    text: &'a str,
+    /// The end of what was said before, by channel and side: a text may lie in two pieces.
+    before: HashMap<(u32, Side), String>,
+    places: Vec<Place>,
+    bytes: usize,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, before: HashMap::new(), places: Vec::new(), bytes: 0 }
+    }
+
+    /// The first few places in which the text stands. What is damaged is left out.
+    pub(super) fn through<R: Read>(mut self, mut reader: Reader<R>) -> Vec<Place> {
+        while self.places.len() < MOST_PLACES && self.bytes < MOST_BYTES {
+            match reader.next(|at, event| self.event(at, &event)) {
+                Ok(Piece::Chunk | Piece::Damaged(_)) => {}
+                Ok(Piece::Waiting | Piece::End(_)) | Err(_) => break,
+            }
+        }
+        self.places
+    }
+
+    fn event(&mut self, at: Time, event: &Event<'_>) {
+        let channel = event.channel();
+        match event {
+            Event::Data { channel, from, bytes } => self.data(at, *channel, *from, bytes),
+            Event::Started { program: Program::Command(line) | Program::Subsystem(line), .. } => {
+                self.look(at, channel, "command", line);
+            }
+            Event::File { path, to, .. } => {
+                self.look(at, channel, "file", path);
+                if let Some(to) = to {
+                    self.look(at, channel, "file", to);
+                }
+            }
+            Event::Opened { kind, about, .. } => self.look(at, channel, "event", &format!("{kind} {about}")),
+            Event::Refused { what, .. } | Event::Allowed { what, .. } => self.look(at, channel, "event", what),
+            Event::Environment { name, value, .. } => self.look(at, channel, "event", &format!("{name}={value}")),
+            Event::Started { program: Program::Shell, .. }
+            | Event::Terminal { .. }
+            | Event::Resized { .. }
+            | Event::Eof { .. }
+            | Event::Signal { .. }
+            | Event::Exited { .. }
+            | Event::Closed { .. }
+            | Event::Gap { .. }
+            | Event::Over { .. } => {}
+        }
+    }
+
+    fn data(&mut self, at: Time, channel: u32, from: Side, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        let mut said = self.before.remove(&(channel, from)).unwrap_or_default();
+        said.push_str(&String::from_utf8_lossy(bytes));
+        let what = if from == Side::Client { "input" } else { "output" };
+        self.look(at, Some(channel), what, &said);
+        // Shorter than the text, so that no place is told twice.
+        let keep = self.text.len().saturating_sub(1);
+        let mut cut = said.len().saturating_sub(keep);
+        while !said.is_char_boundary(cut) {
+            cut += 1;
+        }
+        self.before.insert((channel, from), said.split_off(cut));
+    }
+
+    fn look(&mut self, at: Time, channel: Option<u32>, what: &'static str, said: &str) {
+        let Some(place) = said.find(self.text).filter(|_| self.places.len() < MOST_PLACES) else { return };
+        let mut from = place.saturating_sub(AROUND);
+        while !said.is_char_boundary(from) {
+            from += 1;
+        }
+        let mut to = place.saturating_add(self.text.len()).saturating_add(AROUND).min(said.len());
+        while !said.is_char_boundary(to) {
+            to -= 1;
+        }
+        let text = said.get(from..to).unwrap_or_default().to_owned();
+        self.places.push(Place { at, what, channel, text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_wherever_it_stands_and_once() {
+        let at = Time::from_micros(0);
+        let data = |from, bytes: &'static str| Event::Data { channel: 0, from, bytes: bytes.as_bytes().into() };
+        for (events, found) in [
+            (vec![data(Side::Target, "a kanarie b")], vec!["output"]),
+            (vec![data(Side::Target, "a kana"), data(Side::Target, "rie b")], vec!["output"]),
+            (vec![data(Side::Target, "a kana"), data(Side::Client, "x"), data(Side::Target, "rie")], vec!["output"]),
+            (vec![data(Side::Target, "kana"), data(Side::Client, "rie")], vec![]),
+            (vec![data(Side::Client, "kanarie\r"), data(Side::Target, "kanarie\r\n")], vec!["input", "output"]),
+            (vec![data(Side::Target, "kanarie"), data(Side::Target, "x")], vec!["output"]),
+            (vec![Event::Started { channel: 0, program: Program::Command("ls kanarie".into()) }], vec!["command"]),
+            (vec![data(Side::Target, "ä"), data(Side::Target, "äkanarieä")], vec!["output"]),
+        ] {
+            let mut search = Search::new("kanarie");
+            events.iter().for_each(|event| search.event(at, event));
+            assert_eq!(search.places.iter().map(|place| place.what).collect::<Vec<_>>(), found, "{events:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Seeing what was recorded of sessions, and what goes on in them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Many;
+
+/// What was recorded of sessions through the gateway, newest first
+#[derive(Debug, Args)]
+pub(crate) struct Recordings {
+    /// Only those in which this text stands, of those you may replay
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+    /// Only of this person's sessions
+    #[arg(long)]
+    pub(crate) person: Option<String>,
+    /// Only of sessions on this resource
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    /// Begun no earlier
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) from: Option<String>,
+    /// Begun before
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) many: Many,
+}
+
+/// Play a session again, as it was; that you did is in the log
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    pub(crate) session: String,
+    /// So many times as fast
+    #[arg(long, default_value_t = 1.0, value_name = "N", value_parser = speed)]
+    pub(crate) speed: f64,
+    /// No pause longer than so many seconds
+    #[arg(long, default_value_t = 2.0, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) idle: f64,
+    /// This channel; the first with a program if left out
+    #[arg(long, value_name = "N")]
+    pub(crate) channel: Option<u32>,
+    /// Every event on a line, instead of what the terminal showed
+    #[arg(long)]
+    pub(crate) events: bool,
+    /// Write one channel as an asciicast (version 3) instead, into a file that is not there
+    #[arg(long, value_name = "FILE", conflicts_with = "events")]
+    pub(crate) cast: Option<PathBuf>,
+}
+
+/// See a session while it goes on, until it ends; that you did is in the log
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    pub(crate) session: String,
+    /// This channel; the first with a program if left out
+    #[arg(long, value_name = "N")]
+    pub(crate) channel: Option<u32>,
+    /// Every event on a line, instead of what the terminal shows
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
+/// What was recorded of one session
+#[derive(Debug, Subcommand)]
+pub(crate) enum Recording {
+    /// Hold a recording against what the log says of it; nothing of it is shown
+    Verify { session: String },
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    number(text, 0.01, 1_000_000.0)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 86_400.0)
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("write a number from {least} to {most}")),
+    }
+}

@@ -1,0 +1,272 @@
+//! Recordings of sessions: listed, searched, held against the log, played and watched.
+//!
+//! INVARIANT: a stream outlives neither the right to read nor its reader's session: both are looked at anew
+//! every few seconds (held by `a_watcher_whose_right_goes_sees_no_more`).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use futures::stream;
+use tokio::sync::OwnedSemaphorePermit;
+use wane_api::query::{Played, Recordings, Sought as SoughtQuery};
+use wane_api::recording::{EventLine, RecordingView, SearchView, Verification};
+use wane_api::{Class, Page, SecretText};
+use wane_app::listing::RecordingFilter;
+use wane_app::{App, AppError, Caller, Playing, Purpose, Sought};
+use wane_domain::id::{PersonId, ResourceId, SessionId};
+use wane_domain::time::Time;
+use wane_domain::world::World;
+use wane_policy::schema::Action;
+use wane_recording::{Cast, Piece};
+
+use crate::openapi::Problems;
+use crate::read;
+use crate::rim::{Answer, Failure, Named, Of, Query};
+use crate::shared::{Shared, Signed, bearer};
+use crate::view::{Names, recording as view};
+
+/// How long a watcher waits before it looks again whether more was written.
+const LOOK: Duration = Duration::from_millis(150);
+/// How much is written before it is sent.
+const ENOUGH: usize = 64 * 1024;
+
+/// Recordings of sessions, newest first, and nothing of what is in them: all for those who may read access, else
+/// one's own.
+#[utoipa::path(get, path = "/v1/recordings", tag = "recordings", params(Recordings), responses((status = 200, body = Page<RecordingView>), Problems))]
+pub(crate) async fn recordings(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Recordings>,
+) -> Answer<Json<Page<RecordingView>>> {
+    let slice = read::slice(query.cursor.as_deref(), query.limit)?;
+    let world = shared.app.world().await?;
+    let who = (query.person.as_deref(), query.resource.as_deref());
+    let Some((holder, resource)) = named(&shared, &caller, &world, who)? else {
+        return Ok(Json(Page { items: Vec::new(), next: None }));
+    };
+    let (from, until) = (query.from.map(read::time), query.until.map(read::time));
+    let filter = RecordingFilter { holder, resource, from, until, ..RecordingFilter::default() };
+    let page = shared.app.list_recordings(&caller, filter, slice).await?;
+    let items = page.items.iter().map(|recording| view::recording(Names(&world), recording)).collect();
+    Ok(Json(Page { items, next: page.next.map(|c| c.0) }))
+}
+
+/// The recordings in which a text stands, of those the caller may replay; each that is found is written down as
+/// read. Reads a bounded number of them, the newest first.
+#[utoipa::path(get, path = "/v1/recordings/search", tag = "recordings", params(SoughtQuery), responses((status = 200, body = SearchView), Problems))]
+pub(crate) async fn search(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<SoughtQuery>,
+) -> Answer<Json<SearchView>> {
+    if query.text.trim().len() < 3 || query.text.len() > 200 {
+        return Err(Failure::field("text", "what is searched for is 3 to 200 characters long"));
+    }
+    let world = shared.app.world().await?;
+    let who = (query.person.as_deref(), query.resource.as_deref());
+    let Some((holder, resource)) = named(&shared, &caller, &world, who)? else {
+        return Ok(Json(SearchView { found: Vec::new(), read: 0, more: false }));
+    };
+    let (from, until) = (query.from.map(read::time), query.until.map(read::time));
+    let sought = Sought { text: query.text, holder, resource, from, until };
+    let searched = shared.app.search_recordings(&caller, sought).await?;
+    Ok(Json(view::searched(Names(&world), &searched)))
+}
+
+/// Holds a recording against what the log says of it. Nothing of what is in it is shown.
+#[utoipa::path(get, path = "/v1/sessions/{id}/recording/verification", tag = "recordings", params(("id" = String, Path, description = "A session")), responses((status = 200, body = Verification), Problems))]
+pub(crate) async fn verify(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(id): Of<String>,
+) -> Answer<Json<Verification>> {
+    let verified = shared.app.verify_recording(&caller, session(&id)?).await?;
+    Ok(Json(view::verified(&verified)))
+}
+
+/// A recording, from its beginning to its end: as lines of JSON, one event each, or one channel of it as an
+/// asciicast (version 3). Who reads it is written down before the first byte leaves.
+#[utoipa::path(get, path = "/v1/sessions/{id}/recording", tag = "recordings", params(("id" = String, Path, description = "A session"), Played), responses((status = 200, body = EventLine, content_type = "application/x-ndjson"), Problems))]
+pub(crate) async fn play(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Named(id): Named<String>,
+    Query(query): Query<Played>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let form = match query.form.as_deref() {
+        None | Some("events") => None,
+        Some("asciicast") => Some(query.channel.unwrap_or(0)),
+        Some(_) => return Err(Failure::field("form", "it is `events` or `asciicast`")),
+    };
+    streamed(shared, caller, session(&id)?, Purpose::Replay, form, &headers).await
+}
+
+/// A session that goes on, from its beginning and then as it happens, as lines of JSON. Ends with the session.
+/// Who watches is written down before the first byte leaves.
+#[utoipa::path(get, path = "/v1/sessions/{id}/watch", tag = "recordings", params(("id" = String, Path, description = "A session")), responses((status = 200, body = EventLine, content_type = "application/x-ndjson"), Problems))]
+pub(crate) async fn watch(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(id): Of<String>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    streamed(shared, caller, session(&id)?, Purpose::Watch, None, &headers).await
+}
+
+fn session(id: &str) -> Answer<SessionId> {
+    read::id("recording of session", id)
+}
+
+/// Who and what was named; none if nothing can be there for this caller.
+fn named(
+    shared: &Shared,
+    caller: &Caller,
+    world: &World,
+    (person, resource): (Option<&str>, Option<&str>),
+) -> Answer<Option<(Option<PersonId>, Option<ResourceId>)>> {
+    let holder = match person {
+        Some(name) if name == caller.name.as_str() => Some(caller.person),
+        Some(name) => {
+            let all = shared.app.allows(caller, world, Action::ReadAccess)?;
+            let found = world.person(name).filter(|_| all);
+            Some(found.ok_or_else(|| AppError::missing("person", name))?.id)
+        }
+        None => None,
+    };
+    let resource = match resource {
+        Some(name) => match super::grants::resource_named(shared, caller, world, name)? {
+            Some(id) => Some(id),
+            None => return Ok(None),
+        },
+        None => None,
+    };
+    Ok(Some((holder, resource)))
+}
+
+/// What is written of a recording.
+enum Form {
+    Events,
+    Cast(Cast<Vec<u8>>),
+}
+
+struct Stream {
+    shared: Arc<Shared>,
+    token: SecretText,
+    /// Not there while it is read, and after the end.
+    reading: Option<(Playing, Form)>,
+    looked: Time,
+    _place: OwnedSemaphorePermit,
+}
+
+async fn streamed(
+    shared: Arc<Shared>,
+    caller: Caller,
+    session: SessionId,
+    purpose: Purpose,
+    cast: Option<u32>,
+    headers: &HeaderMap,
+) -> Answer<Response> {
+    let token = SecretText::new(bearer(headers).ok_or(AppError::SignedOut)?.to_owned());
+    let full = |_| Failure::new(Class::Busy, "crowded", "too many streams are open; try again later").after(10);
+    let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(full)?;
+    let playing = shared.app.read_recording(&caller, session, purpose).await?;
+    let (form, of) = match cast {
+        None => (Form::Events, "application/x-ndjson"),
+        Some(channel) => (Form::Cast(Cast::of(playing.header(), channel, Vec::new())), "application/x-asciicast"),
+    };
+    let looked = shared.app.now();
+    let stream = Stream { shared, token, reading: Some((playing, form)), looked, _place: place };
+    let parts = stream::unfold(stream, |mut stream| async move {
+        stream.next().await.map(|bytes| (Ok::<Bytes, Infallible>(bytes), stream))
+    });
+    let mut response = Response::new(Body::from_stream(parts));
+    response.headers_mut().insert(CONTENT_TYPE, axum::http::HeaderValue::from_static(of));
+    Ok(response)
+}
+
+impl Stream {
+    /// The next bytes; none when it is over.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if self.shared.stop.is_cancelled() {
+                return None;
+            }
+            let (playing, form) = self.reading.take()?;
+            let playing = self.may_go_on(playing).await?;
+            let read = tokio::task::spawn_blocking(move || some(playing, form)).await;
+            let (bytes, then) = read.ok()?;
+            let waits = matches!(then, Then::Waits(..));
+            match then {
+                Then::On(playing, form) | Then::Waits(playing, form) => self.reading = Some((playing, form)),
+                Then::Over => {}
+            }
+            if !bytes.is_empty() || self.reading.is_none() {
+                return Some(Bytes::from(bytes));
+            }
+            if waits {
+                tokio::select! {
+                    () = self.shared.stop.cancelled() => return None,
+                    () = tokio::time::sleep(LOOK) => {}
+                }
+            }
+        }
+    }
+
+    async fn may_go_on(&mut self, playing: Playing) -> Option<Playing> {
+        let now = self.shared.app.now();
+        if now.since(self.looked) < App::looked_at_again() {
+            return Some(playing);
+        }
+        self.looked = now;
+        let caller = self.shared.app.authenticate(self.token.expose()).await.ok()?;
+        playing.still(&caller).await.ok().map(|()| playing)
+    }
+}
+
+enum Then {
+    On(Playing, Form),
+    Waits(Playing, Form),
+    Over,
+}
+
+/// As much as goes in one piece. Reads a disk.
+fn some(mut playing: Playing, mut form: Form) -> (Vec<u8>, Then) {
+    let mut out = Vec::new();
+    while out.len() < ENOUGH {
+        let mut failed = false;
+        let read = playing.next(|at, event| match &mut form {
+            Form::Events => view::line(&mut out, &view::event(at, &event)),
+            Form::Cast(cast) => {
+                failed |= cast.event(at, &event).is_err();
+                out.append(cast.out());
+            }
+        });
+        match (read, &form) {
+            (Ok(Piece::Chunk), _) if !failed => {}
+            (Ok(Piece::Waiting), _) => return (out, Then::Waits(playing, form)),
+            (Ok(Piece::Damaged(damage)), Form::Events) => {
+                view::line(&mut out, &view::damaged(&damage));
+            }
+            (Ok(Piece::Damaged(_)), Form::Cast(_)) => {}
+            (ended, Form::Events) => {
+                view::line(&mut out, &view::ended(&ended));
+                return (out, Then::Over);
+            }
+            (_, Form::Cast(_)) => {
+                if let Form::Cast(cast) = form {
+                    out.append(&mut cast.finish().unwrap_or_default());
+                }
+                return (out, Then::Over);
+            }
+        }
+    }
+    (out, Then::On(playing, form))
+}
