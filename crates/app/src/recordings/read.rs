@@ -23,6 +23,8 @@ use crate::error::AppError;
 
 /// Recordings that one search reads at most.
 const MOST_SEARCHED: usize = 200;
+/// Bytes of what was said that one search looks through at most: some seconds.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
 /// What is looked up to find them.
 const MOST_LISTED: u32 = 1_000;
 
@@ -299,19 +301,21 @@ impl App {
             RecordingFilter { holder, resource, from, until, deleted: Some(false), ..RecordingFilter::default() };
         let page = self.store.recordings(filter, Slice::first(MOST_LISTED)).await?;
         let mut searched = Searched { found: Vec::new(), read: 0, more: page.next.is_some() };
+        let mut left = MOST_BYTES;
         for recording in page.items {
             if !self.may_read(caller, &world, Action::Replay, &recording)? {
                 continue;
             }
-            if searched.read >= MOST_SEARCHED {
+            if searched.read >= MOST_SEARCHED || left == 0 {
                 searched.more = true;
                 break;
             }
             searched.read += 1;
             let Ok(Some(reader)) = self.reader(recording.session).await else { continue };
             let text = text.clone();
-            let places = tokio::task::spawn_blocking(move || Search::new(&text).through(reader)).await;
-            let places = places.map_err(|e| AppError::Fault(e.to_string()))?;
+            let places = tokio::task::spawn_blocking(move || Search::new(&text, left).through(reader)).await;
+            let (places, rest) = places.map_err(|e| AppError::Fault(e.to_string()))?;
+            left = rest;
             if !places.is_empty() {
                 searched.found.push(Found { recording, places });
             }

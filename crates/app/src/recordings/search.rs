@@ -10,8 +10,6 @@ use super::read::Place;
 
 /// Places that are told of one recording.
 const MOST_PLACES: usize = 5;
-/// Bytes of one recording's events that are looked through.
-const MOST_BYTES: usize = 256 * 1024 * 1024;
 /// How much around a place is shown, on each side.
 const AROUND: usize = 60;
 
@@ -21,23 +19,25 @@ pub(super) struct Search<'a> {
     /// The end of what was said before, by channel and side: a text may lie in two pieces.
     before: HashMap<(u32, Side), String>,
     places: Vec<Place>,
-    bytes: usize,
+    /// How much of what was said may still be looked through.
+    left: usize,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, before: HashMap::new(), places: Vec::new(), bytes: 0 }
+    pub(super) fn new(text: &'a str, left: usize) -> Self {
+        Self { text, before: HashMap::new(), places: Vec::new(), left }
     }
 
-    /// The first few places in which the text stands. What is damaged is left out.
-    pub(super) fn through<R: Read>(mut self, mut reader: Reader<R>) -> Vec<Place> {
-        while self.places.len() < MOST_PLACES && self.bytes < MOST_BYTES {
+    /// The first few places in which the text stands, and how much may still be looked through after it. What is
+    /// damaged is left out.
+    pub(super) fn through<R: Read>(mut self, mut reader: Reader<R>) -> (Vec<Place>, usize) {
+        while self.places.len() < MOST_PLACES && self.left > 0 {
             match reader.next(|at, event| self.event(at, &event)) {
                 Ok(Piece::Chunk | Piece::Damaged(_)) => {}
                 Ok(Piece::Waiting | Piece::End(_)) | Err(_) => break,
             }
         }
-        self.places
+        (self.places, self.left)
     }
 
     fn event(&mut self, at: Time, event: &Event<'_>) {
@@ -69,7 +69,7 @@ impl<'a> Search<'a> {
     }
 
     fn data(&mut self, at: Time, channel: u32, from: Side, bytes: &[u8]) {
-        self.bytes += bytes.len();
+        self.left = self.left.saturating_sub(bytes.len());
         let mut said = self.before.remove(&(channel, from)).unwrap_or_default();
         said.push_str(&String::from_utf8_lossy(bytes));
         let what = if from == Side::Client { "input" } else { "output" };
@@ -116,7 +116,7 @@ mod tests {
             (vec![Event::Started { channel: 0, program: Program::Command("ls kanarie".into()) }], vec!["command"]),
             (vec![data(Side::Target, "ä"), data(Side::Target, "äkanarieä")], vec!["output"]),
         ] {
-            let mut search = Search::new("kanarie");
+            let mut search = Search::new("kanarie", 1000);
             events.iter().for_each(|event| search.event(at, event));
             assert_eq!(search.places.iter().map(|place| place.what).collect::<Vec<_>>(), found, "{events:?}");
         }
