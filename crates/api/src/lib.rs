@@ -8,6 +8,7 @@
 
 pub mod board;
 pub mod directory;
+pub mod gateway;
 pub mod grant;
 pub mod host;
 pub mod lock;

@@ -165,7 +165,7 @@ impl App {
     }
 
     /// The narrowest role that gives less than this one and is had with no more stages of approval.
-    fn narrower_as_easy(
+    pub(crate) fn narrower_as_easy(
         &self,
         world: &World,
         person: &Person,

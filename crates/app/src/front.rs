@@ -4,14 +4,56 @@ use std::sync::Arc;
 
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Subjects};
-use wane_connector::broker::Front;
+use wane_connector::broker::{Broker, Front};
 use wane_domain::secret::Secret;
 use wane_failpoint::{around_call, point};
 
 use crate::App;
 use crate::error::AppError;
 
+/// Where people reach a gateway, and by what they know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayAt {
+    /// For which kind of target.
+    pub kind: &'static str,
+    /// The host by which people reach it.
+    pub host: String,
+    /// The port by which people reach it.
+    pub port: u16,
+    /// By what they know it, as their programs keep it.
+    pub known_by: String,
+}
+
 impl App {
+    /// The gateways that serve.
+    #[must_use]
+    pub fn gateways(&self) -> Vec<GatewayAt> {
+        self.gateways.lock().map(|gateways| gateways.clone()).unwrap_or_default()
+    }
+
+    /// A gateway begins to serve there.
+    ///
+    /// # Errors
+    /// When the kind has no broker, or its signer no key.
+    pub fn gateway_serves(&self, kind: &'static str, host: String, port: u16) -> Result<(), AppError> {
+        let known_by = self.broker_of(kind)?.known_by(&host, port)?;
+        if let Ok(mut gateways) = self.gateways.lock() {
+            gateways.retain(|gateway| gateway.kind != kind);
+            gateways.push(GatewayAt { kind, host, port, known_by });
+        }
+        Ok(())
+    }
+
+    /// Whether sessions to targets of a kind can go through this process.
+    pub(crate) fn has_gateway(&self, kind: &str) -> bool {
+        self.gateways.lock().is_ok_and(|gateways| gateways.iter().any(|gateway| gateway.kind == kind))
+    }
+
+    fn broker_of(&self, kind: &'static str) -> Result<Arc<dyn Broker>, AppError> {
+        let broker = self.kinds.get(kind).and_then(|kind| kind.broker());
+        broker.ok_or_else(|| AppError::Fault(format!("kind `{kind}` has no broker")))
+    }
+
     /// The front of the gateway of one kind, with a fresh certificate for these names.
     ///
     /// # Errors
@@ -22,8 +64,7 @@ impl App {
         key: &Secret,
         names: &[String],
     ) -> Result<Arc<dyn Front>, AppError> {
-        let broker = self.kinds.get(kind).and_then(|kind| kind.broker());
-        let broker = broker.ok_or_else(|| AppError::Fault(format!("kind `{kind}` has no broker")))?;
+        let broker = self.broker_of(kind)?;
         let (now, serial) = (self.now(), self.store.next_serial().await?);
         let front = around_call(point!("app.front.sign"), || broker.front(key, names, now, serial))?;
         let mut change = self.change(Actor::System, now);

@@ -204,7 +204,7 @@ impl App {
                 moment: Moment { now: facts.now, zone: &self.zone },
                 residual_sessions: describe.residual_sessions_secs.map(Span::from_secs),
             },
-            serves: Capabilities { brokered: false, recording: self.keeps_recordings() },
+            serves: Capabilities { brokered: self.has_gateway(kind.name()), recording: self.keeps_recordings() },
         };
         Ok(put(&query))
     }

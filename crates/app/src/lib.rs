@@ -9,6 +9,8 @@
 mod activate;
 mod answers;
 mod approve;
+mod arrival;
+mod arrivals;
 mod ask;
 mod asked;
 mod auth;
@@ -17,6 +19,7 @@ mod caller;
 mod catalogue;
 mod change;
 mod clock;
+mod confirm;
 mod credential;
 mod decline;
 mod directory;
@@ -62,17 +65,20 @@ use wane_policy::set::PolicySet;
 use wane_store::{Due, Store};
 
 pub use answers::{BEGUN, CallKept};
+pub use arrivals::{Arriving, Limits as ArrivalLimits};
 pub use ask::{AskInput, MOST_DURATION};
 pub use asked::WhoCould;
 pub use auth::{Enrolled, ProvedAgain, SignedIn};
 pub use board::{DebtLine, LiveLine};
 pub use caller::Caller;
 pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange};
+pub use confirm::ArrivalShown;
 pub use credential::{HandedOut, Say, Telling};
 pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::SessionEnd;
 pub use error::{AppError, Class};
+pub use front::GatewayAt;
 pub use hosts::Joined;
 pub use judge::AskFacts;
 pub use lock::LockInput;
@@ -152,6 +158,8 @@ pub struct Parts {
     pub zone: jiff::tz::TimeZone,
     /// Bounds.
     pub limits: Limits,
+    /// Where people open this server's pages, without a slash at the end.
+    pub public_url: String,
 }
 
 /// The use-cases.
@@ -169,6 +177,7 @@ pub struct App {
     pub(crate) line: tokio::sync::Semaphore,
     pub(crate) zone: jiff::tz::TimeZone,
     pub(crate) limits: Limits,
+    pub(crate) public_url: String,
     /// The latest moment the trail has seen.
     pub(crate) high_water: clock::HighWater,
     /// What is being made at targets.
@@ -196,6 +205,10 @@ pub struct App {
     pub(crate) sessions: sessions::Sessions,
     /// Where recordings are kept, once that was said.
     pub(crate) shelf: std::sync::OnceLock<recordings::Shelf>,
+    /// The gateways of this process.
+    gateways: Mutex<Vec<GatewayAt>>,
+    /// Who waits at the gateway of this process to be let in.
+    pub(crate) arrivals: arrivals::Arrivals,
 }
 
 impl std::fmt::Debug for App {
@@ -225,6 +238,7 @@ impl App {
             line: tokio::sync::Semaphore::new(auth::LONGEST_LINE),
             zone: parts.zone,
             limits: parts.limits,
+            public_url: parts.public_url,
             high_water: clock::HighWater::unknown(),
             making: making::Making::default(),
             strangers: doors::Strangers::default(),
@@ -239,6 +253,8 @@ impl App {
             storeless: storeless::Storeless::default(),
             sessions: sessions::Sessions::default(),
             shelf: std::sync::OnceLock::new(),
+            gateways: Mutex::default(),
+            arrivals: arrivals::Arrivals::default(),
         })
     }
 
@@ -258,6 +274,12 @@ impl App {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Where people open this server's pages, without a slash at the end.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     /// The store, for reading.

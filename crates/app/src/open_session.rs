@@ -8,13 +8,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use wane_audit::{Actor, Outcome};
-use wane_connector::broker::Claim;
-use wane_domain::id::{LeaseId, SessionId};
+use wane_connector::broker::{By, Claim};
+use wane_domain::id::SessionId;
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around_call, point};
 use wane_store::{Issuance, Put, Standing as Held, Versioned, Write};
 
+use crate::arrivals::Arriving;
+use crate::caller::Caller;
 use crate::change::about_lease;
 use crate::end_session::SessionEnd;
 use crate::error::AppError;
@@ -52,7 +54,14 @@ impl App {
     /// # Errors
     /// When there is no live grant that the credential was issued under, or policy refuses now.
     pub async fn open_session(&self, claim: &Claim) -> Result<SessionOpened, AppError> {
-        let (mut opened, blank) = decide!(self.try_open(claim))?;
+        let confirmed = match &claim.by {
+            By::Credential { .. } => None,
+            By::Confirmed(arrival) => {
+                let Claim { resource, login, peer, client, .. } = claim.clone();
+                Some(self.take_arrival(*arrival, claim.grant, &Arriving { resource, login, peer, client })?)
+            }
+        };
+        let (mut opened, blank) = decide!(self.try_open(claim, confirmed.as_ref()))?;
         // An end may have come from memory while the store was at work on this.
         if let Err(ended) = self.still_stands(claim.grant) {
             self.sessions.tell(opened.session.lease(), Standing::Over("it was ended".to_owned()));
@@ -77,7 +86,11 @@ impl App {
         Ok(opened)
     }
 
-    async fn try_open(&self, claim: &Claim) -> Result<(SessionOpened, Option<Blank>), AppError> {
+    async fn try_open(
+        &self,
+        claim: &Claim,
+        confirmed: Option<&Caller>,
+    ) -> Result<(SessionOpened, Option<Blank>), AppError> {
         let world = self.world().await?;
         let now = self.steady_now().await?;
         let missing = || AppError::missing("grant", claim.grant);
@@ -88,7 +101,11 @@ impl App {
         if resource.name.as_str() != claim.resource {
             return Err(AppError::missing("resource", &claim.resource));
         }
-        let proven = self.credential_of(&open, claim).await?;
+        let proven = match (&claim.by, confirmed) {
+            (By::Credential { serial, .. }, None) => self.credential_of(&open, *serial).await?,
+            (By::Confirmed(_), Some(caller)) if caller.person == seen.value.holder => Issued::to(caller),
+            (By::Credential { .. } | By::Confirmed(_), _) => return Err(missing()),
+        };
         let permit = self.permit_with_proof(&world, &seen.value, &request.value.ask, &proven.at(now), now)?;
         let sessions = open.iter().filter(|lease| lease.value.what == LeaseKind::Session).count();
         if sessions >= MOST_SESSIONS {
@@ -120,7 +137,7 @@ impl App {
         }
         let detail = json!({
             "session": session, "login": claim.login, "peer": claim.peer, "client": claim.client,
-            "serial": claim.serial, "pass": pass.inventory, "end": end, "recorded": blank.is_some(),
+            "by": proved_by(&claim.by), "pass": pass.inventory, "end": end, "recorded": blank.is_some(),
         });
         change.note("session.opened", Outcome::Done, about, detail);
         change.write(Write::Issuance(Issuance {
@@ -160,18 +177,16 @@ impl App {
     }
 
     /// The proof of identity that a live credential of this grant was issued on.
-    async fn credential_of(&self, open: &[Versioned<Lease>], claim: &Claim) -> Result<Issued, AppError> {
+    async fn credential_of(&self, open: &[Versioned<Lease>], serial: u64) -> Result<Issued, AppError> {
         let live = |l: &&Versioned<Lease>| {
             l.value.what == LeaseKind::Credential && matches!(l.value.state, LeaseState::Live { .. })
         };
         for lease in open.iter().filter(live) {
-            if let Some(issue) =
-                self.store.issuances(lease.value.id).await?.into_iter().find(|i| i.serial == claim.serial)
-            {
+            if let Some(issue) = self.store.issuances(lease.value.id).await?.into_iter().find(|i| i.serial == serial) {
                 return Ok(Issued::of(&issue));
             }
         }
-        Err(AppError::missing("live credential with serial", claim.serial))
+        Err(AppError::missing("live credential with serial", serial))
     }
 
     /// The target let a session in.
@@ -213,15 +228,17 @@ impl App {
         let seen = self.store.lease(session.lease()).await?.ok_or_else(missing)?;
         if seen.value.what == LeaseKind::Session { Ok(seen) } else { Err(missing()) }
     }
+}
 
-    /// Whether this process carries a session that a lease stands for.
-    #[must_use]
-    pub fn carries(&self, lease: LeaseId) -> bool {
-        self.sessions.has(lease)
+/// What the record says about how somebody proved who they are.
+fn proved_by(by: &By) -> Value {
+    match by {
+        By::Credential { serial, .. } => json!({ "serial": serial }),
+        By::Confirmed(arrival) => json!({ "arrival": arrival }),
     }
 }
 
-/// What an issue of a credential rested on.
+/// What an issue of a credential, or a login, rested on.
 #[derive(Debug)]
 struct Issued {
     proved: Time,
@@ -234,6 +251,10 @@ impl Issued {
         let proof = issue.detail.get("proof").and_then(Value::as_str).unwrap_or("none");
         // One that was issued before this was kept counts as proved never.
         Self { proved: proved.unwrap_or(Time::from_micros(0)), proof: proof.to_owned() }
+    }
+
+    fn to(caller: &Caller) -> Self {
+        Self { proved: caller.proved, proof: caller.proof.clone() }
     }
 
     fn at(&self, now: Time) -> Proven<'_> {

@@ -263,7 +263,7 @@ impl App {
         Ok(out)
     }
 
-    fn fares(
+    pub(crate) fn fares(
         &self,
         world: &World,
         person: &Person,

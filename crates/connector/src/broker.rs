@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use wane_domain::catalogue::Role;
-use wane_domain::id::{GrantId, SessionId};
+use wane_domain::id::{ArrivalId, GrantId, SessionId};
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;
@@ -45,6 +45,15 @@ pub trait Broker: Send + Sync {
         claim: &Claim,
         serial: u64,
     ) -> Result<Pass, ConnectError>;
+
+    /// Whether a role is good for this login name at a target.
+    fn opens(&self, role: &Role, login: &str) -> bool;
+
+    /// By what people know the gateway that they reach there, as their programs keep it.
+    ///
+    /// # Errors
+    /// When the signer has no key for it.
+    fn known_by(&self, host: &str, port: u16) -> Result<String, ConnectError>;
 
     /// Sets up what people connect to: the gateway's own identity, certified for these names.
     ///
@@ -90,21 +99,86 @@ pub trait Door: Send + Sync {
     /// # Errors
     /// When there is no live grant for it, or policy refuses now.
     async fn open(&self, claim: Claim) -> Result<Opened, Refused>;
+    /// Begins a login without a credential, which its person confirms in a browser. A connection has one; what
+    /// was begun before is given up.
+    ///
+    /// # Errors
+    /// When too many wait already, or something failed here.
+    async fn arrive(&self, resource: &str, login: &str, client: &str) -> Result<Invitation, Refused>;
+    /// What comes next of that login, waited for a moment. `answer` is what was typed to what was asked last.
+    ///
+    /// # Errors
+    /// When it comes to nothing, and why.
+    async fn next(&self, answer: Option<String>) -> Result<Next, Refused>;
+    /// Gives that login up, if there is one.
+    async fn leave(&self);
 }
 
-/// What somebody asks for who has proved to hold a credential of this server.
+/// How the person of a login without a credential is found.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The page that they open.
+    pub link: String,
+    /// What they read here and enter there.
+    pub code: String,
+    /// Until when.
+    pub until: Time,
+}
+
+impl std::fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invitation").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// What comes next of a login without a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing yet.
+    Wait,
+    /// The person is told something.
+    Say(String),
+    /// The person is asked something.
+    Ask {
+        /// What they are told before.
+        text: String,
+        /// The question itself.
+        prompt: String,
+    },
+    /// They may come in, under this grant.
+    Enter {
+        /// The grant.
+        grant: GrantId,
+        /// The login that they confirmed.
+        arrival: ArrivalId,
+    },
+}
+
+/// How somebody proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// They hold the key of a credential of this server, as the kind writes it; its broker has seen that.
+    Credential {
+        /// Its serial number.
+        serial: u64,
+        /// The credential.
+        credential: String,
+    },
+    /// They confirmed this very connection, signed in elsewhere.
+    Confirmed(ArrivalId),
+}
+
+/// What somebody asks for who has proved who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The grant the credential was issued under.
+    /// The grant they come under.
     pub grant: GrantId,
-    /// The credential's serial number.
-    pub serial: u64,
+    /// How they proved who they are.
+    pub by: By,
     /// The resource, by name, as it was asked for.
     pub resource: String,
     /// The login name at the target.
     pub login: String,
-    /// The credential itself, as the kind writes it; its broker has seen that they hold its key.
-    pub credential: String,
     /// The public half of the key that the session shows to its target.
     pub public_key: String,
     /// Where they come from.

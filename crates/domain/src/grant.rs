@@ -13,11 +13,11 @@ use crate::canonical::Digest;
 use crate::closure::{Closure, EndCause};
 use crate::decision::{Basis, Permit};
 use crate::id::{GrantId, LeaseId, PersonId, RequestId};
-use crate::issue::IssuePermit;
+use crate::issue::{IssuePermit, Reach};
 use crate::lease::{Debt, Lease, LeaseData, LeaseEvent, LeaseKind, LeaseState, artifact_name};
 use crate::request::{Approval, ApprovedItem, AskItem, Parent, Start};
 use crate::session::SessionPermit;
-use crate::terms::{Mode, Terms};
+use crate::terms::{Mode, Need, Terms};
 use crate::text::{Name, Ticket};
 use crate::time::{Span, Time};
 use crate::transition::{Fact, IllegalTransition};
@@ -381,6 +381,7 @@ impl Grant {
             item: self.item.clone(),
             not_before: now,
             not_after: end,
+            reach: reach(&permit.terms),
         })
     }
 
@@ -401,7 +402,8 @@ impl Grant {
         // Of two terms the stricter: what it was given under, and what holds now.
         let recording = permit.terms.recording.max(self.terms.recording);
         let issue = self.issue_permit(lease, permit, now)?;
-        Ok(SessionPermit { issue, recording })
+        // What the gateway itself shows to the target.
+        Ok(SessionPermit { issue: IssuePermit { reach: Reach::Target, ..issue }, recording })
     }
 
     /// Until when it may be used, if it may be used now.
@@ -444,4 +446,13 @@ impl Lease {
         let end = grant.usable_until(now)?;
         self.apply(LeaseEvent::Moved { end }, now)
     }
+}
+
+/// Where something that is issued under these terms may be good.
+///
+/// INVARIANT: what has to go through the gateway, or to be recorded, which only the gateway does, opens
+/// nothing elsewhere (held by `what_has_to_go_through_the_gateway_opens_nothing_elsewhere`).
+fn reach(terms: &Terms) -> Reach {
+    let through = terms.mode == Mode::Brokered || terms.recording == Need::Required;
+    if through { Reach::Gateway } else { Reach::Target }
 }

@@ -111,6 +111,8 @@ typed_ids! {
     EventId = "evt";
     /// A session through the gateway; the same one as the lease of its number.
     SessionId = "ses";
+    /// A login through the gateway that its person is to confirm.
+    ArrivalId = "arr";
     /// A login session, an enrolment code, or another bearer Wane issued.
     TokenId = "tok";
 }

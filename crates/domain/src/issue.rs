@@ -18,6 +18,16 @@ pub struct IssuePermit {
     pub(crate) item: AskItem,
     pub(crate) not_before: Time,
     pub(crate) not_after: Time,
+    pub(crate) reach: Reach,
+}
+
+/// Where something that is issued is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// At the target itself.
+    Target,
+    /// At the gateway, which judges each use, and nowhere else.
+    Gateway,
 }
 
 impl IssuePermit {
@@ -45,6 +55,11 @@ impl IssuePermit {
     #[must_use]
     pub fn not_before(&self) -> Time {
         self.not_before
+    }
+    /// Nothing issued may be good anywhere else.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        self.reach
     }
     /// Nothing issued may be valid after this.
     #[must_use]

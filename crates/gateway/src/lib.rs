@@ -18,5 +18,5 @@ mod serve;
 mod tally;
 
 pub use places::Limits;
-pub use port::{Begun, Port};
+pub use port::Port;
 pub use serve::{Fronts, Gateway};

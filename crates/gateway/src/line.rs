@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use wane_app::{Meter, RecordOutcome, SessionEnd, Standing};
+use wane_app::{Meter, RecordOutcome, SessionEnd, SessionOpened, Standing};
 use wane_connector::broker::{Line, Pipe, Refused, Word};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::SessionId;
@@ -17,7 +17,7 @@ use wane_recording::{Event, Side};
 
 use crate::pipe::{Tether, tether};
 use crate::places::Limits;
-use crate::port::{Begun, Port};
+use crate::port::Port;
 use crate::record::Record;
 use crate::tally::Tally;
 
@@ -47,7 +47,13 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(begun: Begun, notes: Value, ambient: Ambient, port: Arc<dyn Port>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        begun: SessionOpened,
+        notes: Value,
+        ambient: Ambient,
+        port: Arc<dyn Port>,
+        limits: Limits,
+    ) -> Self {
         let (words, hears) = mpsc::unbounded_channel();
         Self {
             session: begun.session,
@@ -257,9 +263,10 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use wane_app::{OnFailure, Roll, Tape, Taped};
+    use wane_app::{Arriving, OnFailure, Roll, Tape, Taped};
     use wane_connector::broker::Claim;
-    use wane_domain::id::TypedId;
+    use wane_connector::broker::{Invitation, Next};
+    use wane_domain::id::{ArrivalId, TypedId};
     use wane_domain::time::Time;
     use wane_testkit::FakeClock;
 
@@ -272,7 +279,7 @@ mod tests {
 
     #[async_trait]
     impl Port for Silence {
-        async fn open(&self, _: &Claim) -> Result<Begun, Refused> {
+        async fn open(&self, _: &Claim) -> Result<SessionOpened, Refused> {
             std::future::pending().await
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
@@ -284,11 +291,18 @@ mod tests {
         async fn closed(&self, _: SessionId, _: &SessionEnd) -> bool {
             true
         }
+        async fn arrive(&self, _: Arriving) -> Result<(ArrivalId, Invitation), Refused> {
+            std::future::pending().await
+        }
+        async fn next(&self, _: ArrivalId, _: Option<&str>) -> Result<(Next, Time), Refused> {
+            std::future::pending().await
+        }
+        async fn left(&self, _: ArrivalId) {}
     }
 
     fn live(clock: &Arc<FakeClock>, end: Time) -> (Live, watch::Sender<Standing>) {
         let (tell, told) = watch::channel(Standing::Until(end));
-        let begun = Begun {
+        let begun = SessionOpened {
             session: SessionId::mint(NOW, &[1; 10]),
             end,
             pass: Value::Null,

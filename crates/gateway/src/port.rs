@@ -1,40 +1,27 @@
-//! The one port through which the gateway reaches the rest: `open`, `begun`, `beat`, `closed`.
+//! The one port through which the gateway reaches the rest: `open`, `begun`, `beat`, `closed` for sessions,
+//! `arrive`, `next`, `left` for logins that their person is to confirm.
 //!
 //! In this process first; everything that goes through it could as well go through a socket.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use serde_json::Value;
-use tokio::sync::watch;
-use wane_app::{App, AppError, Class, Meter, Roll, SessionEnd, Standing};
+use wane_app::{App, AppError, Arriving, Class, SessionEnd, SessionOpened};
 use wane_connector::ConnectError;
-use wane_connector::broker::{Claim, Refused};
-use wane_domain::id::SessionId;
+use wane_connector::broker::{Claim, Invitation, Next, Refused};
+use wane_domain::id::{ArrivalId, SessionId};
 use wane_domain::time::Time;
-
-/// A session that may begin.
-#[derive(Debug)]
-pub struct Begun {
-    /// Which.
-    pub session: SessionId,
-    /// Until when, unless it is told otherwise.
-    pub end: Time,
-    /// What it shows to its target.
-    pub pass: Value,
-    /// What it is told.
-    pub told: watch::Receiver<Standing>,
-    /// Where what passes is counted.
-    pub meter: Arc<Meter>,
-    /// What it is recorded on, if it is.
-    pub roll: Option<Roll>,
-}
 
 /// What decides about sessions, as the gateway sees it.
 #[async_trait]
 pub trait Port: Send + Sync {
     /// Opens a session: judged again, written down.
-    async fn open(&self, claim: &Claim) -> Result<Begun, Refused>;
+    async fn open(&self, claim: &Claim) -> Result<SessionOpened, Refused>;
+    /// Begins a login whose person is to confirm it.
+    async fn arrive(&self, who: Arriving) -> Result<(ArrivalId, Invitation), Refused>;
+    /// What comes next of a login, and until when something has to.
+    async fn next(&self, arrival: ArrivalId, answer: Option<&str>) -> Result<(Next, Time), Refused>;
+    /// Nobody waits for a login any more.
+    async fn left(&self, arrival: ArrivalId);
     /// The target let it in.
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused>;
     /// Where it stands, as the store has it. If that cannot be asked, the session goes by what it knows.
@@ -58,21 +45,34 @@ fn told(error: &AppError) -> Refused {
 
 #[async_trait]
 impl Port for App {
-    async fn open(&self, claim: &Claim) -> Result<Begun, Refused> {
-        match self.open_session(claim).await {
-            Ok(opened) => Ok(Begun {
-                session: opened.session,
-                end: opened.end,
-                pass: opened.pass,
-                told: opened.told,
-                meter: opened.meter,
-                roll: opened.roll,
-            }),
-            Err(error) => {
-                tracing::info!(grant = %claim.grant, peer = %claim.peer, %error, "a session was refused");
-                Err(told(&error))
+    async fn open(&self, claim: &Claim) -> Result<SessionOpened, Refused> {
+        self.open_session(claim).await.map_err(|error| {
+            tracing::info!(grant = %claim.grant, peer = %claim.peer, %error, "a session was refused");
+            told(&error)
+        })
+    }
+
+    async fn arrive(&self, who: Arriving) -> Result<(ArrivalId, Invitation), Refused> {
+        let peer = who.peer;
+        App::arrive(self, who).await.map_err(|error| {
+            tracing::info!(%peer, %error, "nobody is invited to confirm a login");
+            told(&error)
+        })
+    }
+
+    async fn next(&self, arrival: ArrivalId, answer: Option<&str>) -> Result<(Next, Time), Refused> {
+        self.arrival_next(arrival, answer).await.map_err(|error| {
+            tracing::info!(%arrival, %error, "a login comes to nothing");
+            match error {
+                // Whoever confirmed it may know what they may not do.
+                AppError::Missing { .. } => Refused(error.to_string()),
+                error => told(&error),
             }
-        }
+        })
+    }
+
+    async fn left(&self, arrival: ArrivalId) {
+        self.arrival_left(arrival).await;
     }
 
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ use crate::port::Port;
 const RENEW: Duration = Duration::from_secs(6 * 3600);
 /// How soon that is tried again when it failed.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
+/// After how long without a byte the other side is asked whether it is there.
+const SILENT: Duration = Duration::from_secs(30);
 /// How long open sessions get to be closed and written down when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -121,6 +124,7 @@ impl Gateway {
     /// One connection. Whatever happens to whoever speaks on it ends here.
     async fn carry(&self, stream: TcpStream, peer: SocketAddr, mut place: Place, stop: CancellationToken) {
         let front = Arc::clone(&self.front.lock().unwrap_or_else(PoisonError::into_inner));
+        watch_over(&stream);
         let (pipe, person) = tether(stream);
         let entry = Arc::new(Entry::new(peer.ip(), self.ambient.clone(), Arc::clone(&self.port), self.limits));
         let door: Arc<Entry> = Arc::clone(&entry);
@@ -128,7 +132,7 @@ impl Gateway {
         let entered = tokio::select! {
             live = entry.entered() => Some(live),
             _ = &mut serving => None,
-            () = tokio::time::sleep(self.limits.login) => None,
+            () = entry.outstays(&mut place) => None,
             () = stop.cancelled() => None,
         };
         if let Some(live) = &entered {
@@ -154,12 +158,22 @@ impl Gateway {
         }
         person.cut();
         drop(serving);
-        if let Some(live) = entry.shut() {
+        let carried = entry.shut();
+        entry.give_up().await;
+        if let Some(live) = carried {
             live.close(&person).await;
             tracing::info!(session = %live.session, "a session is closed");
         } else {
             person.gone().await;
         }
+    }
+}
+
+/// Has the system ask now and then whether the other side is still there.
+fn watch_over(stream: &TcpStream) {
+    let often = TcpKeepalive::new().with_time(SILENT).with_interval(SILENT);
+    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&often) {
+        tracing::debug!(%error, "a connection is not watched over");
     }
 }
 
@@ -170,14 +184,13 @@ mod tests {
     use serde_json::Value;
     use tokio::io::AsyncReadExt as _;
     use tokio::sync::{mpsc, watch};
-    use wane_app::{SessionEnd, Standing};
-    use wane_connector::broker::{Claim, Door, Pipe, Refused};
-    use wane_domain::id::{GrantId, SessionId, TypedId as _};
+    use wane_app::{Arriving, SessionEnd, SessionOpened, Standing};
+    use wane_connector::broker::{By, Claim, Door, Invitation, Next, Pipe, Refused};
+    use wane_domain::id::{ArrivalId, GrantId, SessionId, TypedId as _};
     use wane_domain::time::Time;
     use wane_testkit::FakeClock;
 
     use super::*;
-    use crate::port::Begun;
 
     const NOW: Time = Time::from_micros(1_795_255_200_000_000);
 
@@ -190,12 +203,12 @@ mod tests {
 
     #[async_trait]
     impl Port for Open {
-        async fn open(&self, _: &Claim) -> Result<Begun, Refused> {
+        async fn open(&self, _: &Claim) -> Result<SessionOpened, Refused> {
             let number = self.opened.fetch_add(1, Ordering::Relaxed).to_le_bytes();
             let session = SessionId::mint(NOW, &[number[0], 0, 0, 0, 0, 0, 0, 0, 0, 1]);
             let (end, pass, told) =
                 (NOW.plus(wane_domain::time::Span::from_hours(1)), Value::Null, self.told.subscribe());
-            Ok(Begun { session, end, pass, told, meter: Arc::default(), roll: None })
+            Ok(SessionOpened { session, end, pass, told, meter: Arc::default(), roll: None })
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             Ok(())
@@ -204,6 +217,13 @@ mod tests {
         async fn closed(&self, session: SessionId, _: &SessionEnd) -> bool {
             self.gone.send(session).is_ok()
         }
+        async fn arrive(&self, _: Arriving) -> Result<(ArrivalId, Invitation), Refused> {
+            Err(Refused("nobody is invited".to_owned()))
+        }
+        async fn next(&self, _: ArrivalId, _: Option<&str>) -> Result<(Next, Time), Refused> {
+            Err(Refused("nobody is invited".to_owned()))
+        }
+        async fn left(&self, _: ArrivalId) {}
     }
 
     /// Logs everybody in; every second time it dies of it.
@@ -215,10 +235,9 @@ mod tests {
             let word = String::new;
             let claim = Claim {
                 grant: GrantId::mint(NOW, &[7; 10]),
-                serial: 1,
                 resource: word(),
                 login: word(),
-                credential: word(),
+                by: By::Credential { serial: 1, credential: word() },
                 public_key: word(),
                 peer: door.peer(),
                 client: word(),

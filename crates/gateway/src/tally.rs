@@ -47,12 +47,12 @@ impl Tally {
             | Event::Environment { .. }
             | Event::Allowed { .. }
             | Event::Data { .. }
+            | Event::Closed { .. }
             | Event::Eof { .. }
             | Event::Signal { .. }
             | Event::Exited { .. }
             | Event::File { .. }
             | Event::Gap { .. }
-            | Event::Closed { .. }
             | Event::Over { .. } => {}
         }
     }

@@ -15,6 +15,7 @@ use axum::response::Response;
 use wane_api::Problem;
 use wane_domain::time::{Span, Time};
 
+use crate::pages;
 use crate::rim::{Answer, Failure};
 use crate::shared::Shared;
 
@@ -33,7 +34,8 @@ const GUARDED: [&str; 4] = ["/v1/sessions", "/v1/sessions/proof", "/v1/enrolment
 
 /// Refuses tries from an address from which too many failed.
 pub(crate) async fn bounded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Answer<Response> {
-    let guarded = request.method() == Method::POST && GUARDED.contains(&request.uri().path());
+    let path = request.uri().path();
+    let guarded = request.method() == Method::POST && (GUARDED.contains(&path) || pages::is_sign_in(path));
     let peer = request.extensions().get::<Peer>().copied().filter(|_| guarded);
     let Some(key) = peer.and_then(key) else { return Ok(next.run(request).await) };
     shared.addresses.take(key, shared.app.now()).map_err(too_many)?;

@@ -1,12 +1,13 @@
 //! Routes to use-cases.
 //!
-//! Owns: who is calling, what they sent, what they get back, and the OpenAPI document, which is made
-//! from the very routes that serve. Refuses to know: how anything is decided or stored. Every route
+//! Owns: who is calling, what they sent, what they get back, the OpenAPI document, which is made from the
+//! very routes that serve, and the few pages that need no web UI. Refuses to know: how anything is decided or stored. Every route
 //! calls one use-case, and that asks policy.
 
 mod addresses;
 mod once;
 mod openapi;
+mod pages;
 mod read;
 mod refused;
 mod rim;
@@ -27,7 +28,7 @@ pub use shared::Limits;
 use rim::layers;
 use shared::Shared;
 
-/// Everything under `/v1`. Once `stop` is cancelled, event streams end, so that the server can.
+/// Everything under `/v1`, and the pages. Once `stop` is cancelled, event streams end, so that the server can.
 pub fn router(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Router {
     let shared = Shared::new(app, limits, stop);
     let (calls, _) = routes::calls().split_for_parts();
@@ -37,8 +38,13 @@ pub fn router(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Router
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), addresses::bounded))
         .layer(middleware::from_fn_with_state(limits.body, layers::whole_body))
         .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
+    let pages = pages::router()
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), addresses::bounded))
+        .layer(middleware::from_fn_with_state(pages::LONGEST_FORM, layers::whole_body))
+        .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
     calls
         .merge(streams)
+        .merge(pages)
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::not_allowed)
         .layer(axum::extract::DefaultBodyLimit::disable())

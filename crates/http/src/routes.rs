@@ -3,6 +3,7 @@
 mod board;
 mod directory;
 mod events;
+mod gateways;
 mod grants;
 mod hosts;
 mod locks;
@@ -27,6 +28,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
         .routes(routes!(sessions::health))
         .routes(routes!(sessions::openapi))
+        .routes(routes!(gateways::gateways))
         .routes(routes!(sessions::enrol))
         .routes(routes!(sessions::sign_in))
         .routes(routes!(sessions::prove))

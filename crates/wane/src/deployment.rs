@@ -151,6 +151,7 @@ impl Opening {
             cost: Cost::Standard,
             zone,
             limits: limits(settings),
+            public_url: settings.server.public_url.clone(),
         };
         let app = Arc::new(App::new(parts)?);
         app.recall_time().await?;

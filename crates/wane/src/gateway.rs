@@ -29,13 +29,21 @@ pub(crate) enum GatewayError {
 pub(crate) struct Bound {
     tcp: TcpListener,
     names: Vec<String>,
+    port: u16,
 }
 
 impl Bound {
     pub(crate) async fn bind(settings: &GatewayListen) -> Result<Self, GatewayError> {
         let tcp = TcpListener::bind(settings.listen).await;
         let tcp = tcp.map_err(|why| GatewayError::Bind { address: settings.listen, why })?;
-        Ok(Self { tcp, names: vec![settings.host.clone()] })
+        Ok(Self { tcp, names: vec![settings.host.clone()], port: settings.port })
+    }
+
+    /// Says that there is one: what is judged from now on may rest on it.
+    pub(crate) fn announce(&self, app: &App) -> Result<(), GatewayError> {
+        let Some(host) = self.names.first() else { return Ok(()) };
+        let serves = app.gateway_serves(kinds::SSH, host.clone(), self.port);
+        serves.map_err(|error| GatewayError::Front(error.to_string()))
     }
 
     /// Has it served from now on.

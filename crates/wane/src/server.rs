@@ -99,6 +99,9 @@ impl Server {
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
         supervisor.keep("store", writer.run());
         let mut deployment = opening.finish(settings, &self.ambient).await?;
+        if let Some(bound) = &bound {
+            bound.announce(&deployment.app)?;
+        }
         keep_ends(&mut supervisor, &deployment.app, settings);
         let (app, engine) = (Arc::clone(&deployment.app), engine_settings(settings));
         supervisor.spawn("engine", move |stop| {

@@ -20,7 +20,7 @@ use wane_connector::{ConnectError, SignError, Signature};
 use wane_domain::issue::IssuePermit;
 use wane_domain::time::{Span, Time};
 
-use crate::role::{EXTENSIONS, FORCE_COMMAND, SOURCE_ADDRESS, is_principal_at};
+use crate::role::{EXTENSIONS, FORCE_COMMAND, SOURCE_ADDRESS, is_principal_for};
 
 /// The longest one issue may be valid: what a stolen key is worth at most.
 pub(crate) const LONGEST: Span = Span::from_mins(15);
@@ -172,7 +172,7 @@ pub fn check_user_certificate(permit: &IssuePermit, tbs: &[u8]) -> Result<(), St
         return refuse("it has no principal, which some servers take for all");
     }
     let host = permit.item().resource;
-    if let Some(bad) = cert.valid_principals().iter().find(|name| !is_principal_at(name, host)) {
+    if let Some(bad) = cert.valid_principals().iter().find(|name| !is_principal_for(name, permit.reach(), host)) {
         return Err(format!("its principal {bad:?} is not one login name at the permit's host"));
     }
     if let Some(odd) =

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use russh::keys::Certificate;
 use wane_connector::{Artifact, ConnectError, Created, Effects, EndOutcome, Inventory, Presence, Signer, Target};
 use wane_domain::catalogue::Role;
-use wane_domain::issue::IssuePermit;
-use wane_domain::lease::LeaseData;
+use wane_domain::issue::{IssuePermit, Reach};
+use wane_domain::lease::{LeaseData, LeaseState};
 use wane_domain::time::Time;
 
 use crate::certificate::SKEW;
@@ -42,6 +42,22 @@ fn over_at(notes: &Notes) -> Time {
     notes.not_after.plus(SKEW)
 }
 
+/// A certificate that no host takes: the gateway does while the lease lives, and asks for that each time.
+fn at_the_gateway(notes: &Notes, state: &LeaseState) -> Presence {
+    let serial = notes.serial;
+    match state {
+        LeaseState::Intended | LeaseState::Live { .. } => {
+            Presence::Present { seen: format!("the gateway takes certificate {serial}") }
+        }
+        LeaseState::Revoking { .. } | LeaseState::Gone { .. } => Presence::Absent {
+            proof: format!(
+                "certificate {serial} is for the gateway only, which opens nothing for it any more; no host takes it, \
+                 and each session has an end of its own"
+            ),
+        },
+    }
+}
+
 #[async_trait]
 impl Effects for SshEffects {
     async fn create(
@@ -63,6 +79,9 @@ impl Effects for SshEffects {
         let Some(notes) = Notes::read(&lease.notes) else {
             return Ok(EndOutcome::Done);
         };
+        if notes.reach == Reach::Gateway {
+            return Ok(EndOutcome::Done);
+        }
         let until = over_at(&notes);
         if lease.confirmed.is_none() && target.now < until {
             let why = "the host was never seen to accept the certificate, so that its refusal would prove nothing; the certificate runs out by itself";
@@ -76,6 +95,9 @@ impl Effects for SshEffects {
         let Some(notes) = Notes::read(&lease.notes) else {
             return Ok(Presence::Absent { proof: "no certificate was ever issued".to_owned() });
         };
+        if notes.reach == Reach::Gateway {
+            return Ok(at_the_gateway(&notes, &lease.state));
+        }
         match settings.read_back {
             ReadBack::None if target.now >= over_at(&notes) => Ok(Presence::LoginRefused {
                 proof: format!("the certificate ran out by itself at {}; the host was not asked", notes.not_after),

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use wane_connector::strict;
 use wane_connector::{ConnectError, Handed, Issued, Issuer, Signer, Target};
 use wane_domain::catalogue::Role;
-use wane_domain::issue::IssuePermit;
+use wane_domain::issue::{IssuePermit, Reach};
 use wane_domain::lease::LeaseData;
 use wane_domain::time::Span;
 use wane_failpoint::{around_call, point};
 
 use crate::certificate::{self, LONGEST, Plan, SKEW, nonce, seconds};
 use crate::notes::Notes;
-use crate::role::{Definition, principal_at};
+use crate::role::{Definition, principal_for};
 use crate::settings::Settings;
 use crate::{HOST_CA, USER_CA, describe, key};
 
@@ -47,13 +47,15 @@ impl Issuer for SshIssuer {
         let ca = key::own(self.signer.public_key(USER_CA)?);
         let host_ca = key::own(self.signer.public_key(HOST_CA)?);
         let plan = plan(&definition, &permit, subject, serial)?;
+        let reach = permit.reach();
         let cert = certificate::sign(&plan, &ca, |tbs| {
             around_call(point!("ssh.sign"), || self.signer.issue(USER_CA, permit, tbs))
         })?;
         let text = cert.to_openssh().map_err(|e| ConnectError::Input(e.to_string()))?.trim_end().to_owned();
         let not_after = plan.not_after();
         let user = definition.principals.first().cloned().unwrap_or_default();
-        let notes = Notes { certificate: text.clone(), user: user.clone(), not_after, serial }.after(&lease.notes);
+        let notes =
+            Notes { certificate: text.clone(), user: user.clone(), not_after, serial, reach }.after(&lease.notes);
         let handed = Handed {
             public: json!({
                 "certificate": text,
@@ -63,7 +65,11 @@ impl Issuer for SshIssuer {
                 "principals": definition.principals,
                 "not_after": not_after,
                 "host_ca": known_hosts_line(&settings, &host_ca).map_err(ConnectError::Input)?,
-                "residual": describe::of(&settings).survives,
+                "residual": match reach {
+                    Reach::Target => describe::of(&settings).survives,
+                    Reach::Gateway => "nothing: it is good at the gateway only, which ends sessions with their grant".to_owned(),
+                },
+                "gateway_only": reach == Reach::Gateway,
             }),
             secret: None,
             not_after: Some(not_after),
@@ -98,7 +104,11 @@ fn plan(definition: &Definition, permit: &IssuePermit, key: KeyData, serial: u64
         key,
         serial,
         key_id: permit.grant().to_string(),
-        principals: definition.principals.iter().map(|login| principal_at(login, permit.item().resource)).collect(),
+        principals: definition
+            .principals
+            .iter()
+            .map(|login| principal_for(permit.reach(), login, permit.item().resource))
+            .collect(),
         valid_after,
         valid_before,
         critical_options: definition.critical_options(),

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 use wane_connector::KindError;
 use wane_domain::id::ResourceId;
+use wane_domain::issue::Reach;
 
 use crate::cidr::Cidr;
 use wane_connector::strict::{object, text, texts, unknown_word, wrong};
@@ -47,9 +48,27 @@ pub(crate) fn principal_at(login: &str, host: ResourceId) -> String {
     format!("{login}@{host}")
 }
 
-/// Whether this is a login name at this host.
-pub(crate) fn is_principal_at(text: &str, host: ResourceId) -> bool {
-    text.split_once('@').is_some_and(|(login, at)| is_principal(login) && at == host.to_string())
+/// What stands before a login name that is good through the gateway only. No login name has a colon, and
+/// hosts list login names, so that none lets it in.
+const THROUGH_THE_GATEWAY: &str = "gateway:";
+
+/// A login name at one host, as it stands in a certificate that is good where it says.
+pub(crate) fn principal_for(reach: Reach, login: &str, host: ResourceId) -> String {
+    match reach {
+        Reach::Target => principal_at(login, host),
+        Reach::Gateway => format!("{THROUGH_THE_GATEWAY}{}", principal_at(login, host)),
+    }
+}
+
+/// Whether this is a login name at this host, good where it says.
+pub(crate) fn is_principal_for(text: &str, reach: Reach, host: ResourceId) -> bool {
+    let login_at = match reach {
+        Reach::Target => Some(text),
+        Reach::Gateway => text.strip_prefix(THROUGH_THE_GATEWAY),
+    };
+    login_at
+        .and_then(|text| text.split_once('@'))
+        .is_some_and(|(login, at)| is_principal(login) && at == host.to_string())
 }
 
 impl Definition {

@@ -194,6 +194,7 @@ async fn open(folder: &std::path::Path) -> (Router, String, Arc<FakeClock>) {
         cost: Cost::WeakForTests,
         zone: jiff::tz::TimeZone::UTC,
         limits: wane_app::Limits::default(),
+        public_url: "http://wane.example".to_owned(),
         ambient,
     };
     let app = Arc::new(App::new(parts).unwrap());

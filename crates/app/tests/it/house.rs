@@ -301,6 +301,7 @@ fn open(
         cost,
         zone,
         limits,
+        public_url: "http://wane.example".to_owned(),
     };
     Arc::new(App::new(parts).unwrap())
 }

@@ -6,6 +6,7 @@ use wane_domain::closure::{Closure, ClosureBasis, EndCause, LeaseEnd};
 use wane_domain::evidence;
 use wane_domain::grant::{Grant, GrantEvent};
 use wane_domain::id::{GrantId, LeaseId, LockId, PersonId, ResourceId, RoleId};
+use wane_domain::issue::Reach;
 use wane_domain::lease::{LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::terms::{Mode, Need, Terms};
@@ -110,7 +111,15 @@ fn a_session_that_must_be_recorded_says_so() {
     ] {
         let opened = grant.session_permit(&session, under(recording, mode), T0);
         assert_eq!(opened.is_ok(), good, "{recording:?} {mode:?}");
-        assert!(opened.is_err() || opened.unwrap().recording() == recording, "{recording:?} {mode:?}");
+        if let Ok(opened) = opened {
+            assert_eq!(opened.recording(), recording);
+            // The gateway's own certificate is good at the target; what the holder is handed is not.
+            assert_eq!(opened.into_issue().reach(), Reach::Target);
+        }
+        let credential = begin(LeaseKind::Credential);
+        let issued = grant.issue_permit(&credential, under(recording, mode), T0).unwrap();
+        let through = recording == Need::Required || mode == Mode::Brokered;
+        assert_eq!(issued.reach(), if through { Reach::Gateway } else { Reach::Target }, "{recording:?} {mode:?}");
     }
     let any = || under(Need::Optional, Mode::Any);
     let opened = grant.session_permit(&session, any(), T0).unwrap();

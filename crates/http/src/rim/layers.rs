@@ -15,7 +15,8 @@ use wane_api::Class;
 use super::failure::Failure;
 use super::input::body_failure;
 
-/// Headers that keep answers out of caches and from being taken for anything but data.
+/// Headers that keep answers out of caches and from being taken for anything but data. A page says for
+/// itself what it may load and where it may lead.
 pub(crate) async fn headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
@@ -25,7 +26,7 @@ pub(crate) async fn headers(mut response: Response) -> Response {
         (X_FRAME_OPTIONS, "DENY"),
         (REFERRER_POLICY, "no-referrer"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -137,6 +137,7 @@ impl House {
             cost: Cost::WeakForTests,
             zone: jiff::tz::TimeZone::UTC,
             limits: wane_app::Limits::default(),
+            public_url: "http://wane.example".to_owned(),
             ambient,
         })
         .unwrap();

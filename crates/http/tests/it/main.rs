@@ -7,6 +7,7 @@ mod calls;
 mod events;
 mod house;
 mod openapi;
+mod pages;
 mod paper;
 mod shapes;
 mod stage;

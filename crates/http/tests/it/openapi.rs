@@ -75,7 +75,7 @@ fn every_route_says_what_it_is() {
         let keyed = op["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["name"] == "Idempotency-Key"));
         assert_eq!(keyed, method != "get", "{method} {path}: the idempotency key");
     }
-    assert_eq!(operations.len(), 70);
+    assert_eq!(operations.len(), 71);
 }
 
 #[test]
@@ -90,6 +90,7 @@ fn only_these_need_no_session() {
         open,
         [
             "post /v1/enrolments [{}]",
+            "get /v1/gateways [{}]",
             "get /v1/health [{}]",
             "post /v1/hosts/join [{}]",
             "get /v1/hosts/revocations [{\"host\":[]}]",

@@ -84,6 +84,7 @@ fn counted(house: &mut House) -> (Arc<Counted>, tempfile::TempDir) {
         cost: Cost::WeakForTests,
         zone: jiff::tz::TimeZone::UTC,
         limits: Limits::default(),
+        public_url: "http://wane.example".to_owned(),
         ambient: house.ambient.clone(),
     };
     house.app = Arc::new(App::new(parts).unwrap());

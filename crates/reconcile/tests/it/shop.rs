@@ -148,6 +148,7 @@ async fn app(house: &House, retry_cap: Span) -> (Arc<App>, tempfile::TempDir) {
         cost: Cost::WeakForTests,
         zone: jiff::tz::TimeZone::UTC,
         limits: Limits { retry_cap, ..Limits::default() },
+        public_url: "http://wane.example".to_owned(),
         ambient,
     };
     (Arc::new(App::new(parts).unwrap()), folder)

@@ -114,8 +114,9 @@ impl SshFront {
             max_auth_attempts: 16,
             // The gateway bounds how long a login takes; a session may be silent for as long as its grant lives.
             inactivity_timeout: None,
-            keepalive_interval: Some(Duration::from_secs(30)),
-            keepalive_max: 3,
+            // The gateway has the system look whether the other side is still there: OpenSSH takes a message of
+            // this layer before the login, while its person types a reason, for an error and leaves.
+            keepalive_interval: None,
             nodelay: true,
             ..server::Config::default()
         };

@@ -7,6 +7,7 @@
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, HashAlg};
+use wane_connector::broker::Invitation;
 use wane_domain::id::GrantId;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
@@ -14,7 +15,8 @@ use wane_domain::time::Time;
 use crate::certificate::seconds;
 use crate::role::{FORCE_COMMAND, SOURCE_ADDRESS, is_principal};
 
-/// `deploy%web-1`: this login name at that resource.
+/// `deploy%web-1`: this login name at that resource. `deploy@web-1` means the same: newer programs take `%`
+/// among their settings for something of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) login: String,
@@ -24,7 +26,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Reads a user name as it was sent.
     pub(crate) fn read(user: &str) -> Option<Self> {
-        let (login, resource) = user.split_once('%')?;
+        let (login, resource) = user.split_once(['%', '@'])?;
         let resource = resource.parse().ok()?;
         is_principal(login).then(|| Self { login: login.to_owned(), resource })
     }
@@ -63,6 +65,24 @@ pub(crate) fn refusal(user: &str, why: Option<&str>) -> String {
     format!("Wane: {why}.\n\n{command}\n")
 }
 
+/// How somebody without a credential comes in.
+pub(crate) fn invitation(wanted: &Wanted, why: Option<&str>, invitation: &Invitation, now: Time) -> String {
+    let why = why.map(|why| format!("{why}.\n")).unwrap_or_default();
+    let Wanted { login, resource } = wanted;
+    let Invitation { link, code, until } = invitation;
+    format!(
+        "Wane: {why}To log in to {resource} as {login}, open\n\n    {link}\n\nwithin {}, sign in there, and enter the code\n\n    {code}\n\nNobody but you needs this code.\n",
+        until.since(now)
+    )
+}
+
+/// What somebody reads while their login goes on.
+pub(crate) fn word(text: &str) -> String {
+    // It ends up on a terminal, and reasons in it are other people's words.
+    let plain: String = text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect();
+    format!("Wane: {plain}\n")
+}
+
 #[cfg(test)]
 mod tests {
     use russh::keys::PrivateKey;
@@ -73,13 +93,29 @@ mod tests {
 
     #[test]
     fn a_user_name_is_a_login_and_a_resource() {
-        for (user, login, resource) in
-            [("deploy%web-1", "deploy", "web-1"), ("_x%db", "_x", "db"), ("a%web.example", "a", "web.example")]
-        {
+        for (user, login, resource) in [
+            ("deploy%web-1", "deploy", "web-1"),
+            ("_x%db", "_x", "db"),
+            ("a%web.example", "a", "web.example"),
+            ("a@web", "a", "web"),
+        ] {
             let wanted = Wanted::read(user).unwrap();
             assert_eq!((wanted.login.as_str(), wanted.resource.as_str()), (login, resource));
         }
-        for bad in ["", "%", "deploy", "deploy%", "%web", "Deploy%web", "a b%web", "a%web\n", "a%b%c", "a%\u{1b}[2J"] {
+        for bad in [
+            "",
+            "%",
+            "deploy",
+            "deploy%",
+            "%web",
+            "Deploy%web",
+            "a b%web",
+            "a%web\n",
+            "a%b%c",
+            "a%b@c",
+            "a@b%c",
+            "a%\u{1b}[2J",
+        ] {
             assert_eq!(Wanted::read(bad), None, "{bad:?}");
         }
     }

@@ -1,9 +1,10 @@
 //! Sessions through the gateway: SSH with the person on one side, SSH with the host on the other.
 //!
-//! Owns: who may log in as what ([`login`]), what a session shows to its host ([`pass`]), which channels
+//! Owns: who may log in as what ([`login`], [`arrival`]), what a session shows to its host ([`pass`]), which channels
 //! and requests pass ([`person`], [`host`], [`pump`]), and that neither side is read faster than the other
 //! takes it ([`flow`]). Refuses to know: sockets, limits, the grant, when it is over. The gateway does.
 
+mod arrival;
 mod asks;
 mod flow;
 mod front;
@@ -27,6 +28,9 @@ use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;
 use wane_domain::time::Time;
 
+use crate::role::Definition;
+use crate::{HOST_CA, key};
+
 /// The broker of this kind.
 pub(crate) struct SshBroker {
     pub(crate) signer: Arc<dyn Signer>,
@@ -43,6 +47,17 @@ impl Broker for SshBroker {
         serial: u64,
     ) -> Result<Pass, ConnectError> {
         pass::pass(self.signer.as_ref(), target, role, lease, permit, claim, serial)
+    }
+
+    fn opens(&self, role: &Role, login: &str) -> bool {
+        Definition::read(&role.definition)
+            .is_ok_and(|definition| definition.principals.iter().any(|name| name == login))
+    }
+
+    fn known_by(&self, host: &str, port: u16) -> Result<String, ConnectError> {
+        let authority = key::line(&key::own(self.signer.public_key(HOST_CA)?)).map_err(ConnectError::Input)?;
+        let name = if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") };
+        Ok(format!("@cert-authority {name} {authority}"))
     }
 
     fn front(&self, key: &Secret, names: &[String], now: Time, serial: u64) -> Result<Arc<dyn Front>, ConnectError> {

@@ -5,17 +5,18 @@ use std::net::IpAddr;
 use russh::keys::Certificate;
 use russh::keys::ssh_key::certificate::CertType;
 use serde_json::{Value, json};
-use wane_connector::broker::{Claim, Pass};
+use wane_connector::broker::{By, Claim, Pass};
 use wane_connector::{ConnectError, Signer, Target};
 use wane_domain::catalogue::Role;
-use wane_domain::issue::IssuePermit;
+use wane_domain::id::ResourceId;
+use wane_domain::issue::{IssuePermit, Reach};
 use wane_domain::lease::LeaseData;
 use wane_domain::time::Span;
 use wane_failpoint::{around_call, point};
 
 use crate::certificate::{self, Plan, SKEW, nonce, seconds};
 use crate::cidr::Cidr;
-use crate::role::{Definition, FORCE_COMMAND, SOURCE_ADDRESS, principal_at};
+use crate::role::{Definition, FORCE_COMMAND, SOURCE_ADDRESS, principal_at, principal_for};
 use crate::settings::Settings;
 use crate::{HOST_CA, USER_CA, key};
 
@@ -39,19 +40,15 @@ pub(crate) fn pass(
         return Err(ConnectError::Input("the permit is for another session, host or role".to_owned()));
     }
     let host = target.resource.id;
-    let held = Certificate::from_openssh(&claim.credential).map_err(|e| ConnectError::Input(e.to_string()))?;
     let principal = principal_at(&claim.login, host);
-    let held_for = held.valid_principals().contains(&principal);
-    if !held_for || !definition.principals.contains(&claim.login) {
-        return Err(refused(format!("this access is not for the login name `{}`", claim.login)));
+    if !definition.principals.contains(&claim.login) {
+        return Err(refused(not_for(&claim.login)));
     }
-    // What the certificate demands holds here as it would at the host; what the role demands, too.
-    if held.critical_options().get(FORCE_COMMAND) != definition.critical_options().get(FORCE_COMMAND) {
-        return Err(refused("the certificate is for another command than the role".to_owned()));
+    if let By::Credential { credential, .. } = &claim.by {
+        check_held(credential, &definition, claim, host).map_err(refused)?;
     }
-    let ranges = held.critical_options().get(SOURCE_ADDRESS).map(String::as_str);
-    if !comes_from(claim.peer, ranges) || !definition.lets_come_from(claim.peer) {
-        return Err(refused(format!("this access may not be used from {}", claim.peer)));
+    if !definition.lets_come_from(claim.peer) {
+        return Err(refused(not_from(claim.peer)));
     }
     let ca = key::own(signer.public_key(USER_CA)?);
     let host_ca = key::own(signer.public_key(HOST_CA)?);
@@ -71,6 +68,28 @@ pub(crate) fn pass(
         inventory: plan.inventory(),
         not_after: plan.not_after(),
     })
+}
+
+fn not_for(login: &str) -> String {
+    format!("this access is not for the login name `{login}`")
+}
+
+fn not_from(peer: IpAddr) -> String {
+    format!("this access may not be used from {peer}")
+}
+
+/// What a certificate demands holds here as it would at the host.
+fn check_held(credential: &str, definition: &Definition, claim: &Claim, host: ResourceId) -> Result<(), String> {
+    let held = Certificate::from_openssh(credential).map_err(|e| e.to_string())?;
+    let good = [Reach::Target, Reach::Gateway].map(|reach| principal_for(reach, &claim.login, host));
+    if !held.valid_principals().iter().any(|held| good.contains(held)) {
+        return Err(not_for(&claim.login));
+    }
+    if held.critical_options().get(FORCE_COMMAND) != definition.critical_options().get(FORCE_COMMAND) {
+        return Err("the certificate is for another command than the role".to_owned());
+    }
+    let ranges = held.critical_options().get(SOURCE_ADDRESS).map(String::as_str);
+    if comes_from(claim.peer, ranges) { Ok(()) } else { Err(not_from(claim.peer)) }
 }
 
 /// Whether an address is in one of the ranges a certificate names; without any, all are.

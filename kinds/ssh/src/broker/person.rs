@@ -3,7 +3,6 @@
 //! INVARIANT: what the role does not name is refused, and so is every sort of channel and request that is
 //! not named here (held by `what_the_role_does_not_name_is_refused`).
 
-use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,10 +13,12 @@ use russh::keys::{Certificate, PrivateKey};
 use russh::server::{self, Auth, ChannelOpenHandle, PublicKeyOffer, Response, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, watch};
-use wane_connector::broker::{Claim, Door};
+use wane_connector::broker::{By, Claim, Door};
+use wane_domain::id::GrantId;
 use wane_recording::{Event, Program, Size};
 use zeroize::Zeroizing;
 
+use super::arrival::Talk;
 use super::asks::{Ask, Open};
 use super::flow::Flow;
 use super::front::ENDED;
@@ -46,16 +47,17 @@ const X11: &str = "permit-X11-forwarding";
 /// One person's connection.
 pub(super) struct Person {
     user_ca: KeyData,
-    door: Arc<dyn Door>,
-    flow: Arc<Flow>,
+    pub(super) door: Arc<dyn Door>,
+    pub(super) flow: Arc<Flow>,
     tasks: mpsc::UnboundedSender<Task>,
     begun: watch::Sender<Option<Arc<Session>>>,
     own: Arc<OnceLock<server::Handle>>,
     session: Option<Arc<Session>>,
     offers: u32,
     /// Why a proven login was refused.
-    refused: Option<String>,
-    told: bool,
+    pub(super) refused: Option<String>,
+    /// What is said to somebody without a credential.
+    pub(super) talk: Talk,
     /// A channel whose host was not reached, and why: whoever asks for a program on it is told.
     unreached: Option<(ChannelId, String)>,
 }
@@ -63,7 +65,7 @@ pub(super) struct Person {
 /// Ways to log in that are still open to somebody who did not.
 const WAYS: [MethodKind; 2] = [MethodKind::PublicKey, MethodKind::KeyboardInteractive];
 
-fn reject(then: &[MethodKind]) -> Auth {
+pub(super) fn reject(then: &[MethodKind]) -> Auth {
     Auth::Reject { proceed_with_methods: Some(MethodSet::from(then)), partial_success: false }
 }
 
@@ -77,28 +79,34 @@ impl Person {
         own: Arc<OnceLock<server::Handle>>,
     ) -> Self {
         let (session, offers, refused, unreached) = (None, 0, None, None);
-        Self { user_ca, door, flow, tasks, begun, own, session, offers, refused, told: false, unreached }
+        let talk = Talk::Silent;
+        Self { user_ca, door, flow, tasks, begun, own, session, offers, refused, talk, unreached }
     }
 
     /// Counts an attempt; too many break the connection off.
-    fn attempt(&self) -> Result<(), russh::Error> {
+    pub(super) fn attempt(&self) -> Result<(), russh::Error> {
         self.door.attempt().map_err(|_| russh::Error::Disconnect)
     }
 
     async fn log_in(&mut self, user: &str, cert: &Certificate) -> Result<(), String> {
         let wanted = Wanted::read(user).ok_or("the user name is not LOGIN%RESOURCE")?;
+        let grant = login::grant_of(cert, &self.user_ca, self.door.now())?;
+        let credential = cert.to_openssh().map_err(|e| e.to_string())?;
+        self.enter(wanted, grant, By::Credential { serial: cert.serial(), credential }).await
+    }
+
+    /// Opens the session of somebody who has proved who they are.
+    pub(super) async fn enter(&mut self, wanted: Wanted, grant: GrantId, by: By) -> Result<(), String> {
         let now = self.door.now();
-        let grant = login::grant_of(cert, &self.user_ca, now)?;
         let mut seed = Zeroizing::new([0; 32]);
         self.door.fill(seed.as_mut_slice());
         let secret = PrivateKey::new(KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed)), "")
             .map_err(|e| format!("no key could be made: {e}"))?;
         let claim = Claim {
             grant,
-            serial: cert.serial(),
+            by,
             resource: wanted.resource.to_string(),
             login: wanted.login,
-            credential: cert.to_openssh().map_err(|e| e.to_string())?,
             public_key: key::line(secret.public_key().key_data())?,
             peer: self.door.peer(),
             client: self.flow.version(),
@@ -289,11 +297,13 @@ impl server::Handler for Person {
 
     async fn auth_publickey(&mut self, _user: &str, _key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         self.attempt()?;
+        self.silence().await;
         Ok(reject(&WAYS))
     }
 
     async fn auth_openssh_certificate(&mut self, user: &str, cert: &Certificate) -> Result<Auth, Self::Error> {
         self.attempt()?;
+        self.silence().await;
         match self.log_in(user, cert).await {
             Ok(()) => Ok(Auth::Accept),
             Err(why) => {
@@ -303,21 +313,19 @@ impl server::Handler for Person {
         }
     }
 
-    /// Not a way in: the one way to say in words why somebody stays out, and what to do.
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
         user: &str,
         _submethods: &str,
         response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
-        // A client that asks again has been told.
-        if response.is_some() || self.told {
-            return Ok(reject(&[]));
+        match response {
+            None => self.invite(user).await,
+            Some(mut response) => {
+                let answer = response.next();
+                self.go_on(answer.as_deref()).await
+            }
         }
-        self.attempt()?;
-        self.told = true;
-        let said = login::refusal(user, self.refused.as_deref());
-        Ok(Auth::Partial { name: Cow::Borrowed(""), instructions: Cow::Owned(said), prompts: Cow::Borrowed(&[]) })
     }
 
     async fn channel_open_session(

@@ -1,5 +1,6 @@
-//! The client verbs of this kind: `wane ssh`, and `wane host …`: add and join-code, then setup and pull on the host.
+//! The client verbs of this kind: `wane ssh`, `wane ssh-config`, and `wane host …`: add and join-code, then setup and pull on the host.
 
+mod config;
 mod files;
 pub(crate) mod fuzzed;
 mod pull;
@@ -10,6 +11,7 @@ mod sshd_config;
 
 use std::sync::Arc;
 
+pub use config::SshConfig;
 pub use pull::HostPull;
 pub use register::{HostAdd, HostJoinCode};
 pub use setup::HostSetup;
@@ -19,5 +21,12 @@ use wane_connector::verb::Verb;
 /// Every verb of this kind.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Verb>> {
-    vec![Arc::new(Ssh), Arc::new(HostAdd), Arc::new(HostJoinCode), Arc::new(HostSetup), Arc::new(HostPull)]
+    vec![
+        Arc::new(Ssh),
+        Arc::new(SshConfig),
+        Arc::new(HostAdd),
+        Arc::new(HostJoinCode),
+        Arc::new(HostSetup),
+        Arc::new(HostPull),
+    ]
 }

@@ -20,6 +20,7 @@ use wane_connector::words::parse;
 use wane_domain::time::{Span, Time};
 use zeroize::Zeroizing;
 
+use super::config::Gateway;
 use super::files::{PrivateFolder, Written, failed, put};
 use crate::agent::Agent;
 use crate::role::is_principal;
@@ -31,7 +32,8 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub struct Ssh;
 
-/// Logs in to a host with a certificate that lives in memory only, asking for access if you have none.
+/// Logs in to a host with a certificate that lives in memory only, asking for access if you have none. Goes
+/// through the gateway, where there is one.
 #[derive(Debug, Parser)]
 #[command(name = "wane ssh", disable_version_flag = true)]
 struct Args {
@@ -50,6 +52,9 @@ struct Args {
     /// Under which ticket, if access has to be asked for.
     #[arg(long)]
     ticket: Option<String>,
+    /// Straight to the host, although there is a gateway.
+    #[arg(long)]
+    direct: bool,
     /// An option for ssh, such as `LocalForward=8080 localhost:80`.
     #[arg(short = 'o', value_name = "OPTION")]
     options: Vec<String>,
@@ -80,17 +85,19 @@ impl Verb for Ssh {
         };
         let want =
             Want { resource, role: args.role, duration: args.duration, reason: args.reason, ticket: args.ticket };
+        let gateway = if args.direct { None } else { Gateway::find(port).await? };
         let access = port.ensure(&want).await?;
         let agent = agent(port)?;
         let handed = obtain(port, &access.grant, &agent).await?;
         let user = handed.user(user)?;
+        let way = Way::choose(&handed, &user, &want.resource, gateway)?;
         let folder = folder(port)?;
         let known_hosts = folder.join("known_hosts");
-        let _: Written = put(&known_hosts, format!("{}\n", handed.host_ca).as_bytes(), 0o600)?;
+        let _: Written = put(&known_hosts, format!("{}\n", way.known_by).as_bytes(), 0o600)?;
         let socket = folder.join("agent");
         let listener = UnixListener::bind(&socket).map_err(|e| failed("listen on", &socket, &e))?;
         let mut child = Command::new("ssh")
-            .args(client_arguments(&handed, &user, &socket, &known_hosts, &args.options))
+            .args(client_arguments(&way, &socket, &known_hosts, &args.options))
             .args(&args.command)
             .kill_on_drop(true)
             .spawn()
@@ -98,7 +105,7 @@ impl Verb for Ssh {
         let status = tokio::select! {
             status = outlive(&mut child) => status?,
             () = agent.serve(&listener) => return Err(VerbError::Failed("the agent stopped".to_owned())),
-            () = keep(port, &access.grant, &agent, &handed) => return Err(VerbError::Failed("the grant is no longer watched".to_owned())),
+            () = keep(port, &access.grant, &agent, (&handed, &way)) => return Err(VerbError::Failed("the grant is no longer watched".to_owned())),
         };
         drop(folder);
         Ok(exit_code(status))
@@ -110,6 +117,7 @@ struct HandedOut {
     settings: Settings,
     principals: Vec<String>,
     host_ca: String,
+    gateway_only: bool,
     issued: Time,
     not_after: Time,
     grant_end: Time,
@@ -135,7 +143,8 @@ impl HandedOut {
             .as_str()
             .filter(|line| line.starts_with("@cert-authority ") && !line.contains('\n'))?
             .to_owned();
-        Some(Self { settings, principals, host_ca, issued, not_after: not_after?, grant_end })
+        let gateway_only = public.get("gateway_only").and_then(Value::as_bool).unwrap_or(false);
+        Some(Self { settings, principals, host_ca, gateway_only, issued, not_after: not_after?, grant_end })
     }
 
     fn user(&self, wanted: Option<String>) -> Result<String, VerbError> {
@@ -156,6 +165,32 @@ impl HandedOut {
     fn renew_at(&self) -> Time {
         let life = self.not_after.since(self.issued).micros();
         self.issued.plus(Span::from_micros(life / 3 * 2))
+    }
+}
+
+/// Where ssh connects to, and by what it knows that.
+struct Way {
+    host: String,
+    port: u16,
+    user: String,
+    known_by: String,
+    /// The name that a host's own certificate is for; none at the gateway, which is known by its address.
+    alias: Option<String>,
+}
+
+impl Way {
+    fn choose(handed: &HandedOut, user: &str, resource: &str, gateway: Option<Gateway>) -> Result<Self, VerbError> {
+        if let Some(Gateway { host, port, known_by }) = gateway {
+            return Ok(Self { host, port, user: format!("{user}%{resource}"), known_by, alias: None });
+        }
+        if handed.gateway_only {
+            let why = "this access is good through the gateway only; leave `--direct` out";
+            return Err(VerbError::Denied(why.to_owned()));
+        }
+        let address = &handed.settings.address;
+        let alias = handed.settings.host_names.first().unwrap_or(&address.host).clone();
+        let (host, port, known_by) = (address.host.clone(), address.port, handed.host_ca.clone());
+        Ok(Self { host, port, user: user.to_owned(), known_by, alias: Some(alias) })
     }
 }
 
@@ -190,23 +225,15 @@ fn folder(port: &dyn AccessPort) -> Result<PrivateFolder, VerbError> {
 }
 
 /// Our options stand first, and in ssh the first value wins, also over the person's own configuration.
-fn client_arguments(
-    handed: &HandedOut,
-    user: &str,
-    socket: &Path,
-    known_hosts: &Path,
-    options: &[String],
-) -> Vec<String> {
-    let address = &handed.settings.address;
-    let alias = handed.settings.host_names.first().unwrap_or(&address.host);
+fn client_arguments(way: &Way, socket: &Path, known_hosts: &Path, options: &[String]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for option in [
         format!("IdentityAgent={}", socket.display()),
         format!("UserKnownHostsFile={}", known_hosts.display()),
-        format!("HostKeyAlias={alias}"),
-        format!("HostName={}", address.host),
+        format!("HostName={}", way.host),
     ]
     .into_iter()
+    .chain(way.alias.iter().map(|alias| format!("HostKeyAlias={alias}")))
     .chain(
         [
             "GlobalKnownHostsFile=/dev/null",
@@ -233,17 +260,17 @@ fn client_arguments(
     }
     out.extend([
         "-p".to_owned(),
-        address.port.to_string(),
+        way.port.to_string(),
         "-l".to_owned(),
-        user.to_owned(),
+        way.user.clone(),
         "--".to_owned(),
-        address.host.clone(),
+        way.host.clone(),
     ]);
     out
 }
 
 /// Watches the grant: a new certificate at two thirds of the old one's life, and word when it ends.
-async fn keep(port: &dyn AccessPort, grant: &str, agent: &Agent, handed: &HandedOut) {
+async fn keep(port: &dyn AccessPort, grant: &str, agent: &Agent, (handed, way): (&HandedOut, &Way)) {
     let (mut renew_at, mut not_after, mut end) = (handed.renew_at(), handed.not_after, handed.grant_end);
     let mut troubled = false;
     loop {
@@ -261,7 +288,7 @@ async fn keep(port: &dyn AccessPort, grant: &str, agent: &Agent, handed: &Handed
         };
         match trouble {
             Ok(()) => troubled = false,
-            Err(VerbError::Denied(why)) => return ended(port, agent, &why).await,
+            Err(VerbError::Denied(why)) => return ended(port, agent, way, &why).await,
             Err(VerbError::Failed(why) | VerbError::Usage(why)) if !troubled => {
                 troubled = true;
                 port.say(&format!("the server cannot be asked whether the grant stands: {why}"));
@@ -269,7 +296,7 @@ async fn keep(port: &dyn AccessPort, grant: &str, agent: &Agent, handed: &Handed
             Err(VerbError::Failed(_) | VerbError::Usage(_)) => {}
         }
         if port.now() >= end {
-            return ended(port, agent, "its time is up").await;
+            return ended(port, agent, way, "its time is up").await;
         }
     }
 }
@@ -286,9 +313,13 @@ async fn renew(
     Ok(())
 }
 
-async fn ended(port: &dyn AccessPort, agent: &Agent, why: &str) {
+async fn ended(port: &dyn AccessPort, agent: &Agent, way: &Way, why: &str) {
     agent.forget();
     port.say(&format!("the grant has ended: {why}"));
+    if way.alias.is_none() {
+        // The gateway ends the session, and ssh with it.
+        return std::future::pending().await;
+    }
     port.say("no new login is possible with it; this session stays open until you close it, because a direct certificate ends logins, not open sessions");
     std::future::pending().await
 }

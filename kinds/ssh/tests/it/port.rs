@@ -130,6 +130,7 @@ impl AccessPort for TestPort<'_> {
                 Ok(answer)
             }
             ("GET", "/v1/hosts/revocations", Some(TOKEN)) => list,
+            ("GET", "/v1/gateways", None) => Ok(json!({ "items": [] })),
             other => Err(VerbError::Failed(format!("no such call: {other:?}"))),
         }
     }

@@ -112,6 +112,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "app.brokered.",
         "no life goes through the gateway; its own tests kill a server with sessions open and start it again",
     ),
+    ("app.arrival.", "what waits at the gateway is memory only: a kill ends it, as its own tests see"),
     ("app.front.", "what people connect to is made anew at each start"),
     ("gateway.key.commit", "made at the first start with a gateway; without it the next start makes it"),
     ("ssh.session.sign", "in memory, inside `app.brokered.sign`"),

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use wane_testkit::{Interactive, Outcome, PersonSession, SshKey, Sshd, WaneServer, free_port, wait_until};
 
+use super::browser::Browser;
 use crate::people::{Deployment, SOON, granted, text};
 
 /// Everything a role can name.
@@ -77,6 +78,15 @@ impl Lab {
         let known = put("gateway-known", &format!("@cert-authority [127.0.0.1]:{} {key_line}", self.port));
         let key = key.private_path().to_owned();
         Visitor { grant, key, certificate, known, port: self.port, name: self.name() }
+    }
+
+    /// A file that says by which authority the gateway is known.
+    pub(super) fn known_gateway(&self) -> PathBuf {
+        let path = self.wane.server.folder().join("gateway-known");
+        let said = Browser::empty(&self.wane.server).open("/v1/gateways").text;
+        let gateways: Value = serde_json::from_str(&said).unwrap();
+        fs::write(&path, format!("{}\n", gateways["items"][0]["known_by"].as_str().unwrap())).unwrap();
+        path
     }
 
     /// The sessions on the board.

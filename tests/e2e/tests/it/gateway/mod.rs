@@ -1,6 +1,9 @@
 //! Sessions through the gateway: the plain `ssh` in front, a real sshd behind.
 
+mod arriving;
+mod browser;
 mod carrying;
+mod comfort;
 mod ending;
 mod evil;
 mod lab;

@@ -1,0 +1,201 @@
+//! The words of the pages. Whatever is not written here is escaped.
+
+use std::net::IpAddr;
+
+use wane_app::ArrivalShown;
+
+/// A page, whole.
+pub(super) struct Html(String);
+
+impl Html {
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+fn page(title: &str, body: &str) -> Html {
+    let title = escaped(title);
+    Html(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
+         <link rel=\"stylesheet\" href=\"/login.css\">\n<main>\n<h1>{title}</h1>\n{body}</main>\n"
+    ))
+}
+
+/// One sentence under a title.
+pub(super) fn notice(title: &str, text: &str) -> Html {
+    page(title, &format!("<p>{}</p>\n", escaped(text)))
+}
+
+/// A form that no page of ours has, or not for this session.
+pub(super) fn foreign() -> Html {
+    notice("Wane", "This form was not sent from its own page. Open the link in your terminal again.")
+}
+
+/// Where somebody signs in. Says nothing about what for.
+pub(super) fn sign_in(reference: &str, problem: Option<&str>) -> Html {
+    page("Sign in to Wane", &format!("{}{}", problem_text(problem), sign_in_form(reference)))
+}
+
+fn sign_in_form(reference: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"/login/{}/sign-in\">\n\
+         <label>Name <input name=\"person\" autocomplete=\"username\" required></label>\n\
+         <label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label>\n\
+         <label>Six-digit code <input name=\"totp\" inputmode=\"numeric\" autocomplete=\"one-time-code\"></label>\n\
+         <button>Sign in</button>\n</form>\n",
+        in_path(reference)
+    )
+}
+
+/// The question.
+pub(super) fn question(
+    reference: &str,
+    arrival: &ArrivalShown,
+    name: &str,
+    here: Option<IpAddr>,
+    token: &str,
+    problem: Option<&str>,
+) -> Html {
+    let elsewhere = here.filter(|here| here.to_canonical() != arrival.peer.to_canonical());
+    let elsewhere = elsewhere.map_or_else(String::new, |here| {
+        format!(
+            "<p class=\"warn\">You are looking at this from another address, <b>{here}</b>. \
+             Refuse, unless you know that machine and sit at it.</p>\n"
+        )
+    });
+    let body = format!(
+        "{problem}<p>Somebody wants to come in there as <b>you, {name}</b>:</p>\n{about}{elsewhere}\
+         <p>Enter the code that <b>your own terminal</b> shows, and only if you began this yourself just now. \
+         Whoever sent you a link or a code, and asks you to enter it here, wants your access for themselves.</p>\n\
+         <form method=\"post\" action=\"/login/{path}\">\n<input type=\"hidden\" name=\"token\" value=\"{token}\">\n\
+         <label>Code <input name=\"code\" autocomplete=\"off\" autocapitalize=\"characters\" required></label>\n\
+         <button name=\"answer\" value=\"yes\">Let me in</button>\n\
+         <button name=\"answer\" value=\"no\" formnovalidate>Refuse</button>\n</form>\n\
+         <details><summary>You are not {name}?</summary>\n{form}</details>\n",
+        problem = problem_text(problem),
+        name = escaped(name),
+        about = about(arrival),
+        path = in_path(reference),
+        token = escaped(token),
+        form = sign_in_form(reference),
+    );
+    page(&format!("Log in to {} as {}?", arrival.resource, arrival.login), &body)
+}
+
+/// What was confirmed.
+pub(super) fn confirmed(arrival: &ArrivalShown, code: &str) -> Html {
+    let code = escaped(&code.chars().take(16).collect::<String>());
+    let body = format!("<p>Confirmed with the code <b>{code}</b>. Go back to your terminal.</p>\n{}", about(arrival));
+    page("Confirmed", &body)
+}
+
+/// What was refused.
+pub(super) fn refused(arrival: &ArrivalShown) -> Html {
+    let body = format!(
+        "<p>Refused: nobody comes in. If you did not begin it, tell whoever looks after your Wane.</p>\n{}",
+        about(arrival)
+    );
+    page("Refused", &body)
+}
+
+fn about(arrival: &ArrivalShown) -> String {
+    let rows = [
+        ("Resource", arrival.resource.clone()),
+        ("Login name", arrival.login.clone()),
+        ("From the address", arrival.peer.to_canonical().to_string()),
+        ("The program says it is", arrival.client.clone()),
+        ("Time left", arrival.left.to_string()),
+    ];
+    let rows: String = rows
+        .iter()
+        .map(|(what, is)| {
+            format!("<tr><th>{}<td>{}\n", escaped(what), escaped(&is.chars().take(128).collect::<String>()))
+        })
+        .collect();
+    format!("<table>\n{rows}</table>\n")
+}
+
+fn problem_text(problem: Option<&str>) -> String {
+    problem.map_or_else(String::new, |text| format!("<p class=\"warn\">{}</p>\n", escaped(text)))
+}
+
+/// An error as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
+}
+
+/// Text among markup, and inside quoted attributes. What moves or hides text is shown as what it is.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if c.is_control()
+                || ('\u{200b}'..='\u{200f}').contains(&c)
+                || ('\u{202a}'..='\u{202e}').contains(&c)
+                || ('\u{2066}'..='\u{2069}').contains(&c) =>
+            {
+                out.push('\u{fffd}')
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// What of a reference can stand in a path: it is letters and digits, or none of ours.
+pub(super) fn in_path(reference: &str) -> String {
+    reference.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_is_never_markup() {
+        let arrival = ArrivalShown {
+            resource: "web<script>".to_owned(),
+            login: "\"><img src=x>".to_owned(),
+            peer: "192.0.2.7".parse().unwrap(),
+            client: "SSH-2.0-<b onclick='x'>&\u{202e}\u{1b}[2J".to_owned(),
+            left: wane_domain::time::Span::from_mins(5),
+        };
+        let evil = "'\"><script>alert(1)</script>";
+        let here = Some("198.51.100.1".parse().unwrap());
+        for html in [
+            question(evil, &arrival, evil, here, evil, Some(evil)),
+            confirmed(&arrival, evil),
+            refused(&arrival),
+            sign_in(evil, Some(evil)),
+            notice(evil, evil),
+        ] {
+            let text = html.into_text();
+            for bad in ["<script", "<img", "<b o", "onclick='", "\u{202e}", "\u{1b}", "'\"", "\">'"] {
+                assert!(!text.contains(bad), "{bad}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_address_is_pointed_out() {
+        let mut arrival = ArrivalShown {
+            resource: "web".to_owned(),
+            login: "deploy".to_owned(),
+            peer: "::ffff:192.0.2.7".parse().unwrap(),
+            client: String::new(),
+            left: wane_domain::time::Span::from_mins(5),
+        };
+        let here = "192.0.2.7".parse().ok();
+        assert!(!question("r", &arrival, "maya", here, "t", None).into_text().contains("another address"));
+        arrival.peer = "192.0.2.8".parse().unwrap();
+        assert!(question("r", &arrival, "maya", here, "t", None).into_text().contains("another address"));
+    }
+}

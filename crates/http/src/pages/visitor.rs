@@ -1,0 +1,88 @@
+//! Who looks at a page: a session in a cookie, which the API never reads.
+
+use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
+use subtle::ConstantTimeEq as _;
+use wane_app::Caller;
+use wane_domain::canonical::Digest;
+
+use crate::shared::Shared;
+
+/// Somebody signed in.
+pub(super) struct Visitor {
+    pub(super) caller: Caller,
+    /// Says of a form that it comes from a page shown to this session, and is derived from nothing else.
+    bearer: String,
+}
+
+impl Visitor {
+    pub(super) async fn of(shared: &Shared, headers: &HeaderMap) -> Option<Self> {
+        let bearer = sent(headers, name(shared.app.public_url()))?.to_owned();
+        let caller = shared.app.authenticate(&bearer).await.ok()?;
+        Some(Self { caller, bearer })
+    }
+
+    /// What the forms of this session about one login carry.
+    pub(super) fn token(&self, reference: &str) -> String {
+        Digest::of_bytes("wane.page.v1", format!("{}\n{reference}", self.bearer).as_bytes()).to_string()
+    }
+
+    /// Whether a form carries it.
+    pub(super) fn wrote(&self, reference: &str, token: &str) -> bool {
+        self.token(reference).as_bytes().ct_eq(token.as_bytes()).into()
+    }
+}
+
+/// A cookie that begins with `__Host-` is only taken from this very host over TLS (RFC 6265bis section 4.1.3.2).
+fn name(public_url: &str) -> &'static str {
+    if public_url.starts_with("https:") { "__Host-wane" } else { "wane" }
+}
+
+/// What a browser is to remember until it is closed.
+pub(super) fn cookie(public_url: &str, token: &str) -> String {
+    let name = name(public_url);
+    let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// The cookie of a name, sent exactly once.
+fn sent<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut ours = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut ours = ours.by_ref().filter(|(key, _)| *key == name);
+    match (ours.next(), ours.next()) {
+        (Some((_, value)), None) => Some(value),
+        (_, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_sent_once() {
+        for (sent_as, read) in [
+            (vec!["wane=a"], Some("a")),
+            (vec!["x=1; wane=a"], Some("a")),
+            (vec!["wane=a; wane=b"], None),
+            (vec!["wane=a", "wane=b"], None),
+            (vec!["__Host-wane=a"], None),
+            (vec![], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in &sent_as {
+                headers.append(COOKIE, value.parse().unwrap());
+            }
+            assert_eq!(sent(&headers, "wane"), read, "{sent_as:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_stays_where_it_is_from() {
+        let plain = cookie("http://127.0.0.1:1", "t");
+        let secure = cookie("https://wane.example", "t");
+        assert_eq!(plain, "wane=t; Path=/; HttpOnly; SameSite=Strict");
+        assert_eq!(secure, "__Host-wane=t; Path=/; HttpOnly; SameSite=Strict; Secure");
+    }
+}
