@@ -70,6 +70,31 @@ fn annotations_are_read_strictly() {
     golden("bad-annotations.txt", &out);
 }
 
+/// As much as a policy may ask for, and not one more.
+#[test]
+fn stages_and_their_approvers_are_bounded() {
+    let loads =
+        |approve: &str| problems(&format!("@id(\"a\") @max_ttl(\"1h\") @approve(\"{approve}\") {SCOPE}")).is_empty();
+    let rules = |many: usize| {
+        let groups: Vec<String> = (0..many).map(|n| format!("group:g{n}")).collect();
+        format!("1 of {}", groups.join(", "))
+    };
+    let stages = |many: usize| vec!["1 of owner"; many].join("; then ");
+    for (approve, good) in [
+        (rules(16), true),
+        (rules(17), false),
+        (rules(18), false),
+        (stages(8), true),
+        (stages(9), false),
+        (stages(10), false),
+        ("2 of person:a, manager".to_owned(), true),
+        // How many a group has is not known here.
+        ("3 of group:a".to_owned(), true),
+    ] {
+        assert_eq!(loads(&approve), good, "{approve}");
+    }
+}
+
 #[test]
 fn what_does_not_validate_does_not_load() {
     let access = |condition: &str| {
