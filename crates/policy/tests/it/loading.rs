@@ -129,6 +129,21 @@ fn what_does_not_validate_does_not_load() {
     golden("bad-policies.txt", &out);
 }
 
+/// Of what has a type that nothing has, the name is no matter.
+#[test]
+fn an_unknown_type_is_not_called_a_bad_name() {
+    let text = |uid: &str| {
+        format!("@id(\"a\") @max_ttl(\"1h\")\npermit (principal, action == Action::\"access\", resource == {uid});")
+    };
+    for (uid, misnamed) in
+        [("Gadget::\"Big One\"", false), ("Host::\"Big One\"", true), ("Database::\"Big One\"", true)]
+    {
+        let said = shown(&problems(&text(uid)));
+        assert!(!said.is_empty() && said.contains("nothing can be called") == misnamed, "{uid}: {said}");
+    }
+    assert!(problems(&text("Host::\"big-one\"")).is_empty());
+}
+
 #[test]
 fn problems_name_the_line() {
     let text = format!(
