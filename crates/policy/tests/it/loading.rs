@@ -202,6 +202,7 @@ fn the_digest_is_the_texts() {
     assert_eq!(load(&a).digest(), PolicySet::digest_of(&a));
     assert_ne!(load(&a).digest(), load(&(a + " ")).digest());
     assert_eq!(load("").len(), 0);
+    assert!(load("").is_empty() && !load(&format!("@id(\"a\") @max_ttl(\"1h\") {SCOPE}")).is_empty());
 }
 
 #[test]

@@ -117,6 +117,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("gateway.key.commit", "made at the first start with a gateway; without it the next start makes it"),
     ("ssh.session.sign", "in memory, inside `app.brokered.sign`"),
     ("ssh.gateway.sign", "in memory, inside `app.front.sign`"),
+    (
+        "app.recording.",
+        "no life has a recording; one that was cut off is settled at the next start, and one that was deleted is found gone",
+    ),
     ("archive.", "no life has a recording yet; what is cut off anywhere is read back by the archive's own tests"),
     ("init.", "an installation that died half made says so and is made anew"),
     ("store.found", "as `init.`"),
