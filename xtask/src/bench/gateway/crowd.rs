@@ -10,13 +10,13 @@ use super::super::ground::{Ground, number};
 use super::super::process::{cpu_seconds, resident_kib};
 use super::super::report::{Goal, Report, Row};
 use super::super::sample::Sample;
-use super::roads::Roads;
+use super::roads::{Roads, Traveller};
 
 /// How often it is looked who is still connected.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Goals 13 and 6.
-pub(crate) fn measure(ground: &Ground, roads: &mut Roads, report: &mut Report) -> Result<()> {
+pub(crate) fn measure(ground: &Ground, roads: &Roads, report: &mut Report) -> Result<()> {
     let rate = idle(ground, roads, report)?;
     ending(ground, roads, report, rate)
 }
@@ -24,7 +24,7 @@ pub(crate) fn measure(ground: &Ground, roads: &mut Roads, report: &mut Report) -
 /// Goal 13: sessions in which nothing happens. Tells how many a second were opened.
 fn idle(ground: &Ground, roads: &Roads, report: &mut Report) -> Result<f64> {
     let many = ground.size(500, 20);
-    let grant = roads.ask("5h")?;
+    let grant = roads.ask(Traveller::Idle, "5h")?;
     let before = resident_kib(roads.server())?;
     let mut crowd = ground.begin("sessions", &roads.crowd(&grant, many)?)?;
     let opened = crowd.says()?;
@@ -57,10 +57,10 @@ fn idle(ground: &Ground, roads: &Roads, report: &mut Report) -> Result<f64> {
 fn ending(ground: &Ground, roads: &Roads, report: &mut Report, rate: f64) -> Result<()> {
     let (many, few) = (ground.size(1_000, 20), ground.size(10, 2));
     let patience = (many as f64 / rate * 1.5) as u64 + 60;
-    let all = roads.ask(&format!("{patience}s"))?;
+    let all = roads.ask(Traveller::Many, &format!("{patience}s"))?;
     let mut crowd = ground.begin("sessions", &roads.crowd(&all, many)?)?;
     crowd.says()?;
-    let some = roads.ask(&format!("{}s", ground.size(20, 8)))?;
+    let some = roads.ask(Traveller::Few, &format!("{}s", ground.size(20, 8)))?;
     let mut others = ground.begin("sessions", &roads.crowd(&some, few)?)?;
     others.says()?;
     let last = watch(roads, roads.end(&some)?, many)?;

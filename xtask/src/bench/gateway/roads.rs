@@ -33,6 +33,39 @@ impl Road {
     }
 }
 
+/// What the gateway records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// Every session, as it does by itself.
+    All,
+    /// None.
+    None,
+}
+
+/// Who travels. A grant of one covers their later asks, so that each ask is somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Traveller {
+    /// Along every road, one at a time.
+    Alone,
+    /// In a crowd that does nothing.
+    Idle,
+    /// In a crowd whose time is up in one instant.
+    Many,
+    /// A few among these, whose time is up before.
+    Few,
+}
+
+impl Traveller {
+    const ALL: [Self; 4] = [Self::Alone, Self::Idle, Self::Many, Self::Few];
+}
+
+/// A grant, and whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    of: Traveller,
+    grant: String,
+}
+
 /// The host, the jump host, the gateway, and somebody who may use all.
 #[derive(Debug)]
 pub(crate) struct Roads {
@@ -41,15 +74,21 @@ pub(crate) struct Roads {
     bastion: Sshd,
     port: u16,
     key: SshKey,
-    grant: String,
+    ticket: Ticket,
 }
 
 impl Roads {
     /// Starts everything and lets the host join.
-    pub(crate) fn build(ground: &Ground) -> Result<Self> {
+    pub(crate) fn build(ground: &Ground, recorded: Recorded) -> Result<Self> {
         let port = free_port()?;
+        let sessions = match recorded {
+            Recorded::All => "all",
+            // Those whose terms ask for it, which none do.
+            Recorded::None => "required",
+        };
         let builder = WaneServer::builder().set("gateway.ssh.listen", &format!("127.0.0.1:{port}"));
-        let wane = Deployment::with(builder, ground, 1)?;
+        let builder = builder.set("recording.sessions", sessions);
+        let wane = Deployment::with(builder, ground, Traveller::ALL.len())?;
         let folder = wane.server.folder();
         let key = SshKey::generate(folder, "traveller")?;
         let keys = folder.join("bastion-keys");
@@ -71,9 +110,8 @@ impl Roads {
         let words = ["host", "setup", "--server-code", text(&code, "/code")?, "--sshd-config", &config, "--dir", &dir];
         let joined = wane.server.person("root")?.run(&words)?;
         ensure!(joined.success(), "the host did not join: {}", joined.stderr);
-        let grant = String::new();
-        let mut roads = Self { host: start(prepared)?, bastion: bastion.start()?, wane, port, key, grant };
-        roads.grant = roads.ask("6h")?;
+        let ticket = ask(&wane, Traveller::Alone, "6h")?;
+        let roads = Self { host: prepared.start()?, bastion: bastion.start()?, wane, port, key, ticket };
         roads.renew()?;
         Ok(roads)
     }
@@ -84,27 +122,22 @@ impl Roads {
         self.wane.server.pid().unwrap_or_default()
     }
 
-    fn person(&self) -> Result<&PersonSession> {
-        self.wane.people.first().context("there are no people")
-    }
-
     /// A grant of the host, for so long.
-    pub(crate) fn ask(&self, duration: &str) -> Result<String> {
-        let asked = self.person()?.json(&["request", "edge@edge", "--for", duration])?;
-        Ok(text(&asked, "/items/0/grant").context("policy did not grant at once")?.to_owned())
+    pub(crate) fn ask(&self, of: Traveller, duration: &str) -> Result<Ticket> {
+        ask(&self.wane, of, duration)
     }
 
     /// When a grant ends, in seconds since 1970.
-    pub(crate) fn end(&self, grant: &str) -> Result<f64> {
-        let seen = self.wane.admin.json(&["grant", grant])?;
-        let at = text(&seen, "/not_after")?;
+    pub(crate) fn end(&self, ticket: &Ticket) -> Result<f64> {
+        let seen = self.wane.admin.json(&["grant", &ticket.grant])?;
+        let at = text(&seen, "/end")?;
         Ok(at.parse::<jiff::Timestamp>()?.as_microsecond() as f64 / 1e6)
     }
 
     /// A certificate of this grant for the traveller's key, on disk.
-    pub(crate) fn certified(&self, grant: &str) -> Result<PathBuf> {
+    fn certified(&self, Ticket { of, grant }: &Ticket) -> Result<PathBuf> {
         let input = json!({ "public_key": self.key.public_line()? }).to_string();
-        let made = self.person()?.json(&["credential", grant, "--input", &input])?;
+        let made = person(&self.wane, *of)?.json(&["credential", grant, "--input", &input])?;
         let path = self.wane.server.folder().join(format!("{grant}-cert.pub"));
         fs::write(&path, text(&made, "/public/certificate")?.to_owned() + "\n")?;
         let authority = text(&made, "/public/host_ca")?.rsplitn(3, ' ').take(2).collect::<Vec<_>>();
@@ -124,7 +157,7 @@ impl Roads {
 
     /// A certificate lives for minutes: a new one before each round.
     pub(crate) fn renew(&self) -> Result<()> {
-        let certificate = self.certified(&self.grant)?;
+        let certificate = self.certified(&self.ticket)?;
         let host = |name: &str, port: u16, user: &str, more: &str| {
             format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n{more}")
         };
@@ -173,12 +206,12 @@ impl Roads {
     }
 
     /// What a tool is told that holds sessions at the gateway under a grant.
-    pub(crate) fn crowd(&self, grant: &str, sessions: usize) -> Result<Value> {
+    pub(crate) fn crowd(&self, ticket: &Ticket, sessions: usize) -> Result<Value> {
         Ok(json!({
             "address": format!("127.0.0.1:{}", self.port),
             "user": self.login(),
             "key": self.key.private_path(),
-            "certificate": self.certified(grant)?,
+            "certificate": self.certified(ticket)?,
             "command": "exec cat",
             "sessions": sessions,
             "at_once": 6,
@@ -198,6 +231,13 @@ impl Roads {
     }
 }
 
-fn start(prepared: wane_testkit::PreparedSshd) -> Result<Sshd> {
-    prepared.start()
+fn person(wane: &Deployment, of: Traveller) -> Result<&PersonSession> {
+    let number = Traveller::ALL.iter().position(|one| *one == of);
+    number.and_then(|number| wane.people.get(number)).context("there are too few people")
+}
+
+fn ask(wane: &Deployment, of: Traveller, duration: &str) -> Result<Ticket> {
+    let asked = person(wane, of)?.json(&["request", "edge@edge", "--for", duration])?;
+    let grant = text(&asked, "/items/0/grant").context("policy did not grant at once")?.to_owned();
+    Ok(Ticket { of, grant })
 }
