@@ -55,7 +55,11 @@ struct Held {
 /// when its input ends.
 pub(crate) fn run(plan: &str) -> Result<Value> {
     let plan: Plan = serde_json::from_str(plan)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(hold(&plan))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(hold(&plan));
+    // Somebody may still be reading the input, and that is waited for by nobody.
+    runtime.shutdown_background();
+    found
 }
 
 async fn hold(plan: &Plan) -> Result<Value> {
