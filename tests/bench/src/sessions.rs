@@ -24,9 +24,9 @@ struct Plan {
     address: SocketAddr,
     /// The login name.
     user: String,
-    /// The private key, and the certificate for it.
+    /// The private key, and certificates for it, which take turns.
     key: PathBuf,
-    certificate: PathBuf,
+    certificates: Vec<PathBuf>,
     /// What each runs.
     command: String,
     /// How many sessions, and how many of them set up at once.
@@ -64,10 +64,11 @@ pub(crate) fn run(plan: &str) -> Result<Value> {
 
 async fn hold(plan: &Plan) -> Result<Value> {
     let key = Arc::new(load_secret_key(&plan.key, None)?);
-    let certificate = Certificate::read_file(&plan.certificate)?;
+    let certificates = plan.certificates.iter().map(|path| Certificate::read_file(path));
+    let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
     let begun = Instant::now();
-    let opening = futures::stream::iter(0..plan.sessions)
-        .map(|_| open(plan, Arc::clone(&key), certificate.clone()))
+    let opening = futures::stream::iter(certificates.iter().cycle().take(plan.sessions))
+        .map(|certificate| open(plan, Arc::clone(&key), certificate.clone()))
         .buffer_unordered(plan.at_once);
     let held: Vec<Result<Held>> = opening.collect().await;
     let held = held.into_iter().collect::<Result<Vec<_>>>()?;

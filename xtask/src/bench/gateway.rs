@@ -27,13 +27,13 @@ const MIB: f64 = 1024.0 * 1024.0;
 fn measure(ground: &Ground) -> Result<Report> {
     let mut report = Report::beside("OpenSSH");
     {
-        let roads = Roads::build(ground, Recorded::All)?;
+        let roads = Roads::build(ground, Recorded::All, crowd::most(ground))?;
         setting_up(ground, &roads, &mut report)?;
         typing(ground, &roads, &mut report)?;
         bulk(ground, &roads, Recorded::All, &mut report)?;
         crowd::measure(ground, &roads, &mut report)?;
     }
-    bulk(ground, &Roads::build(ground, Recorded::None)?, Recorded::None, &mut report)?;
+    bulk(ground, &Roads::build(ground, Recorded::None, 0)?, Recorded::None, &mut report)?;
     report.remark("curve25519-sha256 and aes256-gcm on every road; the jump host is a second sshd on this machine");
     report.remark("processor of the gateway: the whole server, with the records it writes of every session");
     report.remark("all sessions are recorded, but where it says otherwise");

@@ -10,10 +10,15 @@ use super::super::ground::{Ground, number};
 use super::super::process::{cpu_seconds, resident_kib};
 use super::super::report::{Goal, Report, Row};
 use super::super::sample::Sample;
-use super::roads::{Roads, Traveller};
+use super::roads::Roads;
 
 /// How often it is looked who is still connected.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// The most sessions at once.
+pub(crate) fn most(ground: &Ground) -> usize {
+    ground.size(1_000, 20)
+}
 
 /// Goals 13 and 6.
 pub(crate) fn measure(ground: &Ground, roads: &Roads, report: &mut Report) -> Result<()> {
@@ -24,9 +29,9 @@ pub(crate) fn measure(ground: &Ground, roads: &Roads, report: &mut Report) -> Re
 /// Goal 13: sessions in which nothing happens. Tells how many a second were opened.
 fn idle(ground: &Ground, roads: &Roads, report: &mut Report) -> Result<f64> {
     let many = ground.size(500, 20);
-    let grant = roads.ask(Traveller::Idle, "5h")?;
+    let grants = roads.ask_crowd(many, "5h")?;
     let before = resident_kib(roads.server())?;
-    let mut crowd = ground.begin("sessions", &roads.crowd(&grant, many)?)?;
+    let mut crowd = ground.begin("sessions", &roads.crowd(&grants, many)?)?;
     let opened = crowd.says()?;
     let seconds = number(&opened, "/seconds")?;
     thread::sleep(Duration::from_secs(ground.size(5, 1) as u64));
@@ -38,6 +43,7 @@ fn idle(ground: &Ground, roads: &Roads, report: &mut Report) -> Result<f64> {
     crowd.release()?;
     let gone = wait(Duration::from_secs(60), || Ok(roads.connections()? == 0))?;
     ensure!(gone, "sessions that were let go of are still there");
+    roads.revoke(&grants)?;
     thread::sleep(Duration::from_secs(ground.size(15, 1) as u64));
     let after = resident_kib(roads.server())?;
     let label = |what: &str| format!("{many} idle sessions: {what}");
@@ -55,12 +61,12 @@ fn idle(ground: &Ground, roads: &Roads, report: &mut Report) -> Result<f64> {
 
 /// Goal 6: a few of many end, then all of them in one instant.
 fn ending(ground: &Ground, roads: &Roads, report: &mut Report, rate: f64) -> Result<()> {
-    let (many, few) = (ground.size(1_000, 20), ground.size(10, 2));
+    let (many, few) = (most(ground), ground.size(10, 2));
     let patience = (many as f64 / rate * 1.5) as u64 + 60;
-    let all = roads.ask(Traveller::Many, &format!("{patience}s"))?;
+    let all = roads.ask_crowd(many, &format!("{patience}s"))?;
     let mut crowd = ground.begin("sessions", &roads.crowd(&all, many)?)?;
     crowd.says()?;
-    let some = roads.ask(Traveller::Few, &format!("{}s", ground.size(20, 8)))?;
+    let some = roads.ask_few(&format!("{}s", ground.size(20, 8)))?;
     let mut others = ground.begin("sessions", &roads.crowd(&some, few)?)?;
     others.says()?;
     let last = watch(roads, roads.end(&some)?, many)?;
@@ -75,7 +81,7 @@ fn ending(ground: &Ground, roads: &Roads, report: &mut Report, rate: f64) -> Res
     ensure!(now() < end, "the sessions took longer to open than they were to last");
     let last = watch(roads, end, 0)? / 1e3;
     let row =
-        Row::new(format!("{many} sessions end in one instant: the last is cut off its host"), "s", Sample::one(last));
+        Row::new(format!("{many} sessions end within a second: the last is cut off its host"), "s", Sample::one(last));
     report.row(row.goal(Goal::AtMost(2.0)));
     let closed = crowd.finish()?;
     let of = |what: &str| -> Vec<f64> {

@@ -47,16 +47,23 @@ pub(crate) enum Recorded {
 pub(crate) enum Traveller {
     /// Along every road, one at a time.
     Alone,
-    /// In a crowd that does nothing.
-    Idle,
-    /// In a crowd whose time is up in one instant.
-    Many,
-    /// A few among these, whose time is up before.
+    /// In a crowd, under a grant of their own: one grant has so many sessions and no more.
+    Crowd(usize),
+    /// Beside the crowd, whose time is up before.
     Few,
 }
 
+/// Sessions under one grant: below what one may have.
+const EACH: usize = 50;
+
 impl Traveller {
-    const ALL: [Self; 4] = [Self::Alone, Self::Idle, Self::Many, Self::Few];
+    const fn number(self) -> usize {
+        match self {
+            Self::Alone => 0,
+            Self::Few => 1,
+            Self::Crowd(number) => 2 + number,
+        }
+    }
 }
 
 /// A grant, and whose it is.
@@ -79,7 +86,7 @@ pub(crate) struct Roads {
 
 impl Roads {
     /// Starts everything and lets the host join.
-    pub(crate) fn build(ground: &Ground, recorded: Recorded) -> Result<Self> {
+    pub(crate) fn build(ground: &Ground, recorded: Recorded, most: usize) -> Result<Self> {
         let port = free_port()?;
         let sessions = match recorded {
             Recorded::All => "all",
@@ -88,7 +95,7 @@ impl Roads {
         };
         let builder = WaneServer::builder().set("gateway.ssh.listen", &format!("127.0.0.1:{port}"));
         let builder = builder.set("recording.sessions", sessions);
-        let wane = Deployment::with(builder, ground, Traveller::ALL.len())?;
+        let wane = Deployment::with(builder, ground, Traveller::Crowd(most.div_ceil(EACH)).number())?;
         let folder = wane.server.folder();
         let key = SshKey::generate(folder, "traveller")?;
         let keys = folder.join("bastion-keys");
@@ -122,16 +129,31 @@ impl Roads {
         self.wane.server.pid().unwrap_or_default()
     }
 
-    /// A grant of the host, for so long.
-    pub(crate) fn ask(&self, of: Traveller, duration: &str) -> Result<Ticket> {
-        ask(&self.wane, of, duration)
+    /// A grant of the host, for so long, for a few.
+    pub(crate) fn ask_few(&self, duration: &str) -> Result<Vec<Ticket>> {
+        Ok(vec![ask(&self.wane, Traveller::Few, duration)?])
     }
 
-    /// When a grant ends, in seconds since 1970.
-    pub(crate) fn end(&self, ticket: &Ticket) -> Result<f64> {
-        let seen = self.wane.admin.json(&["grant", &ticket.grant])?;
-        let at = text(&seen, "/end")?;
-        Ok(at.parse::<jiff::Timestamp>()?.as_microsecond() as f64 / 1e6)
+    /// As many grants of the host as a crowd needs, for so long.
+    pub(crate) fn ask_crowd(&self, sessions: usize, duration: &str) -> Result<Vec<Ticket>> {
+        (0..sessions.div_ceil(EACH)).map(|number| ask(&self.wane, Traveller::Crowd(number), duration)).collect()
+    }
+
+    /// Ends grants.
+    pub(crate) fn revoke(&self, tickets: &[Ticket]) -> Result<()> {
+        tickets
+            .iter()
+            .try_for_each(|ticket| self.wane.admin.json(&["revoke", &ticket.grant, "-m", "measured"]).map(drop))
+    }
+
+    /// When the last of these grants ends, in seconds since 1970.
+    pub(crate) fn end(&self, tickets: &[Ticket]) -> Result<f64> {
+        let mut last = f64::NAN;
+        for ticket in tickets {
+            let seen = self.wane.admin.json(&["grant", &ticket.grant])?;
+            last = last.max(text(&seen, "/end")?.parse::<jiff::Timestamp>()?.as_microsecond() as f64 / 1e6);
+        }
+        Ok(last)
     }
 
     /// A certificate of this grant for the traveller's key, on disk.
@@ -205,13 +227,13 @@ impl Roads {
         command
     }
 
-    /// What a tool is told that holds sessions at the gateway under a grant.
-    pub(crate) fn crowd(&self, ticket: &Ticket, sessions: usize) -> Result<Value> {
+    /// What a tool is told that holds sessions at the gateway under these grants.
+    pub(crate) fn crowd(&self, tickets: &[Ticket], sessions: usize) -> Result<Value> {
         Ok(json!({
             "address": format!("127.0.0.1:{}", self.port),
             "user": self.login(),
             "key": self.key.private_path(),
-            "certificate": self.certified(ticket)?,
+            "certificates": tickets.iter().map(|ticket| self.certified(ticket)).collect::<Result<Vec<_>>>()?,
             "command": "exec cat",
             "sessions": sessions,
             "at_once": 6,
@@ -232,8 +254,7 @@ impl Roads {
 }
 
 fn person(wane: &Deployment, of: Traveller) -> Result<&PersonSession> {
-    let number = Traveller::ALL.iter().position(|one| *one == of);
-    number.and_then(|number| wane.people.get(number)).context("there are too few people")
+    wane.people.get(of.number()).context("there are too few people")
 }
 
 fn ask(wane: &Deployment, of: Traveller, duration: &str) -> Result<Ticket> {
