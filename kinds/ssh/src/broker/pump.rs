@@ -3,7 +3,9 @@
 //! INVARIANT: every byte is reported before it goes on, and none goes on that is refused there (held by
 //! `no_byte_passes_after_the_end`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig, server};
 use wane_recording::{Event, Exit, Side};
@@ -70,6 +72,30 @@ fn or_close(went: Result<(), russh::Error>) -> Then {
     if went.is_ok() { Then::On } else { Then::Close }
 }
 
+/// How long the end of the output waits for the status of a program that is ending.
+const STATUS_WAIT: Duration = Duration::from_millis(200);
+
+/// The next message; but the status of a program before the end of its output, if it comes soon after. A client
+/// whose own input has ended closes the channel once it reads that end, and what comes later is lost to it.
+async fn after_its_status(from: &mut ChannelReadHalf, next: &mut VecDeque<ChannelMsg>) -> Option<ChannelMsg> {
+    let message = from.wait().await?;
+    if !matches!(message, ChannelMsg::Eof) {
+        return Some(message);
+    }
+    match tokio::time::timeout(STATUS_WAIT, from.wait()).await {
+        Ok(Some(status @ (ChannelMsg::ExitStatus { .. } | ChannelMsg::ExitSignal { .. }))) => {
+            next.push_back(message);
+            Some(status)
+        }
+        Ok(Some(other)) => {
+            next.push_back(other);
+            Some(message)
+        }
+        // What is lost for good is seen by whoever asks next.
+        Ok(None) | Err(_) => Some(message),
+    }
+}
+
 /// From the host to the person, until either closes.
 pub(super) async fn down(
     session: Arc<Session>,
@@ -78,8 +104,13 @@ pub(super) async fn down(
     to: ChannelWriteHalf<server::Msg>,
 ) {
     let channel = link.number;
+    let mut next = VecDeque::new();
     let then = loop {
-        let Some(message) = from.wait().await else {
+        let message = match next.pop_front() {
+            Some(message) => Some(message),
+            None => after_its_status(&mut from, &mut next).await,
+        };
+        let Some(message) = message else {
             // Not the channel was closed, but all there was behind it.
             session.host_lost();
             break Then::Stop;

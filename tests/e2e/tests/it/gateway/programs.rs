@@ -102,9 +102,12 @@ fn one_connection_carries_many_commands_and_all_end_with_it() {
         let mut ssh = over(&format!("echo {n}; exit {n}"));
         ssh.close_input();
         let outcome = ssh.wait_exit(SOON).unwrap();
-        // The status is not looked at: over a shared connection it is lost now and then, because the client closes
-        // its channel between the end of the output and the status, and the SSH library then closes it at once.
-        assert_eq!(outcome.stdout.trim(), n.to_string(), "{}", outcome.stderr);
+        assert_eq!(
+            (outcome.stdout.trim(), outcome.ended),
+            (n.to_string().as_str(), Ended::Code(n)),
+            "{}",
+            outcome.stderr
+        );
     }
     let long: Vec<_> = (0..3).map(|_| over("echo there; exec cat")).collect();
     for ssh in &long {
