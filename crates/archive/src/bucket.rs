@@ -92,8 +92,6 @@ pub enum BucketError {
          look who writes there, and move it away"
     )]
     Taken(String),
-    #[error("what was read back of the object `{0}` is not what was put there; it was removed and is put there again")]
-    Differs(String),
     #[error("the object `{0}` is still there after it was removed")]
     StillThere(String),
     #[error("the file of the recording cannot be read: {0}")]
@@ -110,7 +108,6 @@ impl BucketError {
             Self::Away(_) | Self::Denied(_) | Self::NoBucket(_) | Self::Keys(_) | Self::Settings(_) => true,
             Self::Crowded
             | Self::Taken(_)
-            | Self::Differs(_)
             | Self::StillThere(_)
             | Self::File(_)
             | Self::Refused(_) => false,

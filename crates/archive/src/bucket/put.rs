@@ -32,36 +32,30 @@ impl Bucket {
     pub async fn put(&self, name: &str, file: File) -> Result<Put, BucketError> {
         let (path, file) = (Path::from(name), Arc::new(file));
         let ours = hashed(&file).await?;
-        if self.first(&path, 1).await?.is_some() {
-            let there = self.read_back(&path).await?;
-            return if there == ours { Ok(there) } else { Err(BucketError::Taken(name.to_owned())) };
+        if self.first(&path, 1).await?.is_none() {
+            self.create(&path, &file, ours.bytes).await?;
         }
-        let made = if ours.bytes <= PART {
-            let bytes = read(&file, 0, ours.bytes).await?;
+        // Also of what was there already: it may be ours, from a try that was cut off.
+        let there = around(point!("archive.bucket.read_back"), self.read_back(&path)).await?;
+        if there == ours { Ok(there) } else { Err(BucketError::Taken(name.to_owned())) }
+    }
+
+    /// Makes an object that is not there; if it is, somebody was quicker, or an answer to us was lost: what is
+    /// there says which.
+    async fn create(&self, path: &Path, file: &Arc<File>, bytes: u64) -> Result<(), BucketError> {
+        let made = if bytes <= PART {
+            let bytes = read(file, 0, bytes).await?;
             let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-            let put = self.s3.put_opts(&path, PutPayload::from(bytes), create);
+            let put = self.s3.put_opts(path, PutPayload::from(bytes), create);
             around(point!("archive.bucket.put"), put).await.map(|_| ())
         } else {
-            self.in_parts(&path, &file, ours.bytes).await?
+            self.in_parts(path, file, bytes).await?
         };
-        let by_us = match made {
-            Ok(()) => true,
-            // Somebody was quicker, or an answer to us was lost: what is there says which.
-            Err(error) => match self.told(error) {
-                Told::Exists => false,
-                Told::Missing => return Err(BucketError::Refused("it lost the upload".to_owned())),
-                Told::Failed(error) => return Err(error),
-            },
-        };
-        let there = around(point!("archive.bucket.read_back"), self.read_back(&path)).await?;
-        if there == ours {
-            return Ok(there);
+        match made.map_err(|error| self.told(error)) {
+            Ok(()) | Err(Told::Exists) => Ok(()),
+            Err(Told::Missing) => Err(BucketError::Refused("it lost the upload".to_owned())),
+            Err(Told::Failed(error)) => Err(error),
         }
-        if !by_us {
-            return Err(BucketError::Taken(name.to_owned()));
-        }
-        self.remove(name).await?;
-        Err(BucketError::Differs(name.to_owned()))
     }
 
     /// An upload in parts, which is there as a whole or not at all. One that fails is given up; if that fails too,
