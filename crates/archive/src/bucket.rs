@@ -106,11 +106,7 @@ impl BucketError {
     pub const fn is_about_all(&self) -> bool {
         match self {
             Self::Away(_) | Self::Denied(_) | Self::NoBucket(_) | Self::Keys(_) | Self::Settings(_) => true,
-            Self::Crowded
-            | Self::Taken(_)
-            | Self::StillThere(_)
-            | Self::File(_)
-            | Self::Refused(_) => false,
+            Self::Crowded | Self::Taken(_) | Self::StillThere(_) | Self::File(_) | Self::Refused(_) => false,
         }
     }
 }

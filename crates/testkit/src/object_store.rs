@@ -22,6 +22,8 @@ use crate::{folder, port, program};
 const NAMED: &str = "WANE_WEED";
 const PATIENCE: Duration = Duration::from_secs(120);
 const ANSWER: Duration = Duration::from_secs(20);
+/// Asked politely it takes half a minute; what it has answered outlives the process.
+const ENDED_BY: Signal = Signal::SIGKILL;
 /// Only this key may read and write in the bucket; it may make none.
 const KEY: &str = "WANETEST";
 const SECRET: &str = "not-a-secret-of-anybody";
@@ -45,7 +47,8 @@ impl ObjectStore {
         let ports = [pair()?, pair()?, pair()?, pair()?];
         let mut store = Self { process: None, program: find()?, folder: folder::throw_away("wane-objects-")?, ports };
         let actions: Vec<String> = ["Read", "Write", "List"].iter().map(|may| format!("{may}:{BUCKET}")).collect();
-        let identity = json!({ "name": "wane", "actions": actions, "credentials": [{ "accessKey": KEY, "secretKey": SECRET }] });
+        let identity =
+            json!({ "name": "wane", "actions": actions, "credentials": [{ "accessKey": KEY, "secretKey": SECRET }] });
         fs::write(store.folder.path().join("s3.json"), json!({ "identities": [identity] }).to_string())?;
         for (name, value) in [("key", KEY), ("secret", SECRET)] {
             fs::write(store.folder.path().join(name), value)?;
@@ -82,7 +85,7 @@ impl ObjectStore {
     /// Ends it; what lies in it stays.
     pub fn stop(&mut self) -> Result<()> {
         match self.process.take() {
-            Some(mut process) => process.end(Signal::SIGTERM),
+            Some(mut process) => process.end(ENDED_BY),
             None => Ok(()),
         }
     }
@@ -107,12 +110,13 @@ impl ObjectStore {
             command.arg(format!("-{part}.port={own}")).arg(format!("-{part}.port.grpc={other}"));
         }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = self.process.insert(ServerProcess::spawn("SeaweedFS", &mut command, Signal::SIGTERM)?);
+        let process = self.process.insert(ServerProcess::spawn("SeaweedFS", &mut command, ENDED_BY)?);
         let [_, _, [files, _], [s3, _]] = self.ports;
         let mut died = None;
         let waited = wait_until("the object store to answer", PATIENCE, || {
             died = process.exited();
-            let answers = |port, path| call(port, "GET", path, b"").is_ok_and(|(status, _)| (200..500).contains(&status));
+            let answers =
+                |port, path| call(port, "GET", path, b"").is_ok_and(|(status, _)| (200..500).contains(&status));
             died.is_some() || (answers(files, "/") && answers(s3, "/status"))
         });
         if let Some(status) = died {
@@ -182,7 +186,11 @@ impl ObjectStore {
         let mut said = String::new();
         wait_until("the bucket to be made", PATIENCE, || {
             let mut command = Command::new(&self.program);
-            command.env_clear().env("HOME", self.folder.path()).args(["shell", &at("master", master), &at("filer", files)]);
+            command.env_clear().env("HOME", self.folder.path()).args([
+                "shell",
+                &at("master", master),
+                &at("filer", files),
+            ]);
             let input = format!("s3.bucket.create -name {BUCKET}\ns3.bucket.list\nexit\n");
             said = program::run(&mut command, &input, ANSWER).map_or_else(|e| e.to_string(), |made| made.stdout);
             said.lines().any(|line| line.split_whitespace().next() == Some(BUCKET))
@@ -240,6 +248,7 @@ fn call(port: u16, method: &str, path: &str, body: &[u8]) -> Result<(u16, Vec<u8
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("an answer without an end of its head")?;
     let body = answer.split_off(end + 4);
     let head = String::from_utf8_lossy(&answer).into_owned();
-    let status = head.split_whitespace().nth(1).and_then(|word| word.parse().ok()).context("an answer without a status")?;
+    let status =
+        head.split_whitespace().nth(1).and_then(|word| word.parse().ok()).context("an answer without a status")?;
     Ok((status, body))
 }

@@ -370,12 +370,7 @@ impl App {
 }
 
 /// One copy of a recording, held against the trail.
-async fn verify(
-    recording: &Recording,
-    at: At,
-    source: Option<Source>,
-    missing: String,
-) -> Result<Verified, AppError> {
+async fn verify(recording: &Recording, at: At, source: Option<Source>, missing: String) -> Result<Verified, AppError> {
     let end = recording.end.as_ref();
     let (expected, chunks) = (end.and_then(|end| end.root), end.map_or(0, |end| end.chunks));
     let unreadable = |why| Verified {

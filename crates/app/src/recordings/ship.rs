@@ -79,7 +79,9 @@ impl Later {
 
     fn failed(&self, session: SessionId, now: Time) {
         let mut later = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = later.get(&session).map_or(FIRST, |(_, wait)| Span::from_micros(wait.micros().saturating_mul(2)).min(LONGEST));
+        let wait = later
+            .get(&session)
+            .map_or(FIRST, |(_, wait)| Span::from_micros(wait.micros().saturating_mul(2)).min(LONGEST));
         later.insert(session, (now.plus(wait), wait));
     }
 
@@ -154,11 +156,8 @@ impl App {
         if self.afar().is_some() {
             return Ok(false);
         }
-        let filter = RecordingFilter {
-            deleted: Some(false),
-            lies: Some(Whereabouts::Store),
-            ..RecordingFilter::default()
-        };
+        let filter =
+            RecordingFilter { deleted: Some(false), lies: Some(Whereabouts::Store), ..RecordingFilter::default() };
         Ok(!self.store.recordings(filter, Slice::first(1)).await?.items.is_empty())
     }
 

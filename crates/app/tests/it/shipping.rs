@@ -145,15 +145,8 @@ impl Yard {
     /// A recording of a session that is over.
     async fn recording(&self, state: RecordingState) -> SessionId {
         let (ambient, at) = (&self.house.ambient, self.house.ambient.now());
-        let end = RecordingEnd {
-            at,
-            state,
-            chunks: 1,
-            bytes: 3,
-            root: None,
-            why: None,
-            facts: serde_json::Value::Null,
-        };
+        let end =
+            RecordingEnd { at, state, chunks: 1, bytes: 3, root: None, why: None, facts: serde_json::Value::Null };
         let recording = Recording {
             session: ambient.id(),
             grant: ambient.id(),
@@ -241,7 +234,8 @@ async fn a_file_goes_only_after_its_object_is_written_down() {
                 yard.pass(None).await;
                 yard.holds(session, &why).await;
                 let row = yard.row(session).await;
-                let (stored, moved) = (yard.noted(session, "recording.stored").await, yard.noted(session, "recording.moved").await);
+                let (stored, moved) =
+                    (yard.noted(session, "recording.stored").await, yard.noted(session, "recording.moved").await);
                 if row.deleted.is_none() {
                     assert!(matches!(row.lies, Lies::Store(_)), "{why}: {row:?}");
                     assert_eq!((stored, moved), (1, 1), "{why}");

@@ -88,7 +88,11 @@ impl Shop {
     /// It is whole where it lies, and it lies there once.
     fn is_stored_well(&self, session: &str) {
         let verified = self.verify(session, 0);
-        assert_eq!((&verified["whole"], &verified["where"]), (&Value::from(true), &Value::from("store")), "{verified:#}");
+        assert_eq!(
+            (&verified["whole"], &verified["where"]),
+            (&Value::from(true), &Value::from("store")),
+            "{verified:#}"
+        );
         assert!(!self.file(session).exists());
         assert_eq!(self.store.uploads().unwrap(), 0);
         for event in ["recording.stored", "recording.moved"] {
@@ -113,8 +117,11 @@ fn a_recording_goes_to_the_object_store_and_is_read_there() {
         shop.is_stored_well(session);
         let name = shop.object(session);
         let parts: Vec<&str> = name.split('/').collect();
-        assert!(matches!(parts[..], ["wane", org, file] if org.starts_with("org_")
-            && file == format!("{session}.wane-recording")), "{name}");
+        assert!(
+            matches!(parts[..], ["wane", org, file] if org.starts_with("org_")
+            && file == format!("{session}.wane-recording")),
+            "{name}"
+        );
     }
     let bytes = shop.store.read(&shop.object(&session)).unwrap();
     assert!(!bytes.windows(6).any(|part| part == b"kanari"), "what was said stands in the open");
@@ -198,7 +205,9 @@ fn a_store_that_is_away_keeps_nothing_from_being_recorded_and_gets_it_later() {
     let ada = &shop.lab.wane.ada;
     // What is here is read, and what is there is neither whole nor damaged, but away.
     assert_eq!(shop.verify(&late, 0)["where"], "local");
-    for words in [&["replay", &early, "--events"][..], &["recording", "verify", &early], &["recordings", "--text", "kanarie"]] {
+    for words in
+        [&["replay", &early, "--events"][..], &["recording", "verify", &early], &["recordings", "--text", "kanarie"]]
+    {
         let refused = ada.run(words).unwrap();
         assert!(!refused.success() && refused.stderr.contains("object store that cannot be used now"), "{refused:?}");
     }
@@ -258,7 +267,10 @@ fn what_somebody_did_to_objects_is_found_and_named() {
     assert!(text(&bad["unreadable"]).contains(&format!("there is no object `{}`", names[4])), "{bad:#}");
     for session in &sessions {
         let found = shop.noted(session, "recording.verified");
-        assert_eq!((&found[0]["outcome"], &found[0]["detail"]["where"]), (&Value::from("failed"), &Value::from("store")));
+        assert_eq!(
+            (&found[0]["outcome"], &found[0]["detail"]["where"]),
+            (&Value::from("failed"), &Value::from("store"))
+        );
     }
     // None is taken for one that could be made good again.
     for (name, had) in names.iter().zip(&bytes).take(1) {
