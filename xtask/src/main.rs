@@ -11,6 +11,7 @@ mod lint;
 mod mutants;
 mod python;
 mod schemathesis;
+mod seaweedfs;
 mod soak;
 mod ssh_audit;
 mod test;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         ["schemathesis", "--long"] => schemathesis::run(schemathesis::Length::Long),
         ["ssh-audit"] => ssh_audit::run(),
         ["soak", rest @ ..] => soak::run_words(rest),
-        ["deps"] => deps::ensure(),
+        ["deps"] => deps::ensure().and_then(|()| seaweedfs::ensure()),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -31,8 +31,15 @@ pub struct RecordingView {
     pub bytes: u64,
     /// What its chain of chunks says at the end, as the log has it.
     pub root: Option<String>,
+    /// Where it lies: `local` in the server's folder, `store` in the object store, `both`, or `gone`.
+    #[serde(rename = "where", default = "local")]
+    pub place: String,
     /// What the gateway had to say about the session: how much passed, what ran, what was refused.
     pub facts: serde_json::Value,
+}
+
+fn local() -> String {
+    "local".to_owned()
 }
 
 /// One line of a recording that is played: an event, a part that is damaged, or the end.
@@ -69,6 +76,9 @@ pub struct EventLine {
 /// Whether a recording is all of what was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Verification {
+    /// Which copy was looked at last, `local` or `store`: the one that is not as it should be, if one is not.
+    #[serde(rename = "where", default = "local")]
+    pub place: String,
     /// Whether it is.
     pub whole: bool,
     /// What the log says that its chain says at the end; none while the session goes on.

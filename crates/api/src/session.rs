@@ -19,6 +19,9 @@ pub struct Health {
     /// How many ends were acted on and are not in the log yet.
     #[serde(default)]
     pub unbooked: u64,
+    /// How many recordings are over and wait to be put into the object store; 0 where there is none.
+    #[serde(default)]
+    pub recordings_waiting: u64,
 }
 
 fn well() -> String {

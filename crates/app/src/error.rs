@@ -124,6 +124,9 @@ pub enum AppError {
     /// A session that is to be recorded cannot be.
     #[error("the session is to be recorded and cannot be, so it does not begin; the server's log says why")]
     Unrecorded(String),
+    /// A recording lies in an object store that cannot be used now.
+    #[error("the recording lies in an object store that cannot be used now; the server's log says why")]
+    Afar,
     /// A secret could not be sealed or opened.
     #[error("a secret could not be sealed or opened: {0}")]
     Seal(String),
@@ -147,6 +150,7 @@ impl AppError {
             | Self::ClockBehind { .. }
             | Self::Store(_)
             | Self::Unrecorded(_)
+            | Self::Afar
             | Self::EndedUnread => Class::Busy,
             Self::Target(ConnectError::Input(_)) => Class::Invalid,
             Self::Target(ConnectError::Over(_)) => Class::Conflict,
@@ -174,6 +178,7 @@ impl AppError {
             Self::AnswerLost => "answer-lost",
             Self::TooMany { .. } => "too-many",
             Self::Unrecorded(_) => "unrecorded",
+            Self::Afar => "object-store",
             Self::ClockBehind { .. } => "clock-behind",
             Self::Target(ConnectError::Input(_)) => "input",
             // Said as the grant itself says it a moment later.

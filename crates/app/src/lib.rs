@@ -87,8 +87,8 @@ pub use open_session::SessionOpened;
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
 pub use recordings::{
-    Found, OnFailure, Place, Playing, Purpose, RecordOutcome, Recordings, Roll, Rules, Searched, Sought, Tape, Taped,
-    Verified, Which,
+    Afar, At, Depot, DepotError, Found, OnFailure, Place, Playing, Purpose, RecordOutcome, Recordings, Roll, Rules,
+    Searched, Shipped, Sought, Tape, Taped, Verified, Waiting, Which,
 };
 pub use rejudge::rejudge_all;
 pub use residue::Residue;
@@ -100,7 +100,7 @@ pub use targets::{CheckedInventory, TargetHandle};
 pub mod listing {
     pub use wane_store::{
         Answer, Cursor, GrantFilter, GrantPhase, Issuance, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
-        RecordingState, RequestFilter, Sequenced, Slice, Versioned,
+        RecordingState, RequestFilter, Sequenced, Slice, StoredObject, Versioned,
     };
 }
 pub use why::{Askable, ItemWhy, RequestWhy, WhyAnswer, WhyInput};
@@ -268,6 +268,12 @@ impl App {
     #[must_use]
     pub fn password_hashes(&self) -> u64 {
         self.hasher.made()
+    }
+
+    /// Whose deployment it is.
+    #[must_use]
+    pub fn org(&self) -> OrgId {
+        self.org
     }
 
     /// The bounds in force.

@@ -5,8 +5,10 @@
 
 mod closing;
 mod delete;
+mod depot;
 mod read;
 mod search;
+mod ship;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -20,14 +22,16 @@ use wane_domain::terms::Need;
 use wane_domain::time::{Span, Time};
 use wane_keys::envelope::Place as SealedPlace;
 use wane_recording::{Event, Header, SessionKey};
-use wane_store::{Recording, Sealed, Write};
+use wane_store::{Lies, Recording, Sealed, Write};
 
 use crate::App;
 use crate::error::AppError;
 
 pub use closing::RecordOutcome;
 pub(crate) use closing::said;
+pub use depot::{Afar, At, Depot, DepotError};
 pub use read::{Found, Place, Playing, Purpose, Searched, Sought, Verified};
+pub use ship::{Shipped, Waiting};
 
 /// Where recordings are written, and lie.
 #[async_trait]
@@ -95,6 +99,13 @@ pub struct Rules {
 pub(crate) struct Shelf {
     pub(crate) recordings: Option<Arc<dyn Recordings>>,
     pub(crate) rules: Rules,
+    /// Where recordings go once they are over, if anywhere.
+    afar: Option<Afar>,
+    /// Whose turn it is to write down where a recording lies, or that it is deleted.
+    turn: tokio::sync::Mutex<()>,
+    later: ship::Later,
+    /// Recordings that waited when they were counted last.
+    waiting: std::sync::atomic::AtomicU64,
 }
 
 /// The recording of a session that begins.
@@ -133,9 +144,11 @@ impl Tape for NoTape {
 
 impl App {
     /// Hands over where recordings are kept and what is to be recorded; nothing if they cannot be kept now,
-    /// so that no session begins that must have one. Said once, before sessions begin.
-    pub fn record_in(&self, recordings: Option<Arc<dyn Recordings>>, rules: Rules) {
-        if self.shelf.set(Shelf { recordings, rules }).is_err() {
+    /// so that no session begins that must have one. With an object store, recordings go there afterwards. Said once,
+    /// before sessions begin.
+    pub fn record_in(&self, recordings: Option<Arc<dyn Recordings>>, rules: Rules, afar: Option<Afar>) {
+        let (turn, later) = (tokio::sync::Mutex::default(), ship::Later::default());
+        if self.shelf.set(Shelf { recordings, rules, afar, turn, later, waiting: 0.into() }).is_err() {
             tracing::error!("where recordings are kept was said twice; the first stays");
         }
     }
@@ -194,6 +207,7 @@ impl App {
             began: now,
             end: None,
             deleted: None,
+            lies: Lies::Local,
         };
         let writes = [Write::Recording(recording), Write::Sealed(Sealed { key: row, sealed })];
         Ok(Some((Blank { header, key, on_failure }, writes)))

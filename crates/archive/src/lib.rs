@@ -14,10 +14,12 @@
 //! something, writes all of them into a journal, syncs it once, and then appends each to its session's
 //! own file, which is synced once its session is over or its journal is wanted again.
 
+mod bucket;
 mod files;
 mod scribe;
 mod tape;
 
+pub use bucket::{Addressing, Bucket, BucketError, KeyPair, Keys, Object, Put, Reach};
 pub use files::{Folder, FolderError};
 pub use scribe::{Archive, ArchiveError, Scribe};
 pub use tape::{Sealed, Tape, TapeError, WINDOW};

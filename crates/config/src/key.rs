@@ -118,6 +118,66 @@ pub const KEYS: &[Key] = &[
         default: "365d",
         doc: "How long recordings are kept after their session, and then deleted: a length of time, or `forever`.",
     },
+    Key {
+        name: "recording.store.bucket",
+        default: "",
+        doc: "Bucket of an object store (S3) that recordings go to once their sessions are over; without it they stay in the folder.",
+    },
+    Key {
+        name: "recording.store.endpoint",
+        default: "https://s3.<recording.store.region>.amazonaws.com",
+        doc: "URL of the object store, without the bucket.",
+    },
+    Key {
+        name: "recording.store.region",
+        default: "us-east-1",
+        doc: "Region that requests to the object store are signed for; most stores but Amazon's take any.",
+    },
+    Key {
+        name: "recording.store.prefix",
+        default: "wane",
+        doc: "What the names of objects begin with, before `/ORGANISATION/SESSION`.",
+    },
+    Key {
+        name: "recording.store.access_key_id.file",
+        default: "",
+        doc: "File with the id of the access key to the object store; read anew for each request.",
+    },
+    Key {
+        name: "recording.store.access_key_id.env",
+        default: "",
+        doc: "Environment variable with the id of the access key to the object store.",
+    },
+    Key {
+        name: "recording.store.secret_access_key.file",
+        default: "",
+        doc: "File with the secret access key to the object store; read anew for each request.",
+    },
+    Key {
+        name: "recording.store.secret_access_key.env",
+        default: "",
+        doc: "Environment variable with the secret access key to the object store.",
+    },
+    Key {
+        name: "recording.store.path_style",
+        default: "<true with recording.store.endpoint>",
+        doc: "Whether the bucket stands in the path of the URL rather than in front of its host.",
+    },
+    Key {
+        name: "recording.store.ca",
+        default: "",
+        doc: "PEM file with the authorities that the object store's certificate may come from; those of the system unless it is set.",
+    },
+    Key {
+        name: "recording.store.allow_http",
+        default: "false",
+        doc: "Whether an object store on another machine without TLS is meant.",
+    },
+    Key {
+        name: "recording.store.keep_local",
+        default: "0s",
+        doc: "How long a recording stays in the folder after its session although it is in the object store.",
+    },
     Key { name: "limits.body_bytes", default: "1 MiB", doc: "The largest request body that is read." },
     Key { name: "limits.open_requests", default: "50", doc: "How many requests one person may have waiting." },
 ];
@@ -134,5 +194,5 @@ pub(crate) fn is_section(name: &str) -> bool {
 
 /// Sections that stand for a secret, which is only ever referred to.
 pub(crate) fn is_secret(name: &str) -> bool {
-    name == "seal.issuing.passphrase"
+    ["seal.issuing.passphrase", "recording.store.access_key_id", "recording.store.secret_access_key"].contains(&name)
 }

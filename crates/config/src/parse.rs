@@ -102,6 +102,43 @@ pub(crate) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String
     })
 }
 
+/// A bucket's name: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>, and capitals, which
+/// other stores take.
+pub(crate) fn bucket(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+    let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    if (3..=63).contains(&bytes.len()) && bytes.iter().all(|b| good(*b)) && ends(bytes.first()) && ends(bytes.last()) {
+        Ok(text.to_owned())
+    } else {
+        Err("write a bucket's name: 3 to 63 letters, digits, dots and hyphens".to_owned())
+    }
+}
+
+/// The beginning of the names of objects; slashes around it are left out.
+pub(crate) fn prefix(text: &str) -> Result<String, String> {
+    let bare = text.trim_matches('/');
+    let part = |part: &str| {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        !part.is_empty() && part != "." && part != ".." && part.bytes().all(good)
+    };
+    if bare.len() <= 256 && bare.split('/').all(part) {
+        Ok(bare.to_owned())
+    } else {
+        Err("write letters, digits, dots, hyphens and single slashes, for instance `audit/wane`".to_owned())
+    }
+}
+
+/// Letters, digits and hyphens.
+pub(crate) fn word_of_its_own(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if (1..=64).contains(&text.len()) && text.bytes().all(good) {
+        Ok(text.to_owned())
+    } else {
+        Err("write letters, digits and hyphens, for instance `eu-central-1`".to_owned())
+    }
+}
+
 /// A text that is not empty.
 pub(crate) fn filled(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("write something, or leave it out".to_owned()) } else { Ok(text.to_owned()) }

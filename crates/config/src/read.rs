@@ -1,5 +1,7 @@
 //! Layers to settings: every key read once, what goes together checked, everything that is wrong collected.
 
+mod store;
+
 use std::path::{Path, PathBuf};
 
 use crate::error::ConfigError;
@@ -109,7 +111,14 @@ impl Reader {
             "forever" => Ok(None),
             _ => parse::duration(t).map(Some).map_err(|why| format!("{why}, or `forever`")),
         });
-        Some(Recording { folder: folder?.into(), sessions: sessions?, on_failure: on_failure?, keep: keep? })
+        let store = self.recording_store();
+        Some(Recording {
+            folder: folder?.into(),
+            sessions: sessions?,
+            on_failure: on_failure?,
+            keep: keep?,
+            store: store?,
+        })
     }
 
     fn server(&mut self) -> Option<Server> {

@@ -179,6 +179,42 @@ pub struct Recording {
     pub on_failure: RecordingFailure,
     /// How long they are kept; none for ever.
     pub keep: Option<Duration>,
+    /// Where they go once their sessions are over; none if they stay in the folder.
+    pub store: Option<RecordingStore>,
+}
+
+/// An object store that speaks the S3 API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingStore {
+    /// Its URL, without bucket.
+    pub endpoint: String,
+    /// The bucket.
+    pub bucket: String,
+    /// What the names of objects begin with, without a slash at the end; may be empty.
+    pub prefix: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// Half of the credential.
+    pub access_key_id: SecretRef,
+    /// The other half.
+    pub secret_access_key: SecretRef,
+    /// Where in a URL the bucket stands.
+    pub addressing: StoreAddressing,
+    /// PEM file of the authorities that are trusted; none for those of the system.
+    pub ca: Option<PathBuf>,
+    /// Whether plain HTTP to another machine is meant.
+    pub allow_http: bool,
+    /// How long a recording stays in the folder as well, after its session.
+    pub keep_local: Duration,
+}
+
+/// Where in a URL the bucket stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreAddressing {
+    /// First in the path.
+    Path,
+    /// In front of the host's name.
+    Host,
 }
 
 /// Which sessions are recorded.

@@ -2,7 +2,7 @@
 
 use sqlx::SqlitePool;
 use wane_domain::id::SessionId;
-use wane_store::{Page, Recording, RecordingFilter, Slice, StoreError};
+use wane_store::{Page, Recording, RecordingFilter, RecordingState, Slice, StoreError};
 
 use crate::listing::{Cell, Listing, Order};
 use crate::row::{decode, encode, unavailable};
@@ -19,13 +19,23 @@ pub(crate) fn put(value: &Recording) -> Result<Step, StoreError> {
         value.end.as_ref().map(|end| end.at.micros()).into(),
         i64::from(value.end.is_none()).into(),
         i64::from(value.deleted.is_some()).into(),
+        lies(value).to_owned().into(),
         encode(&id, value)?.into(),
     ];
-    let sql = "INSERT INTO recordings (session, holder, resource, began, ended, open, deleted, doc)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    let sql = "INSERT INTO recordings (session, holder, resource, began, ended, open, deleted, lies, doc)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                ON CONFLICT (session) DO UPDATE
-               SET ended = excluded.ended, open = excluded.open, deleted = excluded.deleted, doc = excluded.doc";
+               SET ended = excluded.ended, open = excluded.open, deleted = excluded.deleted, lies = excluded.lies,
+                   doc = excluded.doc";
     Ok(Step::new(sql, values).one(&id))
+}
+
+/// The word that it is found by.
+fn lies(value: &Recording) -> &'static str {
+    match value.end.as_ref().map(|end| end.state) {
+        Some(RecordingState::Lost) => "nowhere",
+        Some(RecordingState::Whole | RecordingState::Cut) | None => value.lies.whereabouts().name(),
+    }
 }
 
 /// One by its session.
@@ -51,7 +61,8 @@ pub(crate) async fn list(
         .and("began <", filter.until.map(|at| Cell::Number(at.micros())))
         .and("ended <", filter.ended.map(|at| Cell::Number(at.micros())))
         .and("open =", filter.open.map(|open| Cell::Number(i64::from(open))))
-        .and("deleted =", filter.deleted.map(|deleted| Cell::Number(i64::from(deleted))));
+        .and("deleted =", filter.deleted.map(|deleted| Cell::Number(i64::from(deleted))))
+        .and("lies =", filter.lies.map(|lies| Cell::of(lies.name())));
     let rows = listing.query().build_query_as::<(String, String)>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.clone(), |(id, doc)| decode(id, doc))
 }

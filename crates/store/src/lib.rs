@@ -16,6 +16,6 @@ pub use query::{
     RequestFilter, Slice,
 };
 pub use rows::{
-    Answer, Issuance, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced, Standing, Token,
-    TokenKind, TokenOwner, Versioned,
+    Answer, Issuance, Lies, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced, Standing,
+    StoredObject, Token, TokenKind, TokenOwner, Versioned, Whereabouts,
 };

@@ -3,6 +3,8 @@
 use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, RoleId};
 use wane_domain::time::Time;
 
+use crate::rows::Whereabouts;
+
 /// Where a page goes on: the last id or sequence number of the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub String);
@@ -126,6 +128,8 @@ pub struct RecordingFilter {
     pub open: Option<bool>,
     /// Only those that were deleted (or only those that were not).
     pub deleted: Option<bool>,
+    /// Only those that lie there. A recording of which there is nothing lies nowhere.
+    pub lies: Option<Whereabouts>,
 }
 
 /// Something that is due; also a place in the order of what is.

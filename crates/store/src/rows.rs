@@ -177,6 +177,77 @@ pub struct RecordingEnd {
     pub facts: serde_json::Value,
 }
 
+/// The object that a recording is, in an object store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredObject {
+    /// What it is called there.
+    pub name: String,
+    /// How long it is.
+    pub bytes: u64,
+    /// SHA-256 of all of it, as it was read back.
+    pub sha256: Digest,
+}
+
+/// Where a recording lies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "where", rename_all = "snake_case")]
+pub enum Lies {
+    /// In the folder.
+    #[default]
+    Local,
+    /// In the folder and in an object store.
+    Both(StoredObject),
+    /// In an object store.
+    Store(StoredObject),
+    /// Nowhere: it was deleted, and looked for in the object store.
+    Gone,
+}
+
+/// The same in one word, to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in `Lies`")]
+pub enum Whereabouts {
+    Local,
+    Both,
+    Store,
+    Gone,
+}
+
+impl Whereabouts {
+    /// The word, as it is kept and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Both => "both",
+            Self::Store => "store",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl Lies {
+    /// In one word.
+    #[must_use]
+    pub const fn whereabouts(&self) -> Whereabouts {
+        match self {
+            Self::Local => Whereabouts::Local,
+            Self::Both(_) => Whereabouts::Both,
+            Self::Store(_) => Whereabouts::Store,
+            Self::Gone => Whereabouts::Gone,
+        }
+    }
+
+    /// The object in a store, if there is one.
+    #[must_use]
+    pub const fn object(&self) -> Option<&StoredObject> {
+        match self {
+            Self::Both(object) | Self::Store(object) => Some(object),
+            Self::Local | Self::Gone => None,
+        }
+    }
+}
+
 /// What is known of the recording of a session besides what is in it. Its key is a sealed secret of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
@@ -198,6 +269,9 @@ pub struct Recording {
     pub end: Option<RecordingEnd>,
     /// When it was deleted, its key and all.
     pub deleted: Option<Time>,
+    /// Where it lies.
+    #[serde(default)]
+    pub lies: Lies,
 }
 
 /// A sealed secret, bound to its key.

@@ -13,6 +13,7 @@ mod ambient;
 mod clock_off;
 mod folder;
 mod held;
+mod object_store;
 mod port;
 mod postgres;
 mod process;
@@ -26,6 +27,7 @@ mod wane;
 
 pub use ambient::{FakeClock, SeededEntropy};
 pub use held::{Held, hold, lax_permit, plain_ask};
+pub use object_store::ObjectStore;
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresBuilder, PsqlClient};
 pub use program::{Ended, Interactive, Outcome};

@@ -6,6 +6,7 @@
 
 mod config;
 mod deployment;
+mod depot;
 mod ends;
 mod gateway;
 mod init;

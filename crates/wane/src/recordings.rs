@@ -18,6 +18,7 @@ use wane_recording::{Event, Header, SessionKey};
 use wane_runtime::Supervisor;
 
 use crate::deployment::span;
+use crate::depot;
 
 /// How often it is looked for recordings that are old enough to go, or were left without an end.
 const LOOK: Duration = Duration::from_secs(600);
@@ -61,7 +62,7 @@ impl Tape for Reel {
 pub(crate) fn keep(supervisor: &mut Supervisor, app: &Arc<App>, settings: &Settings) -> Option<Arc<Archive>> {
     let recording = &settings.recording;
     // Without a gateway there is nothing to record, but there may be something to read.
-    if settings.gateway.ssh.is_none() && !recording.folder.exists() {
+    if settings.gateway.ssh.is_none() && !recording.folder.exists() && recording.store.is_none() {
         return None;
     }
     let rules = Rules {
@@ -79,12 +80,17 @@ pub(crate) fn keep(supervisor: &mut Supervisor, app: &Arc<App>, settings: &Setti
         Ok(opened) => opened,
         Err(error) => {
             tracing::error!(%error, "recordings cannot be kept: no session begins that is to be recorded");
-            app.record_in(None, rules);
+            app.record_in(None, rules, depot::afar(recording.store.as_ref(), app.org(), None));
             return None;
         }
     };
     let archive = Arc::new(archive);
-    app.record_in(Some(Arc::new(Kept(Arc::clone(&archive)))), rules);
+    let afar = depot::afar(recording.store.as_ref(), app.org(), Some(archive.folder()));
+    let goes = afar.is_some();
+    app.record_in(Some(Arc::new(Kept(Arc::clone(&archive)))), rules, afar);
+    if goes {
+        depot::carry(supervisor, app);
+    }
     // It waits for disks, on a thread of its own.
     let writing = tokio::task::spawn_blocking(move || scribe.run());
     supervisor.keep("recordings", async move {
@@ -96,6 +102,9 @@ pub(crate) fn keep(supervisor: &mut Supervisor, app: &Arc<App>, settings: &Setti
     supervisor.spawn("retention", move |stop| {
         let app = Arc::clone(&app);
         async move {
+            if app.recordings_are_out_of_reach().await.unwrap_or_default() {
+                tracing::warn!("there are recordings that lie in an object store, and no `[recording.store]` is set: nobody can read them");
+            }
             loop {
                 if let Err(error) = app.settle_lost_recordings().await {
                     tracing::warn!(%error, "recordings that were cut off could not all be given their end; it is tried again");

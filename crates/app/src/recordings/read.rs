@@ -1,7 +1,6 @@
 //! Reading a recording: watched while it goes on, played again, held against the trail, searched. Each reading
 //! is judged, and written down before its first byte leaves.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -15,7 +14,9 @@ use wane_policy::schema::Action;
 use wane_recording::{Damage, Ending, Event, Header, Piece, ReadError, Reader, check};
 use wane_store::{Recording, RecordingFilter, Slice};
 
-use super::search::Search;
+use super::At;
+use super::depot::{Source, away};
+use super::search::{Looked, Search};
 use super::{row, session_key};
 use crate::App;
 use crate::caller::Caller;
@@ -59,7 +60,7 @@ pub struct Playing {
     caller: PersonId,
     recording: Recording,
     purpose: Purpose,
-    reader: Reader<Box<dyn Read + Send + Sync>>,
+    reader: Reader<Source>,
 }
 
 impl std::fmt::Debug for Playing {
@@ -101,6 +102,8 @@ impl Playing {
 /// What holding a recording against the trail showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
+    /// Which copy.
+    pub at: At,
     /// Whether it is all of what was recorded.
     pub whole: bool,
     /// What the trail says its chain says at the end; none where the session has not ended, or nothing was left.
@@ -216,20 +219,25 @@ impl App {
         if purpose == Purpose::Watch && !self.sessions.has(session.lease()) {
             return Err(AppError::Taken("that session is over; replay it".to_owned()));
         }
-        let reader = self.reader(session).await?.ok_or_else(missing)?;
+        let reader = self.reader(&recording).await?.ok_or_else(missing)?.1;
         let mut change = self.change(actor, self.now());
         change.note(purpose.done(), Outcome::Done, about(&recording), json!({ "session": session }));
         change.commit(point!("app.recording.read.commit")).await?;
         Ok(Playing { app: Arc::clone(self), caller: caller.person, recording, purpose, reader })
     }
 
-    async fn reader(&self, session: SessionId) -> Result<Option<Reader<Box<dyn Read + Send + Sync>>>, AppError> {
-        let row = row(session);
+    async fn reader(&self, recording: &Recording) -> Result<Option<(At, Reader<Source>)>, AppError> {
+        let row = row(recording.session);
         let Some(sealed) = self.store.sealed(&row).await? else { return Ok(None) };
         let secret = self.issuing.open(&super::place(&row), &sealed).map_err(|e| AppError::Seal(e.to_string()))?;
         let key = session_key(&secret)?;
-        let Some(file) = self.recordings()?.read(session).map_err(AppError::Unrecorded)? else { return Ok(None) };
-        Reader::open(file, key).map(Some).map_err(|e| AppError::Taken(format!("that recording cannot be read: {e}")))
+        let Some((at, source)) = self.source(recording).await? else { return Ok(None) };
+        let opened = tokio::task::spawn_blocking(move || Reader::open(source, key)).await;
+        match opened.map_err(|e| AppError::Fault(e.to_string()))? {
+            Ok(reader) => Ok(Some((at, reader))),
+            Err(ReadError::Io(error)) if at == At::Store => Err(away(recording.session, error)),
+            Err(error) => Err(AppError::Taken(format!("that recording cannot be read: {error}"))),
+        }
     }
 
     /// Holds a recording against what the trail says of it. Nothing of what is in it is read.
@@ -248,46 +256,37 @@ impl App {
         if recording.deleted.is_some() {
             return Err(AppError::Taken("that recording was deleted when its time was up".to_owned()));
         }
-        let end = recording.end.as_ref();
-        let (expected, chunks) = (end.and_then(|end| end.root), end.map_or(0, |end| end.chunks));
-        let seen = match self.recordings()?.read(session).map_err(AppError::Unrecorded)? {
-            None => Err("there is no file".to_owned()),
-            Some(file) => {
-                let checked = tokio::task::spawn_blocking(move || check(file)).await;
-                checked.map_err(|e| e.to_string()).and_then(|checked| checked.map_err(|e| e.to_string()))
-            }
-        };
-        let verified = match seen {
-            Ok(seen) => Verified {
-                whole: seen.damage.is_empty()
-                    && (end.is_none() || (seen.chunks == chunks && Some(seen.root) == expected)),
-                expected,
-                root: Some(seen.root),
-                chunks: seen.chunks,
-                has_end: seen.ending == Ending::Whole,
-                damage: seen.damage,
-                unreadable: None,
-            },
-            Err(why) => Verified {
-                whole: false,
-                expected,
-                root: None,
-                chunks: 0,
-                has_end: false,
-                damage: Vec::new(),
-                unreadable: Some(why),
-            },
-        };
+        let expected = recording.end.as_ref().and_then(|end| end.root);
+        let verified = self.held_against_the_trail(&recording).await?;
         let mut change = self.change(Actor::Person(caller.person), self.now());
         let places: Vec<_> = verified.damage.iter().take(16).map(|d| json!({ "from": d.from, "to": d.to })).collect();
         let detail = json!({
-            "session": session, "whole": verified.whole, "root": verified.root, "expected": expected,
+            "session": session, "where": verified.at.name(), "whole": verified.whole, "root": verified.root, "expected": expected,
             "damage": places, "unreadable": verified.unreadable,
         });
         let outcome = if verified.whole { Outcome::Done } else { Outcome::Failed };
         change.note("recording.verified", outcome, about(&recording), detail);
         change.commit(point!("app.recording.verified.commit")).await?;
         Ok(verified)
+    }
+
+    /// Every copy there is; what is told is of the first that is not what it should be.
+    async fn held_against_the_trail(&self, recording: &Recording) -> Result<Verified, AppError> {
+        let file = self.file_of(recording)?;
+        let object = recording.lies.object();
+        let mut verified = None;
+        if object.is_none() || file.is_some() {
+            verified = Some(verify(recording, At::Folder, file, "there is no file".to_owned()).await?);
+        }
+        match (verified, object) {
+            (Some(file), Some(_)) if !file.whole => Ok(file),
+            (Some(file), None) => Ok(file),
+            (Some(_) | None, Some(object)) => {
+                let missing = format!("there is no object `{}` in the object store", object.name);
+                verify(recording, At::Store, self.object_of(recording).await?, missing).await
+            }
+            (None, None) => Err(AppError::Fault("a recording was looked for nowhere".to_owned())),
+        }
     }
 
     /// Searches the recordings that the caller may replay, newest first, up to a bound.
@@ -311,10 +310,18 @@ impl App {
                 break;
             }
             searched.read += 1;
-            let Ok(Some(reader)) = self.reader(recording.session).await else { continue };
+            let (at, reader) = match self.reader(&recording).await {
+                Ok(Some(found)) => found,
+                // Nothing found must not be said of what was not looked through.
+                Err(AppError::Afar) => return Err(AppError::Afar),
+                Ok(None) | Err(_) => continue,
+            };
             let text = text.clone();
-            let places = tokio::task::spawn_blocking(move || Search::new(&text, left).through(reader)).await;
-            let (places, rest) = places.map_err(|e| AppError::Fault(e.to_string()))?;
+            let looked = tokio::task::spawn_blocking(move || Search::new(&text, left).through(reader)).await;
+            let Looked { places, left: rest, failed } = looked.map_err(|e| AppError::Fault(e.to_string()))?;
+            if let (Some(error), At::Store) = (failed, at) {
+                return Err(away(recording.session, error));
+            }
             left = rest;
             if !places.is_empty() {
                 searched.found.push(Found { recording, places });
@@ -362,7 +369,45 @@ impl App {
     }
 }
 
-fn about(recording: &Recording) -> Subjects {
+/// One copy of a recording, held against the trail.
+async fn verify(recording: &Recording, at: At, source: Option<Source>, missing: String) -> Result<Verified, AppError> {
+    let end = recording.end.as_ref();
+    let (expected, chunks) = (end.and_then(|end| end.root), end.map_or(0, |end| end.chunks));
+    let unreadable = |why| Verified {
+        at,
+        whole: false,
+        expected,
+        root: None,
+        chunks: 0,
+        has_end: false,
+        damage: Vec::new(),
+        unreadable: Some(why),
+    };
+    let Some(source) = source else { return Ok(unreadable(missing)) };
+    let checked = tokio::task::spawn_blocking(move || check(source)).await;
+    let seen = match checked.map_err(|e| AppError::Fault(e.to_string()))? {
+        Ok(seen) => seen,
+        // A store that does not answer is no finding about what is in it.
+        Err(ReadError::Io(error)) if at == At::Store => return Err(away(recording.session, error)),
+        Err(error) => return Ok(unreadable(error.to_string())),
+    };
+    let other = (seen.header.session != recording.session)
+        .then(|| format!("it is the recording of another session, `{}`", seen.header.session));
+    Ok(Verified {
+        at,
+        whole: seen.damage.is_empty()
+            && other.is_none()
+            && (end.is_none() || (seen.chunks == chunks && Some(seen.root) == expected)),
+        expected,
+        root: Some(seen.root),
+        chunks: seen.chunks,
+        has_end: seen.ending == Ending::Whole,
+        damage: seen.damage,
+        unreadable: other,
+    })
+}
+
+pub(super) fn about(recording: &Recording) -> Subjects {
     Subjects {
         person: Some(recording.holder),
         resource: Some(recording.resource),

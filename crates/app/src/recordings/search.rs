@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use wane_domain::time::Time;
-use wane_recording::{Event, Piece, Program, Reader, Side};
+use wane_recording::{Event, Piece, Program, ReadError, Reader, Side};
 
 use super::read::Place;
 
@@ -12,6 +12,16 @@ use super::read::Place;
 const MOST_PLACES: usize = 5;
 /// How much around a place is shown, on each side.
 const AROUND: usize = 60;
+
+/// What one search through one recording came to.
+pub(super) struct Looked {
+    /// The first few places in which the text stands.
+    pub(super) places: Vec<Place>,
+    /// How much may still be looked through.
+    pub(super) left: usize,
+    /// Why it was not looked through to its end.
+    pub(super) failed: Option<ReadError>,
+}
 
 /// One search through one recording.
 pub(super) struct Search<'a> {
@@ -28,16 +38,20 @@ impl<'a> Search<'a> {
         Self { text, before: HashMap::new(), places: Vec::new(), left }
     }
 
-    /// The first few places in which the text stands, and how much may still be looked through after it. What is
-    /// damaged is left out.
-    pub(super) fn through<R: Read>(mut self, mut reader: Reader<R>) -> (Vec<Place>, usize) {
+    /// Looks through a recording. What is damaged is left out.
+    pub(super) fn through<R: Read>(mut self, mut reader: Reader<R>) -> Looked {
+        let mut failed = None;
         while self.places.len() < MOST_PLACES && self.left > 0 {
             match reader.next(|at, event| self.event(at, &event)) {
                 Ok(Piece::Chunk | Piece::Damaged(_)) => {}
-                Ok(Piece::Waiting | Piece::End(_)) | Err(_) => break,
+                Ok(Piece::Waiting | Piece::End(_)) => break,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
             }
         }
-        (self.places, self.left)
+        Looked { places: self.places, left: self.left, failed }
     }
 
     fn event(&mut self, at: Time, event: &Event<'_>) {

@@ -19,6 +19,7 @@ mod locking;
 mod policies;
 mod rounds;
 mod seeing;
+mod shipping;
 mod signing_in;
 mod storeless;
 mod time;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bench;
+mod bucket;
 mod crash;
 mod trouble;
 mod window;

@@ -64,6 +64,9 @@ pub(crate) fn verification(v: &Verification) -> String {
         (true, false) => text.push_str("what is there is as it was written; its session has no end in the log yet\n"),
         (false, _) => text.push_str("it is NOT what was recorded\n"),
     }
+    if v.place == "store" {
+        text.push_str("it lies in the object store\n");
+    }
     for damage in &v.damage {
         text.push_str(&format!("bytes {} to {} are not as they were written\n", damage.from, damage.to));
     }

@@ -47,6 +47,30 @@ fn what_is_wrong_is_told() {
             "[server]\nlisten = '0.0.0.0:443'",
             "wane.toml:2: `server.listen` is `0.0.0.0:443`, which others can reach, without TLS; set `server.tls`, or `server.plaintext_behind_proxy = true` if a proxy in front does TLS",
         ),
+        (
+            "[recording.store]\nbuckett = 'b'",
+            "wane.toml:2: there is no setting `recording.store.buckett`; did you mean `recording.store.bucket`?",
+        ),
+        (
+            "[recording.store]\nendpoint = 'https://o'",
+            "wane.toml:2: `recording.store.endpoint` needs `recording.store.bucket`; set it, or leave `[recording.store]` out",
+        ),
+        (
+            "[recording.store]\nbucket = 'abc'\naccess_key_id = { env = 'I' }\nsecret_access_key = 'hunter2'",
+            "wane.toml:4: `recording.store.secret_access_key` is a secret and is never written in settings; refer to it with `{ file = \"…\" }` or `{ env = \"…\" }`",
+        ),
+        (
+            "[recording.store]\nbucket = 'abc'\naccess_key_id = { env = 'I' }",
+            "wane.toml:2: `recording.store.bucket` needs `recording.store.secret_access_key`; refer to it with `{ file = \"…\" }` or `{ env = \"…\" }`",
+        ),
+        (
+            "[recording.store]\nbucket = 'abc'\naccess_key_id = { env = 'I' }\nsecret_access_key = { env = 'S' }\nendpoint = 'http://objects.example.org:9000'",
+            "wane.toml:5: `recording.store.endpoint` is `http://objects.example.org:9000`, which is not this machine, without TLS; use `https://`, or set `recording.store.allow_http = true` if the network in between is trusted",
+        ),
+        (
+            "[recording.store]\nbucket = 'abc'\naccess_key_id = { env = 'I' }\nsecret_access_key = { env = 'S' }\nprefix = 'a/../b'",
+            "wane.toml:5: `recording.store.prefix` is `a/../b`; write letters, digits, dots, hyphens and single slashes, for instance `audit/wane`",
+        ),
         ("[server.tls]\ncert = 'c.pem'", "wane.toml:2: `server.tls.cert` needs `server.tls.key`; set both or none"),
         ("[server.tls]\nkey = 'k.pem'", "wane.toml:2: `server.tls.key` needs `server.tls.cert`; set both or none"),
         (

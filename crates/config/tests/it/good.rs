@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wane_config::{EndsSeal, IssuingSeal, KEYS, LogFormat, LogLevel, Origin, SecretError, SecretRef, Settings, Tls};
+use wane_config::{
+    EndsSeal, IssuingSeal, KEYS, LogFormat, LogLevel, Origin, SecretError, SecretRef, Settings, StoreAddressing, Tls,
+};
 
 use crate::load;
 
@@ -89,6 +91,36 @@ fn all_of_it_can_be_set() {
     assert_eq!(s.seal.issuing, IssuingSeal::Passphrase(SecretRef::Env("WANE_PASSPHRASE".to_owned())));
     assert_eq!(s.engine.inventory_every, Duration::from_hours(24));
     assert_eq!((s.limits.body_bytes, s.limits.open_requests), (64 * 1024, 3));
+}
+
+#[test]
+fn an_object_store_is_all_there_or_not_at_all() {
+    let key = "access_key_id = { env = 'I' }\nsecret_access_key = { file = 's' }";
+    let of = |more: &str| {
+        let loaded = load(&format!("[recording.store]\nbucket = 'recordings'\n{key}\n{more}"), &[], &[]);
+        loaded.map(|loaded| loaded.settings.recording.store.expect("a store"))
+    };
+    let amazon = of("region = 'eu-central-1'").expect("good");
+    assert_eq!(amazon.endpoint, "https://s3.eu-central-1.amazonaws.com");
+    assert_eq!((amazon.addressing, amazon.prefix.as_str()), (StoreAddressing::Host, "wane"));
+    assert_eq!((amazon.keep_local, amazon.allow_http), (Duration::ZERO, false));
+    let own = of("endpoint = 'http://127.0.0.1:9000/'\nprefix = '/a/b/'\nkeep_local = '7d'").expect("good");
+    assert_eq!((own.endpoint.as_str(), own.addressing), ("http://127.0.0.1:9000", StoreAddressing::Path));
+    assert_eq!((own.prefix.as_str(), own.keep_local), ("a/b", Duration::from_hours(7 * 24)));
+    assert_eq!(own.secret_access_key, SecretRef::File("s".into()));
+    for (endpoint, allowed, good) in [
+        ("http://localhost:9000", false, true),
+        ("http://[::1]:9000", false, true),
+        ("http://localhost.example.org", false, false),
+        ("http://127.0.0.1.example.org:80", false, false),
+        ("http://objects.internal:9000", true, true),
+        ("https://objects.internal", false, true),
+    ] {
+        let read = of(&format!("endpoint = '{endpoint}'\nallow_http = {allowed}"));
+        assert_eq!(read.is_ok(), good, "{endpoint} {allowed}");
+    }
+    let none = load("", &[], &[]).expect("good");
+    assert_eq!(none.settings.recording.store, None);
 }
 
 #[test]

@@ -30,12 +30,27 @@ const FULL: &[(&str, &str)] = &[
     ("recording.sessions", "all"),
     ("recording.on_failure", "close"),
     ("recording.keep", "90d"),
+    ("recording.store.bucket", "recordings"),
+    ("recording.store.endpoint", "https://objects.example.org"),
+    ("recording.store.region", "eu-central-1"),
+    ("recording.store.prefix", "audit/wane"),
+    ("recording.store.access_key_id.env", "KEY_ID"),
+    ("recording.store.secret_access_key.env", "KEY"),
+    ("recording.store.path_style", "true"),
+    ("recording.store.ca", "/srv/tls/objects.pem"),
+    ("recording.store.allow_http", "false"),
+    ("recording.store.keep_local", "1h"),
     ("limits.body_bytes", "64 KiB"),
     ("limits.open_requests", "10"),
 ];
 
-/// These cannot be set beside the others: a seal has one source.
-const OTHER_SOURCES: &[&str] = &["seal.issuing.file", "seal.issuing.passphrase.file"];
+/// These cannot be set beside the others: a seal has one source, and so has a key.
+const OTHER_SOURCES: &[&str] = &[
+    "seal.issuing.file",
+    "seal.issuing.passphrase.file",
+    "recording.store.access_key_id.file",
+    "recording.store.secret_access_key.file",
+];
 
 fn load(said: &BTreeMap<&str, &str>) -> Result<Loaded, String> {
     let flags: Vec<_> = said.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -66,6 +81,10 @@ fn looseness(settings: &Settings) -> BTreeMap<&'static str, u128> {
         ("a session goes unrecorded", u128::from(settings.recording.sessions != RecordingSessions::All)),
         ("a session outlives its recording", u128::from(settings.recording.on_failure != RecordingFailure::Close)),
         ("recordings are kept", settings.recording.keep.map_or(u128::MAX, |keep| keep.as_micros())),
+        (
+            "recordings may pass without TLS",
+            u128::from(settings.recording.store.as_ref().is_some_and(|store| store.allow_http)),
+        ),
         ("body", settings.limits.body_bytes.into()),
         ("requests", settings.limits.open_requests.into()),
     ])
@@ -98,8 +117,16 @@ fn a_setting_left_out_is_never_looser() {
         }
     }
     // What a protection rests on is missed, not done without.
-    let needed =
-        ["gateway.ssh.listen", "seal.issuing.kind", "seal.issuing.passphrase.env", "server.tls.cert", "server.tls.key"];
+    let needed = [
+        "gateway.ssh.listen",
+        "recording.store.access_key_id.env",
+        "recording.store.bucket",
+        "recording.store.secret_access_key.env",
+        "seal.issuing.kind",
+        "seal.issuing.passphrase.env",
+        "server.tls.cert",
+        "server.tls.key",
+    ];
     assert_eq!(refused, needed);
 }
 

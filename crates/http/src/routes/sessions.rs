@@ -29,6 +29,7 @@ pub(crate) async fn health(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         store: if well { "ok" } else { "unusable" }.to_owned(),
         unbooked: u64::try_from(state.unbooked).unwrap_or(u64::MAX),
+        recordings_waiting: shared.app.recordings_waiting(),
     }))
 }
 

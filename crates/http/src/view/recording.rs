@@ -31,12 +31,14 @@ pub(crate) fn recording(names: Names<'_>, recording: &Recording) -> RecordingVie
         why: end.and_then(|end| end.why.clone()),
         bytes: end.map_or(0, |end| end.bytes),
         root: end.and_then(|end| end.root).map(|root| root.to_string()),
+        place: recording.lies.whereabouts().name().to_owned(),
         facts: end.map(|end| end.facts.clone()).unwrap_or_default(),
     }
 }
 
 pub(crate) fn verified(verified: &Verified) -> Verification {
     Verification {
+        place: verified.at.name().to_owned(),
         whole: verified.whole,
         expected: verified.expected.map(|root| root.to_string()),
         root: verified.root.map(|root| root.to_string()),

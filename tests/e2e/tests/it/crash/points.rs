@@ -119,8 +119,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ssh.gateway.sign", "in memory, inside `app.front.sign`"),
     (
         "app.recording.",
-        "no life has a recording; one that was cut off is settled at the next start, and one that was deleted is found gone",
+        "no life has a recording; one that was cut off is settled at the next start, one that was deleted is found gone, \
+         and those on their way to an object store are killed at each step by `gateway::stored`",
     ),
+    ("archive.bucket.", "killed at each step by `gateway::stored`"),
     ("archive.", "no life has a recording yet; what is cut off anywhere is read back by the archive's own tests"),
     ("init.", "an installation that died half made says so and is made anew"),
     ("store.found", "as `init.`"),

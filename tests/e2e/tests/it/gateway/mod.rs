@@ -10,3 +10,4 @@ mod lab;
 mod logins;
 mod programs;
 mod recording;
+mod stored;
