@@ -126,6 +126,8 @@ pub struct RecordingFilter {
     pub open: Option<bool>,
     /// Only those that were deleted (or only those that were not).
     pub deleted: Option<bool>,
+    /// Of sessions with this verdict.
+    pub verdict: Option<String>,
 }
 
 /// Something that is due; also a place in the order of what is.

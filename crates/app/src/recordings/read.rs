@@ -15,7 +15,7 @@ use wane_policy::schema::Action;
 use wane_recording::{Damage, Ending, Event, Header, Piece, ReadError, Reader, check};
 use wane_store::{Recording, RecordingFilter, Slice};
 
-use super::search::Search;
+use super::search::{Search, Within};
 use super::{row, session_key};
 use crate::App;
 use crate::caller::Caller;
@@ -122,6 +122,8 @@ pub struct Verified {
 pub struct Sought {
     /// This text.
     pub text: String,
+    /// There.
+    pub within: Within,
     /// In sessions of this person.
     pub holder: Option<PersonId>,
     /// On this resource.
@@ -296,7 +298,7 @@ impl App {
     /// When the store cannot be used.
     pub async fn search_recordings(self: &Arc<Self>, caller: &Caller, sought: Sought) -> Result<Searched, AppError> {
         let world = self.world().await?;
-        let Sought { text, holder, resource, from, until } = sought;
+        let Sought { text, within, holder, resource, from, until } = sought;
         let filter =
             RecordingFilter { holder, resource, from, until, deleted: Some(false), ..RecordingFilter::default() };
         let page = self.store.recordings(filter, Slice::first(MOST_LISTED)).await?;
@@ -313,7 +315,7 @@ impl App {
             searched.read += 1;
             let Ok(Some(reader)) = self.reader(recording.session).await else { continue };
             let text = text.clone();
-            let places = tokio::task::spawn_blocking(move || Search::new(&text, left).through(reader)).await;
+            let places = tokio::task::spawn_blocking(move || Search::new(&text, within, left).through(reader)).await;
             let (places, rest) = places.map_err(|e| AppError::Fault(e.to_string()))?;
             left = rest;
             if !places.is_empty() {
