@@ -248,16 +248,31 @@ mod tests {
         assert!(Rules::from_toml("").unwrap().is_empty());
         for (bad, word) in [
             ("[[rule]]\nid = \"a\"\nwhen = \"command\"\nmatches = \"x\"", "line 1: missing field `then`"),
-            ("\n\n[[rule]]\nid = \"a\"\nwhen = \"comand\"\nmatches = \"x\"\nthen = \"cut\"", "line 5: unknown variant `comand`"),
+            (
+                "\n\n[[rule]]\nid = \"a\"\nwhen = \"comand\"\nmatches = \"x\"\nthen = \"cut\"",
+                "line 5: unknown variant `comand`",
+            ),
             ("[[rule]]\nid = \"a\"\nwhen = \"command\"\nmatch = \"x\"\nthen = \"cut\"", "unknown field `match`"),
             ("[rules]\nid = 1", "unknown field `rules`"),
             ("[[rule]]\nid = \"A b\"\nwhen = \"command\"\nmatches = \"x\"\nthen = \"cut\"", "rule `A b`: its `id`"),
-            ("[[rule]]\nid = \"a\"\nwhen = \"output\"\nmatches = \"(\"\nthen = \"cut\"", "rule `a`: `(` is no regular expression"),
-            ("[[rule]]\nid = \"a\"\nwhen = \"output\"\nmatches = \"(x{1000}){1000}\"\nthen = \"cut\"", "takes too much memory"),
+            (
+                "[[rule]]\nid = \"a\"\nwhen = \"output\"\nmatches = \"(\"\nthen = \"cut\"",
+                "rule `a`: `(` is no regular expression",
+            ),
+            (
+                "[[rule]]\nid = \"a\"\nwhen = \"output\"\nmatches = \"(x{1000}){1000}\"\nthen = \"cut\"",
+                "takes too much memory",
+            ),
             ("[[rule]]\nid = \"a\"\nwhen = \"file\"\nmatches = \"[\"\nthen = \"cut\"", "rule `a`: `[` is no pattern"),
             ("[[rule]]\nid = \"a\"\nwhen = \"output\"\nmatches = \"\"\nthen = \"cut\"", "1 to 1000 bytes"),
-            ("[[rule]]\nid = \"a\"\nwhen = \"command\"\nmatches = \"x\"\ndeeds = [\"read\"]\nthen = \"cut\"", "leave it out"),
-            ("[[rule]]\nid = \"a\"\nwhen = \"file\"\nmatches = \"x\"\ndeeds = [\"raed\"]\nthen = \"cut\"", "unknown variant `raed`"),
+            (
+                "[[rule]]\nid = \"a\"\nwhen = \"command\"\nmatches = \"x\"\ndeeds = [\"read\"]\nthen = \"cut\"",
+                "leave it out",
+            ),
+            (
+                "[[rule]]\nid = \"a\"\nwhen = \"file\"\nmatches = \"x\"\ndeeds = [\"raed\"]\nthen = \"cut\"",
+                "unknown variant `raed`",
+            ),
         ] {
             let error = Rules::from_toml(bad).unwrap_err().to_string();
             assert!(error.contains(word), "{bad}: {error}");
@@ -267,8 +282,9 @@ mod tests {
             { "id": "a", "when": "command", "matches": "y", "then": "cut" },
         ]);
         assert!(Rules::from_json(&twice).unwrap_err().to_string().contains("one of its own"));
-        let many: Vec<_> =
-            (0..=MOST_RULES).map(|n| json!({ "id": format!("r{n}"), "when": "command", "matches": "x", "then": "cut" })).collect();
+        let many: Vec<_> = (0..=MOST_RULES)
+            .map(|n| json!({ "id": format!("r{n}"), "when": "command", "matches": "x", "then": "cut" }))
+            .collect();
         assert!(Rules::from_json(&json!(many)).unwrap_err().to_string().contains("the most is 256"));
     }
 }

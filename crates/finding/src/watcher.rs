@@ -246,7 +246,8 @@ mod tests {
 
     #[test]
     fn files_are_found_however_they_are_named() {
-        let rule = json!([{ "id": "etc", "when": "file", "matches": "/etc/**", "deeds": ["write", "rename"], "then": "cut" }]);
+        let rule =
+            json!([{ "id": "etc", "when": "file", "matches": "/etc/**", "deeds": ["write", "rename"], "then": "cut" }]);
         for (event, found) in [
             (file(FileDeed::Write, "/etc/passwd", None), true),
             (file(FileDeed::Read, "/etc/passwd", None), false),
@@ -291,7 +292,8 @@ mod tests {
             { "id": "b", "when": "command", "matches": "w", "then": "cut" },
         ]);
         let mut watcher = watcher(rules);
-        let times = |watcher: &mut Watcher, text: &str| (0..50).map(|_| watcher.event(&typed(text)).len()).sum::<usize>();
+        let times =
+            |watcher: &mut Watcher, text: &str| (0..50).map(|_| watcher.event(&typed(text)).len()).sum::<usize>();
         assert_eq!((times(&mut watcher, "id"), times(&mut watcher, "w")), (20, 50));
         assert!(Watcher::new(vec![Arc::default()]).is_none(), "no rules, nothing to do");
     }

@@ -420,7 +420,11 @@ mod tests {
         for (on_failure, goes_on) in [(OnFailure::Close, false), (OnFailure::GoOn, true)] {
             let clock = FakeClock::at(NOW);
             let (mut live, _tell) = live(&clock, NOW.plus(Span::from_mins(10)));
-            live.record = Some(Record::new(Roll { tape: Arc::new(Short(AtomicU32::new(2))), on_failure, files: Files::Contents }));
+            live.record = Some(Record::new(Roll {
+                tape: Arc::new(Short(AtomicU32::new(2))),
+                on_failure,
+                files: Files::Contents,
+            }));
             assert!(passes(&live).await && passes(&live).await);
             assert_eq!((passes(&live).await, passes(&live).await), (goes_on, goes_on), "{on_failure:?}");
             assert_eq!(live.meter.read(), (if goes_on { 4 } else { 2 }, 0));

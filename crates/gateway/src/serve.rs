@@ -208,7 +208,16 @@ mod tests {
             let session = SessionId::mint(NOW, &[number[0], 0, 0, 0, 0, 0, 0, 0, 0, 1]);
             let (end, pass, told) =
                 (NOW.plus(wane_domain::time::Span::from_hours(1)), Value::Null, self.told.subscribe());
-            Ok(SessionOpened { session, end, pass, told, meter: Arc::default(), roll: None, began: NOW, rules: Vec::new() })
+            Ok(SessionOpened {
+                session,
+                end,
+                pass,
+                told,
+                meter: Arc::default(),
+                roll: None,
+                began: NOW,
+                rules: Vec::new(),
+            })
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             Ok(())

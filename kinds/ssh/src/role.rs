@@ -302,7 +302,8 @@ mod tests {
 
     #[test]
     fn a_role_with_fewer_rules_is_no_narrower_one() {
-        let rule = |id: &str| json!({ "id": id, "when": "file", "matches": "/etc/**", "deeds": ["write"], "then": "cut" });
+        let rule =
+            |id: &str| json!({ "id": id, "when": "file", "matches": "/etc/**", "deeds": ["write"], "then": "cut" });
         let none = read(json!({ "principals": ["a"] }));
         let one = read(json!({ "principals": ["a"], "findings": [rule("x")] }));
         let two = read(json!({ "principals": ["a"], "findings": [rule("y"), rule("x")] }));

@@ -133,19 +133,14 @@ pub(crate) fn event(when: Time, event: &Event<'_>) -> EventLine {
             EventLine { text: text(said), from: text(confidence.name()), ..base("typed") }
         }
         Event::Done { status, .. } => EventLine { more: status.map(|status| status.to_string()), ..base("done") },
-        Event::Transferred { path, read, written, .. } => EventLine {
-            text: text(path),
-            more: Some(format!("{read} read, {written} written")),
-            ..base("transferred")
-        },
+        Event::Transferred { path, read, written, .. } => {
+            EventLine { text: text(path), more: Some(format!("{read} read, {written} written")), ..base("transferred") }
+        }
         Event::Tried { deed, path, .. } => EventLine { from: text(deed.name()), text: text(path), ..base("tried") },
         Event::Unclear { why, .. } => EventLine { text: text(why), ..base("unclear") },
-        Event::Finding { rule, what, then, .. } => EventLine {
-            from: text(rule),
-            text: text(what),
-            more: text(then.name()),
-            ..base("finding")
-        },
+        Event::Finding { rule, what, then, .. } => {
+            EventLine { from: text(rule), text: text(what), more: text(then.name()), ..base("finding") }
+        }
         Event::Withheld { from, bytes, .. } => {
             EventLine { from: text(whose(*from)), more: Some(bytes.to_string()), ..base("withheld") }
         }

@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn messages_are_told_one_by_one_and_long_ones_by_their_beginning() {
-        let stream = [&[0, 0, 0, 3, 9, 1, 2][..], &[0, 0, 0, 8, 6, 1, 2, 3, 4, 5, 6, 7], &[0, 0, 0, 1, 5], &[0, 0]].concat();
+        let stream =
+            [&[0, 0, 0, 3, 9, 1, 2][..], &[0, 0, 0, 8, 6, 1, 2, 3, 4, 5, 6, 7], &[0, 0, 0, 1, 5], &[0, 0]].concat();
         let expected = vec![(9, vec![1, 2]), (6, vec![1, 2, 3]), (5, vec![])];
         assert_eq!(told(&[&stream]), (expected, true));
         for bad in [&[0, 0, 0, 0, 1][..], &[0, 16, 0, 1, 1], &[0, 0, 0x40, 1, 9], &[0x7f, 0, 0, 0, 6], b"SSH-2.0"] {

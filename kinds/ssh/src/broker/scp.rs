@@ -36,7 +36,11 @@ struct Named {
 enum At {
     Line,
     /// So much of a file is still to come, and then one byte.
-    Contents { name: String, whole: u64, left: u64 },
+    Contents {
+        name: String,
+        whole: u64,
+        left: u64,
+    },
     Lost,
 }
 

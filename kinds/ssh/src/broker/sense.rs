@@ -32,9 +32,7 @@ impl Sense {
     pub(super) fn of(channel: u32, program: &Program<'_>, terminal: Option<u32>) -> Option<Self> {
         match (program, terminal) {
             (Program::Subsystem(name), _) => (*name == "sftp").then(|| Self::Sftp(Sftp::new(channel))),
-            (Program::Shell | Program::Command(_), Some(columns)) => {
-                Some(Self::Terminal(Shell::new(channel, columns)))
-            }
+            (Program::Shell | Program::Command(_), Some(columns)) => Some(Self::Terminal(Shell::new(channel, columns))),
             (Program::Shell, None) => Some(Self::Script(Script::new(channel))),
             (Program::Command(line), None) => Scp::of(channel, line).map(Self::Scp),
         }
@@ -203,7 +201,8 @@ mod tests {
 
     #[test]
     fn lines_to_a_shell_without_a_terminal_are_commands() {
-        let sent = |text: &str| Event::Command { channel: 0, text: text.to_owned().into(), confidence: Confidence::Sent };
+        let sent =
+            |text: &str| Event::Command { channel: 0, text: text.to_owned().into(), confidence: Confidence::Sent };
         let mut script = Script::new(0);
         assert_eq!(script.sent(b"id\n  \nwho"), [sent("id")]);
         assert_eq!(script.sent(b"ami\r\nexit"), [sent("whoami")]);

@@ -40,16 +40,34 @@ struct Talk {
 /// What was asked, until it is answered.
 #[derive(Debug)]
 enum Asked {
-    Open { path: String, deeds: Vec<FileDeed> },
-    Folder { path: String },
-    Close { handle: Vec<u8> },
-    Read { handle: Vec<u8> },
-    Write { handle: Vec<u8>, bytes: u64 },
-    Deed { deed: FileDeed, path: String, to: Option<String> },
+    Open {
+        path: String,
+        deeds: Vec<FileDeed>,
+    },
+    Folder {
+        path: String,
+    },
+    Close {
+        handle: Vec<u8>,
+    },
+    Read {
+        handle: Vec<u8>,
+    },
+    Write {
+        handle: Vec<u8>,
+        bytes: u64,
+    },
+    Deed {
+        deed: FileDeed,
+        path: String,
+        to: Option<String>,
+    },
     /// Something that is done to no file.
     Question,
     /// Nobody here knows what.
-    Strange { name: String },
+    Strange {
+        name: String,
+    },
 }
 
 /// What a handle stands for.
@@ -83,9 +101,7 @@ impl Sftp {
         let channel = self.channel;
         let read = match from {
             Side::Client => self.up.bytes(bytes, keeps, |frame| talk.asks(frame)),
-            Side::Target => self.down.bytes(bytes, keeps, |frame| {
-                talk.answers(channel, frame, &mut events)
-            }),
+            Side::Target => self.down.bytes(bytes, keeps, |frame| talk.answers(channel, frame, &mut events)),
             Side::TargetError | Side::Wane => Ok(()),
         };
         if let Err(Lost(why)) = read {
@@ -195,7 +211,11 @@ fn deeds(flags: u32) -> Vec<FileDeed> {
     let reads = flags & 1 != 0;
     // To write, append, create, empty.
     let writes = flags & 0b1_1110 != 0;
-    [(reads, FileDeed::Read), (writes, FileDeed::Write)].into_iter().filter(|(is, _)| *is).map(|(_, deed)| deed).collect()
+    [(reads, FileDeed::Read), (writes, FileDeed::Write)]
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, deed)| deed)
+        .collect()
 }
 
 impl Talk {

@@ -106,7 +106,10 @@ fn what_does_not_fit_together_is_said_once_and_nothing_after_it() {
         (vec![(up, packet(REMOVE, &[&number(1), &number(90)]))], "shorter"),
         (vec![(up, packet(REMOVE, &[&number(1), &[0; 20_000]]))], "longer than any of its sort"),
         (vec![(down, packet(VERSION, &[&number(6)]))], "version 3"),
-        (vec![(up, packet(STAT, &[&number(1), &text("a")])), (down, packet(HANDLE, &[&number(1), &text("h")]))], "not asked for"),
+        (
+            vec![(up, packet(STAT, &[&number(1), &text("a")])), (down, packet(HANDLE, &[&number(1), &text("h")]))],
+            "not asked for",
+        ),
     ] {
         let mut sftp = Sftp::new(7);
         let events: Vec<_> = said.iter().flat_map(|(from, bytes)| sftp.heard(*from, bytes)).collect();
@@ -130,9 +133,8 @@ fn an_extension_nobody_knows_is_said_if_the_host_does_it() {
 fn what_is_remembered_is_bounded() {
     let path = "p".repeat(LONGEST_PATH);
     let mut sftp = Sftp::new(7);
-    let events: Vec<_> = (0..1000)
-        .flat_map(|n| sftp.heard(Side::Client, &packet(REMOVE, &[&number(n), &text(&path)])))
-        .collect();
+    let events: Vec<_> =
+        (0..1000).flat_map(|n| sftp.heard(Side::Client, &packet(REMOVE, &[&number(n), &text(&path)]))).collect();
     assert!(matches!(&events[..], [Event::Unclear { why, .. }] if why.contains("too many names")), "{events:?}");
     // Answered, as many as there are.
     let mut sftp = Sftp::new(7);

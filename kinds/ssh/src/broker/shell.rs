@@ -2,10 +2,13 @@
 //!
 //! Owns: the marks that shells can put around prompts and commands (OSC 133, and OSC 633 of editors), and
 //! without them the line that stood there when Enter was pressed. Refuses to know: what was typed. Of input
-//! only *when* and how often Enter was pressed counts, so that what nobody echoed, a password, is nowhere.
+//! only *when* Enter was pressed counts, and how many letters came before it, so that what nobody echoed, a
+//! password, is nowhere: neither is what was shown after it, which is as long only by chance.
 //!
 //! Marks and what is echoed are the host's word: whoever owns the host, or runs a program that draws what it
 //! likes, can have a command look like another one. What a terminal showed is in the recording as it was.
+
+use std::collections::VecDeque;
 
 use wane_finding::Feed;
 use wane_recording::{Confidence, Event};
@@ -13,7 +16,7 @@ use wane_recording::{Confidence, Event};
 use super::screen::{Mark, Screen};
 
 /// Presses of Enter that wait for their end of line.
-const MOST_ENTERS: u32 = 64;
+const MOST_ENTERS: usize = 64;
 /// How much of a command is told.
 const LONGEST: usize = 4096;
 
@@ -31,7 +34,9 @@ struct Inner {
     zone: Zone,
     /// Where the line began that is being typed.
     start: Option<usize>,
-    enters: u32,
+    /// What was typed since the last Enter, and in the lines whose end was not shown yet.
+    keys: Keys,
+    entered: VecDeque<Keys>,
     /// A line that was entered after a prompt with marks, until a mark says that it was a command.
     held: Option<String>,
     /// What the shell says its command line is.
@@ -39,6 +44,36 @@ struct Inner {
     /// Whether what happens inside a full-screen program was said to be unclear.
     told: bool,
     events: Vec<Event<'static>>,
+}
+
+/// What is known of a line that is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    /// So many letters and no key that does something else: as many are echoed.
+    Letters(usize),
+    /// Any other key: what stands there is the shell's doing as well.
+    Edited,
+}
+
+impl Keys {
+    const NONE: Self = Self::Letters(0);
+
+    fn and(self, byte: u8) -> Self {
+        match (self, byte) {
+            // Blanks are not counted, as those around a line are not told; nor what goes on with a character.
+            (keys, b' ' | 0x80..=0xbf) => keys,
+            (Self::Letters(count), 0x21..=0x7e | 0xc0..=0xff) => Self::Letters(count.saturating_add(1)),
+            (Self::Letters(_) | Self::Edited, _) => Self::Edited,
+        }
+    }
+
+    /// Whether this can be what was echoed of it.
+    fn fits(self, text: &str) -> bool {
+        match self {
+            Self::Letters(count) => text.chars().filter(|c| !c.is_whitespace()).count() == count,
+            Self::Edited => true,
+        }
+    }
 }
 
 /// Where the marks say that we are.
@@ -50,7 +85,9 @@ enum Zone {
     /// After the prompt, whose end is there.
     Input(usize),
     /// A command runs; whether it was told of.
-    Running { told: bool },
+    Running {
+        told: bool,
+    },
 }
 
 impl Shell {
@@ -61,7 +98,8 @@ impl Shell {
             screen: Screen::new(columns),
             zone: Zone::Unknown,
             start: None,
-            enters: 0,
+            keys: Keys::NONE,
+            entered: VecDeque::new(),
             held: None,
             given: None,
             told: false,
@@ -100,13 +138,17 @@ impl Inner {
         for byte in bytes {
             match byte {
                 // Ctrl-C gives the line up.
-                0x03 => self.start = None,
+                0x03 => (self.start, self.keys) = (None, Keys::NONE),
                 b'\r' | b'\n' => {
                     self.start.get_or_insert(self.screen.at());
-                    self.enters = self.enters.saturating_add(1).min(MOST_ENTERS);
+                    let keys = std::mem::replace(&mut self.keys, Keys::NONE);
+                    if self.entered.len() < MOST_ENTERS {
+                        self.entered.push_back(keys);
+                    }
                 }
-                _ => {
+                byte => {
                     self.start.get_or_insert(self.screen.at());
+                    self.keys = self.keys.and(*byte);
                 }
             }
         }
@@ -129,9 +171,9 @@ impl Inner {
 
     /// The terminal goes on to the next line.
     fn line_ends(&mut self) {
-        let entered = self.enters > 0;
-        self.enters = self.enters.saturating_sub(1);
-        let text = self.start.filter(|_| entered).map(|start| self.screen.text_from(start)).unwrap_or_default();
+        let entered = self.entered.pop_front();
+        let text = self.start.zip(entered).map(|(start, keys)| (self.screen.text_from(start), keys));
+        let text = text.filter(|(text, keys)| keys.fits(text)).map(|(text, _)| text).unwrap_or_default();
         if let Zone::Input(_) = self.zone {
             // A second line before any mark says what the first one was: it is not lost for that.
             if !text.is_empty() {
@@ -144,7 +186,7 @@ impl Inner {
             self.screen.next_line();
         }
         // Without Enter something was shown in between, and the line goes on below it.
-        self.start = if entered { None } else { self.start.map(|start| self.screen.column_of(start)) };
+        self.start = if entered.is_some() { None } else { self.start.map(|start| self.screen.column_of(start)) };
     }
 
     fn marked(&mut self, mark: Mark) {
@@ -209,7 +251,8 @@ impl vte::Perform for Inner {
         let before = self.screen.is_aside();
         self.screen.sequence(params, intermediates, action);
         if before != self.screen.is_aside() {
-            (self.start, self.enters, self.told) = (None, 0, false);
+            (self.start, self.keys, self.told) = (None, Keys::NONE, false);
+            self.entered.clear();
         }
     }
 

@@ -32,8 +32,18 @@ const PROMPT: &str = ">\u{1b}]133;A\u{7}me@web:~$ \u{1b}]133;B\u{7}";
 #[test]
 fn marks_say_what_was_run_and_how_it_came_out() {
     let said = [
-        PROMPT, "<i", ">i", "<d\r", ">d\r\n\u{1b}]133;C\u{7}uid=0\r\n\u{1b}]133;D;0\u{7}", PROMPT, "<false\r",
-        ">false\r\n\u{1b}]133;C\u{1b}\\\u{1b}]133;D;1\u{1b}\\", PROMPT, "<\r", ">\r\n", PROMPT,
+        PROMPT,
+        "<i",
+        ">i",
+        "<d\r",
+        ">d\r\n\u{1b}]133;C\u{7}uid=0\r\n\u{1b}]133;D;0\u{7}",
+        PROMPT,
+        "<false\r",
+        ">false\r\n\u{1b}]133;C\u{1b}\\\u{1b}]133;D;1\u{1b}\\",
+        PROMPT,
+        "<\r",
+        ">\r\n",
+        PROMPT,
     ];
     assert_eq!(told(80, &said), [marked("id"), done(0), marked("false"), done(1)]);
 }
@@ -53,7 +63,10 @@ fn without_marks_it_is_the_line_that_was_echoed() {
         // Letter by letter, with what is corrected.
         (&["># ", "<l", ">l", "<x", ">x", "<\u{7f}", ">\u{8} \u{8}", "<s", ">s", "<\r", ">\r\n"], vec!["ls"]),
         // In the middle of the line.
-        (&[">$ ", "<cat b", ">cat b", "<\u{1b}[D", ">\u{8}", "<a ", ">\u{1b}[1@a\u{1b}[1@ ", "<\r", ">\r\n"], vec!["cat a b"]),
+        (
+            &[">$ ", "<cat b", ">cat b", "<\u{1b}[D", ">\u{8}", "<a ", ">\u{1b}[1@a\u{1b}[1@ ", "<\r", ">\r\n"],
+            vec!["cat a b"],
+        ),
         (&[">$ ", "<wrong", ">wrong", "<\u{15}", ">\r$ \u{1b}[K", "<right\r", ">right\r\n"], vec!["right"]),
         // One from before, put there by the shell.
         (&[">$ ", "<\u{1b}[A", ">systemctl stop x", "<\r", ">\r\n"], vec!["systemctl stop x"]),
@@ -74,13 +87,22 @@ fn without_marks_it_is_the_line_that_was_echoed() {
 #[test]
 fn what_is_not_echoed_is_nowhere() {
     let said = [
-        "># ", "<sudo id\r", ">sudo id\r\n[sudo] password for me: ", "<geheimnis\r", ">\r\nuid=0\r\n# ", "<w\r", ">w\r\n",
+        "># ",
+        "<sudo id\r",
+        ">sudo id\r\n[sudo] password for me: ",
+        "<geheimnis\r",
+        ">\r\nuid=0\r\n# ",
+        "<w\r",
+        ">w\r\n",
     ];
     let events = told(80, &said);
     assert_eq!(events, [echoed("sudo id"), echoed("w")]);
     // Neither with marks, nor where a program asks that draws no prompt.
-    let marked_said = [PROMPT, "<su\r", ">su\r\n\u{1b}]133;C\u{7}Password: ", "<geheimnis\r", ">\r\n\u{1b}]133;D;0\u{7}"];
+    let marked_said =
+        [PROMPT, "<su\r", ">su\r\n\u{1b}]133;C\u{7}Password: ", "<geheimnis\r", ">\r\n\u{1b}]133;D;0\u{7}"];
     assert_eq!(told(80, &marked_said), [marked("su"), done(0)]);
+    // A program that does not even end the line: what it writes next is no command.
+    assert_eq!(told(80, &["># ", "<geheimnis\r", ">thanks\r\n# "]), []);
     let blind = ["<geheimnis\r", ">\r\n", "<noch eins\r\n", ">\r\n"];
     assert_eq!(told(80, &blind), []);
 }
@@ -88,10 +110,16 @@ fn what_is_not_echoed_is_nowhere() {
 #[test]
 fn a_long_line_is_one_and_several_lines_are_several() {
     // As readline draws it: at the edge a space and back to the beginning of the row.
-    let said = [">$ ", "<x", ">echo abcd \rfgh", "<\r", ">\r\n"];
+    let said = [">$ ", "<echo abcdfgh", ">echo abcd \rfgh", "<\r", ">\r\n"];
     assert_eq!(told(11, &said), [echoed("echo abcdfgh")]);
     let said = [
-        PROMPT, "<for a in b\r", ">for a in b\r\n> ", "<do id\r", ">do id\r\n> ", "<done\r", ">done\r\n\u{1b}]133;C\u{7}",
+        PROMPT,
+        "<for a in b\r",
+        ">for a in b\r\n> ",
+        "<do id\r",
+        ">do id\r\n> ",
+        "<done\r",
+        ">done\r\n\u{1b}]133;C\u{7}",
     ];
     let whole = marked("for a in b\n> do id\n> done");
     assert_eq!(told(80, &said), [echoed("for a in b"), echoed("do id"), whole]);
@@ -101,8 +129,15 @@ fn a_long_line_is_one_and_several_lines_are_several() {
 fn marks_hide_nothing_that_was_echoed() {
     // Somebody prints a mark that says "from here on it is typed", and goes on in a shell that has none.
     let said = [
-        ">$ ", "<printf x\r", ">printf x\r\n\u{1b}]133;A\u{7}\u{1b}]133;B\u{7}$ ", "<rm a\r", ">rm a\r\n$ ", "<rm b\r",
-        ">rm b\r\n$ ", "<rm c\r", ">rm c\r\n\u{1b}]133;A\u{7}",
+        ">$ ",
+        "<printf x\r",
+        ">printf x\r\n\u{1b}]133;A\u{7}\u{1b}]133;B\u{7}$ ",
+        "<rm a\r",
+        ">rm a\r\n$ ",
+        "<rm b\r",
+        ">rm b\r\n$ ",
+        "<rm c\r",
+        ">rm c\r\n\u{1b}]133;A\u{7}",
     ];
     assert_eq!(told(80, &said), [echoed("printf x"), echoed("rm a"), echoed("rm b"), echoed("rm c")]);
     // What runs inside a command that was marked is seen by what is echoed: a shell in a shell.
@@ -113,7 +148,15 @@ fn marks_hide_nothing_that_was_echoed() {
 #[test]
 fn inside_a_full_screen_program_it_is_said_that_nobody_knows() {
     let said = [
-        ">$ ", "<vi\r", ">vi\r\n\u{1b}[?1049h~\r\n", "<:!id\r", "<more", ">uid\r\n", "<:q\r", ">\u{1b}[?1049l$ ", "<id\r",
+        ">$ ",
+        "<vi\r",
+        ">vi\r\n\u{1b}[?1049h~\r\n",
+        "<:!id\r",
+        "<more",
+        ">uid\r\n",
+        "<:q\r",
+        ">\u{1b}[?1049l$ ",
+        "<id\r",
         ">id\r\n",
     ];
     let unclear = Event::Unclear { channel: 3, why: "keys are pressed inside a full-screen program".into() };
@@ -123,7 +166,7 @@ fn inside_a_full_screen_program_it_is_said_that_nobody_knows() {
 #[test]
 fn what_is_remembered_is_bounded() {
     let mut shell = Shell::new(3, 80);
-    shell.typed(b"x");
+    shell.typed(b"\x1b[A");
     for _ in 0..2000 {
         shell.shown(&[b'x'; 1000]);
         shell.shown(b"\x1b[65535C\x1b[65535@\x1b[65535B");

@@ -7,7 +7,7 @@ use wane_testkit::{Interactive, WaneServer, wait_until};
 
 use super::lab::{Lab, NOTHING, TERMINAL};
 use super::understanding::{events, open_folder, recording};
-use crate::people::{SOON, text};
+use crate::people::SOON;
 
 const RULES: &str = r#"
 [[rule]]
@@ -65,7 +65,10 @@ fn what_a_rule_notifies_of_goes_on_and_is_written_down() {
     ssh.close_input();
     assert!(ssh.wait_exit(SOON).unwrap().success());
     let detail = found(&lab, &maya.grant).remove(0);
-    assert_eq!((&detail["rule"], &detail["then"], &detail["number"]), (&json!("sudo-root"), &json!("notify"), &json!(1)));
+    assert_eq!(
+        (&detail["rule"], &detail["then"], &detail["number"]),
+        (&json!("sudo-root"), &json!("notify"), &json!(1))
+    );
     let recording = recording(&lab, &maya.grant);
     let all = events(&lab, &recording);
     assert!(all.contains(" finding sudo-root cat; true || sudo id notify"), "{all}");
@@ -114,7 +117,9 @@ fn a_rule_over_files_cuts_before_any_of_it_passes() {
     let maya = lab.comes(&lab.wane.maya, "10m");
     for old in [&["-q"][..], &["-q", "-O"][..]] {
         let mut scp = maya.program("scp");
-        let around = format!("{}/../{}/secret.txt", folder.path().display(), text(&json!(folder.path().file_name().unwrap().to_str())));
+        // A way around by the folder above is no way around.
+        let name = folder.path().file_name().unwrap().to_str().unwrap();
+        let around = format!("{}/../{name}/secret.txt", folder.path().display());
         scp.args(old).arg(format!("{}@127.0.0.1:{around}", maya.name)).arg(&back);
         let cut = Interactive::spawn(&mut scp).unwrap().wait_exit(SOON).unwrap();
         assert!(!cut.success(), "{old:?}: {cut:?}");
@@ -168,7 +173,8 @@ fn rules_are_taken_anew_when_their_file_changes_and_bad_ones_change_nothing() {
     assert!(is_cut("true || wipe x") && !is_cut("true || scrub x"));
     let loaded = || lab.wane.ada.json(&["log", "--event", "rules.loaded"]).unwrap()["items"].as_array().unwrap().len();
     assert_eq!(loaded(), 1);
-    fs::write(&file, "[[rule]]\nid = \"no-wiping\"\nwhen = \"command\"\nmatches = \"wipe *\"\nthen = \"stop\"\n").unwrap();
+    fs::write(&file, "[[rule]]\nid = \"no-wiping\"\nwhen = \"command\"\nmatches = \"wipe *\"\nthen = \"stop\"\n")
+        .unwrap();
     wait_until("the complaint", SOON, || lab.wane.server.log().contains("stay as they were")).unwrap();
     assert!(lab.wane.server.log().contains("line 5: unknown variant `stop`"), "{}", lab.wane.server.log());
     assert!(is_cut("true || wipe x"), "what was in force stays so");
@@ -183,6 +189,6 @@ fn a_server_does_not_start_with_rules_that_are_none() {
     let file = folder.path().join("rules.toml");
     fs::write(&file, "[[rule]]\nid = \"a\"\nwhen = \"command\"\nmatches = \"[\"\nthen = \"cut\"\n").unwrap();
     let started = WaneServer::builder().set("gateway.rules", &file.display().to_string()).start();
-    let why = format!("{:?}", started.err().expect("it started"));
+    let why = format!("{:?}", started.err().unwrap());
     assert!(why.contains("rule `a`: `[` is no pattern"), "{why}");
 }

@@ -159,7 +159,8 @@ fn a_shell_with_marks_says_its_commands_and_how_they_came_out() {
     let said = commands(&lab, &recording);
     assert!(said[0].starts_with("sent") && said[0].contains("exec bash"), "{said:#?}");
     let marked: Vec<_> = said.iter().filter(|line| line.starts_with("marked")).map(String::as_str).collect();
-    let expected = ["marked echo can''ary (0)", "marked false; echo over (0)", "marked (echo odd; exit 3) (3)", "marked exit"];
+    let expected =
+        ["marked echo can''ary (0)", "marked false; echo over (0)", "marked (echo odd; exit 3) (3)", "marked exit"];
     assert_eq!(marked, expected, "{said:#?}\n{}", events(&lab, &recording));
     assert!(said.iter().all(|line| !line.starts_with("echoed")), "{said:#?}");
     assert_eq!(recording["facts"]["commands"]["marked"], 4, "{recording:#}");
@@ -190,6 +191,7 @@ fn a_shell_without_marks_shows_what_was_echoed_and_never_what_was_not() {
     for line in [format!("echoed {ask}"), "echoed echo can''ary".to_owned(), "echoed exit".to_owned()] {
         assert!(said.contains(&line), "{line}: {said:#?}\n{}", events(&lab, &recording));
     }
+    assert!(!said.contains(&"echoed thanks".to_owned()), "output is no command: {said:#?}");
     let all = events(&lab, &recording);
     assert!(!said.concat().contains("geheimnis") && !all.contains("geheimnis"), "{said:#?}\n{all}");
 }
