@@ -238,10 +238,21 @@ impl Told<'_> {
             Outcome::Denied => text.push_str(" (refused)"),
             Outcome::Failed => text.push_str(" (failed)"),
         }
-        for (field, word) in [("artifact", ""), ("reason", ""), ("proof", ""), ("met", "met "), ("name", "")] {
+        for (field, word) in [
+            ("artifact", ""),
+            ("reason", ""),
+            ("proof", ""),
+            ("met", "met "),
+            ("name", ""),
+            ("rule", "by the rule "),
+            ("then", "then "),
+        ] {
             if let Some(said) = self.text(field) {
                 text.push_str(&format!(", {word}{said}"));
             }
+        }
+        if let Some(verdict) = self.record.detail.pointer("/tally/verdict/word").and_then(Value::as_str) {
+            text.push_str(&format!(", verdict {verdict}"));
         }
         if let Some(end) = self.time("end") {
             text.push_str(&format!(", until {end}"));
