@@ -74,6 +74,10 @@ pub struct LiveSession {
     pub bytes_up: u64,
     /// Bytes from it.
     pub bytes_down: u64,
+    /// What is thought of it so far: `inside` what its role names, `outside`, or `unknown`.
+    pub verdict: String,
+    /// How often a rule found something in it.
+    pub findings: u32,
 }
 
 /// Ends one session, and leaves its grant as it is.

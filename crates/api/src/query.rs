@@ -119,6 +119,9 @@ query! {
         /// Of sessions on this resource.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resource: Option<String>,
+        /// Of sessions that were found to be so: `inside` what their role names, `outside`, or `unknown`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<String>,
         /// Begun no earlier.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Timestamp>,
@@ -136,6 +139,10 @@ pub struct Sought {
     /// This text: in commands, names of files, input and output, as it stands there.
     #[param(min_length = 3, max_length = 200)]
     pub text: String,
+    /// Where: in `command`s, in names of `file`s; everywhere if left out.
+    #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
+    #[param(rename = "in")]
+    pub within: Option<String>,
     /// In sessions of this person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,

@@ -34,7 +34,11 @@ pub struct RecordingView {
     /// Where it lies: `local` in the server's folder, `store` in the object store, `both`, or `gone`.
     #[serde(rename = "where", default = "local")]
     pub place: String,
-    /// What the gateway had to say about the session: how much passed, what ran, what was refused.
+    /// Whether the session stayed inside what its role names: `inside`, `outside`, or `unknown`; none while it goes
+    /// on, and where it is not known.
+    pub verdict: Option<String>,
+    /// What the gateway had to say about the session: how much passed, what ran, what was refused and found, and
+    /// what the verdict rests on.
     pub facts: serde_json::Value,
 }
 
@@ -48,12 +52,14 @@ pub struct EventLine {
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// What: `data`, `started`, `terminal`, …; `damaged` and `end` are about the recording itself.
+    /// What: `data`, `command` (that was sent to be run), `typed` (a command in a shell), `done`, `file`, `tried`,
+    /// `transferred`, `unclear`, `finding`, `terminal`, …; `began`, `damaged` and `end` are about the recording itself.
     pub what: String,
     /// On which channel, if on one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<u32>,
-    /// Whose, of data: `client`, `target`, `target_error` or `wane`.
+    /// Whose, of data: `client`, `target`, `target_error` or `wane`; of what was typed, how sure it is: `sent`,
+    /// `marked` or `echoed`; of a file, what was done; of a finding, the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The text; of data, where it is text.
@@ -65,7 +71,8 @@ pub struct EventLine {
     /// Columns and rows, of a terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<(u32, u32)>,
-    /// What more there is to say: of a file where it went, of a program its exit status.
+    /// What more there is to say: of a file where it went, of a program or a command its exit status, of a finding
+    /// what followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more: Option<String>,
     /// Of a damaged part: from which byte to which.

@@ -28,6 +28,7 @@ mod end;
 mod end_session;
 mod error;
 mod extend;
+mod findings;
 mod front;
 mod hosts;
 mod judge;
@@ -78,6 +79,7 @@ pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::SessionEnd;
 pub use error::{AppError, Class};
+pub use findings::SessionFinding;
 pub use front::GatewayAt;
 pub use hosts::Joined;
 pub use judge::AskFacts;
@@ -88,11 +90,11 @@ pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
 pub use recordings::{
     Afar, At, Depot, DepotError, Found, OnFailure, Place, Playing, Purpose, RecordOutcome, Recordings, Roll, Rules,
-    Searched, Shipped, Sought, Tape, Taped, Verified, Waiting, Which,
+    Searched, Shipped, Sought, Tape, Taped, Verified, Waiting, Which, Within,
 };
 pub use rejudge::rejudge_all;
 pub use residue::Residue;
-pub use sessions::{Meter, SessionLine, Standing};
+pub use sessions::{Meter, SessionLine, Standing, Verdict};
 pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
@@ -191,6 +193,8 @@ pub struct App {
     policy: RwLock<Option<(Digest, Arc<PolicySet>)>>,
     /// The older set that was asked last.
     pub(crate) past: RwLock<Option<(Digest, Arc<PolicySet>)>>,
+    /// Rules over what happens in sessions, for those that begin now.
+    pub(crate) rules: RwLock<Arc<wane_finding::Rules>>,
     /// Woken when something is due sooner than was known.
     nudge: tokio::sync::Notify,
     /// Credentials signed since the last look, which a target is yet to be seen accepting.
@@ -245,6 +249,7 @@ impl App {
             asking: turns::Turns::default(),
             reissuing: turns::Turns::default(),
             policy: RwLock::new(None),
+            rules: RwLock::default(),
             past: RwLock::new(None),
             nudge: tokio::sync::Notify::new(),
             unconfirmed: Mutex::new(Vec::new()),

@@ -13,6 +13,7 @@ use wane_domain::id::SessionId;
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around_call, point};
+use wane_finding::Rules;
 use wane_store::{Issuance, Put, Standing as Held, Versioned, Write};
 
 use crate::arrivals::Arriving;
@@ -43,6 +44,10 @@ pub struct SessionOpened {
     pub meter: Arc<Meter>,
     /// What it is recorded on, if it is.
     pub roll: Option<Roll>,
+    /// When it began, as its recording has it.
+    pub began: Time,
+    /// What is looked for in it: the deployment's rules and its role's.
+    pub rules: Vec<Arc<Rules>>,
 }
 
 impl App {
@@ -123,6 +128,7 @@ impl App {
         let right = seen.value.session_permit(&lease, permit, now)?;
         let (end, recording, serial) = (right.end(), right.recording(), self.store.next_serial().await?);
         let target = handle.target(now);
+        let rules = vec![self.deployment_rules(), broker.rules(&role)?];
         let pass = around_call(point!("app.brokered.sign"), || {
             broker.pass(&target, &role, &lease, right.into_issue(), claim, serial)
         })?;
@@ -173,7 +179,8 @@ impl App {
             return Err(error);
         }
         self.nudge();
-        Ok((SessionOpened { session, end, pass: pass.public, told, meter, roll: None }, blank))
+        let pass = pass.public;
+        Ok((SessionOpened { session, end, pass, told, meter, roll: None, began: now, rules }, blank))
     }
 
     /// The proof of identity that a live credential of this grant was issued on.

@@ -14,6 +14,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use wane_connector::broker::Files;
 use wane_domain::canonical::Digest;
 use wane_domain::id::SessionId;
 use wane_domain::lease::Lease;
@@ -32,6 +33,7 @@ pub(crate) use closing::said;
 pub use depot::{Afar, At, Depot, DepotError};
 pub use read::{Found, Place, Playing, Purpose, Searched, Sought, Verified};
 pub use ship::{Shipped, Waiting};
+pub use search::Within;
 
 /// Where recordings are written, and lie.
 #[async_trait]
@@ -93,6 +95,8 @@ pub struct Rules {
     pub on_failure: OnFailure,
     /// How long recordings are kept after their session; none for ever.
     pub keep: Option<Span>,
+    /// What of files that are carried.
+    pub files: Files,
 }
 
 /// The archive and its rules.
@@ -114,6 +118,8 @@ pub struct Roll {
     pub tape: Arc<dyn Tape>,
     /// What if that fails.
     pub on_failure: OnFailure,
+    /// What of files that are carried.
+    pub files: Files,
 }
 
 impl std::fmt::Debug for Roll {
@@ -216,13 +222,14 @@ impl App {
     /// Begins a recording. If that cannot be, so cannot its session; unless it may do without.
     pub(crate) async fn roll(&self, blank: Blank) -> Result<Roll, String> {
         let Blank { header, key, on_failure } = blank;
+        let files = self.shelf.get().map(|shelf| shelf.rules.files).unwrap_or_default();
         let begun = match self.recordings() {
             Ok(recordings) => recordings.begin(&header, key).await,
             Err(why) => Err(why.to_string()),
         };
         match (begun, on_failure) {
-            (Ok(tape), _) => Ok(Roll { tape, on_failure }),
-            (Err(why), OnFailure::GoOn) => Ok(Roll { tape: Arc::new(NoTape(why)), on_failure }),
+            (Ok(tape), _) => Ok(Roll { tape, on_failure, files }),
+            (Err(why), OnFailure::GoOn) => Ok(Roll { tape: Arc::new(NoTape(why)), on_failure, files }),
             (Err(why), OnFailure::Close) => Err(why),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -26,11 +26,40 @@ pub enum Standing {
     Over(String),
 }
 
-/// How much passed, counted by whoever carries it.
+/// Whether a session stayed inside what its role names, as far as that can be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// All that was done is known, and is what the role names.
+    #[default]
+    Inside,
+    /// Nobody here knows all that was done.
+    Unknown,
+    /// Something was asked for that the role does not name, or a rule found something.
+    Outside,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Inside, Self::Unknown, Self::Outside];
+
+    /// In one word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::Unknown => "unknown",
+            Self::Outside => "outside",
+        }
+    }
+}
+
+/// How much passed, counted by whoever carries it, and what they think of it so far.
 #[derive(Debug, Default)]
 pub struct Meter {
     up: AtomicU64,
     down: AtomicU64,
+    verdict: AtomicU8,
+    findings: AtomicU32,
 }
 
 impl Meter {
@@ -42,6 +71,24 @@ impl Meter {
     /// So many bytes came from the target.
     pub fn down(&self, bytes: usize) {
         self.down.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// This is what is thought of it so far.
+    pub fn judged(&self, verdict: Verdict) {
+        let place = Verdict::ALL.iter().position(|known| *known == verdict).and_then(|place| u8::try_from(place).ok());
+        self.verdict.store(place.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// A rule found something.
+    pub fn found(&self) {
+        self.findings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What is thought of it so far, and how often rules found something.
+    #[must_use]
+    pub fn verdict(&self) -> (Verdict, u32) {
+        let verdict = Verdict::ALL.get(usize::from(self.verdict.load(Ordering::Relaxed))).copied().unwrap_or_default();
+        (verdict, self.findings.load(Ordering::Relaxed))
     }
 
     /// Bytes to the target, and from it.

@@ -99,6 +99,11 @@ pub const KEYS: &[Key] = &[
         doc: "The `host:port` people reach that gateway at; its certificate is for this host.",
     },
     Key {
+        name: "gateway.rules",
+        default: "",
+        doc: "File of rules over what happens in sessions; read at the start and when it changes.",
+    },
+    Key {
         name: "recording.folder",
         default: "<server.data_dir>/recordings",
         doc: "Folder of the recordings of sessions; on a local disk with room for them.",
@@ -177,6 +182,11 @@ pub const KEYS: &[Key] = &[
         name: "recording.store.keep_local",
         default: "0s",
         doc: "How long a recording stays in the folder after its session although it is in the object store.",
+    },
+    Key {
+        name: "recording.files",
+        default: "contents",
+        doc: "What is recorded of files that are carried by `sftp` and `scp`: `contents`, or `names` (with what was done and how much it was).",
     },
     Key { name: "limits.body_bytes", default: "1 MiB", doc: "The largest request body that is read." },
     Key { name: "limits.open_requests", default: "50", doc: "How many requests one person may have waiting." },

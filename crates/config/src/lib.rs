@@ -20,5 +20,5 @@ pub use layer::Origin;
 pub use secret::{SecretError, SecretRef};
 pub use settings::{
     EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Loaded, Log, LogFormat, LogLevel, Login, Recording,
-    RecordingFailure, RecordingSessions, RecordingStore, Seal, Server, Settings, StoreAddressing, Tls,
+    RecordingFailure, RecordingFiles, RecordingSessions, RecordingStore, Seal, Server, Settings, StoreAddressing, Tls,
 };

@@ -11,7 +11,7 @@ use crate::parse;
 use crate::secret::SecretRef;
 use crate::settings::{
     EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login, Recording,
-    RecordingFailure, RecordingSessions, Seal, Server, Settings, Tls,
+    RecordingFailure, RecordingFiles, RecordingSessions, Seal, Server, Settings, Tls,
 };
 
 /// Reads keys one by one and remembers what it read.
@@ -74,6 +74,7 @@ impl Reader {
     fn gateway(&mut self) -> Option<Gateway> {
         const LISTEN: &str = "gateway.ssh.listen";
         const ADDRESS: &str = "gateway.ssh.address";
+        let rules = self.maybe("gateway.rules").map(PathBuf::from);
         if self.layers.get(LISTEN).is_none() {
             self.explain(LISTEN, String::new(), Origin::Default);
             if self.layers.get(ADDRESS).is_some() {
@@ -81,7 +82,7 @@ impl Reader {
             } else {
                 self.explain(ADDRESS, String::new(), Origin::Default);
             }
-            return Some(Gateway::default());
+            return Some(Gateway { ssh: None, rules });
         }
         let listen = self.read(LISTEN, parse::address);
         let here = listen.map(|listen| listen.to_string()).unwrap_or_default();
@@ -94,7 +95,7 @@ impl Reader {
             self.refuse(LISTEN, why);
         }
         let (host, port) = self.read_or(ADDRESS, &here, parse::host_port)?;
-        Some(Gateway { ssh: Some(GatewayListen { listen: listen?, host, port }) })
+        Some(Gateway { ssh: Some(GatewayListen { listen: listen?, host, port }), rules })
     }
 
     /// What is recorded of sessions.
@@ -111,14 +112,12 @@ impl Reader {
             "forever" => Ok(None),
             _ => parse::duration(t).map(Some).map_err(|why| format!("{why}, or `forever`")),
         });
+        let files = self.read("recording.files", |t| {
+            parse::word(t, &[("contents", RecordingFiles::Contents), ("names", RecordingFiles::Names)])
+        });
         let store = self.recording_store();
-        Some(Recording {
-            folder: folder?.into(),
-            sessions: sessions?,
-            on_failure: on_failure?,
-            keep: keep?,
-            store: store?,
-        })
+        let (sessions, on_failure, keep, files) = (sessions?, on_failure?, keep?, files?);
+        Some(Recording { folder: folder?.into(), sessions, on_failure, keep, files, store: store? })
     }
 
     fn server(&mut self) -> Option<Server> {

@@ -155,6 +155,8 @@ pub struct Login {
 pub struct Gateway {
     /// Sessions to SSH hosts; none unless an address is set.
     pub ssh: Option<GatewayListen>,
+    /// A file of rules over what happens in sessions.
+    pub rules: Option<PathBuf>,
 }
 
 /// Where a gateway is.
@@ -179,6 +181,8 @@ pub struct Recording {
     pub on_failure: RecordingFailure,
     /// How long they are kept; none for ever.
     pub keep: Option<Duration>,
+    /// What of files that are carried.
+    pub files: RecordingFiles,
     /// Where they go once their sessions are over; none if they stay in the folder.
     pub store: Option<RecordingStore>,
 }
@@ -215,6 +219,15 @@ pub enum StoreAddressing {
     Path,
     /// In front of the host's name.
     Host,
+}
+
+/// What is recorded of files that are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingFiles {
+    /// All of them.
+    Contents,
+    /// What they are called, what was done, how much it was.
+    Names,
 }
 
 /// Which sessions are recorded.

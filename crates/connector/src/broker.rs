@@ -19,6 +19,7 @@ use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;
 use wane_domain::time::Time;
+use wane_finding::Rules;
 use wane_recording::Event;
 
 use crate::contract::{ConnectError, Target};
@@ -48,6 +49,12 @@ pub trait Broker: Send + Sync {
 
     /// Whether a role is good for this login name at a target.
     fn opens(&self, role: &Role, login: &str) -> bool;
+
+    /// The rules of a role over what happens in its sessions.
+    ///
+    /// # Errors
+    /// When the role is none of this kind.
+    fn rules(&self, role: &Role) -> Result<Arc<Rules>, ConnectError>;
 
     /// By what people know the gateway that they reach there, as their programs keep it.
     ///
@@ -230,8 +237,21 @@ pub trait Line: Send + Sync {
     /// When it must not pass: the session is over, or it cannot be recorded.
     async fn tap(&self, event: &Event<'_>) -> Result<(), Refused>;
 
+    /// What is recorded of files that are carried.
+    fn files(&self) -> Files;
+
     /// Waits for the next thing that the person is to be told.
     async fn word(&self) -> Word;
+}
+
+/// What is recorded of files that are carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Files {
+    /// All of them.
+    #[default]
+    Contents,
+    /// What they are called, what was done to them, how much it was.
+    Names,
 }
 
 /// What a person in a session is told.

@@ -1,7 +1,7 @@
 //! The host of sessions that go through Wane.
 //!
 //! Owns: the listener, who may connect and for how long without a login, both sockets of every session,
-//! and the race of each session against the end of its grant. Refuses to know: any protocol (a kind's
+//! what its rules find in it, and the race of each session against the end of its grant. Refuses to know: any protocol (a kind's
 //! broker speaks it), the store, keys, policy. It reaches the rest through one [`Port`].
 //!
 //! INVARIANT: a session is cut at its own copy of the deadline, whatever else works (held by
@@ -9,6 +9,7 @@
 //! `no_byte_passes_after_the_end`).
 
 mod door;
+mod findings;
 mod line;
 mod pipe;
 mod places;

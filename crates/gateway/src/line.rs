@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use wane_app::{Meter, RecordOutcome, SessionEnd, SessionOpened, Standing};
-use wane_connector::broker::{Line, Pipe, Refused, Word};
+use wane_connector::broker::{Files, Line, Pipe, Refused, Word};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::SessionId;
-use wane_domain::time::Span;
+use wane_domain::time::{Span, Time};
+use wane_finding::Found;
 use wane_recording::{Event, Side};
 
+use crate::findings::Findings;
 use crate::pipe::{Tether, tether};
 use crate::places::Limits;
 use crate::port::Port;
@@ -36,8 +38,10 @@ pub(crate) struct Live {
     limits: Limits,
     told: watch::Receiver<Standing>,
     meter: Arc<Meter>,
+    began: Time,
     tally: Mutex<Tally>,
     record: Option<Record>,
+    findings: Findings,
     notes: Value,
     /// Set once: from then on nothing passes.
     over: OnceLock<String>,
@@ -62,8 +66,10 @@ impl Live {
             limits,
             told: begun.told,
             meter: begun.meter,
+            began: begun.began,
             tally: Mutex::default(),
             record: begun.roll.map(Record::new),
+            findings: Findings::new(begun.rules),
             notes,
             over: OnceLock::new(),
             words,
@@ -91,7 +97,32 @@ impl Live {
             Standing::Until(end) if self.ambient.now() >= *end => Some(TIME_IS_UP.to_owned()),
             Standing::Until(_) => None,
         };
-        ended.or_else(|| self.record.as_ref()?.ended())
+        ended.or_else(|| self.findings.ended()).or_else(|| self.record.as_ref()?.ended())
+    }
+
+    /// Counts what passes, and what happens.
+    fn count(&self, event: &Event<'_>) {
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        match event {
+            Event::Data { from: Side::Client, bytes, .. } => self.meter.up(bytes.len()),
+            Event::Data { from: Side::Target | Side::TargetError, bytes, .. } => self.meter.down(bytes.len()),
+            Event::Withheld { from: Side::Client, bytes, .. } => self.meter.up(size(*bytes)),
+            Event::Withheld { from: Side::Target | Side::TargetError, bytes, .. } => self.meter.down(size(*bytes)),
+            // What is typed at a terminal is told by how much it is.
+            Event::Gap { bytes, .. } => self.meter.up(size(*bytes)),
+            Event::Data { from: Side::Wane, .. } | Event::Withheld { from: Side::Wane, .. } => {}
+            other => {
+                let verdict = {
+                    let mut tally = self.tally();
+                    tally.add(self.ambient.now().since(self.began), other);
+                    tally.verdict()
+                };
+                self.meter.judged(verdict);
+                if matches!(other, Event::Finding { .. }) {
+                    self.meter.found();
+                }
+            }
+        }
     }
 
     /// Runs until the session is over; says why.
@@ -110,6 +141,9 @@ impl Live {
                 None => std::future::pending().await,
             }
         });
+        // As are those who are told what was found; what is left is told at the end.
+        let mut told_of = Box::pin(self.findings.write_down(self.port.as_ref(), self.session));
+        let mut cut = Box::pin(self.findings.cuts());
         // Whatever the wall clock does meanwhile, this takes no longer than it should.
         let mut due = Box::pin(tokio::time::sleep(Duration::ZERO));
         let (mut held, mut warned) = (None, None);
@@ -142,8 +176,10 @@ impl Live {
                 },
                 () = &mut due => return TIME_IS_UP.to_owned(),
                 why = &mut unrecorded => return why,
+                why = &mut cut => return why,
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
                 _ = &mut beats => {}
+                () = &mut told_of => {}
             }
         }
     }
@@ -174,6 +210,7 @@ impl Live {
             tether.cut();
             tether.gone().await;
         }
+        self.findings.settle(self.port.as_ref(), self.session).await;
         let recorded = self.recorded(&why).await;
         let (tally, channels) = {
             let tally = self.tally();
@@ -234,15 +271,27 @@ impl Line for Live {
                 return Err(Refused(why));
             }
         }
-        match event {
-            Event::Data { from: Side::Client, bytes, .. } => self.meter.up(bytes.len()),
-            Event::Data { from: Side::Target | Side::TargetError, bytes, .. } => self.meter.down(bytes.len()),
-            // What is typed at a terminal is told by how much it is.
-            Event::Gap { bytes, .. } => self.meter.up(usize::try_from(*bytes).unwrap_or(usize::MAX)),
-            Event::Data { from: Side::Wane, .. } => {}
-            other => self.tally().add(other),
+        self.count(event);
+        // INVARIANT: nothing passes in which a rule that cuts found something: it was recorded, and the session
+        // is over (held by `a_rule_that_cuts_lets_nothing_pass`).
+        for found in self.findings.of(event) {
+            let now = self.ambient.now();
+            let Found { rule, channel, what, then } = &found;
+            let event = Event::Finding { channel: *channel, rule: rule.into(), what: what.into(), then: *then };
+            if let Some(record) = &self.record {
+                record.event(now, &event).await;
+            }
+            self.count(&event);
+            self.findings.note(now.since(self.began), found);
         }
-        Ok(())
+        match self.findings.ended() {
+            Some(why) => Err(Refused(why)),
+            None => Ok(()),
+        }
+    }
+
+    fn files(&self) -> Files {
+        self.record.as_ref().map(Record::files).unwrap_or_default()
     }
 
     async fn word(&self) -> Word {
@@ -263,11 +312,11 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use wane_app::{Arriving, OnFailure, Roll, Tape, Taped};
+    use wane_app::{Arriving, OnFailure, Roll, SessionFinding, Tape, Taped, Verdict};
     use wane_connector::broker::Claim;
     use wane_connector::broker::{Invitation, Next};
     use wane_domain::id::{ArrivalId, TypedId};
-    use wane_domain::time::Time;
+    use wane_finding::Rules;
     use wane_testkit::FakeClock;
 
     use super::*;
@@ -291,6 +340,9 @@ mod tests {
         async fn closed(&self, _: SessionId, _: &SessionEnd) -> bool {
             true
         }
+        async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
+            std::future::pending().await
+        }
         async fn arrive(&self, _: Arriving) -> Result<(ArrivalId, Invitation), Refused> {
             std::future::pending().await
         }
@@ -309,6 +361,8 @@ mod tests {
             told,
             meter: Arc::default(),
             roll: None,
+            began: NOW,
+            rules: Vec::new(),
         };
         let limits = Limits { beat: Duration::from_millis(1), ..Limits::default() };
         let notes = notes("deploy", IpAddr::from([127, 0, 0, 1]), "ssh");
@@ -366,7 +420,11 @@ mod tests {
         for (on_failure, goes_on) in [(OnFailure::Close, false), (OnFailure::GoOn, true)] {
             let clock = FakeClock::at(NOW);
             let (mut live, _tell) = live(&clock, NOW.plus(Span::from_mins(10)));
-            live.record = Some(Record::new(Roll { tape: Arc::new(Short(AtomicU32::new(2))), on_failure }));
+            live.record = Some(Record::new(Roll {
+                tape: Arc::new(Short(AtomicU32::new(2))),
+                on_failure,
+                files: Files::Contents,
+            }));
             assert!(passes(&live).await && passes(&live).await);
             assert_eq!((passes(&live).await, passes(&live).await), (goes_on, goes_on), "{on_failure:?}");
             assert_eq!(live.meter.read(), (if goes_on { 4 } else { 2 }, 0));
@@ -375,6 +433,26 @@ mod tests {
             let expected = Some(RecordOutcome::Failed("the disk is full".to_owned()));
             assert_eq!(live.recorded("over").await, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_cuts_lets_nothing_pass() {
+        let clock = FakeClock::at(NOW);
+        let rules = json!([
+            { "id": "key", "when": "output", "matches": "PRIVATE KEY", "then": "cut" },
+            { "id": "seen", "when": "output", "matches": "hello", "then": "notify" },
+        ]);
+        let (mut live, _tell) = live(&clock, NOW.plus(Span::from_mins(10)));
+        live.findings = Findings::new(vec![Arc::new(Rules::from_json(&rules).unwrap())]);
+        let says = |text: &'static str| Event::Data { channel: 0, from: Side::Target, bytes: text.as_bytes().into() };
+        assert!(live.tap(&says("hello\n")).await.is_ok());
+        assert_eq!(live.meter.verdict(), (Verdict::Outside, 1));
+        assert!(live.tap(&says("BEGIN PRIVATE")).await.is_ok());
+        let why = "the rule `key` ended it";
+        assert_eq!(live.tap(&says(" KEY\n")).await, Err(Refused(why.to_owned())), "nobody who writes down answers");
+        assert!(!passes(&live).await);
+        assert_eq!(live.race().await, why);
+        assert_eq!(live.tally().json((0, 0), why)["findings"], json!({ "key": 1, "seen": 1 }));
     }
 
     #[tokio::test]

@@ -1,11 +1,12 @@
-//! The one port through which the gateway reaches the rest: `open`, `begun`, `beat`, `closed` for sessions,
+//! The one port through which the gateway reaches the rest: `open`, `begun`, `beat`, `finding`, `closed` for
+//! sessions,
 //! `arrive`, `next`, `left` for logins that their person is to confirm.
 //!
 //! In this process first; everything that goes through it could as well go through a socket.
 
 use async_trait::async_trait;
 use serde_json::Value;
-use wane_app::{App, AppError, Arriving, Class, SessionEnd, SessionOpened};
+use wane_app::{App, AppError, Arriving, Class, SessionEnd, SessionFinding, SessionOpened};
 use wane_connector::ConnectError;
 use wane_connector::broker::{Claim, Invitation, Next, Refused};
 use wane_domain::id::{ArrivalId, SessionId};
@@ -26,6 +27,8 @@ pub trait Port: Send + Sync {
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused>;
     /// Where it stands, as the store has it. If that cannot be asked, the session goes by what it knows.
     async fn beat(&self, session: SessionId);
+    /// A rule found something in it. False if that could not be written down and is to be said again.
+    async fn finding(&self, session: SessionId, finding: &SessionFinding) -> bool;
     /// Nothing of it is left. False if that could not be written down and is to be said again.
     async fn closed(&self, session: SessionId, end: &SessionEnd) -> bool;
 }
@@ -85,6 +88,16 @@ impl Port for App {
     async fn beat(&self, session: SessionId) {
         if let Err(error) = self.session_standing(session).await {
             tracing::warn!(%session, %error, "it cannot be asked where a session stands; it goes by what it knows");
+        }
+    }
+
+    async fn finding(&self, session: SessionId, finding: &SessionFinding) -> bool {
+        match self.session_finding(session, finding).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%session, rule = %finding.rule, %error, "a rule found something; that cannot be written down yet");
+                false
+            }
         }
     }
 

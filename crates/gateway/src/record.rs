@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use tokio::sync::Notify;
 use wane_app::{OnFailure, RecordOutcome, Roll};
+use wane_connector::broker::Files;
 use wane_domain::time::Time;
 use wane_recording::Event;
 
@@ -36,6 +37,11 @@ impl Record {
             let _ = self.failed.set(why);
             self.fails.notify_one();
         }
+    }
+
+    /// What of files that are carried.
+    pub(crate) fn files(&self) -> Files {
+        self.roll.files
     }
 
     /// Why the session is over, if it is for that.

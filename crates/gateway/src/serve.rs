@@ -184,7 +184,7 @@ mod tests {
     use serde_json::Value;
     use tokio::io::AsyncReadExt as _;
     use tokio::sync::{mpsc, watch};
-    use wane_app::{Arriving, SessionEnd, SessionOpened, Standing};
+    use wane_app::{Arriving, SessionEnd, SessionFinding, SessionOpened, Standing};
     use wane_connector::broker::{By, Claim, Door, Invitation, Next, Pipe, Refused};
     use wane_domain::id::{ArrivalId, GrantId, SessionId, TypedId as _};
     use wane_domain::time::Time;
@@ -208,12 +208,24 @@ mod tests {
             let session = SessionId::mint(NOW, &[number[0], 0, 0, 0, 0, 0, 0, 0, 0, 1]);
             let (end, pass, told) =
                 (NOW.plus(wane_domain::time::Span::from_hours(1)), Value::Null, self.told.subscribe());
-            Ok(SessionOpened { session, end, pass, told, meter: Arc::default(), roll: None })
+            Ok(SessionOpened {
+                session,
+                end,
+                pass,
+                told,
+                meter: Arc::default(),
+                roll: None,
+                began: NOW,
+                rules: Vec::new(),
+            })
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             Ok(())
         }
         async fn beat(&self, _: SessionId) {}
+        async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
+            true
+        }
         async fn closed(&self, session: SessionId, _: &SessionEnd) -> bool {
             self.gone.send(session).is_ok()
         }

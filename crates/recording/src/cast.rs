@@ -95,7 +95,14 @@ impl<W: Write> Cast<W> {
             | Event::File { .. }
             | Event::Closed { .. }
             | Event::Gap { .. }
-            | Event::Over { .. } => {}
+            | Event::Over { .. }
+            | Event::Command { .. }
+            | Event::Done { .. }
+            | Event::Transferred { .. }
+            | Event::Tried { .. }
+            | Event::Unclear { .. }
+            | Event::Finding { .. }
+            | Event::Withheld { .. } => {}
         }
         Ok(())
     }

@@ -64,6 +64,82 @@ pub enum FileDeed {
     Change,
 }
 
+impl FileDeed {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Read,
+        Self::Write,
+        Self::Rename,
+        Self::Remove,
+        Self::MakeFolder,
+        Self::RemoveFolder,
+        Self::List,
+        Self::Link,
+        Self::Change,
+    ];
+
+    /// In one word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::MakeFolder => "make_folder",
+            Self::RemoveFolder => "remove_folder",
+            Self::List => "list",
+            Self::Link => "link",
+            Self::Change => "change",
+        }
+    }
+}
+
+/// By what it is known that something was a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// The client sent it as a line to a program that reads lines, with no terminal in between.
+    Sent,
+    /// The shell said so, with marks in its output. They are the host's word.
+    Marked,
+    /// It stood in the line that was on the terminal when Enter was pressed. What reads it may be a program.
+    Echoed,
+}
+
+impl Confidence {
+    /// In one word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Marked => "marked",
+            Self::Echoed => "echoed",
+        }
+    }
+}
+
+/// What follows when a rule finds something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// It is written down.
+    Notify,
+    /// It is written down, and the session is over.
+    Cut,
+}
+
+impl Then {
+    /// In one word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Notify => "notify",
+            Self::Cut => "cut",
+        }
+    }
+}
+
 /// One event. Channels are numbered by the session, from 0, and no number is used twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -127,13 +203,13 @@ pub enum Event<'a> {
         #[serde(borrow)]
         exit: Exit<'a>,
     },
-    /// A file was touched through a file-transfer channel.
+    /// Something was done to a file through a channel that carries files, named as the client named it.
     File {
         channel: u32,
         deed: FileDeed,
         #[serde(borrow)]
         path: Cow<'a, str>,
-        /// Where it went: of a rename or a link.
+        /// Where it went, of a rename; where it points, of a link; under which name it was sent, of a copy.
         #[serde(borrow)]
         to: Option<Cow<'a, str>>,
     },
@@ -159,6 +235,57 @@ pub enum Event<'a> {
         #[serde(borrow)]
         what: Cow<'a, str>,
     },
+    /// A command was given to a shell.
+    Command {
+        channel: u32,
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+        confidence: Confidence,
+    },
+    /// The command that was marked last is done, and with which status if its shell said so.
+    Done {
+        channel: u32,
+        status: Option<u32>,
+    },
+    /// A file that was open was closed, and how much of it passed meanwhile.
+    Transferred {
+        channel: u32,
+        #[serde(borrow)]
+        path: Cow<'a, str>,
+        /// Bytes from the target.
+        read: u64,
+        /// Bytes to the target.
+        written: u64,
+    },
+    /// Something was to be done to a file, and the target did not do it.
+    Tried {
+        channel: u32,
+        deed: FileDeed,
+        #[serde(borrow)]
+        path: Cow<'a, str>,
+    },
+    /// From here on nobody on this side can tell what is done in this channel.
+    Unclear {
+        channel: u32,
+        #[serde(borrow)]
+        why: Cow<'a, str>,
+    },
+    /// A rule of the deployment, or of the role, found what it looks for.
+    Finding {
+        channel: Option<u32>,
+        #[serde(borrow)]
+        rule: Cow<'a, str>,
+        /// In what.
+        #[serde(borrow)]
+        what: Cow<'a, str>,
+        then: Then,
+    },
+    /// Contents of files passed, which this recording keeps by name only.
+    Withheld {
+        channel: u32,
+        from: Side,
+        bytes: u64,
+    },
 }
 
 impl Event<'_> {
@@ -177,8 +304,14 @@ impl Event<'_> {
             | Self::Exited { channel, .. }
             | Self::File { channel, .. }
             | Self::Closed { channel }
-            | Self::Gap { channel, .. } => Some(*channel),
-            Self::Refused { channel, .. } | Self::Allowed { channel, .. } => *channel,
+            | Self::Gap { channel, .. }
+            | Self::Command { channel, .. }
+            | Self::Done { channel, .. }
+            | Self::Transferred { channel, .. }
+            | Self::Tried { channel, .. }
+            | Self::Unclear { channel, .. }
+            | Self::Withheld { channel, .. } => Some(*channel),
+            Self::Refused { channel, .. } | Self::Allowed { channel, .. } | Self::Finding { channel, .. } => *channel,
             Self::Over { .. } => None,
         }
     }

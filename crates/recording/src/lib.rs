@@ -30,7 +30,7 @@ mod recorder;
 
 pub use cast::{Cast, CastError};
 pub use chunk::{MOST_EVENTS, MOST_FRAME, Press, PressError, SessionKey};
-pub use event::{Event, Exit, FileDeed, Program, Side, Size};
+pub use event::{Confidence, Event, Exit, FileDeed, Program, Side, Size, Then};
 pub use header::Header;
 pub use reader::{Damage, Ending, Piece, ReadError, Reader, Seen, check};
 pub use recorder::{RecordError, Recorder};

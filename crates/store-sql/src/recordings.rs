@@ -62,7 +62,11 @@ pub(crate) async fn list(
         .and("ended <", filter.ended.map(|at| Cell::Number(at.micros())))
         .and("open =", filter.open.map(|open| Cell::Number(i64::from(open))))
         .and("deleted =", filter.deleted.map(|deleted| Cell::Number(i64::from(deleted))))
-        .and("lies =", filter.lies.map(|lies| Cell::of(lies.name())));
+        .and("lies =", filter.lies.map(|lies| Cell::of(lies.name())))
+        .and(
+            "json_extract(doc, '$.end.facts.verdict.word') =",
+            filter.verdict.as_ref().map(|word| Cell::Text(word.clone())),
+        );
     let rows = listing.query().build_query_as::<(String, String)>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.clone(), |(id, doc)| decode(id, doc))
 }

@@ -130,6 +130,8 @@ pub struct RecordingFilter {
     pub deleted: Option<bool>,
     /// Only those that lie there. A recording of which there is nothing lies nowhere.
     pub lies: Option<Whereabouts>,
+    /// Of sessions with this verdict.
+    pub verdict: Option<String>,
 }
 
 /// Something that is due; also a place in the order of what is.

@@ -13,6 +13,7 @@ mod init;
 mod kinds;
 mod one_line;
 mod recordings;
+mod rules;
 mod serve;
 mod server;
 mod verbs;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wane_app::{App, OnFailure, Recordings, Rules, Tape, Taped, Which};
 use wane_archive::Archive;
-use wane_config::{RecordingFailure, RecordingSessions, Settings};
+use wane_config::{RecordingFailure, RecordingFiles, RecordingSessions, Settings};
+use wane_connector::broker::Files;
 use wane_domain::id::SessionId;
 use wane_domain::time::Time;
 use wane_recording::{Event, Header, SessionKey};
@@ -75,6 +76,10 @@ pub(crate) fn keep(supervisor: &mut Supervisor, app: &Arc<App>, settings: &Setti
             RecordingFailure::GoOn => OnFailure::GoOn,
         },
         keep: recording.keep.map(span),
+        files: match recording.files {
+            RecordingFiles::Contents => Files::Contents,
+            RecordingFiles::Names => Files::Names,
+        },
     };
     let (archive, scribe) = match Archive::open(&recording.folder) {
         Ok(opened) => opened,

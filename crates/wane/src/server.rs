@@ -18,6 +18,7 @@ use crate::config::{From, parse};
 use crate::deployment::{Expect, OpenError, open, span};
 use crate::gateway::{Bound, GatewayError};
 use crate::one_line::OneLine;
+use crate::rules::{RulesError, Watched};
 use crate::serve::{Listener, ServeError};
 
 /// How long tasks get to end.
@@ -43,6 +44,8 @@ enum RunError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     #[error(transparent)]
     Harden(#[from] wane_runtime::HardenError),
     #[error(transparent)]
@@ -95,6 +98,7 @@ impl Server {
             Some(listen) => Some(Bound::bind(listen).await?),
             None => None,
         };
+        let rules = settings.gateway.rules.as_deref().map(Watched::read).transpose()?;
         let mut supervisor = Supervisor::new(Backoff::default());
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
         supervisor.keep("store", writer.run());
@@ -111,6 +115,9 @@ impl Server {
                 Ok::<(), Infallible>(())
             }
         });
+        if let Some(rules) = rules {
+            rules.keep(&mut supervisor, &deployment.app).await;
+        }
         let archive = crate::recordings::keep(&mut supervisor, &deployment.app, settings);
         if let (Some(bound), Some(key)) = (bound, deployment.gateway_key.take()) {
             bound.keep(&mut supervisor, &deployment.app, key, &self.ambient).await?;

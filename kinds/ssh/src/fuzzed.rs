@@ -4,6 +4,7 @@
 use russh::keys::Certificate;
 use serde_json::Value;
 use wane_domain::time::Time;
+use wane_recording::{Event, Side};
 use zeroize::Zeroizing;
 
 use crate::agent::Agent;
@@ -55,6 +56,24 @@ pub fn login_refusal(user: &str, why: Option<&str>) -> String {
 #[must_use]
 pub fn offers_strict_kex(bytes: &[u8]) -> Option<bool> {
     broker::offers_strict_kex(bytes)
+}
+
+/// What is understood of an SFTP conversation.
+#[must_use]
+pub fn sftp(said: &[(Side, &[u8])]) -> Vec<Event<'static>> {
+    broker::sftp(said)
+}
+
+/// What is understood of the conversation of an `scp` that was started so; nothing if it was not.
+#[must_use]
+pub fn scp(line: &str, said: &[(Side, &[u8])]) -> Option<Vec<Event<'static>>> {
+    broker::scp(line, said)
+}
+
+/// What is understood of a shell at a terminal.
+#[must_use]
+pub fn shell(columns: u32, said: &[(Side, &[u8])]) -> Vec<Event<'static>> {
+    broker::shell(columns, said)
 }
 
 /// What a lease keeps about its certificates, read and written again.

@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use wane_connector::KindError;
 use wane_domain::id::ResourceId;
 use wane_domain::issue::Reach;
+use wane_finding::{Rule, Rules};
 
 use crate::cidr::Cidr;
 use wane_connector::strict::{object, text, texts, unknown_word, wrong};
 
-const KEYS: [&str; 4] = ["principals", "extensions", "force_command", "source_address"];
+const KEYS: [&str; 5] = ["principals", "extensions", "force_command", "source_address", "findings"];
 /// Everything a certificate can allow on top of running a command. A role starts from none of them.
 pub(crate) const EXTENSIONS: [&str; 5] =
     ["permit-X11-forwarding", "permit-agent-forwarding", "permit-port-forwarding", "permit-pty", "permit-user-rc"];
@@ -33,6 +34,8 @@ pub(crate) struct Definition {
     extensions: Vec<&'static str>,
     force_command: Option<String>,
     source_address: Vec<Cidr>,
+    /// Rules over what happens in its sessions through the gateway.
+    pub(crate) findings: Vec<Rule>,
 }
 
 /// Whether this is one login name: `^[a-z_][a-z0-9_-]{0,31}$`.
@@ -107,7 +110,13 @@ impl Definition {
         extensions.sort_unstable();
         extensions.dedup();
         let force_command = text(map, "force_command")?.map(check_command).transpose()?;
-        Ok(Self { principals, extensions, force_command, source_address: ranges(texts(map, "source_address")?)? })
+        let source_address = ranges(texts(map, "source_address")?)?;
+        let mut findings = match map.get("findings") {
+            None => Vec::new(),
+            Some(given) => Rules::from_json(given).map_err(|e| wrong("findings", e.to_string()))?.rules().to_vec(),
+        };
+        findings.sort_unstable();
+        Ok(Self { principals, extensions, force_command, source_address, findings })
     }
 
     /// The normal form.
@@ -122,6 +131,9 @@ impl Definition {
                     "source_address".to_owned(),
                     json!(self.source_address.iter().map(Cidr::to_string).collect::<Vec<_>>()),
                 );
+            }
+            if !self.findings.is_empty() {
+                map.insert("findings".to_owned(), json!(self.findings));
             }
         }
         out
@@ -168,6 +180,8 @@ impl Definition {
             && self.extensions.iter().all(|name| wide.extensions.contains(name))
             && command
             && from
+            // A rule fewer is a freedom more.
+            && wide.findings.iter().all(|rule| self.findings.contains(rule))
     }
 }
 
@@ -236,6 +250,12 @@ mod tests {
             (json!({ "principals": ["a"], "force_command": "a\nb" }), "force_command", "control"),
             (json!({ "principals": ["a"], "source_address": [] }), "source_address", "leave the key out"),
             (json!({ "principals": ["a"], "source_address": ["10.0.0.1/8"] }), "source_address", "no range"),
+            (json!({ "principals": ["a"], "findings": [{ "id": "x" }] }), "findings", "missing field `when`"),
+            (
+                json!({ "principals": ["a"], "findings": [{ "id": "x", "when": "output", "matches": "(", "then": "cut" }] }),
+                "findings",
+                "rule `x`: `(` is no regular expression",
+            ),
         ] {
             let error = Definition::read(&bad).unwrap_err();
             assert_eq!(error.what, key, "{bad}");
@@ -277,6 +297,22 @@ mod tests {
             (json!({ "principals": ["deploy"], "force_command": "id" }), false),
         ] {
             assert_eq!(read(other.clone()).is_within(&ranged), within, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_role_with_fewer_rules_is_no_narrower_one() {
+        let rule =
+            |id: &str| json!({ "id": id, "when": "file", "matches": "/etc/**", "deeds": ["write"], "then": "cut" });
+        let none = read(json!({ "principals": ["a"] }));
+        let one = read(json!({ "principals": ["a"], "findings": [rule("x")] }));
+        let two = read(json!({ "principals": ["a"], "findings": [rule("y"), rule("x")] }));
+        assert_eq!(two.json()["findings"], json!([rule("x"), rule("y")]), "in one order");
+        assert_eq!(Definition::read(&two.json()).unwrap(), two);
+        for (narrow, wide, within) in
+            [(&two, &one, true), (&one, &none, true), (&one, &two, false), (&none, &one, false), (&two, &two, true)]
+        {
+            assert_eq!(narrow.is_within(wide), within, "{narrow:?} {wide:?}");
         }
     }
 

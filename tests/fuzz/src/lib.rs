@@ -14,6 +14,7 @@
 //! | | `ssh_login` `ssh_greeting` | one login name at one resource; what is decided on a beginning stays so |
 //! | | `ssh_agent` | signs logins with its own certificate, nothing else |
 //! | | `ssh_revocations` `ssh_revocation_answer` | a list is read as it was written; no list passes but the signed one |
+//! | | `ssh_sftp` `ssh_scp` `shell_marks` | the same in whatever pieces; no name that nobody said, no key that was not shown |
 //! | | `sshd_config` | our block is there once, and all else is left as it was |
 //! | `kinds/postgres` | `sql_identifier` `sql_text` `sql_setup` `sql_settings` `sql_role` | one token, read by another reader; no line that was not meant |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
@@ -24,6 +25,7 @@
 //! | `store` | `row` | read and written, it is the same row; an unknown state is no state |
 //! | `audit` | `record` | one line, from which the same record is read |
 //! | `recording` | `recording` | only what was recorded is read, each chunk at its own place; whole is whole to the bit |
+//! | `finding` | `session_rules` | written again they are the same; what is found is what a rule looks for |
 //! | `cli` | `words` `moment` `shown` | nothing that reaches a terminal moves it |
 //!
 //! `call` covers every route's path, query, body, cursor, bearer header and idempotency key.
@@ -42,6 +44,7 @@ mod sql;
 mod ssh;
 mod stored;
 mod text;
+mod understood;
 
 use std::path::{Path, PathBuf};
 
@@ -74,6 +77,7 @@ macro_rules! for_each_target {
             call call 500,
             row stored 10000, record stored 10000,
             recording recording 4000,
+            ssh_sftp understood 10000, ssh_scp understood 10000, shell_marks understood 10000, session_rules understood 400,
             words line 250, moment line 20000, shown line 8000,
         }
     };

@@ -14,7 +14,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-failpoint", &[]),
     ("wane-recording", &["wane-domain"]),
     ("wane-archive", &["wane-domain", "wane-recording", "wane-runtime", "wane-failpoint"]),
-    ("wane-connector", &["wane-domain", "wane-recording"]),
+    ("wane-finding", &["wane-recording"]),
+    ("wane-connector", &["wane-domain", "wane-recording", "wane-finding"]),
     ("wane-keys", &["wane-domain", "wane-connector"]),
     ("wane-store", &["wane-domain", "wane-audit"]),
     ("wane-store-sql", &["wane-domain", "wane-audit", "wane-store", "wane-failpoint"]),
@@ -40,6 +41,7 @@ const APP: &[&str] = &[
     "wane-policy",
     "wane-audit",
     "wane-recording",
+    "wane-finding",
     "wane-connector",
     "wane-store",
     "wane-keys",
@@ -72,9 +74,9 @@ const HTTP: &[&str] = &[
 ];
 
 /// The gateway reaches the rest through one port and never holds a database handle.
-const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-connector", "wane-app"];
+const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-finding", "wane-connector", "wane-app"];
 
-const KIND: &[&str] = &["wane-domain", "wane-connector", "wane-recording", "wane-failpoint"];
+const KIND: &[&str] = &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint"];
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";

@@ -16,7 +16,7 @@ use wane_store::{Recording, RecordingFilter, Slice};
 
 use super::At;
 use super::depot::{Source, away};
-use super::search::{Looked, Search};
+use super::search::{Looked, Search, Within};
 use super::{row, session_key};
 use crate::App;
 use crate::caller::Caller;
@@ -125,6 +125,8 @@ pub struct Verified {
 pub struct Sought {
     /// This text.
     pub text: String,
+    /// There.
+    pub within: Within,
     /// In sessions of this person.
     pub holder: Option<PersonId>,
     /// On this resource.
@@ -295,7 +297,7 @@ impl App {
     /// When the store cannot be used.
     pub async fn search_recordings(self: &Arc<Self>, caller: &Caller, sought: Sought) -> Result<Searched, AppError> {
         let world = self.world().await?;
-        let Sought { text, holder, resource, from, until } = sought;
+        let Sought { text, within, holder, resource, from, until } = sought;
         let filter =
             RecordingFilter { holder, resource, from, until, deleted: Some(false), ..RecordingFilter::default() };
         let page = self.store.recordings(filter, Slice::first(MOST_LISTED)).await?;
@@ -317,7 +319,7 @@ impl App {
                 Ok(None) | Err(_) => continue,
             };
             let text = text.clone();
-            let looked = tokio::task::spawn_blocking(move || Search::new(&text, left).through(reader)).await;
+            let looked = tokio::task::spawn_blocking(move || Search::new(&text, within, left).through(reader)).await;
             let Looked { places, left: rest, failed } = looked.map_err(|e| AppError::Fault(e.to_string()))?;
             if let (Some(error), At::Store) = (failed, at) {
                 return Err(away(recording.session, error));

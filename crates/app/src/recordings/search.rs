@@ -23,9 +23,22 @@ pub(super) struct Looked {
     pub(super) failed: Option<ReadError>,
 }
 
+/// Where a text is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Within {
+    /// Everywhere.
+    #[default]
+    All,
+    /// In commands.
+    Commands,
+    /// In names of files.
+    Files,
+}
+
 /// One search through one recording.
 pub(super) struct Search<'a> {
     text: &'a str,
+    within: Within,
     /// The end of what was said before, by channel and side: a text may lie in two pieces.
     before: HashMap<(u32, Side), String>,
     places: Vec<Place>,
@@ -34,8 +47,8 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(text: &'a str, left: usize) -> Self {
-        Self { text, before: HashMap::new(), places: Vec::new(), left }
+    pub(super) fn new(text: &'a str, within: Within, left: usize) -> Self {
+        Self { text, within, before: HashMap::new(), places: Vec::new(), left }
     }
 
     /// Looks through a recording. What is damaged is left out.
@@ -61,12 +74,11 @@ impl<'a> Search<'a> {
             Event::Started { program: Program::Command(line) | Program::Subsystem(line), .. } => {
                 self.look(at, channel, "command", line);
             }
-            Event::File { path, to, .. } => {
-                self.look(at, channel, "file", path);
-                if let Some(to) = to {
-                    self.look(at, channel, "file", to);
-                }
-            }
+            Event::Command { text, .. } => self.look(at, channel, "command", text),
+            Event::File { path, to: None, .. } | Event::Tried { path, .. } => self.look(at, channel, "file", path),
+            Event::File { path, to: Some(to), .. } => self.look(at, channel, "file", &format!("{path} {to}")),
+            Event::Finding { rule, what, .. } => self.look(at, channel, "event", &format!("{rule}: {what}")),
+            Event::Unclear { why, .. } => self.look(at, channel, "event", why),
             Event::Opened { kind, about, .. } => self.look(at, channel, "event", &format!("{kind} {about}")),
             Event::Refused { what, .. } | Event::Allowed { what, .. } => self.look(at, channel, "event", what),
             Event::Environment { name, value, .. } => self.look(at, channel, "event", &format!("{name}={value}")),
@@ -78,12 +90,18 @@ impl<'a> Search<'a> {
             | Event::Exited { .. }
             | Event::Closed { .. }
             | Event::Gap { .. }
-            | Event::Over { .. } => {}
+            | Event::Over { .. }
+            | Event::Done { .. }
+            | Event::Transferred { .. }
+            | Event::Withheld { .. } => {}
         }
     }
 
     fn data(&mut self, at: Time, channel: u32, from: Side, bytes: &[u8]) {
         self.left = self.left.saturating_sub(bytes.len());
+        if self.within != Within::All {
+            return;
+        }
         let mut said = self.before.remove(&(channel, from)).unwrap_or_default();
         said.push_str(&String::from_utf8_lossy(bytes));
         let what = if from == Side::Client { "input" } else { "output" };
@@ -98,6 +116,14 @@ impl<'a> Search<'a> {
     }
 
     fn look(&mut self, at: Time, channel: Option<u32>, what: &'static str, said: &str) {
+        let wanted = match self.within {
+            Within::All => true,
+            Within::Commands => what == "command",
+            Within::Files => what == "file",
+        };
+        if !wanted {
+            return;
+        }
         let Some(place) = said.find(self.text).filter(|_| self.places.len() < MOST_PLACES) else { return };
         let mut from = place.saturating_sub(AROUND);
         while !said.is_char_boundary(from) {
@@ -114,7 +140,29 @@ impl<'a> Search<'a> {
 
 #[cfg(test)]
 mod tests {
+    use wane_recording::{Confidence, FileDeed};
+
     use super::*;
+
+    #[test]
+    fn commands_and_files_are_searched_by_themselves() {
+        let at = Time::from_micros(0);
+        let events = [
+            Event::Data { channel: 0, from: Side::Target, bytes: b"kanarie".into() },
+            Event::Command { channel: 0, text: "cat kanarie".into(), confidence: Confidence::Echoed },
+            Event::File { channel: 0, deed: FileDeed::Rename, path: "/x".into(), to: Some("/kanarie".into()) },
+            Event::Tried { channel: 0, deed: FileDeed::Read, path: "/kanarie".into() },
+        ];
+        for (within, found) in [
+            (Within::All, vec!["output", "command", "file", "file"]),
+            (Within::Commands, vec!["command"]),
+            (Within::Files, vec!["file", "file"]),
+        ] {
+            let mut search = Search::new("kanarie", within, 1000);
+            events.iter().for_each(|event| search.event(at, event));
+            assert_eq!(search.places.iter().map(|place| place.what).collect::<Vec<_>>(), found, "{within:?}");
+        }
+    }
 
     #[test]
     fn a_text_is_found_wherever_it_stands_and_once() {
@@ -130,7 +178,7 @@ mod tests {
             (vec![Event::Started { channel: 0, program: Program::Command("ls kanarie".into()) }], vec!["command"]),
             (vec![data(Side::Target, "ä"), data(Side::Target, "äkanarieä")], vec!["output"]),
         ] {
-            let mut search = Search::new("kanarie", 1000);
+            let mut search = Search::new("kanarie", Within::All, 1000);
             events.iter().for_each(|event| search.event(at, event));
             assert_eq!(search.places.iter().map(|place| place.what).collect::<Vec<_>>(), found, "{events:?}");
         }

@@ -12,6 +12,15 @@ pub(crate) struct Recordings {
     /// Only those in which this text stands, of those you may replay
     #[arg(long)]
     pub(crate) text: Option<String>,
+    /// Only those in which this stands in a command
+    #[arg(long, value_name = "TEXT", conflicts_with = "text")]
+    pub(crate) command: Option<String>,
+    /// Only those in which this stands in the name of a file
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["text", "command"])]
+    pub(crate) file: Option<String>,
+    /// Only of sessions that were found to be `inside` what their role names, `outside`, or `unknown`
+    #[arg(long, value_name = "WORD", conflicts_with_all = ["text", "command", "file"])]
+    pub(crate) verdict: Option<String>,
     /// Only of this person's sessions
     #[arg(long)]
     pub(crate) person: Option<String>,
@@ -44,6 +53,12 @@ pub(crate) struct Replay {
     /// Every event on a line, instead of what the terminal showed
     #[arg(long)]
     pub(crate) events: bool,
+    /// The commands, a line each: when, how sure it is that it was one, and its status
+    #[arg(long, conflicts_with_all = ["events", "cast"])]
+    pub(crate) commands: bool,
+    /// From there on: so long after the beginning (`1m30s`), or a moment
+    #[arg(long, value_name = "PLACE", conflicts_with = "cast")]
+    pub(crate) at: Option<String>,
     /// Write one channel as an asciicast (version 3) instead, into a file that is not there
     #[arg(long, value_name = "FILE", conflicts_with = "events")]
     pub(crate) cast: Option<PathBuf>,

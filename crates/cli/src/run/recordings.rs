@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use futures::{Stream, StreamExt as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use wane_api::query::{Recordings, Sought};
 use wane_api::recording::EventLine;
 use wane_client::{ClientError, Lines};
@@ -25,13 +25,16 @@ pub(super) async fn recordings(args: args::Recordings, s: &Session) -> Done {
     let moment = |text: Option<&str>| text.map(|text| s.present().parse(text)).transpose();
     let (from, until) = (moment(args.from.as_deref())?, moment(args.until.as_deref())?);
     let client = s.client()?;
-    if let Some(text) = args.text {
-        let query = Sought { text, person: args.person, resource: args.resource, from, until };
+    let sought = [(args.text, None), (args.command, Some("command")), (args.file, Some("file"))];
+    if let Some((text, within)) = sought.into_iter().find_map(|(text, within)| Some((text?, within))) {
+        let within = within.map(str::to_owned);
+        let query = Sought { text, within, person: args.person, resource: args.resource, from, until };
         let search = s.out.busy("recordings are searched", client.search_recordings(&query)).await?;
         s.out.put(&search, |_| show::recording::found(&search, &s.present()));
         return Ok(Exit::Done);
     }
-    let query = Recordings { person: args.person, resource: args.resource, from, until, cursor: None, limit: None };
+    let (person, resource, verdict) = (args.person, args.resource, args.verdict);
+    let query = Recordings { person, resource, verdict, from, until, cursor: None, limit: None };
     let listing = pages(args.many.into(), |cursor, limit| {
         let (client, query) = (&client, Recordings { cursor, limit, ..query.clone() });
         async move { client.recordings(&query).await }
@@ -55,8 +58,79 @@ pub(super) async fn replay(args: args::Replay, s: &Session) -> Done {
         let pieces = client.cast(&args.session, args.channel.unwrap_or(0)).await?;
         return keep(file, pieces, s).await;
     }
-    let pace = if args.events { None } else { Some(Pace { speed: args.speed, idle: args.idle, last: None }) };
-    show(client.play(&args.session).await?, args.channel, args.events, pace, s).await
+    let place = args.at.as_deref().map(|at| Place::read(at, s)).transpose()?;
+    let lines = client.play(&args.session).await?;
+    if args.commands {
+        return commands(lines, place, s).await;
+    }
+    let pace = Pace { speed: args.speed, idle: args.idle, last: None, place };
+    show(lines, args.channel, args.events, Some(pace), s).await
+}
+
+/// Where something begins.
+enum Place {
+    After(SignedDuration),
+    At(Timestamp),
+}
+
+impl Place {
+    fn read(text: &str, s: &Session) -> Result<Self, Stop> {
+        match text.parse::<SignedDuration>() {
+            Ok(after) => Ok(Self::After(after)),
+            Err(_) => s.present().parse(text).map(Self::At),
+        }
+    }
+
+    /// Whether this is before it.
+    fn is_after(&self, at: Option<Timestamp>, began: Option<Timestamp>) -> bool {
+        let Some(at) = at else { return false };
+        match self {
+            Self::At(place) => at < *place,
+            Self::After(after) => began.is_some_and(|began| at.duration_since(began) < *after),
+        }
+    }
+}
+
+/// The commands of a session. How one came out is known later than that it ran; it stands with it all the same.
+async fn commands(lines: Lines, place: Option<Place>, s: &Session) -> Done {
+    let mut lines = pin!(lines);
+    let mut began = None;
+    // Those that run, by their channel.
+    let mut running: Vec<EventLine> = Vec::new();
+    let put = |line: &EventLine, status: Option<&str>| {
+        let line = EventLine { more: status.map(str::to_owned), ..line.clone() };
+        s.out.put_one(&line, || show::recording::command(&line, status, &s.present()))
+    };
+    while let Some(line) = lines.next().await {
+        let line = line.map_err(Stop::from)?;
+        let is_command = match line.what.as_str() {
+            "began" => {
+                began = line.at;
+                continue;
+            }
+            "command" | "typed" => !place.as_ref().is_some_and(|place| place.is_after(line.at, began)),
+            "done" | "exited" | "closed" => false,
+            _ => continue,
+        };
+        // A shell runs one after the other: what is told next says that the one before is over.
+        while let Some(place) = running.iter().position(|other| other.channel == line.channel) {
+            let before = running.remove(place);
+            let fits = matches!((before.what.as_str(), line.what.as_str()), ("typed", "done") | ("command", "exited"));
+            let status = line.more.as_deref().filter(|_| fits && before.from.as_deref() != Some("echoed"));
+            if put(&before, status).is_err() {
+                return Ok(Exit::Done);
+            }
+        }
+        if is_command {
+            running.push(line);
+        }
+    }
+    for line in &running {
+        if put(line, None).is_err() {
+            break;
+        }
+    }
+    Ok(Exit::Done)
 }
 
 pub(super) async fn watch(args: args::Watch, s: &Session) -> Done {
@@ -82,10 +156,15 @@ struct Pace {
     /// No pause is longer, in seconds.
     idle: f64,
     last: Option<Timestamp>,
+    /// What is before is shown at once.
+    place: Option<Place>,
 }
 
 impl Pace {
-    async fn wait(&mut self, at: Option<Timestamp>) {
+    async fn wait(&mut self, at: Option<Timestamp>, began: Option<Timestamp>) {
+        if self.place.as_ref().is_some_and(|place| place.is_after(at, began)) {
+            return;
+        }
         let Some(at) = at else { return };
         if let Some(last) = self.last.replace(at) {
             let since = at.duration_since(last).as_secs_f64() / self.speed;
@@ -114,13 +193,18 @@ async fn show(lines: Lines, channel: Option<u32>, events: bool, mut pace: Option
     let mut lines = pin!(lines);
     let shows = !events && !s.out.json;
     let mut stage = Stage { screen: Screen::new(), restores: shows && s.out.to_terminal, session: s };
-    let (mut channel, mut ending) = (channel, None);
+    let (mut channel, mut ending, mut began) = (channel, None, None);
     while let Some(line) = lines.next().await {
         let line = line.map_err(Stop::from)?;
-        if line.what == "end" {
-            ending.clone_from(&line.text);
+        match line.what.as_str() {
+            "end" => ending.clone_from(&line.text),
+            "began" => began = line.at,
+            _ => {}
         }
         if !shows {
+            if pace.as_ref().and_then(|pace| pace.place.as_ref()).is_some_and(|place| place.is_after(line.at, began)) {
+                continue;
+            }
             if s.out.put_one(&line, || show::recording::event(&line, &s.present())).is_err() {
                 return Ok(Exit::Done);
             }
@@ -134,7 +218,7 @@ async fn show(lines: Lines, channel: Option<u32>, events: bool, mut pace: Option
             continue;
         }
         if let Some(pace) = &mut pace {
-            pace.wait(line.at).await;
+            pace.wait(line.at, began).await;
         }
         s.out.raw(&stage.screen.feed(&bytes(&line)));
     }

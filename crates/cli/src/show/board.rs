@@ -49,6 +49,7 @@ pub(crate) fn sessions(sessions: &[LiveSession], now: &Now, layout: Layout) -> S
         ("FROM", 2),
         ("TO IT", 4),
         ("FROM IT", 4),
+        ("VERDICT", 1),
         ("SESSION", 0),
         ("GRANT", 5),
     ]);
@@ -66,6 +67,7 @@ pub(crate) fn sessions(sessions: &[LiveSession], now: &Now, layout: Layout) -> S
             (&l.peer).into(),
             l.bytes_up.to_string().into(),
             l.bytes_down.to_string().into(),
+            super::recording::verdict(&l.verdict, l.findings),
             (&l.id).into(),
             (&l.grant).into(),
         ]);

@@ -15,6 +15,7 @@ pub(crate) fn list(recordings: &[RecordingView], now: &Now, layout: Layout) -> S
         ("BEGAN", 0),
         ("ENDED", 1),
         ("RECORDING", WRAPS),
+        ("VERDICT", 1),
         ("BYTES", 3),
     ]);
     for r in recordings {
@@ -35,10 +36,26 @@ pub(crate) fn list(recordings: &[RecordingView], now: &Now, layout: Layout) -> S
             now.both(r.began).into(),
             r.ended.map(|at| now.both(at)).unwrap_or_default().into(),
             Text::new(state).tone(tone),
+            verdict(r.verdict.as_deref().unwrap_or_default(), 0),
             r.bytes.to_string().into(),
         ]);
     }
     sheet.render(layout, "nothing was recorded")
+}
+
+/// A verdict, and how often rules found something.
+pub(crate) fn verdict(word: &str, findings: u32) -> Text {
+    let tone = if word == "outside" { Tone::Bad } else { Tone::Plain };
+    let findings = if findings == 0 { String::new() } else { format!(" ({findings} found)") };
+    Text::new(format!("{word}{findings}")).tone(tone)
+}
+
+/// One command, with how sure it is that it was one, and its status once that is known.
+pub(crate) fn command(line: &EventLine, status: Option<&str>, now: &Now) -> String {
+    let at = line.at.map(|at| now.stamp(at)).unwrap_or_default();
+    let sure = if line.what == "command" { "sent" } else { line.from.as_deref().unwrap_or_default() };
+    let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
+    escape::line(&format!("{at} {sure:<6} {}{status}", line.text.as_deref().unwrap_or_default()))
 }
 
 pub(crate) fn found(search: &SearchView, now: &Now) -> String {
@@ -49,7 +66,9 @@ pub(crate) fn found(search: &SearchView, now: &Now) -> String {
         text.push('\n');
         for place in &found.places {
             let said = escape::line(&place.text);
-            text.push_str(&format!("  {} {}: {said}\n", now.stamp(place.at), escape::line(&place.what)));
+            let since = place.at.duration_since(r.began).as_secs().max(0);
+            let at = now.stamp(place.at);
+            text.push_str(&format!("  {at} (--at {since}s) {}: {said}\n", escape::line(&place.what)));
         }
     }
     let more = if search.more { "; there are more, ask for less time" } else { "" };

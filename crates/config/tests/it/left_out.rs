@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use wane_config::{IssuingSeal, KEYS, Loaded, LogLevel, RecordingFailure, RecordingSessions, Settings};
+use wane_config::{IssuingSeal, KEYS, Loaded, LogLevel, RecordingFailure, RecordingFiles, RecordingSessions, Settings};
 
 /// A deployment others can reach, with every setting set: as strict as the default or stricter.
 const FULL: &[(&str, &str)] = &[
@@ -26,6 +26,7 @@ const FULL: &[(&str, &str)] = &[
     ("login.session_idle", "15m"),
     ("gateway.ssh.listen", "192.0.2.7:22"),
     ("gateway.ssh.address", "ssh.example.org:22"),
+    ("gateway.rules", "/srv/rules.toml"),
     ("recording.folder", "/srv/recordings"),
     ("recording.sessions", "all"),
     ("recording.on_failure", "close"),
@@ -40,6 +41,7 @@ const FULL: &[(&str, &str)] = &[
     ("recording.store.ca", "/srv/tls/objects.pem"),
     ("recording.store.allow_http", "false"),
     ("recording.store.keep_local", "1h"),
+    ("recording.files", "contents"),
     ("limits.body_bytes", "64 KiB"),
     ("limits.open_requests", "10"),
 ];
@@ -80,6 +82,7 @@ fn looseness(settings: &Settings) -> BTreeMap<&'static str, u128> {
         ("an end is late by", settings.engine.retry_cap.as_micros()),
         ("a session goes unrecorded", u128::from(settings.recording.sessions != RecordingSessions::All)),
         ("a session outlives its recording", u128::from(settings.recording.on_failure != RecordingFailure::Close)),
+        ("files go unrecorded", u128::from(settings.recording.files != RecordingFiles::Contents)),
         ("recordings are kept", settings.recording.keep.map_or(u128::MAX, |keep| keep.as_micros())),
         (
             "recordings may pass without TLS",

@@ -13,13 +13,13 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use tokio::sync::OwnedSemaphorePermit;
 use wane_api::query::{Played, Recordings, Sought as SoughtQuery};
 use wane_api::recording::{EventLine, RecordingView, SearchView, Verification};
 use wane_api::{Class, Page, SecretText};
 use wane_app::listing::RecordingFilter;
-use wane_app::{App, AppError, Caller, Playing, Purpose, Sought};
+use wane_app::{App, AppError, Caller, Playing, Purpose, Sought, Verdict, Within};
 use wane_domain::id::{PersonId, ResourceId, SessionId};
 use wane_domain::time::Time;
 use wane_domain::world::World;
@@ -52,7 +52,13 @@ pub(crate) async fn recordings(
         return Ok(Json(Page { items: Vec::new(), next: None }));
     };
     let (from, until) = (query.from.map(read::time), query.until.map(read::time));
-    let filter = RecordingFilter { holder, resource, from, until, ..RecordingFilter::default() };
+    if let Some(word) = query.verdict.as_deref()
+        && !Verdict::ALL.iter().any(|known| known.name() == word)
+    {
+        return Err(Failure::field("verdict", "it is `inside`, `outside` or `unknown`"));
+    }
+    let verdict = query.verdict;
+    let filter = RecordingFilter { holder, resource, from, until, verdict, ..RecordingFilter::default() };
     let page = shared.app.list_recordings(&caller, filter, slice).await?;
     let items = page.items.iter().map(|recording| view::recording(Names(&world), recording)).collect();
     Ok(Json(Page { items, next: page.next.map(|c| c.0) }))
@@ -75,7 +81,13 @@ pub(crate) async fn search(
         return Ok(Json(SearchView { found: Vec::new(), read: 0, more: false }));
     };
     let (from, until) = (query.from.map(read::time), query.until.map(read::time));
-    let sought = Sought { text: query.text, holder, resource, from, until };
+    let within = match query.within.as_deref() {
+        None => Within::All,
+        Some("command") => Within::Commands,
+        Some("file") => Within::Files,
+        Some(_) => return Err(Failure::field("in", "it is `command` or `file`; leave it out to search everywhere")),
+    };
+    let sought = Sought { text: query.text, within, holder, resource, from, until };
     let searched = shared.app.search_recordings(&caller, sought).await?;
     Ok(Json(view::searched(Names(&world), &searched)))
 }
@@ -178,6 +190,11 @@ async fn streamed(
     let full = |_| Failure::new(Class::Busy, "crowded", "too many streams are open; try again later").after(10);
     let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(full)?;
     let playing = shared.app.read_recording(&caller, session, purpose).await?;
+    // When it began, so that whoever plays it knows how far into it something is.
+    let mut first = Vec::new();
+    if cast.is_none() {
+        view::line(&mut first, &view::began(playing.header().began));
+    }
     let (form, of) = match cast {
         None => (Form::Events, "application/x-ndjson"),
         Some(channel) => (Form::Cast(Cast::of(playing.header(), channel, Vec::new())), "application/x-asciicast"),
@@ -187,7 +204,8 @@ async fn streamed(
     let parts = stream::unfold(stream, |mut stream| async move {
         stream.next().await.map(|bytes| (Ok::<Bytes, Infallible>(bytes), stream))
     });
-    let mut response = Response::new(Body::from_stream(parts));
+    let first = stream::once(std::future::ready(Ok(Bytes::from(first))));
+    let mut response = Response::new(Body::from_stream(first.chain(parts)));
     response.headers_mut().insert(CONTENT_TYPE, axum::http::HeaderValue::from_static(of));
     Ok(response)
 }

@@ -44,6 +44,7 @@ pub(crate) fn live(names: Names<'_>, line: &LiveLine, now: Time) -> LiveView {
 
 pub(crate) fn session(names: Names<'_>, line: &SessionLine) -> LiveSession {
     let (bytes_up, bytes_down) = line.meter.read();
+    let (verdict, findings) = line.meter.verdict();
     LiveSession {
         id: line.session.to_string(),
         grant: line.grant.to_string(),
@@ -60,6 +61,8 @@ pub(crate) fn session(names: Names<'_>, line: &SessionLine) -> LiveSession {
         },
         bytes_up,
         bytes_down,
+        verdict: verdict.name().to_owned(),
+        findings,
     }
 }
 

@@ -5,7 +5,7 @@ use wane_api::recording::{DamageView, EventLine, FoundView, PlaceView, Recording
 use wane_app::listing::{Recording, RecordingState};
 use wane_app::{Searched, Verified};
 use wane_domain::time::Time;
-use wane_recording::{Damage, Ending, Event, Exit, FileDeed, Piece, Program, ReadError, Side};
+use wane_recording::{Damage, Ending, Event, Exit, Piece, Program, ReadError, Side};
 
 use super::{Names, at};
 
@@ -32,6 +32,7 @@ pub(crate) fn recording(names: Names<'_>, recording: &Recording) -> RecordingVie
         bytes: end.map_or(0, |end| end.bytes),
         root: end.and_then(|end| end.root).map(|root| root.to_string()),
         place: recording.lies.whereabouts().name().to_owned(),
+        verdict: end.and_then(|end| end.facts.pointer("/verdict/word")?.as_str()).map(str::to_owned),
         facts: end.map(|end| end.facts.clone()).unwrap_or_default(),
     }
 }
@@ -84,20 +85,6 @@ const fn whose(side: Side) -> &'static str {
     }
 }
 
-const fn deed(deed: FileDeed) -> &'static str {
-    match deed {
-        FileDeed::Read => "read",
-        FileDeed::Write => "write",
-        FileDeed::Rename => "rename",
-        FileDeed::Remove => "remove",
-        FileDeed::MakeFolder => "make_folder",
-        FileDeed::RemoveFolder => "remove_folder",
-        FileDeed::List => "list",
-        FileDeed::Link => "link",
-        FileDeed::Change => "change",
-    }
-}
-
 pub(crate) fn event(when: Time, event: &Event<'_>) -> EventLine {
     let text = |text: &str| Some(text.to_owned());
     let base = |what: &str| EventLine {
@@ -136,7 +123,7 @@ pub(crate) fn event(when: Time, event: &Event<'_>) -> EventLine {
             Exit::Signal(name) => EventLine { text: text(name), ..base("exited") },
         },
         Event::File { deed: done, path, to, .. } => EventLine {
-            from: text(deed(*done)),
+            from: text(done.name()),
             text: text(path),
             more: to.as_deref().map(str::to_owned),
             ..base("file")
@@ -144,7 +131,26 @@ pub(crate) fn event(when: Time, event: &Event<'_>) -> EventLine {
         Event::Closed { .. } => base("closed"),
         Event::Gap { bytes, why, .. } => EventLine { text: text(why), more: Some(bytes.to_string()), ..base("gap") },
         Event::Over { why } => EventLine { text: text(why), ..base("over") },
+        Event::Command { text: said, confidence, .. } => {
+            EventLine { text: text(said), from: text(confidence.name()), ..base("typed") }
+        }
+        Event::Done { status, .. } => EventLine { more: status.map(|status| status.to_string()), ..base("done") },
+        Event::Transferred { path, read, written, .. } => {
+            EventLine { text: text(path), more: Some(format!("{read} read, {written} written")), ..base("transferred") }
+        }
+        Event::Tried { deed, path, .. } => EventLine { from: text(deed.name()), text: text(path), ..base("tried") },
+        Event::Unclear { why, .. } => EventLine { text: text(why), ..base("unclear") },
+        Event::Finding { rule, what, then, .. } => {
+            EventLine { from: text(rule), text: text(what), more: text(then.name()), ..base("finding") }
+        }
+        Event::Withheld { from, bytes, .. } => {
+            EventLine { from: text(whose(*from)), more: Some(bytes.to_string()), ..base("withheld") }
+        }
     }
+}
+
+pub(crate) fn began(when: Time) -> EventLine {
+    EventLine { at: Some(at(when)), what: "began".to_owned(), ..EventLine::default() }
 }
 
 pub(crate) fn damaged(damage: &Damage) -> EventLine {

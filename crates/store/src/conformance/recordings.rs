@@ -39,7 +39,8 @@ pub(crate) async fn they_are_put_ended_and_found<S: Store>(s: &S, f: &mut Fixtur
         why: None,
         facts: serde_json::Value::Null,
     };
-    let first = Recording { end: Some(end.clone()), ..first };
+    let facts = serde_json::json!({ "verdict": { "word": "outside" } });
+    let first = Recording { end: Some(RecordingEnd { facts, ..end.clone() }), ..first };
     let third = Recording { end: Some(end), deleted: Some(f.now), ..third };
     let writes = vec![Write::Recording(first.clone()), Write::Recording(third.clone())];
     s.commit(f.commit(writes)?).await.map_err(told)?;
@@ -57,6 +58,8 @@ pub(crate) async fn they_are_put_ended_and_found<S: Store>(s: &S, f: &mut Fixtur
         (RecordingFilter { ended: Some(now), ..any() }, vec![]),
         (RecordingFilter { ended: Some(later), ..any() }, vec![&third, &first]),
         (RecordingFilter { ended: Some(later), deleted: Some(false), ..any() }, vec![&first]),
+        (RecordingFilter { verdict: Some("outside".to_owned()), ..any() }, vec![&first]),
+        (RecordingFilter { verdict: Some("inside".to_owned()), ..any() }, vec![]),
     ] {
         let page = s.recordings(filter.clone(), Slice::first(10)).await.map_err(told)?;
         same(&format!("{filter:?}"), &page.items.iter().collect::<Vec<_>>(), &want)?;

@@ -1,12 +1,13 @@
 //! Sessions through the gateway: SSH with the person on one side, SSH with the host on the other.
 //!
 //! Owns: who may log in as what ([`login`], [`arrival`]), what a session shows to its host ([`pass`]), which channels
-//! and requests pass ([`person`], [`host`], [`pump`]), and that neither side is read faster than the other
-//! takes it ([`flow`]). Refuses to know: sockets, limits, the grant, when it is over. The gateway does.
+//! and requests pass ([`person`], [`host`], [`pump`]), what is understood of it beside the bytes ([`sense`]), and that
+//! neither side is read faster than the other takes it ([`flow`]). Refuses to know: sockets, limits, the grant, when it is over. The gateway does.
 
 mod arrival;
 mod asks;
 mod flow;
+mod frames;
 mod front;
 pub(crate) mod fuzzed;
 mod greeting;
@@ -15,7 +16,12 @@ mod login;
 mod pass;
 mod person;
 mod pump;
+mod scp;
+mod screen;
+mod sense;
 mod session;
+mod sftp;
+mod shell;
 mod variables;
 
 use std::sync::Arc;
@@ -27,6 +33,7 @@ use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;
 use wane_domain::time::Time;
+use wane_finding::Rules;
 
 use crate::role::Definition;
 use crate::{HOST_CA, key};
@@ -52,6 +59,11 @@ impl Broker for SshBroker {
     fn opens(&self, role: &Role, login: &str) -> bool {
         Definition::read(&role.definition)
             .is_ok_and(|definition| definition.principals.iter().any(|name| name == login))
+    }
+
+    fn rules(&self, role: &Role) -> Result<Arc<Rules>, ConnectError> {
+        let definition = Definition::read(&role.definition).map_err(|e| ConnectError::Input(e.to_string()))?;
+        Rules::of(definition.findings).map(Arc::new).map_err(|e| ConnectError::Input(e.to_string()))
     }
 
     fn known_by(&self, host: &str, port: u16) -> Result<String, ConnectError> {

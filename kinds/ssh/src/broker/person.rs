@@ -165,9 +165,12 @@ impl Person {
     /// What the host says to something that is asked of it.
     async fn answer(&self, link: &Link, event: &Event<'_>, ask: Ask<'_>) -> Result<bool, russh::Error> {
         let own = self.session()?;
-        if own.tap(event).await.is_err() {
-            return Ok(false);
-        }
+        if own.tap(event).await.is_err() { Ok(false) } else { self.put(link, ask).await }
+    }
+
+    /// What the host says to something that was reported and is asked of it.
+    async fn put(&self, link: &Link, ask: Ask<'_>) -> Result<bool, russh::Error> {
+        let own = self.session()?;
         let _heard = self.flow.asks();
         let answer = own.will_answer(link);
         Ok(match ask.of(&link.host).await {
@@ -193,16 +196,17 @@ impl Person {
         session: &mut server::Session,
     ) -> Result<(), russh::Error> {
         if let Some((_, why)) = self.unreached.as_ref().filter(|(id, _)| *id == channel) {
-            session.channel_success(channel)?;
-            session.extended_data(channel, STDERR, format!("Wane: {why}\n"))?;
-            session.exit_status_request(channel, ENDED)?;
-            session.eof(channel)?;
-            return session.close(channel);
+            return runs_not(channel, why, session);
         }
         match self.link(channel) {
             Some(link) if !link.runs.swap(true, Ordering::Relaxed) => {
+                link.will_run(&program);
                 let event = Event::Started { channel: link.number, program };
-                self.ask(&link, &event, ask, session).await.map(|_| ())
+                if let Err(refused) = self.session()?.tap(&event).await {
+                    return runs_not(channel, &refused.to_string(), session);
+                }
+                let yes = self.put(&link, ask).await?;
+                if yes { session.channel_success(channel) } else { session.channel_failure(channel) }
             }
             Some(_) | None => self.refuse(channel, "a second program on one channel", session).await,
         }
@@ -275,6 +279,15 @@ impl Person {
             link.up.came(data.len());
         }
     }
+}
+
+/// Instead of the program that was asked for, why it does not run.
+fn runs_not(channel: ChannelId, why: &str, session: &mut server::Session) -> Result<(), russh::Error> {
+    session.channel_success(channel)?;
+    session.extended_data(channel, STDERR, format!("Wane: {why}\n"))?;
+    session.exit_status_request(channel, ENDED)?;
+    session.eof(channel)?;
+    session.close(channel)
 }
 
 /// What a peer sent, short and fit for a record.
@@ -435,6 +448,7 @@ impl server::Handler for Person {
         let (size, pixels) = ((columns, rows), (pixels_across, pixels_down));
         let event = Event::Terminal { channel: link.number, size: Size { columns, rows }, name: term.into() };
         if self.ask(&link, &event, Ask::Terminal { term, size, pixels, modes }, session).await? {
+            link.resized(columns);
             link.terminal.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -452,6 +466,7 @@ impl server::Handler for Person {
         let Some(link) = self.requested(channel)? else { return Ok(()) };
         let event = Event::Resized { channel: link.number, size: Size { columns, rows } };
         if link.is_terminal() && self.session()?.tap(&event).await.is_ok() {
+            link.resized(columns);
             let _ = link.host.window_change(columns, rows, pixels_across, pixels_down).await;
         }
         Ok(())

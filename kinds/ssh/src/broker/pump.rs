@@ -10,6 +10,7 @@ use std::time::Duration;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig, server};
 use wane_recording::{Event, Exit, Side};
 
+use super::sense::{over, understand};
 use super::session::{Link, Session};
 
 /// Extended data of this sort is what a program complains about (RFC 4254 section 5.2).
@@ -21,8 +22,10 @@ pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: Channel
         let went = match message {
             ChannelMsg::Data { data } => {
                 let size = data.len();
-                let event = said(&link, &data);
-                let went = session.tap(&event).await.is_ok() && link.host.data_bytes(data).await.is_ok();
+                let event = said(&session, &link, &data);
+                let went = session.tap(&event).await.is_ok()
+                    && understand(&session, &link, Side::Client, &data).await
+                    && link.host.data_bytes(data).await.is_ok();
                 link.up.went(size);
                 went
             }
@@ -49,12 +52,20 @@ pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: Channel
 
 /// What the person said. At a terminal there are passwords among it that nobody echoes: only how much it was is
 /// recorded there, and what is echoed is in the output.
-fn said<'a>(link: &Link, data: &'a [u8]) -> Event<'a> {
-    let channel = link.number;
+fn said<'a>(session: &Session, link: &Link, data: &'a [u8]) -> Event<'a> {
     if link.is_terminal() {
-        return Event::Gap { channel, bytes: data.len() as u64, why: TYPED.into() };
+        return Event::Gap { channel: link.number, bytes: data.len() as u64, why: TYPED.into() };
     }
-    Event::Data { channel, from: Side::Client, bytes: data.into() }
+    passes(session, link, Side::Client, data)
+}
+
+/// Bytes that pass; of files by how much it is, where only their names are recorded.
+fn passes<'a>(session: &Session, link: &Link, from: Side, data: &'a [u8]) -> Event<'a> {
+    let channel = link.number;
+    if link.withholds(session.line.files()) {
+        return Event::Withheld { channel, from, bytes: data.len() as u64 };
+    }
+    Event::Data { channel, from, bytes: data.into() }
 }
 
 const TYPED: &str = "typed";
@@ -119,8 +130,13 @@ pub(super) async fn down(
             ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => data.len(),
             _ => 0,
         };
-        if let Some(event) = happens(channel, &message)
+        if let Some(event) = happens(&session, &link, &message)
             && session.tap(&event).await.is_err()
+        {
+            break Then::Stop;
+        }
+        if let ChannelMsg::Data { data } = &message
+            && !understand(&session, &link, Side::Target, data).await
         {
             break Then::Stop;
         }
@@ -144,6 +160,7 @@ pub(super) async fn down(
     };
     link.down.done();
     if matches!(then, Then::Close) {
+        over(&session, &link).await;
         let _ = to.close().await;
         let _ = session.tap(&Event::Closed { channel }).await;
         session.part(&link);
@@ -151,9 +168,10 @@ pub(super) async fn down(
 }
 
 /// What of a host's message goes into the record, before it goes on.
-fn happens(channel: u32, message: &ChannelMsg) -> Option<Event<'_>> {
+fn happens<'a>(session: &Session, link: &Link, message: &'a ChannelMsg) -> Option<Event<'a>> {
+    let channel = link.number;
     Some(match message {
-        ChannelMsg::Data { data } => Event::Data { channel, from: Side::Target, bytes: (&**data).into() },
+        ChannelMsg::Data { data } => passes(session, link, Side::Target, data),
         ChannelMsg::ExtendedData { data, ext: STDERR } => {
             Event::Data { channel, from: Side::TargetError, bytes: (&**data).into() }
         }

@@ -12,6 +12,7 @@ use wane_recording::Event;
 
 use super::flow::{Flow, Queue, Side};
 use super::pump;
+use super::sense::Sense;
 use crate::role::Definition;
 
 /// Channels of one session at once.
@@ -58,6 +59,11 @@ pub(super) struct Link {
     pub(super) up: Queue,
     pub(super) down: Queue,
     pub(super) terminal: AtomicBool,
+    pub(super) columns: AtomicU32,
+    /// Whether anything was sent to a program of which nothing is understood.
+    pub(super) fed: AtomicBool,
+    /// What is understood of it, once it is known what runs there.
+    pub(super) sense: OnceLock<Mutex<Sense>>,
     /// Whether a program was asked for: only one may be (RFC 4254 section 6.5).
     pub(super) runs: AtomicBool,
     pub(super) requests: AtomicU32,
@@ -150,6 +156,9 @@ impl Session {
             up: Queue::new(&self.flow, Side::Person),
             down: Queue::new(&self.flow, Side::Host),
             terminal: AtomicBool::new(false),
+            columns: AtomicU32::new(0),
+            fed: AtomicBool::new(false),
+            sense: OnceLock::new(),
             runs: AtomicBool::new(false),
             requests: AtomicU32::new(0),
         });

@@ -1,0 +1,115 @@
+//! A terminal's output into the parser of the `vte` crate, which keeps what a sequence says until it ends: here
+//! one that does not end is dropped.
+
+use vte::{Params, Parser, Perform};
+
+/// How often it is looked whether anything came of what went in.
+const EVERY: usize = 32 * 1024;
+
+/// A parser that keeps a bounded amount.
+///
+/// INVARIANT: what comes out does not depend on how the bytes were cut into pieces, and no more than twice
+/// [`EVERY`] is kept of a sequence (held by `a_sequence_without_an_end_is_dropped`).
+#[derive(Default)]
+pub struct Feed {
+    parser: Parser,
+    /// How much went in since it was looked.
+    since: usize,
+    heard: bool,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feed").field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+impl Feed {
+    /// Has it said what these bytes are.
+    pub fn bytes<P: Perform>(&mut self, to: &mut P, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = EVERY.saturating_sub(self.since).min(bytes.len());
+            let (piece, rest) = bytes.split_at(room);
+            self.parser.advance(&mut Heard { to, heard: &mut self.heard }, piece);
+            self.since += piece.len();
+            bytes = rest;
+            if self.since >= EVERY {
+                if !self.heard {
+                    self.parser = Parser::new();
+                }
+                (self.since, self.heard) = (0, false);
+            }
+        }
+    }
+}
+
+/// Hands on, and notes that there was something.
+struct Heard<'a, P> {
+    to: &'a mut P,
+    heard: &'a mut bool,
+}
+
+impl<P: Perform> Perform for Heard<'_, P> {
+    fn print(&mut self, c: char) {
+        *self.heard = true;
+        self.to.print(c);
+    }
+    fn execute(&mut self, byte: u8) {
+        *self.heard = true;
+        self.to.execute(byte);
+    }
+    fn hook(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
+        *self.heard = true;
+        self.to.hook(params, intermediates, ignore, action);
+    }
+    fn put(&mut self, byte: u8) {
+        *self.heard = true;
+        self.to.put(byte);
+    }
+    fn unhook(&mut self) {
+        *self.heard = true;
+        self.to.unhook();
+    }
+    fn osc_dispatch(&mut self, params: &[&[u8]], bell_terminated: bool) {
+        *self.heard = true;
+        self.to.osc_dispatch(params, bell_terminated);
+    }
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
+        *self.heard = true;
+        self.to.csi_dispatch(params, intermediates, ignore, action);
+    }
+    fn esc_dispatch(&mut self, intermediates: &[u8], ignore: bool, byte: u8) {
+        *self.heard = true;
+        self.to.esc_dispatch(intermediates, ignore, byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Said(String, usize);
+
+    impl Perform for Said {
+        fn print(&mut self, c: char) {
+            self.0.push(c);
+        }
+        fn osc_dispatch(&mut self, params: &[&[u8]], _: bool) {
+            self.1 = self.1.max(params.iter().map(|param| param.len()).sum());
+        }
+    }
+
+    #[test]
+    fn a_sequence_without_an_end_is_dropped() {
+        let endless = [&b"a\x1b]0;"[..], &vec![b'x'; 10 * EVERY], b"\x07b\x1b]0;short\x07c"].concat();
+        for piece in [1, 7, EVERY, endless.len()] {
+            let (mut feed, mut said) = (Feed::default(), Said::default());
+            endless.chunks(piece).for_each(|piece| feed.bytes(&mut said, piece));
+            assert!(said.1 <= 2 * EVERY, "{} bytes were kept", said.1);
+            // What was dropped is text from there on, the same in whatever pieces it came.
+            assert!(said.0.starts_with("ax") && said.0.ends_with("xbc"), "{piece}");
+            assert_eq!(said.0.len(), 3 + 10 * EVERY + 5 - 2 * EVERY, "{piece}");
+        }
+    }
+}
