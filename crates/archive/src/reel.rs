@@ -254,12 +254,13 @@ impl Reel {
         state.settled = state.unsynced_since.take().map(|since| (since, pressed.upto - state.durable));
         state.durable = pressed.upto;
         state.sealed = pressed.sealed;
+        state.recorder.give_back(pressed.uncut);
         if !std::mem::take(&mut state.held) && state.given == state.durable {
             // Nothing came meanwhile: it is no stream, and what others have use for is given back.
             state.lent.become_near(0);
             state.settled = None;
+            state.recorder.rest();
         }
-        state.recorder.give_back(pressed.uncut);
         drop(state);
         self.progress.notify_waiters();
     }

@@ -12,8 +12,8 @@ pub(crate) const LINK: usize = 32;
 const TAG: usize = 16;
 /// Kind and length of a frame.
 pub(crate) const FRAME_HEAD: usize = 1 + size_of::<u32>();
-/// The most bytes of events in one chunk.
-pub const MOST_EVENTS: usize = 128 * 1024;
+/// The most bytes of events in one chunk: four full packets of SSH, and what stands before each.
+pub const MOST_EVENTS: usize = 129 * 1024;
 /// The most bytes of one frame: events that do not get smaller, what zstd and the seal add, and head
 /// and link.
 pub const MOST_FRAME: usize = MOST_EVENTS + MOST_EVENTS / 128 + 1024;

@@ -148,18 +148,19 @@ impl Recorder {
         Uncut(chunks)
     }
 
-    /// Gives buffers back that were taken away and are done with. They are kept only while more comes: sessions
-    /// idle most of their lives.
+    /// Gives buffers back that were taken away and are done with, for what comes next.
     pub fn give_back(&mut self, Uncut(chunks): Uncut) {
-        if self.pending() == 0 {
-            (self.events, self.spare) = (Vec::new(), Vec::new());
-            return;
-        }
         for mut chunk in chunks.into_iter().filter(|chunk| chunk.capacity() >= MOST_EVENTS) {
             chunk.clear();
             self.spare.push(chunk);
         }
         self.spare.truncate(MOST_WAITING / MOST_EVENTS);
+    }
+
+    /// Nothing comes for a while: keeps no memory for it. Sessions idle most of their lives.
+    pub fn rest(&mut self) {
+        self.spare = Vec::new();
+        self.events.shrink_to_fit();
     }
 }
 
