@@ -96,13 +96,6 @@ impl Live {
 
     /// Runs until the session is over; says why.
     pub(crate) async fn race(&self) -> String {
-        // Beside the race, never in its way: whoever is asked may not answer.
-        let mut beats = Box::pin(async {
-            loop {
-                tokio::time::sleep(self.limits.beat).await;
-                self.port.beat(self.session).await;
-            }
-        });
         let mut told = self.told.clone();
         let mut unrecorded = Box::pin(async {
             match &self.record {
@@ -143,7 +136,6 @@ impl Live {
                 () = &mut due => return TIME_IS_UP.to_owned(),
                 why = &mut unrecorded => return why,
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
-                _ = &mut beats => {}
             }
         }
     }
@@ -285,7 +277,7 @@ mod tests {
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             std::future::pending().await
         }
-        async fn beat(&self, _: SessionId) {
+        async fn beat(&self) {
             std::future::pending().await
         }
         async fn closed(&self, _: SessionId, _: &SessionEnd) -> bool {
