@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use wane_audit::{Actor, Outcome};
 use wane_connector::broker::{By, Claim};
-use wane_domain::id::SessionId;
+use wane_domain::id::{GrantId, LeaseId, SessionId};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around_call, point};
@@ -214,20 +214,42 @@ impl App {
         })
     }
 
-    /// Where a session stands, as the store has it.
+    /// Tells every session of this process where it stands, as the store has it: one look for all sessions of a
+    /// grant. Those of which nothing can be read go by what they were told last.
     ///
     /// # Errors
-    /// When the store cannot be read; the session then goes by what it was told last.
-    pub async fn session_standing(&self, session: SessionId) -> Result<Standing, AppError> {
-        let seen = self.session_lease(session).await?;
+    /// The first for which something could not be read; the others were told all the same.
+    pub async fn tell_sessions(&self) -> Result<(), AppError> {
+        let mut failed = Ok(());
+        for (grant, sessions) in self.sessions.by_grant() {
+            if let Err(error) = self.tell_sessions_of(grant, &sessions).await {
+                failed = failed.and(Err(error));
+            }
+            // Read from memory, most likely: others are let in between.
+            tokio::task::yield_now().await;
+        }
+        failed
+    }
+
+    async fn tell_sessions_of(&self, grant: GrantId, sessions: &[LeaseId]) -> Result<(), AppError> {
+        let held = self.store.standing(grant).await?;
         let over = || Standing::Over("it was ended".to_owned());
-        let Some(grant) = self.store.grant(seen.value.grant).await? else { return Ok(over()) };
-        let grant = self.as_it_is(grant.value);
-        let standing = standing_of(&seen.value).unwrap_or_else(over);
-        let usable = grant.usable_until(self.now()).is_ok();
-        let standing = if usable { standing } else { over() };
-        self.sessions.tell(session.lease(), standing.clone());
-        Ok(standing)
+        let usable =
+            held.as_ref().is_some_and(|held| self.as_it_is(held.grant.value.clone()).usable_until(self.now()).is_ok());
+        for session in sessions {
+            let open = held.iter().flat_map(|held| &held.open).find(|lease| lease.value.id == *session);
+            let lease = match open {
+                Some(lease) => lease.value.clone(),
+                None => match self.store.lease(*session).await? {
+                    Some(lease) => lease.value,
+                    // It is in the book before it is in the store: one that is about to begin.
+                    None => continue,
+                },
+            };
+            let standing = standing_of(&lease).filter(|_| usable);
+            self.sessions.tell(*session, standing.unwrap_or_else(over));
+        }
+        Ok(())
     }
 
     pub(crate) async fn session_lease(&self, session: SessionId) -> Result<Versioned<Lease>, AppError> {

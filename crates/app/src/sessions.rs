@@ -4,7 +4,7 @@
 //! closed. It is memory only: a session lives exactly as long as the process that holds its sockets, so
 //! what is not in the book has no connection. Refuses to know: sockets, protocols, the store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -207,6 +207,16 @@ impl Sessions {
         lines
     }
 
+    /// Those that were not told yet that they are over, by their grant.
+    pub(crate) fn by_grant(&self) -> BTreeMap<GrantId, Vec<LeaseId>> {
+        let mut grants = BTreeMap::<_, Vec<_>>::new();
+        for (lease, entry) in self.book().iter().filter(|(_, entry)| matches!(entry.line.standing, Standing::Until(_)))
+        {
+            grants.entry(entry.line.grant).or_default().push(*lease);
+        }
+        grants
+    }
+
     /// What a commit will have to tell, once it is on disk.
     pub(crate) fn news(&self, writes: &[Write]) -> Vec<News> {
         if self.book().is_empty() {
@@ -312,6 +322,21 @@ mod tests {
         sessions.tell(lease, Standing::Over("it was ended".to_owned()));
         sessions.tell(lease, Standing::Until(Time::from_micros(9)));
         assert_eq!(*told.borrow(), Standing::Over("its time is up".to_owned()));
+    }
+
+    #[test]
+    fn who_is_to_be_told_is_found_by_grant_until_it_is_over() {
+        let sessions = Sessions::default();
+        let other = SessionLine { grant: GrantId::mint(NOW, &[8; 10]), ..line(3) };
+        let (grant, another) = (line(1).grant, other.grant);
+        let _hears = [sessions.enter(line(1)), sessions.enter(line(2)), sessions.enter(other)];
+        let mut both = sessions.by_grant()[&grant].clone();
+        both.sort();
+        assert_eq!(both, [line(1).session.lease(), line(2).session.lease()]);
+        assert_eq!(sessions.by_grant()[&another].len(), 1);
+        sessions.tell(line(1).session.lease(), Standing::Over("it was ended".to_owned()));
+        sessions.tell_over(another, "its time is up");
+        assert_eq!(sessions.by_grant().into_iter().collect::<Vec<_>>(), [(grant, vec![line(2).session.lease()])]);
     }
 
     #[test]

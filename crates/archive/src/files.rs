@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use wane_domain::id::SessionId;
+use wane_recording::{ReadError, holds_until};
 
 /// Only the account that runs Wane reads them; they are sealed besides.
 const MODE: u32 = 0o600;
@@ -87,14 +88,26 @@ impl Folder {
         synced.map_err(|why| FolderError { path: self.0.clone(), what: "synced", why })
     }
 
-    /// Puts bytes where they belong, whatever is there, and cuts off what lies behind `end`.
-    pub(crate) fn restore(&self, session: SessionId, pieces: &[(u64, Vec<u8>)], end: u64) -> Result<(), FolderError> {
+    /// Puts pieces where they belong, whatever is there, and cuts off what is not part of the recording behind them.
+    /// A file that is not there and whose beginning is not among them was there once, and was removed.
+    pub(crate) fn restore(&self, session: SessionId, pieces: &[(u64, Vec<u8>)]) -> Result<(), FolderError> {
+        let whole = pieces.iter().any(|(at, _)| *at == 0);
         let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(MODE);
-        let file = options.open(self.path(session)).map_err(|why| self.failed(session, "opened", why))?;
+        options.create(whole).truncate(false).read(true).write(true).mode(MODE);
+        let mut file = match options.open(self.path(session)) {
+            Ok(file) => file,
+            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(why) => return Err(self.failed(session, "opened", why)),
+        };
         for (at, bytes) in pieces {
             file.write_all_at(bytes, *at).map_err(|why| self.failed(session, "written", why))?;
         }
+        let known = pieces.iter().map(|(at, bytes)| at + bytes.len() as u64).max().unwrap_or(0);
+        let end = match holds_until(&mut file, known) {
+            Ok(end) => end,
+            Err(ReadError::Io(why)) => return Err(self.failed(session, "read", why)),
+            Err(ReadError::Foreign | ReadError::Header) => known,
+        };
         file.set_len(end).and_then(|()| file.sync_all()).map_err(|why| self.failed(session, "synced", why))
     }
 

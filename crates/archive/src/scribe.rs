@@ -1,34 +1,36 @@
-//! The one writer, and what it shares with the tapes.
+//! The one writer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use wane_domain::id::SessionId;
 use wane_failpoint::{around_call, point};
 use wane_recording::{Header, Press, PressError, RecordError, Recorder, SessionKey};
 use wane_runtime::{JournalError, JournalFile};
 
+use crate::entries::{BESIDE, ENTRY, entry, recover};
 use crate::files::{Folder, FolderError};
-use crate::tape::{Haste, Reel, Taken, Tape, TapeError};
+use crate::queue::{Left, Queue};
+use crate::reel::{Pressed, Reel};
+use crate::tape::{Tape, TapeError};
 
-/// How long the first event of a turn waits for company, while nobody waits for it.
-const GATHER: Duration = Duration::from_millis(20);
-/// How much is written in one go: bounded memory, whatever the number of sessions.
+/// How many bytes of events are pressed and written in one turn: bounded memory, whatever the number of
+/// sessions, and a bounded wait for who has little.
 const TOGETHER: usize = 8 * 1024 * 1024;
+/// Frames of one session that are more than this go to its file alone, which is synced then and there: written
+/// once, for a sync of its own.
+const DIRECT: u64 = 256 * 1024;
 /// The size of each of the two journals.
 const JOURNAL: u64 = 16 * 1024 * 1024;
 /// How many files are synced in one turn: of sessions that are over, and for the journal that is to be
 /// wanted next.
 const SYNCS: usize = 4;
-/// Before the bytes of a chunk in a journal: the session's id as text, and where they go in its file.
-const SESSION: usize = 30;
-const ENTRY: usize = SESSION + size_of::<u64>();
-/// What a journal adds to an entry, and a little more.
-const BESIDE: usize = 16;
+/// What is kept of the memory for frames while nothing is written.
+const KEEP: usize = 256 * 1024;
 
 /// Why recordings cannot be kept at all.
 #[derive(Debug, thiserror::Error)]
@@ -45,58 +47,6 @@ pub enum ArchiveError {
     Tape(#[from] TapeError),
 }
 
-/// The tapes that have something, and who is in a hurry.
-pub(crate) struct Queue {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    reels: Vec<Arc<Reel>>,
-    urgent: bool,
-    closed: bool,
-}
-
-impl Queue {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn put(&self, reel: Option<Arc<Reel>>, haste: Haste) {
-        let mut waiting = self.waiting();
-        let wakes = (reel.is_some() && waiting.reels.is_empty()) || (haste == Haste::Now && !waiting.urgent);
-        waiting.reels.extend(reel);
-        waiting.urgent |= haste == Haste::Now;
-        drop(waiting);
-        if wakes {
-            self.changed.notify_one();
-        }
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.waiting().closed
-    }
-
-    fn close(&self) {
-        self.waiting().closed = true;
-        self.changed.notify_one();
-    }
-
-    /// The tapes of the next turn; nothing when there will be none any more.
-    fn next(&self) -> Option<Vec<Arc<Reel>>> {
-        let waiting = self.waiting();
-        let idle = |waiting: &mut Waiting| waiting.reels.is_empty() && !waiting.closed;
-        let waiting = self.changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
-        let alone = |waiting: &mut Waiting| !waiting.urgent && !waiting.closed;
-        let (mut waiting, _) =
-            self.changed.wait_timeout_while(waiting, GATHER, alone).unwrap_or_else(PoisonError::into_inner);
-        waiting.urgent = false;
-        let reels = std::mem::take(&mut waiting.reels);
-        if reels.is_empty() && waiting.closed { None } else { Some(reels) }
-    }
-}
-
 /// Where sessions get their tapes.
 pub struct Archive {
     folder: Folder,
@@ -110,18 +60,32 @@ impl Archive {
     /// # Errors
     /// When folder, journals or a file cannot be had.
     pub fn open(path: &Path) -> Result<(Self, Scribe), ArchiveError> {
+        Self::over(path, JOURNAL)
+    }
+
+    fn over(path: &Path, journal: u64) -> Result<(Self, Scribe), ArchiveError> {
         let folder = Folder::at(path)?;
-        let (a, in_a) = JournalFile::open(&path.join("journal-a"), JOURNAL)?;
-        let (b, in_b) = JournalFile::open(&path.join("journal-b"), JOURNAL)?;
+        let (a, in_a) = JournalFile::open(&path.join("journal-a"), journal)?;
+        let (b, in_b) = JournalFile::open(&path.join("journal-b"), journal)?;
         recover(&folder, in_a.into_iter().chain(in_b))?;
         a.reset()?;
         b.reset()?;
-        let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Condvar::new() });
+        let queue = Queue::new();
         let archive = Self { folder: folder.clone(), queue: Arc::clone(&queue) };
         let [now, before] = [a, b].map(|file| Side { file, open: BTreeMap::new() });
-        let files = BTreeMap::new();
-        let over = VecDeque::new();
-        let scribe = Scribe { folder, queue, press: Press::new()?, now, before, files, over, unnamed: false };
+        let scribe = Scribe {
+            folder,
+            queue,
+            press: Press::new()?,
+            frames: Vec::new(),
+            now,
+            before,
+            files: BTreeMap::new(),
+            over: VecDeque::new(),
+            unnamed: false,
+            little: VecDeque::new(),
+            much: VecDeque::new(),
+        };
         Ok((archive, scribe))
     }
 
@@ -130,8 +94,8 @@ impl Archive {
     /// # Errors
     /// When it cannot be written.
     pub async fn begin(&self, header: &Header, key: SessionKey) -> Result<Tape, ArchiveError> {
-        let (recorder, head) = Recorder::begin(header, key)?;
-        let tape = Tape::new(header.session, recorder, head, Arc::clone(&self.queue));
+        let (recorder, sealer, head) = Recorder::begin(header, key)?;
+        let tape = Tape::new(header.session, recorder, sealer, head, Arc::clone(&self.queue));
         tape.settle().await?;
         Ok(tape)
     }
@@ -171,6 +135,8 @@ pub struct Scribe {
     folder: Folder,
     queue: Arc<Queue>,
     press: Press,
+    /// What is being written: the frames of everybody in this turn.
+    frames: Vec<u8>,
     /// The journal that is written, and the other.
     now: Side,
     before: Side,
@@ -179,6 +145,29 @@ pub struct Scribe {
     over: VecDeque<(SessionId, Arc<Open>)>,
     /// Whether files were made whose names are only in the journals yet.
     unnamed: bool,
+    /// Who is next: those who have little before those who have much.
+    little: VecDeque<Arc<Reel>>,
+    much: VecDeque<Arc<Reel>>,
+}
+
+/// One session's part of a turn.
+struct Part {
+    reel: Arc<Reel>,
+    pressed: Pressed,
+    /// Where its frames are.
+    frames: Range<usize>,
+}
+
+impl Part {
+    /// Whether it goes to its session's file alone. What has no frame before it does not: after a crash the chain
+    /// is taken up where it begins.
+    fn is_direct(&self) -> bool {
+        self.pressed.follows && self.pressed.length > DIRECT
+    }
+
+    fn frames_in<'a>(&self, all: &'a [u8]) -> &'a [u8] {
+        all.get(self.frames.clone()).unwrap_or_default()
+    }
 }
 
 impl std::fmt::Debug for Scribe {
@@ -190,14 +179,23 @@ impl std::fmt::Debug for Scribe {
 impl Scribe {
     /// Writes until the archive is closed.
     pub fn run(mut self) {
-        while let Some(reels) = self.queue.next() {
-            let mut reels = reels.into_iter();
-            while self.some(&mut reels) {}
+        while let Some(reels) = self.queue.next(self.left()) {
+            for reel in reels {
+                if reel.has_much() { self.much.push_back(reel) } else { self.little.push_back(reel) }
+            }
+            self.turn();
+            if self.left() == Left::Nothing {
+                self.frames.shrink_to(KEEP);
+            }
             self.sync_some(SYNCS);
             // More of them the more there are, so that files do not pile up that nobody writes any more.
             self.sync_over(SYNCS.max(self.over.len() / 8));
         }
         self.sync_over(usize::MAX);
+    }
+
+    fn left(&self) -> Left {
+        if self.little.is_empty() && self.much.is_empty() { Left::Nothing } else { Left::Some }
     }
 
     /// Syncs files of sessions that are over, and closes them; until then the journals have them.
@@ -226,69 +224,111 @@ impl Scribe {
         Ok(())
     }
 
-    /// As many chunks as go together; false when there are no more.
-    fn some(&mut self, reels: &mut impl Iterator<Item = Arc<Reel>>) -> bool {
-        let (mut batch, mut entries, mut size) = (Vec::new(), Vec::new(), 0);
-        while size < TOGETHER {
-            let Some(reel) = reels.next() else {
-                break;
-            };
-            if let Some(taken) = reel.cut(&mut self.press) {
-                if !taken.bytes.is_empty() {
-                    size += ENTRY + BESIDE + taken.bytes.len();
-                    entries.push(entry(reel.session, &taken));
-                }
-                batch.push((reel, taken));
-            } else if reel.has_failed() {
-                self.files.remove(&reel.session);
-            }
+    /// As much as goes together: pressed, written, synced.
+    fn turn(&mut self) {
+        let parts = self.gather();
+        if parts.is_empty() {
+            return;
         }
-        if batch.is_empty() {
-            return false;
-        }
-        let kept = self.keep(&entries, size as u64).map_err(|error| error.to_string());
+        let kept = self.keep(&parts).map_err(|error| error.to_string());
         if let Err(error) = &kept {
-            tracing::error!(%error, sessions = batch.len(), "recordings cannot be written, and their sessions end");
+            tracing::error!(%error, sessions = parts.len(), "recordings cannot be written, and their sessions end");
         }
-        for (reel, taken) in batch {
-            let written = kept.clone().and_then(|()| self.write(&reel, &taken).map_err(|error| error.to_string()));
+        // Those whose frames the journal has wait for nobody's file.
+        let (direct, others): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(Part::is_direct);
+        for part in others.into_iter().chain(direct) {
+            let written = kept.clone().and_then(|()| self.write(&part).map_err(|error| error.to_string()));
             match written {
-                Ok(()) => reel.settled(&taken),
+                Ok(()) => part.reel.settled(part.pressed),
                 Err(why) => {
-                    self.files.remove(&reel.session);
-                    reel.fail(TapeError::Failed(why.into()));
+                    self.files.remove(&part.reel.session);
+                    part.reel.fail(TapeError::Failed(why.into()));
                 }
             }
         }
-        true
     }
 
-    /// Puts the entries into the journal; into the other, once that may forget, if this one has no room.
-    fn keep(&mut self, entries: &[Vec<u8>], size: u64) -> Result<(), ArchiveError> {
+    fn gather(&mut self) -> Vec<Part> {
+        let (mut parts, mut size) = (Vec::new(), 0);
+        self.frames.clear();
+        while size < TOGETHER
+            && let Some(reel) = self.little.pop_front()
+        {
+            size += self.press(reel, &mut parts);
+        }
+        // All who have little do not keep the first who has much from its turn.
+        let mut first = true;
+        while (first || size < TOGETHER)
+            && let Some(reel) = self.much.pop_front()
+        {
+            size += self.press(reel, &mut parts);
+            first = false;
+        }
+        parts
+    }
+
+    /// Adds one tape's part to those of a turn; says for how much it counts.
+    fn press(&mut self, reel: Arc<Reel>, parts: &mut Vec<Part>) -> usize {
+        let start = self.frames.len();
+        let pressed = reel.cut().and_then(|taken| reel.press(taken, &mut self.press, &mut self.frames));
+        let Some(pressed) = pressed else {
+            if reel.has_failed() {
+                self.files.remove(&reel.session);
+            }
+            return 0;
+        };
+        let frames = start..self.frames.len();
+        let counts = ENTRY + BESIDE + pressed.size().max(frames.len());
+        parts.push(Part { reel, pressed, frames });
+        counts
+    }
+
+    /// Puts what goes through the journal into it; into the other, once that may forget, if this one has no room.
+    ///
+    /// INVARIANT: what is written to a file alone has an entry in the journal that is written then, which says where
+    /// it begins: after a crash whatever stands behind the last entry is looked through (held by
+    /// `the_journal_knows_of_every_file_that_is_written_without_it`).
+    fn keep(&mut self, parts: &[Part]) -> Result<(), ArchiveError> {
+        let through = |part: &Part| if part.is_direct() { &[][..] } else { part.frames_in(&self.frames) };
+        let size = parts.iter().map(|part| ENTRY + BESIDE + through(part).len()).sum::<usize>() as u64;
         if size > self.now.file.room() {
             self.sync_some(usize::MAX);
             self.named()?;
             self.before.file.reset()?;
             std::mem::swap(&mut self.now, &mut self.before);
         }
-        Ok(around_call(point!("archive.journal"), || self.now.file.keep(entries))?)
+        let through = |part: &Part| if part.is_direct() { &[][..] } else { part.frames_in(&self.frames) };
+        let known = |part: &Part| self.now.open.contains_key(&part.reel.session);
+        let wanted = |part: &&Part| if part.is_direct() { !known(part) } else { part.pressed.length > 0 };
+        let entries = parts.iter().filter(wanted);
+        let entries: Vec<_> = entries.map(|part| entry(part.reel.session, part.pressed.at, through(part))).collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        Ok(around_call(point!("archive.journal"), || self.now.file.keep(&entries))?)
     }
 
-    /// Puts a chunk into its session's file, which is made with its first.
-    fn write(&mut self, reel: &Arc<Reel>, taken: &Taken) -> Result<(), FolderError> {
-        let session = reel.session;
+    /// Puts frames into their session's file, which is made with its first.
+    fn write(&mut self, part: &Part) -> Result<(), FolderError> {
+        let session = part.reel.session;
         let open = match self.files.get(&session) {
             Some(open) => Arc::clone(open),
             None => {
                 let file = self.folder.begin(session)?;
                 self.unnamed = true;
-                let open = Arc::new(Open { reel: Arc::clone(reel), file });
+                let open = Arc::new(Open { reel: Arc::clone(&part.reel), file });
                 self.files.insert(session, Arc::clone(&open));
                 open
             }
         };
-        open.file.write_all_at(&taken.bytes, taken.at).map_err(|why| self.folder.failed(session, "written", why))?;
-        if taken.closes {
+        let written = open.file.write_all_at(part.frames_in(&self.frames), part.pressed.at);
+        written.map_err(|why| self.folder.failed(session, "written", why))?;
+        if part.is_direct() {
+            let synced = around_call(point!("archive.direct"), || open.file.sync_data());
+            synced.map_err(|why| self.folder.failed(session, "synced", why))?;
+            self.named()?;
+        }
+        if part.pressed.closes {
             self.files.remove(&session);
             self.over.push_back((session, Arc::clone(&open)));
         }
@@ -311,31 +351,5 @@ impl Scribe {
     }
 }
 
-fn entry(session: SessionId, taken: &Taken) -> Vec<u8> {
-    [session.to_string().as_bytes(), &taken.at.to_be_bytes(), &taken.bytes].concat()
-}
-
-/// Whose bytes, and where they go.
-fn read_entry(frame: &[u8]) -> Option<(SessionId, u64, Vec<u8>)> {
-    let (session, rest) = frame.split_at_checked(SESSION)?;
-    let (at, bytes) = rest.split_first_chunk()?;
-    let session = std::str::from_utf8(session).ok()?.parse().ok()?;
-    Some((session, u64::from_be_bytes(*at), bytes.to_vec()))
-}
-
-/// What the journals keep goes where it belongs: a crash may have come between the two.
-///
-/// INVARIANT: what stands behind a session's last chunk in the journals was never synced, and is not
-/// part of it; a file without chunks in them was synced whole (held by
-/// `a_crash_anywhere_loses_nothing_that_was_settled`).
-fn recover(folder: &Folder, frames: impl Iterator<Item = Vec<u8>>) -> Result<(), FolderError> {
-    let mut sessions: BTreeMap<SessionId, Vec<(u64, Vec<u8>)>> = BTreeMap::new();
-    for (session, at, bytes) in frames.filter_map(|frame| read_entry(&frame)) {
-        sessions.entry(session).or_default().push((at, bytes));
-    }
-    for (session, pieces) in &sessions {
-        let end = pieces.iter().map(|(at, bytes)| at + bytes.len() as u64).max().unwrap_or(0);
-        folder.restore(*session, pieces, end)?;
-    }
-    folder.sync()
-}
+#[cfg(test)]
+mod tests;

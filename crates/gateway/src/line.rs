@@ -127,13 +127,6 @@ impl Live {
 
     /// Runs until the session is over; says why.
     pub(crate) async fn race(&self) -> String {
-        // Beside the race, never in its way: whoever is asked may not answer.
-        let mut beats = Box::pin(async {
-            loop {
-                tokio::time::sleep(self.limits.beat).await;
-                self.port.beat(self.session).await;
-            }
-        });
         let mut told = self.told.clone();
         let mut unrecorded = Box::pin(async {
             match &self.record {
@@ -178,7 +171,6 @@ impl Live {
                 why = &mut unrecorded => return why,
                 why = &mut cut => return why,
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
-                _ = &mut beats => {}
                 () = &mut told_of => {}
             }
         }
@@ -334,7 +326,7 @@ mod tests {
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             std::future::pending().await
         }
-        async fn beat(&self, _: SessionId) {
+        async fn beat(&self) {
             std::future::pending().await
         }
         async fn closed(&self, _: SessionId, _: &SessionEnd) -> bool {

@@ -1,6 +1,5 @@
-//! The one port through which the gateway reaches the rest: `open`, `begun`, `beat`, `finding`, `closed` for
-//! sessions,
-//! `arrive`, `next`, `left` for logins that their person is to confirm.
+//! The one port through which the gateway reaches the rest: `open`, `begun`, `finding`, `closed` for a session, `beat`
+//! for all, `arrive`, `next`, `left` for logins that their person is to confirm.
 //!
 //! In this process first; everything that goes through it could as well go through a socket.
 
@@ -25,8 +24,9 @@ pub trait Port: Send + Sync {
     async fn left(&self, arrival: ArrivalId);
     /// The target let it in.
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused>;
-    /// Where it stands, as the store has it. If that cannot be asked, the session goes by what it knows.
-    async fn beat(&self, session: SessionId);
+    /// Has all sessions told where they stand, as the store has it. One of which that cannot be asked goes by what it
+    /// knows.
+    async fn beat(&self);
     /// A rule found something in it. False if that could not be written down and is to be said again.
     async fn finding(&self, session: SessionId, finding: &SessionFinding) -> bool;
     /// Nothing of it is left. False if that could not be written down and is to be said again.
@@ -85,9 +85,9 @@ impl Port for App {
         })
     }
 
-    async fn beat(&self, session: SessionId) {
-        if let Err(error) = self.session_standing(session).await {
-            tracing::warn!(%session, %error, "it cannot be asked where a session stands; it goes by what it knows");
+    async fn beat(&self) {
+        if let Err(error) = self.tell_sessions().await {
+            tracing::warn!(%error, "it cannot be asked where all sessions stand; those go by what they know");
         }
     }
 

@@ -70,9 +70,17 @@ impl Gateway {
     pub async fn serve(self: &Arc<Self>, listener: &TcpListener, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         let mut renew = Box::pin(tokio::time::sleep(RENEW));
+        // Beside the sessions, never in their way: whoever is asked may not answer.
+        let mut beats = Box::pin(async {
+            loop {
+                tokio::time::sleep(self.limits.beat).await;
+                self.port.beat().await;
+            }
+        });
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
+                _ = &mut beats => continue,
                 Some(done) = connections.join_next(), if !connections.is_empty() => {
                     if let Err(error) = done {
                         tracing::error!(%error, "a connection died; the others go on");
@@ -199,6 +207,7 @@ mod tests {
         opened: AtomicU32,
         told: watch::Sender<Standing>,
         gone: mpsc::UnboundedSender<SessionId>,
+        beats: tokio::sync::Notify,
     }
 
     #[async_trait]
@@ -222,9 +231,12 @@ mod tests {
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             Ok(())
         }
-        async fn beat(&self, _: SessionId) {}
         async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
             true
+        }
+        async fn beat(&self) {
+            self.beats.notify_one();
+            std::future::pending().await
         }
         async fn closed(&self, session: SessionId, _: &SessionEnd) -> bool {
             self.gone.send(session).is_ok()
@@ -275,13 +287,17 @@ mod tests {
     async fn what_dies_takes_its_own_session_with_it_and_no_other() {
         let (gone, mut said) = mpsc::unbounded_channel();
         let told = watch::channel(Standing::Until(NOW.plus(wane_domain::time::Span::from_hours(1)))).0;
-        let port = Arc::new(Open { opened: AtomicU32::new(0), told, gone });
+        let port = Arc::new(Open { opened: AtomicU32::new(0), told, gone, beats: tokio::sync::Notify::new() });
         let fronts = Arc::new(Arc::new(Mortal(AtomicU32::new(0))));
         let clock = FakeClock::at(NOW);
-        let gateway = Gateway::new(port, fronts, clock.ambient(1), Limits::default()).await.unwrap();
+        let limits = Limits { beat: Duration::from_millis(1), ..Limits::default() };
+        let asked: Arc<dyn Port> = Arc::clone(&port) as Arc<dyn Port>;
+        let gateway = Gateway::new(asked, fronts, clock.ambient(1), limits).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let visits = async {
+            // Whoever is asked where sessions stand never answers, and holds nobody up.
+            port.beats.notified().await;
             for expected in ["", "alive", "", "alive"] {
                 let mut stream = TcpStream::connect(address).await.unwrap();
                 let mut heard = Vec::new();

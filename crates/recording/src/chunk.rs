@@ -1,8 +1,9 @@
 //! One chunk: pressed, sealed, chained. Everything that knows how a frame looks is here.
 
 use std::fmt;
+use std::io::Cursor;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{self, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest as _, Sha256};
 use wane_domain::secret::Secret;
 
@@ -11,8 +12,8 @@ pub(crate) const LINK: usize = 32;
 const TAG: usize = 16;
 /// Kind and length of a frame.
 pub(crate) const FRAME_HEAD: usize = 1 + size_of::<u32>();
-/// The most bytes of events in one chunk.
-pub const MOST_EVENTS: usize = 128 * 1024;
+/// The most bytes of events in one chunk: four full packets of SSH, and what stands before each.
+pub const MOST_EVENTS: usize = 129 * 1024;
 /// The most bytes of one frame: events that do not get smaller, what zstd and the seal add, and head
 /// and link.
 pub const MOST_FRAME: usize = MOST_EVENTS + MOST_EVENTS / 128 + 1024;
@@ -57,10 +58,9 @@ impl SessionKey {
         UnboundKey::new(&AES_256_GCM, bytes.expose()).ok().map(LessSafeKey::new).map(Self)
     }
 
-    /// The body of chunk `number`.
-    fn seal(&self, number: u64, aad: &[u8], mut plain: Vec<u8>) -> Option<Vec<u8>> {
-        self.0.seal_in_place_append_tag(nonce(number), Aad::from(aad), &mut plain).ok()?;
-        Some(plain)
+    /// Makes what is in `plain` the body of chunk `number`, but for the tag.
+    fn seal(&self, number: u64, aad: &[u8], plain: &mut [u8]) -> Option<aead::Tag> {
+        self.0.seal_in_place_separate_tag(nonce(number), Aad::from(aad), plain).ok()
     }
 
     pub(crate) fn open(&self, number: u64, before: &Link, kind: Kind, mut body: Vec<u8>) -> Option<Vec<u8>> {
@@ -110,8 +110,13 @@ impl Press {
         Ok(Self(zstd::bulk::Compressor::new(LEVEL)?))
     }
 
-    fn press(&mut self, events: &[u8]) -> Result<Vec<u8>, PressError> {
-        Ok(self.0.compress(events)?)
+    /// Adds what is left of the events to `out`.
+    fn press(&mut self, events: &[u8], out: &mut Vec<u8>) -> Result<(), PressError> {
+        out.reserve(zstd::compress_bound(events.len()));
+        let mut behind = Cursor::new(&mut *out);
+        behind.set_position(behind.get_ref().len() as u64);
+        self.0.compress_to_buffer(events, &mut behind)?;
+        Ok(())
     }
 }
 
@@ -135,7 +140,7 @@ pub(crate) enum SealError {
     Cipher,
 }
 
-/// One whole frame, and the link after it.
+/// Adds one whole frame to `out`; says the link after it.
 pub(crate) fn frame(
     press: &mut Press,
     key: &SessionKey,
@@ -143,16 +148,22 @@ pub(crate) fn frame(
     before: &Link,
     kind: Kind,
     events: &[u8],
-) -> Result<(Vec<u8>, Link), SealError> {
-    let body = key.seal(number, &aad(before, kind), press.press(events)?).ok_or(SealError::Cipher)?;
-    let length = u32::try_from(body.len()).map_err(|_| SealError::Cipher)?;
-    let mut frame = Vec::with_capacity(FRAME_HEAD + body.len() + LINK);
-    frame.push(kind.byte());
-    frame.extend_from_slice(&length.to_be_bytes());
-    frame.extend_from_slice(&body);
-    let after = link(before, &frame);
-    frame.extend_from_slice(&after);
-    Ok((frame, after))
+    out: &mut Vec<u8>,
+) -> Result<Link, SealError> {
+    let start = out.len();
+    out.push(kind.byte());
+    let length_at = out.len();
+    out.extend_from_slice(&[0; size_of::<u32>()]);
+    let body_at = out.len();
+    press.press(events, out)?;
+    let plain = out.get_mut(body_at..).ok_or(SealError::Cipher)?;
+    let tag = key.seal(number, &aad(before, kind), plain).ok_or(SealError::Cipher)?;
+    out.extend_from_slice(tag.as_ref());
+    let length = u32::try_from(out.len() - body_at).map_err(|_| SealError::Cipher)?;
+    out.get_mut(length_at..body_at).ok_or(SealError::Cipher)?.copy_from_slice(&length.to_be_bytes());
+    let after = link(before, out.get(start..).ok_or(SealError::Cipher)?);
+    out.extend_from_slice(&after);
+    Ok(after)
 }
 
 /// The length of the body that follows this head, if a recorder can have written it.

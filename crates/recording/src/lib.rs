@@ -27,10 +27,12 @@ mod event;
 mod header;
 mod reader;
 mod recorder;
+mod sealer;
 
 pub use cast::{Cast, CastError};
 pub use chunk::{MOST_EVENTS, MOST_FRAME, Press, PressError, SessionKey};
 pub use event::{Confidence, Event, Exit, FileDeed, Program, Side, Size, Then};
 pub use header::Header;
-pub use reader::{Damage, Ending, Piece, ReadError, Reader, Seen, check};
+pub use reader::{Damage, Ending, Piece, ReadError, Reader, Seen, check, holds_until};
 pub use recorder::{RecordError, Recorder};
+pub use sealer::{Sealer, Uncut};

@@ -1,7 +1,7 @@
 //! Reading and checking. What is damaged is named by where it lies, and what lies behind it is read
 //! all the same, as long as the lengths between are whole.
 
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 
 use wane_domain::canonical::Digest;
 use wane_domain::time::{Span, Time};
@@ -80,6 +80,31 @@ pub fn check<R: Read>(from: R) -> Result<Seen, ReadError> {
     }
     let root = Digest::from(frames.link);
     Ok(Seen { header: frames.header, chunks, root, ending: frames.ending, damage })
+}
+
+/// Until where a recording holds, of which everything before byte `at` is known to be as it was written, and a
+/// chunk or the header ends there. What follows may be anything.
+///
+/// # Errors
+/// When it is not a recording, or cannot be read.
+pub fn holds_until<R: Read + Seek>(mut from: R, at: u64) -> Result<u64, ReadError> {
+    from.seek(SeekFrom::Start(0))?;
+    let mut frames = Frames::open(from)?;
+    let head = frames.at;
+    if let Some(link_at) = at.checked_sub(LINK as u64).filter(|link_at| *link_at >= head) {
+        frames.from.seek(SeekFrom::Start(link_at))?;
+        if fill(&mut frames.from, &mut frames.link)? < LINK {
+            return Ok(at);
+        }
+        frames.at = at;
+    }
+    loop {
+        let before = frames.at;
+        match frames.next()? {
+            Some(Step::Frame(_)) => {}
+            Some(Step::Damaged(_) | Step::Waiting) | None => return Ok(before),
+        }
+    }
 }
 
 /// What a reader comes to next.

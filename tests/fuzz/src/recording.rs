@@ -49,19 +49,18 @@ static MADE: LazyLock<(Vec<u8>, Digest)> = LazyLock::new(|| {
         began: NOW,
     };
     let mut press = Press::new().unwrap();
-    let (mut recorder, mut file) = Recorder::begin(&header, key()).unwrap();
+    let (mut recorder, mut sealer, mut file) = Recorder::begin(&header, key()).unwrap();
     let [first, second, last] = said();
     for (n, events) in [first, second].iter().enumerate() {
         for event in events {
             recorder.event(NOW.plus(Span::from_secs(n as u64)), event).unwrap();
         }
-        file.extend(recorder.cut(&mut press).unwrap().unwrap());
+        sealer.seal(&mut press, &recorder.take_away(), &mut file).unwrap();
     }
     for event in &last {
         recorder.event(NOW.plus(Span::from_secs(9)), event).unwrap();
     }
-    let (frame, root, _) = recorder.finish(&mut press).unwrap();
-    file.extend(frame);
+    let (root, _) = sealer.finish(&mut press, &recorder.take_away(), &mut file).unwrap();
     (file, root)
 });
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use wane_archive::{TapeError, WINDOW};
-use wane_recording::Ending;
+use wane_archive::{MOST_WINDOW, TapeError, WINDOW};
+use wane_recording::{Ending, Event, Piece};
 
 use crate::bench::{Bench, after, header, key, said};
 
@@ -32,16 +32,46 @@ async fn a_session_is_recorded_from_its_first_byte_to_its_last() {
 async fn what_passed_is_on_disk_but_for_one_window() {
     let bench = Bench::new();
     let tape = bench.begin(1).await;
+    let session = tape.session();
     let piece = vec![b'p'; 8 * 1024];
-    let mut passed = 0;
-    for n in 0..200_u64 {
+    // However often: what is no stream has an ordinary window.
+    for n in 0..20_u64 {
+        tape.event(after(n), &said(&piece)).await.unwrap();
+        tape.settle().await.unwrap();
+    }
+    assert_eq!(bench.read(session).0.len(), 20 * piece.len(), "what was settled is on disk");
+    let folder = bench.stop();
+    let mut more = 0;
+    while tape.event(after(21), &said(&piece)).await.is_ok() {
+        more += piece.len();
+    }
+    assert!(more <= WINDOW, "{more} passed and are not on disk");
+    drop(folder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passed_of_a_stream_is_on_disk_but_for_the_widest_window() {
+    let bench = Bench::new();
+    let tape = bench.begin(1).await;
+    let session = tape.session();
+    let piece = vec![b'p'; 32 * 1024];
+    let file = bench.archive.folder().read(session).unwrap().unwrap();
+    let mut reader = wane_recording::Reader::open(file, key()).unwrap();
+    reader.follow(true);
+    let (mut passed, mut on_disk) = (0, 0);
+    for n in 0..1_500_u64 {
         tape.event(after(n / 50), &said(&piece)).await.unwrap();
         passed += piece.len();
-        let on_disk = bench.read(tape.session()).0.len();
-        assert!(passed - on_disk <= WINDOW + piece.len(), "{on_disk} of {passed}");
+        let mut each = |_, event: Event<'_>| {
+            if let Event::Data { bytes, .. } = event {
+                on_disk += bytes.len();
+            }
+        };
+        while reader.next(&mut each).unwrap() == Piece::Chunk {}
+        assert!(passed - on_disk <= MOST_WINDOW, "{on_disk} of {passed}");
     }
     tape.settle().await.unwrap();
-    assert_eq!(bench.read(tape.session()).0.len(), passed);
+    assert_eq!(bench.read(session).0.len(), passed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

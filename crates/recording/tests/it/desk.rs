@@ -49,7 +49,7 @@ pub(crate) fn opening() -> Vec<Event<'static>> {
 /// happens makes no chunk. Whole file, where each frame begins, and the root.
 pub(crate) fn record(chunks: &[Vec<Event<'_>>]) -> (Vec<u8>, Vec<usize>, Digest) {
     let mut press = Press::new().unwrap();
-    let (mut recorder, mut file) = Recorder::begin(&header(), key(7)).unwrap();
+    let (mut recorder, mut sealer, mut file) = Recorder::begin(&header(), key(7)).unwrap();
     let (mut places, mut at) = (Vec::new(), 0);
     let (last, before) = chunks.split_last().unwrap();
     for events in before {
@@ -57,19 +57,19 @@ pub(crate) fn record(chunks: &[Vec<Event<'_>>]) -> (Vec<u8>, Vec<usize>, Digest)
             at += 1;
             recorder.event(after(at), event).unwrap();
         }
-        if let Some(frame) = recorder.cut(&mut press).unwrap() {
+        let uncut = recorder.take_away();
+        if !uncut.is_empty() {
             places.push(file.len());
-            file.extend(frame);
         }
+        sealer.seal(&mut press, &uncut, &mut file).unwrap();
     }
     for event in last {
         at += 1;
         recorder.event(after(at), event).unwrap();
     }
     places.push(file.len());
-    let (frame, root, count) = recorder.finish(&mut press).unwrap();
+    let (root, count) = sealer.finish(&mut press, &recorder.take_away(), &mut file).unwrap();
     assert_eq!(count, places.len() as u64);
-    file.extend(frame);
     (file, places, root)
 }
 
