@@ -108,6 +108,19 @@ impl Listing {
         q
     }
 
+    /// The number it goes on after, if it is told one.
+    pub(crate) fn after_this(&self) -> Option<i64> {
+        match &self.after {
+            Some(Cell::Number(after)) => Some(*after),
+            Some(Cell::Text(_)) | None => None,
+        }
+    }
+
+    /// How many rows it asks for: one more than the page holds.
+    pub(crate) fn asks_for(&self) -> u64 {
+        u64::from(self.limit) + 1
+    }
+
     fn branch(&self, q: &mut QueryBuilder<Sqlite>, only: Option<(&'static str, &Cell)>) {
         let Self { table, key, .. } = self;
         q.push(format!("SELECT {key} FROM (SELECT {key} FROM {table} WHERE TRUE"));
@@ -143,7 +156,7 @@ impl Listing {
             Order::NewestFirst => "DESC",
             Order::OldestFirst => "ASC",
         };
-        q.push(format!(" ORDER BY {} {way} LIMIT {}", self.key, u64::from(self.limit) + 1));
+        q.push(format!(" ORDER BY {} {way} LIMIT {}", self.key, self.asks_for()));
     }
 
     /// The page out of the rows that came back; `key` reads the cursor out of a row.
