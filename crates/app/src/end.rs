@@ -22,7 +22,7 @@ use wane_policy::schema::Action;
 use wane_store::{GrantFilter, GrantPhase, Put, Slice, Versioned, Write};
 
 use crate::caller::Caller;
-use crate::change::{about_grant, about_lease};
+use crate::change::{Change, about_grant, about_lease};
 use crate::error::AppError;
 use crate::{App, decide};
 
@@ -58,6 +58,15 @@ impl Tried {
     pub(crate) fn not(met: String) -> Self {
         Self::Not { met, quarantined: None, unrecallable_until: None }
     }
+
+    /// What it comes to once it is booked, and the lease gone by that or not.
+    pub(crate) fn as_booked(&self, gone: bool) -> TryEnd {
+        match self {
+            Self::Unreachable { .. } if !gone => TryEnd::Unreachable,
+            Self::Proven(_) | Self::Not { .. } | Self::Unreachable { .. } if gone => TryEnd::Gone,
+            Self::Proven(_) | Self::Not { .. } | Self::Unreachable { .. } => TryEnd::Open,
+        }
+    }
 }
 
 /// Whether a lease is to be ended now.
@@ -72,6 +81,18 @@ pub(crate) struct Owed {
     pub(crate) lease: Lease,
     /// Whether it was still being made when that was asked.
     under_way: bool,
+}
+
+impl Owed {
+    /// What of a try counts: an absence of what was still being made proves nothing.
+    pub(crate) fn counts(&self, tried: Tried) -> Tried {
+        match tried {
+            Tried::Proven(_) if self.under_way => {
+                Tried::not("the target says that it is gone, but it was still being made".to_owned())
+            }
+            tried => tried,
+        }
+    }
 }
 
 impl App {
@@ -100,27 +121,11 @@ impl App {
             if !seen.value.is_live() {
                 return Ok(seen.value);
             }
+            let open = self.open_leases(id).await?;
             let mut change = self.change(actor.clone(), now);
-            let (mut grant, fact) = seen.value.clone().apply(GrantEvent::End(cause.clone()), now)?;
-            change.fact(about_grant(&grant), fact);
-            let mut open = 0usize;
-            for lease in self.open_leases(id).await? {
-                open += 1;
-                if matches!(lease.value.state, LeaseState::Intended | LeaseState::Live { .. }) {
-                    let (ending, fact) = lease.value.clone().apply(LeaseEvent::End, now)?;
-                    change.fact(about_lease(&ending, Some(&grant)), fact);
-                    change.write(Write::Lease(Put::over(&lease, ending)));
-                }
-            }
-            if open == 0 && matches!(grant.state, GrantState::Ending { .. }) {
-                let leases = self.leases_of(id).await?;
-                // One was begun since the grant was read; beginning it wrote the grant, so look again.
-                if leases.iter().any(Lease::is_open) {
-                    return Err(AppError::Contended);
-                }
-                let (closed, fact) = grant.apply(GrantEvent::Close(leases), now)?;
-                change.fact(about_grant(&closed), fact);
-                grant = closed;
+            let mut grant = begin_end(&mut change, &seen, &open, &cause)?;
+            if open.is_empty() && matches!(grant.state, GrantState::Ending { .. }) {
+                grant = close_at_once(&mut change, grant, self.leases_of(id).await?)?;
             }
             change.write(Write::Grant(Put::over(&seen, grant.clone())));
             change.commit(point!("app.end.commit")).await?;
@@ -207,13 +212,16 @@ impl App {
         cause: impl Fn() -> EndCause,
     ) -> Result<(), AppError> {
         let mut failed = None;
-        // Together, so that many share a commit.
+        let _ending = self.many.begin(grants);
         for some in grants.chunks(ENDS_SAID_AT_ONCE) {
-            let mut ends = Vec::with_capacity(some.len());
-            for id in some {
+            // In one commit; whom that leaves out is ended alone.
+            let said = self.end_together(actor, some, &cause()).await;
+            let alone: Vec<GrantId> = some.iter().filter(|id| !said.contains(id)).copied().collect();
+            let mut ends = Vec::with_capacity(alone.len());
+            for id in &alone {
                 ends.push(self.end_grant(actor.clone(), *id, cause()).boxed());
             }
-            for (id, ended) in some.iter().zip(join_all(ends).await) {
+            for (id, ended) in alone.iter().zip(join_all(ends).await) {
                 if let Err(error) = ended
                     && !matches!(error, AppError::EndedUnread)
                 {
@@ -286,29 +294,30 @@ impl App {
     /// Whether a lease is to be ended at its target now.
     pub(crate) async fn owed(&self, id: LeaseId) -> Result<Owing, AppError> {
         let turn = self.turns.acquire().await;
-        let Some(seen) = self.store.lease(id).await? else { return Ok(Owing::Settled(TryEnd::Gone)) };
+        let seen = self.store.lease(id).await?;
         // Never held while a target is asked: one that hangs takes nobody's turn.
         drop(turn);
+        Ok(self.owing(id, seen))
+    }
+
+    /// The same of a lease as it was just read.
+    pub(crate) fn owing(&self, id: LeaseId, seen: Option<Versioned<Lease>>) -> Owing {
+        let Some(seen) = seen else { return Owing::Settled(TryEnd::Gone) };
         if !matches!(seen.value.state, LeaseState::Revoking { .. }) {
-            return Ok(Owing::Settled(if seen.value.is_open() { TryEnd::Open } else { TryEnd::Gone }));
+            return Owing::Settled(if seen.value.is_open() { TryEnd::Open } else { TryEnd::Gone });
         }
         if let Some(waits) = self.waits_for_store(id) {
-            return Ok(Owing::Settled(waits));
+            return Owing::Settled(waits);
         }
         // INVARIANT: a making that is under way began before the end did, so asking now is asking in time
         // (held by `an_end_that_overtakes_its_making_proves_nothing`).
         let under_way = self.making.has(id);
-        Ok(Owing::Owed(Box::new(Owed { lease: seen.value, under_way })))
+        Owing::Owed(Box::new(Owed { lease: seen.value, under_way }))
     }
 
     /// Books what a try came to.
     pub(crate) async fn settle_try(&self, owed: &Owed, tried: Tried) -> Result<TryEnd, AppError> {
-        let tried = match tried {
-            Tried::Proven(_) if owed.under_way => {
-                Tried::not("the target says that it is gone, but it was still being made".to_owned())
-            }
-            tried => tried,
-        };
+        let tried = owed.counts(tried);
         let booked = async {
             let _turn = self.turns.acquire().await;
             decide!(self.book(owed.lease.id, &tried))
@@ -317,11 +326,7 @@ impl App {
             Err(AppError::Store(_)) => return Ok(self.unbookable(&owed.lease, tried)),
             booked => booked?,
         };
-        Ok(match tried {
-            Tried::Unreachable { .. } if !gone => TryEnd::Unreachable,
-            Tried::Proven(_) | Tried::Not { .. } | Tried::Unreachable { .. } if gone => TryEnd::Gone,
-            Tried::Proven(_) | Tried::Not { .. } | Tried::Unreachable { .. } => TryEnd::Open,
-        })
+        Ok(tried.as_booked(gone))
     }
 
     pub(crate) async fn touch_target(&self, lease: &Lease) -> Tried {
@@ -360,6 +365,24 @@ impl App {
         }
         let grant = self.store.grant(seen.value.grant).await?;
         let mut change = self.change(Actor::System, now);
+        let lease = self.book_try(&mut change, &seen, grant.as_ref(), tried)?;
+        let gone = !lease.is_open();
+        if let (true, Some(grant)) = (gone, grant) {
+            self.close_if_last(&mut change, &grant, lease, now).await?;
+        }
+        change.commit(point!("app.try_end.commit")).await?;
+        Ok(gone)
+    }
+
+    /// Puts into a change what a try came to; the lease after it.
+    pub(crate) fn book_try(
+        &self,
+        change: &mut Change<'_>,
+        seen: &Versioned<Lease>,
+        grant: Option<&Versioned<Grant>>,
+        tried: &Tried,
+    ) -> Result<Lease, AppError> {
+        let now = change.at();
         let tried_at =
             |met: &String, quarantined: &Option<String>, unrecallable_until: &Option<Time>| LeaseEvent::Tried {
                 next: now.plus(self.backoff(&seen.value)),
@@ -376,41 +399,21 @@ impl App {
             Tried::Proven(basis) => LeaseEvent::Proven { basis: basis.clone() },
         };
         let (lease, fact) = seen.value.clone().apply(event, now)?;
-        let gone = !lease.is_open();
-        change.fact(about_lease(&lease, grant.as_ref().map(|g| &g.value)), fact);
-        change.write(Write::Lease(Put::over(&seen, lease.clone())));
-        if let (true, Some(grant)) = (gone, grant) {
-            self.close_if_last(&mut change, &grant, lease, now).await?;
-        }
-        change.commit(point!("app.try_end.commit")).await?;
-        Ok(gone)
+        change.fact(about_lease(&lease, grant.map(|g| &g.value)), fact);
+        change.write(Write::Lease(Put::over(seen, lease.clone())));
+        Ok(lease)
     }
 
     /// Closes a grant in the change that proved its last lease gone.
     pub(crate) async fn close_if_last(
         &self,
-        change: &mut crate::change::Change<'_>,
+        change: &mut Change<'_>,
         seen: &Versioned<Grant>,
         gone: Lease,
         now: Time,
     ) -> Result<(), AppError> {
-        let mut leases = self.leases_of(seen.value.id).await?;
-        for lease in &mut leases {
-            if lease.id == gone.id {
-                *lease = gone.clone();
-            }
-        }
-        let last = leases.iter().all(|l| !l.is_open()) && matches!(seen.value.state, GrantState::Ending { .. });
-        let grant = if last {
-            let (closed, fact) = seen.value.clone().apply(GrantEvent::Close(leases), now)?;
-            change.fact(about_grant(&closed), fact);
-            closed
-        } else {
-            seen.value.clone()
-        };
-        // Written even if unchanged: of two last leases proven at once, one conflicts and looks again.
-        change.write(Write::Grant(Put::over(seen, grant)));
-        Ok(())
+        let leases = self.leases_of(seen.value.id).await?;
+        close_over(change, seen, gone, leases, now)
     }
 
     /// Capped exponential: 1, 2, 4 … seconds.
@@ -470,6 +473,63 @@ impl App {
             change.commit(point!("app.confirm.commit")).await.map(|_| true)
         })
     }
+}
+
+/// Puts into a change that a grant ends, and that what is open under it does; the grant after it.
+pub(crate) fn begin_end(
+    change: &mut Change<'_>,
+    seen: &Versioned<Grant>,
+    open: &[Versioned<Lease>],
+    cause: &EndCause,
+) -> Result<Grant, AppError> {
+    let now = change.at();
+    let (grant, fact) = seen.value.clone().apply(GrantEvent::End(cause.clone()), now)?;
+    change.fact(about_grant(&grant), fact);
+    for lease in open {
+        if matches!(lease.value.state, LeaseState::Intended | LeaseState::Live { .. }) {
+            let (ending, fact) = lease.value.clone().apply(LeaseEvent::End, now)?;
+            change.fact(about_lease(&ending, Some(&grant)), fact);
+            change.write(Write::Lease(Put::over(lease, ending)));
+        }
+    }
+    Ok(grant)
+}
+
+/// Closes a grant that has just begun to end with nothing open under it: these are all its leases.
+pub(crate) fn close_at_once(change: &mut Change<'_>, grant: Grant, leases: Vec<Lease>) -> Result<Grant, AppError> {
+    // One was begun since the grant was read; beginning it wrote the grant, so look again.
+    if leases.iter().any(Lease::is_open) {
+        return Err(AppError::Contended);
+    }
+    let (closed, fact) = grant.apply(GrantEvent::Close(leases), change.at())?;
+    change.fact(about_grant(&closed), fact);
+    Ok(closed)
+}
+
+/// Closes a grant in the change that proved one of its leases gone, if that was the last of them.
+pub(crate) fn close_over(
+    change: &mut Change<'_>,
+    seen: &Versioned<Grant>,
+    gone: Lease,
+    mut leases: Vec<Lease>,
+    now: Time,
+) -> Result<(), AppError> {
+    for lease in &mut leases {
+        if lease.id == gone.id {
+            *lease = gone.clone();
+        }
+    }
+    let last = leases.iter().all(|l| !l.is_open()) && matches!(seen.value.state, GrantState::Ending { .. });
+    let grant = if last {
+        let (closed, fact) = seen.value.clone().apply(GrantEvent::Close(leases), now)?;
+        change.fact(about_grant(&closed), fact);
+        closed
+    } else {
+        seen.value.clone()
+    };
+    // Written even if unchanged: of two last leases proven at once, one conflicts and looks again.
+    change.write(Write::Grant(Put::over(seen, grant)));
+    Ok(())
 }
 
 /// What an operator ends.

@@ -26,6 +26,7 @@ mod directory;
 mod doors;
 mod end;
 mod end_session;
+mod ends;
 mod error;
 mod extend;
 mod findings;
@@ -35,6 +36,7 @@ mod judge;
 mod lock;
 mod log;
 mod making;
+mod many;
 mod named;
 mod narrow;
 mod open_session;
@@ -184,6 +186,8 @@ pub struct App {
     pub(crate) high_water: clock::HighWater,
     /// What is being made at targets.
     pub(crate) making: making::Making,
+    /// What somebody is ending many of.
+    pub(crate) many: many::Many,
     /// Failed sign-ins of nobody.
     pub(crate) strangers: doors::Strangers,
     /// Whose turn it is to add to their open requests.
@@ -245,6 +249,7 @@ impl App {
             public_url: parts.public_url,
             high_water: clock::HighWater::unknown(),
             making: making::Making::default(),
+            many: many::Many::default(),
             strangers: doors::Strangers::default(),
             asking: turns::Turns::default(),
             reissuing: turns::Turns::default(),

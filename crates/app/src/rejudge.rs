@@ -1,8 +1,11 @@
 //! Judging live grants again when the world has changed: people, groups, roles, policy, locks.
 
+use std::collections::HashSet;
+
 use wane_audit::Actor;
 use wane_domain::closure::EndCause;
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
+use wane_domain::id::GrantId;
 use wane_domain::lease::LeaseState;
 use wane_domain::world::{Epoch, World};
 use wane_failpoint::point;
@@ -19,25 +22,40 @@ const PAGE: u32 = 500;
 /// Judges every live grant over the world as it is; ends what lost its ground, shortens what got a
 /// nearer cap. Never widens. Returns the epoch it judged at.
 ///
+/// What somebody is ending already is waited for, and looked at again.
+///
 /// # Errors
 /// When the store cannot be used; one grant that cannot be judged does not keep the others from it.
 pub async fn rejudge_all(app: &App) -> Result<Epoch, AppError> {
-    let world = app.world().await?;
-    let mut failed = None;
+    loop {
+        let world = app.world().await?;
+        let ending = rejudge_over(app, &world).await?;
+        if ending.is_empty() {
+            return Ok(world.epoch);
+        }
+        app.many.done_with(&ending).await;
+    }
+}
+
+/// The grants that were left alone because somebody is ending them.
+async fn rejudge_over(app: &App, world: &World) -> Result<HashSet<GrantId>, AppError> {
+    let (mut failed, mut ending) = (None, HashSet::new());
     let filter = GrantFilter { phases: vec![GrantPhase::Scheduled, GrantPhase::Active], ..GrantFilter::default() };
     // Page by page: however many there are, few are in memory.
     let mut slice = Slice::first(PAGE);
     loop {
         let page = app.store.grants(filter.clone(), slice.clone()).await?;
         for grant in page.items.into_iter().map(|seen| seen.value) {
-            if let Err(error) = app.rejudge_one(&world, &grant).await {
+            if app.many.has(grant.id) {
+                ending.insert(grant.id);
+            } else if let Err(error) = app.rejudge_one(world, &grant).await {
                 tracing::warn!(grant = %grant.id, %error, "a live grant could not be judged again");
                 failed = Some(error);
             }
         }
         match page.next {
             Some(next) => slice.after = Some(next),
-            None => return failed.map_or(Ok(world.epoch), Err),
+            None => return failed.map_or(Ok(ending), Err),
         }
     }
 }

@@ -109,7 +109,8 @@ impl App {
         self.all_leases(LeaseFilter { grant: Some(grant), phases, ..LeaseFilter::default() }).await
     }
 
-    async fn all_leases(&self, filter: LeaseFilter) -> Result<Vec<Versioned<Lease>>, AppError> {
+    /// All leases that match.
+    pub(crate) async fn all_leases(&self, filter: LeaseFilter) -> Result<Vec<Versioned<Lease>>, AppError> {
         let mut out = Vec::new();
         let mut slice = Slice::first(1000);
         loop {

@@ -40,11 +40,24 @@ impl App {
         }
         let mut out = Vec::with_capacity(ids.len());
         let mut owed = Vec::new();
-        for (id, owing) in ids.iter().zip(join_all(ids.iter().map(|id| self.owed(*id))).await) {
+        let all = match self.all_owed(ids).await {
+            Ok(all) => all,
+            // Each by itself then, so that each has an answer of its own.
+            Err(_) => {
+                for (id, owing) in ids.iter().zip(join_all(ids.iter().map(|id| self.owed(*id))).await) {
+                    match owing {
+                        Ok(Owing::Settled(how)) => out.push((*id, Ok(how))),
+                        Ok(Owing::Owed(one)) => owed.push(*one),
+                        Err(error) => out.push((*id, Err(error))),
+                    }
+                }
+                Vec::new()
+            }
+        };
+        for (id, owing) in all {
             match owing {
-                Ok(Owing::Settled(how)) => out.push((*id, Ok(how))),
-                Ok(Owing::Owed(one)) => owed.push(*one),
-                Err(error) => out.push((*id, Err(error))),
+                Owing::Settled(how) => out.push((id, Ok(how))),
+                Owing::Owed(one) => owed.push(*one),
             }
         }
         // One that a person has to look at would have the server refuse the round.
@@ -60,8 +73,9 @@ impl App {
                 None => alone.push(owed),
             }
         }
-        let booked = join_all(tried.into_iter().map(|(owed, outcome)| self.settled(owed, outcome))).await;
-        out.extend(booked);
+        let (booked, rest) = self.settle_together(tried).await;
+        out.extend(booked.into_iter().map(|(id, how)| (id, Ok(how))));
+        out.extend(join_all(rest.into_iter().map(|(owed, outcome)| self.settled(owed, outcome))).await);
         let one_by_one = iter(alone).map(|owed| async move {
             let outcome = self.touch_target(&owed.lease).await;
             self.settled(owed, outcome).await

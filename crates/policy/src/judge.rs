@@ -126,23 +126,32 @@ impl<'a> Case<'a> {
         Err(deny(self.set, self.query, reasons, objected.basis.determining))
     }
 
-    /// Evaluates again with a path's terms in the context.
+    /// What is said of a path once its terms are in the context. Only those who can see them are asked again.
+    ///
+    /// INVARIANT: asking the others again would change nothing (held by
+    /// `asked_once_or_twice_the_answer_is_the_same`).
     pub(crate) fn hear(&self, path: &Compiled, terms: &Terms) -> Heard<'a> {
-        let request = match with_terms(&self.facts, terms).and_then(|pairs| self.scene.request(Action::Access, pairs)) {
-            Ok(request) => request,
-            Err(e) => return Heard::Failure(sheet_why(e)),
-        };
-        let mut objections = Vec::new();
-        let mut stands = false;
-        for policy in self.policies() {
-            match (self.set.ask(policy, &request, &self.scene.entities), policy.effect) {
-                (Said::Failed(message), _) => {
-                    return Heard::Failure(Why::PolicyError { policy: policy.id.clone(), message });
+        let mut objections = self.forbids.clone();
+        let mut stands = !path.speaks_of_terms;
+        let again: Vec<&Compiled> = self.policies().into_iter().filter(|policy| policy.speaks_of_terms).collect();
+        if !again.is_empty() {
+            let request = with_terms(&self.facts, terms).and_then(|pairs| self.scene.request(Action::Access, pairs));
+            let request = match request {
+                Ok(request) => request,
+                Err(e) => return Heard::Failure(sheet_why(e)),
+            };
+            for policy in again {
+                match (self.set.ask(policy, &request, &self.scene.entities), policy.effect) {
+                    (Said::Failed(message), _) => {
+                        return Heard::Failure(Why::PolicyError { policy: policy.id.clone(), message });
+                    }
+                    (Said::Applies, Effect::Forbid) => objections.push(policy),
+                    (Said::Applies, Effect::Permit) => stands |= policy.id == path.id,
+                    (Said::Nothing, _) => {}
                 }
-                (Said::Applies, Effect::Forbid) => objections.push(policy),
-                (Said::Applies, Effect::Permit) => stands |= policy.id == path.id,
-                (Said::Nothing, _) => {}
             }
+            // In the order of the text, as whoever is told of them reads it.
+            objections.sort_by_key(|policy| policy.line);
         }
         match (objections.is_empty(), stands) {
             (true, true) => Heard::Nothing,

@@ -20,6 +20,7 @@ pub mod rejudge;
 pub mod schema;
 pub mod set;
 mod sheet;
+mod speaks;
 mod verify;
 
 /// A policy set people understand in two minutes; what a new deployment begins with.

@@ -54,7 +54,7 @@ pub(crate) struct Compiled {
     pub(crate) description: Option<String>,
     pub(crate) effect: Effect,
     pub(crate) part: Part,
-    /// Whether its text so much as contains the word `terms`.
+    /// Whether what it says can depend on the terms of a path. If not, it is asked once.
     pub(crate) speaks_of_terms: bool,
     pub(crate) alone: cedar_policy::PolicySet,
 }

@@ -10,6 +10,7 @@ use crate::annotation::{Covers, Fault, read};
 use crate::index::Scope;
 use crate::schema::{Action, SchemaParts};
 use crate::set::{Compiled, LoadProblem, MOST_POLICIES, MOST_TEXT};
+use crate::speaks::Speaks;
 
 type Verified = (Vec<(Compiled, Scope)>, Vec<LoadProblem>);
 
@@ -65,7 +66,8 @@ pub(crate) fn compile(text: &str, parts: &SchemaParts) -> Result<Verified, Vec<L
         problems.extend(policy.entity_literals().iter().filter_map(|uid| misnamed(uid, parts)).map(problem));
         let scope = Scope::of(policy);
         let covers = if scope.actions.contains(&Action::Access) { Covers::Access } else { Covers::OtherOnly };
-        if policy.effect() == Effect::Permit && reads_terms(policy) {
+        let speaks = Speaks::of(policy);
+        if policy.effect() == Effect::Permit && speaks == Speaks::Outright {
             problems.push(problem(Fault {
                 message: "a path cannot depend on `context.terms`, which are its own".to_owned(),
                 hint: Some("write the condition as a forbid".to_owned()),
@@ -82,7 +84,6 @@ pub(crate) fn compile(text: &str, parts: &SchemaParts) -> Result<Verified, Vec<L
                     }));
                 }
                 let named = policy.new_id(PolicyId::new(&id));
-                let speaks_of_terms = policy.effect() == Effect::Forbid && policy.to_string().contains("terms");
                 let mut alone = cedar_policy::PolicySet::new();
                 if let Err(e) = alone.add(named) {
                     problems.push(problem(Fault { message: e.to_string(), hint: None }));
@@ -93,7 +94,7 @@ pub(crate) fn compile(text: &str, parts: &SchemaParts) -> Result<Verified, Vec<L
                     description: notes.description,
                     effect: policy.effect(),
                     part: notes.part,
-                    speaks_of_terms,
+                    speaks_of_terms: speaks != Speaks::Never,
                     alone,
                 };
                 out.push((compiled, scope));
@@ -122,16 +123,6 @@ fn misnamed(uid: &EntityUid, parts: &SchemaParts) -> Option<Fault> {
         _ => return None,
     };
     (!good).then(|| Fault { message: format!("nothing can be called `{uid}`"), hint: Some(form.to_owned()) })
-}
-
-/// Whether its conditions read `context.terms`.
-fn reads_terms(policy: &Policy) -> bool {
-    let mentioned = || {
-        policy
-            .to_json()
-            .is_ok_and(|json| json.get("conditions").is_some_and(|c| c.to_string().contains("\"attr\":\"terms\"")))
-    };
-    policy.to_string().contains("terms") && mentioned()
 }
 
 fn line_of(policy: &Policy, lines: &Lines) -> Option<u64> {

@@ -90,6 +90,7 @@ pub(crate) async fn list(
         .and("resource =", filter.resource.map(Cell::of))
         .and("role =", filter.role.map(Cell::of))
         .and("request =", filter.request.map(Cell::of))
+        .among("id", filter.ids.iter().map(Cell::of).collect())
         .among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect());
     let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::grant))

@@ -52,6 +52,8 @@ pub(crate) async fn list(
     let listing = Listing::new("id, generation, doc", "leases", "id", Order::OldestFirst, slice)
         .and("grant_id =", filter.grant.map(Cell::of))
         .and("resource =", filter.resource.map(Cell::of))
+        .among("id", filter.ids.iter().map(Cell::of).collect())
+        .among("grant_id", filter.grants.iter().map(Cell::of).collect())
         .among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect());
     let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::lease))

@@ -33,6 +33,7 @@ mod step;
 mod store;
 mod tokens;
 mod trail;
+mod trail_index;
 mod world;
 mod writer;
 

@@ -41,8 +41,8 @@ pub(crate) struct Listing {
     order: Order,
     /// `column op` and what it is compared with.
     all: Vec<(&'static str, Cell)>,
-    /// A column and the values it may have.
-    among: Option<(&'static str, Vec<Cell>)>,
+    /// Columns and the values each may have.
+    among: Vec<(&'static str, Vec<Cell>)>,
     /// Two columns of which one must have this value.
     either: Option<([&'static str; 2], Cell)>,
     after: Option<Cell>,
@@ -60,7 +60,7 @@ impl Listing {
     ) -> Self {
         let limit = slice.limit.clamp(1, MOST_PER_PAGE);
         let after = slice.after.as_ref().map(|c| Cell::Text(c.0.clone()));
-        Self { columns, table, key, order, all: Vec::new(), among: None, either: None, after, limit }
+        Self { columns, table, key, order, all: Vec::new(), among: Vec::new(), either: None, after, limit }
     }
 
     /// Begins after a number instead of a text.
@@ -80,7 +80,7 @@ impl Listing {
 
     /// Only rows whose column has one of these values; none means all.
     pub(crate) fn among(mut self, column: &'static str, values: Vec<Cell>) -> Self {
-        self.among = (!values.is_empty()).then_some((column, values));
+        self.among.extend((!values.is_empty()).then_some((column, values)));
         self
     }
 
@@ -108,6 +108,19 @@ impl Listing {
         q
     }
 
+    /// The number it goes on after, if it is told one.
+    pub(crate) fn after_this(&self) -> Option<i64> {
+        match &self.after {
+            Some(Cell::Number(after)) => Some(*after),
+            Some(Cell::Text(_)) | None => None,
+        }
+    }
+
+    /// How many rows it asks for: one more than the page holds.
+    pub(crate) fn asks_for(&self) -> u64 {
+        u64::from(self.limit) + 1
+    }
+
     fn branch(&self, q: &mut QueryBuilder<Sqlite>, only: Option<(&'static str, &Cell)>) {
         let Self { table, key, .. } = self;
         q.push(format!("SELECT {key} FROM (SELECT {key} FROM {table} WHERE TRUE"));
@@ -117,7 +130,7 @@ impl Listing {
         for (comparison, value) in &self.all {
             compare(q, comparison, value);
         }
-        if let Some((column, values)) = &self.among {
+        for (column, values) in &self.among {
             q.push(format!(" AND {column} IN ("));
             for (n, value) in values.iter().enumerate() {
                 if n > 0 {
@@ -143,7 +156,7 @@ impl Listing {
             Order::NewestFirst => "DESC",
             Order::OldestFirst => "ASC",
         };
-        q.push(format!(" ORDER BY {} {way} LIMIT {}", self.key, u64::from(self.limit) + 1));
+        q.push(format!(" ORDER BY {} {way} LIMIT {}", self.key, self.asks_for()));
     }
 
     /// The page out of the rows that came back; `key` reads the cursor out of a row.

@@ -8,12 +8,13 @@ use sqlx::sqlite::SqliteConnection;
 use wane_store::StoreError;
 
 /// Every step there ever was, oldest first; a step that was released is never changed again.
-const STEPS: &[(i64, &str, &str)] = &[
+pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (2, "policy digest", include_str!("../migrations/0002_policy_digest.sql")),
     (3, "due in order", include_str!("../migrations/0003_due_in_order.sql")),
     (4, "recordings", include_str!("../migrations/0004_recordings.sql")),
     (5, "recordings lie", include_str!("../migrations/0005_recordings_lie.sql")),
+    (6, "trail in strides", include_str!("../migrations/0006_trail_in_strides.sql")),
 ];
 
 /// Brings a file to the newest schema.

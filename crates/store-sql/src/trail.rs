@@ -8,6 +8,7 @@ use wane_store::{Page, RecordFilter, Sequenced, Slice, StoreError};
 use crate::listing::{Cell, Listing, Order};
 use crate::row::{count, decode, number, unavailable};
 use crate::step::{self, Step};
+use crate::trail_index;
 
 type Row = (i64, String);
 
@@ -60,10 +61,6 @@ pub(crate) async fn list(
     let below = filter.event.as_ref().map(|prefix| Cell::Text(format!("{prefix}\u{10FFFF}")));
     let mut listing = Listing::new("seq, body", "trail", "seq", Order::NewestFirst, slice)
         .after_number()?
-        .either(["person", "actor"], filter.person.map(Cell::of))
-        .and("resource =", filter.resource.map(Cell::of))
-        .and("grant_id =", filter.grant.map(Cell::of))
-        .and("request =", filter.request.map(Cell::of))
         .and("event >=", from)
         .and("event <", below)
         .and("at >=", filter.from.map(|t| Cell::Number(t.micros())))
@@ -71,7 +68,11 @@ pub(crate) async fn list(
     for event in &filter.without {
         listing = listing.and("event <>", Some(Cell::Text(event.clone())));
     }
-    let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
+    let mut query = match trail_index::query(filter, listing.after_this(), listing.asks_for()) {
+        Some(query) => query,
+        None => listing.query(),
+    };
+    let rows = query.build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.to_string(), read)
 }
 

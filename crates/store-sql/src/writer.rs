@@ -19,7 +19,7 @@ use wane_store::{Commit, StoreError, Write};
 use crate::apply::{self, Apart, Outcome, Progress, Ready};
 use crate::place::Place;
 use crate::store::Shared;
-use crate::{answers, serials, tokens, trail, world};
+use crate::{answers, serials, tokens, trail, trail_index, world};
 
 /// Most jobs in one transaction.
 const MOST_IN_BATCH: usize = 256;
@@ -278,6 +278,9 @@ impl Work {
         }
         if let Some(world) = &staged.world {
             world::set_epoch(conn, world.epoch)?;
+        }
+        if trail_index::is_behind(*self.shared.head.borrow(), staged.head) {
+            trail_index::advance(conn)?;
         }
         around_call(point!("store.commit"), || progress.end(conn))?;
         Ok(staged)

@@ -65,6 +65,8 @@ pub struct GrantFilter {
     pub role: Option<RoleId>,
     /// From.
     pub request: Option<RequestId>,
+    /// Any of these; empty means all.
+    pub ids: Vec<GrantId>,
     /// In any of these; empty means all.
     pub phases: Vec<GrantPhase>,
 }
@@ -84,6 +86,10 @@ pub enum LeasePhase {
 pub struct LeaseFilter {
     /// Under.
     pub grant: Option<GrantId>,
+    /// Under any of these; empty means all.
+    pub grants: Vec<GrantId>,
+    /// Any of these; empty means all.
+    pub ids: Vec<LeaseId>,
     /// At.
     pub resource: Option<ResourceId>,
     /// In any of these; empty means all.

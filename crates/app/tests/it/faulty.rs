@@ -34,13 +34,41 @@ pub(crate) enum Goes {
 pub(crate) struct Door {
     writes: watch::Sender<Goes>,
     reads: watch::Sender<Goes>,
+    /// How many commits were asked for since writes were last told how to go.
+    asked: watch::Sender<usize>,
+    /// How many more pass although writes hang.
+    passes: watch::Sender<usize>,
     /// Commits that hang; like those in a writer's queue they are done whether somebody waits or not.
     queue: Mutex<JoinSet<()>>,
 }
 
 impl Door {
     pub(crate) fn writes(&self, goes: Goes) {
+        self.asked.send_replace(0);
         self.writes.send_replace(goes);
+    }
+
+    /// Waits until so many commits are asked for; how many there are.
+    pub(crate) async fn until_asked(&self, times: usize) -> usize {
+        *self.asked.subscribe().wait_for(|asked| *asked >= times).await.unwrap()
+    }
+
+    /// How many commits were asked for.
+    pub(crate) fn asked(&self) -> usize {
+        *self.asked.borrow()
+    }
+
+    /// Lets one more commit pass, however writes go.
+    pub(crate) fn pass_one(&self) {
+        self.passes.send_modify(|passes| *passes += 1);
+    }
+
+    fn may_pass(&self) -> bool {
+        self.passes.send_if_modified(|passes| {
+            let may = *passes > 0;
+            *passes = passes.saturating_sub(1);
+            may
+        })
     }
 
     pub(crate) fn reads(&self, goes: Goes) {
@@ -74,6 +102,10 @@ macro_rules! behind_the_door {
         impl Store for Faulty {
             async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
                 let (to, answer) = tokio::sync::oneshot::channel();
+                self.door.asked.send_modify(|asked| *asked += 1);
+                if self.door.may_pass() {
+                    return self.store.commit(commit).await;
+                }
                 let (store, door) = (self.store.clone(), Arc::clone(&self.door));
                 self.door.queue.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
                     let done = match Door::pass(&door.writes, "database or disk is full").await {

@@ -6,6 +6,7 @@ mod asking;
 mod binding;
 mod deciding;
 mod ending;
+mod ends;
 mod extending;
 mod faulty;
 mod gated;

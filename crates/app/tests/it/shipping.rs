@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use wane_app::listing::{Recording, RecordingState, StoredObject};
 use wane_app::{Afar, Depot, DepotError, OnFailure, Recordings, Rules, Tape, Which};
+use wane_connector::broker::Files;
 use wane_domain::id::SessionId;
 use wane_domain::time::Span;
 use wane_recording::{Header, SessionKey};
@@ -137,7 +138,7 @@ impl Yard {
 
     fn dies(&mut self) {
         self.house.reopen();
-        let rules = Rules { which: Which::All, on_failure: OnFailure::Close, keep: Some(KEEP) };
+        let rules = Rules { which: Which::All, on_failure: OnFailure::Close, keep: Some(KEEP), files: Files::default() };
         let afar = Afar { depot: Arc::<Places>::clone(&self.places), keep_local: Span::from_secs(0) };
         self.house.app.record_in(Some(Arc::<Places>::clone(&self.places)), rules, Some(afar));
     }

@@ -9,4 +9,5 @@ mod loading;
 mod rejudging;
 mod slice;
 mod starter;
+mod twice;
 mod world;

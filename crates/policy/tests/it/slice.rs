@@ -23,7 +23,8 @@ fn one(from: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
     proptest::sample::select(from)
 }
 
-fn policy() -> impl Strategy<Value = String> {
+/// One policy of any kind.
+pub(crate) fn policy() -> impl Strategy<Value = String> {
     let principal = prop_oneof![
         Just("principal".to_owned()),
         Just("principal is Person".to_owned()),
@@ -65,6 +66,8 @@ fn policy() -> impl Strategy<Value = String> {
         "when { context has terms && !context.terms.recording }",
         "unless { context has terms && context.terms.human_stages == 0 }",
         "unless { context has terms && context.terms.quorum > 0 }",
+        "when { context has \"t\\u{65}rms\" && !context[\"t\\u{65}rms\"].recording }",
+        "when { {whole: context}.whole has terms && !{whole: context}.whole.terms.recording }",
     ]);
     (principal, action, resource, condition, of_terms, 0..6u8).prop_map(|(p, a, r, condition, of_terms, sort)| {
         let approves = a.contains("approve");
@@ -83,7 +86,8 @@ fn policy() -> impl Strategy<Value = String> {
     })
 }
 
-fn asked() -> impl Strategy<Value = Question> {
+/// Somebody who asks.
+pub(crate) fn asked() -> impl Strategy<Value = Question> {
     (
         one(&PEOPLE),
         proptest::sample::subsequence(GROUPS.to_vec(), 0..=3),

@@ -71,12 +71,17 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
         let page = s.requests(filter.clone(), Slice::first(10)).await.map_err(told)?;
         same(&format!("{filter:?}"), &page.items.iter().map(|r| r.value.id).collect::<Vec<_>>(), &want)?;
     }
-    let grants: [(GrantFilter, Vec<GrantId>); 7] = [
+    let grants: [(GrantFilter, Vec<GrantId>); 9] = [
         (GrantFilter::default(), vec![active.id, scheduled.id]),
         (GrantFilter { holder: Some(ben), ..GrantFilter::default() }, vec![active.id]),
         (GrantFilter { resource: Some(db), ..GrantFilter::default() }, vec![scheduled.id]),
         (GrantFilter { role: Some(role), ..GrantFilter::default() }, vec![active.id, scheduled.id]),
         (GrantFilter { request: Some(asked.id), ..GrantFilter::default() }, vec![scheduled.id]),
+        (
+            GrantFilter { ids: vec![scheduled.id, f.id(), active.id], ..GrantFilter::default() },
+            vec![active.id, scheduled.id],
+        ),
+        (GrantFilter { ids: vec![active.id], holder: Some(ada), ..GrantFilter::default() }, vec![]),
         (
             GrantFilter { phases: vec![GrantPhase::Active, GrantPhase::Ending], ..GrantFilter::default() },
             vec![active.id],
@@ -99,9 +104,20 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
         Write::Grant(Put::over(&seen_grant, ended)),
     ];
     s.commit(f.commit(writes)?).await.map_err(told)?;
-    let leases: [(LeaseFilter, Vec<LeaseId>); 5] = [
+    let leases: [(LeaseFilter, Vec<LeaseId>); 8] = [
         (LeaseFilter::default(), vec![lease.id, second.id]),
         (LeaseFilter { grant: Some(active.id), ..LeaseFilter::default() }, vec![lease.id, second.id]),
+        (LeaseFilter { grants: vec![f.id(), active.id], ..LeaseFilter::default() }, vec![lease.id, second.id]),
+        (LeaseFilter { ids: vec![second.id, f.id()], ..LeaseFilter::default() }, vec![second.id]),
+        (
+            LeaseFilter {
+                grants: vec![active.id],
+                ids: vec![lease.id, second.id],
+                phases: vec![LeasePhase::Revoking],
+                ..LeaseFilter::default()
+            },
+            vec![lease.id],
+        ),
         (LeaseFilter { resource: Some(db), ..LeaseFilter::default() }, vec![]),
         (LeaseFilter { phases: vec![LeasePhase::Revoking], ..LeaseFilter::default() }, vec![lease.id]),
         (

@@ -28,6 +28,8 @@ const ACCOUNT: &[&str] = &[
     "app.intend.commit",
     "app.create",
     "app.made.commit",
+    "app.ends.commit",
+    "app.try_ends.commit",
     "app.end.together",
     "app.end.together.read_back",
     "app.inventory",
