@@ -9,6 +9,7 @@ mod deps;
 mod fuzz;
 mod lint;
 mod mutants;
+mod node;
 mod python;
 mod schemathesis;
 mod soak;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         ["schemathesis", "--long"] => schemathesis::run(schemathesis::Length::Long),
         ["ssh-audit"] => ssh_audit::run(),
         ["soak", rest @ ..] => soak::run_words(rest),
-        ["deps"] => deps::ensure(),
+        ["deps"] => deps::ensure().and_then(|()| node::install()),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

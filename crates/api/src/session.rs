@@ -110,6 +110,9 @@ pub struct SessionView {
     pub expires: Timestamp,
     /// When identity was last proved in it.
     pub proved: Timestamp,
+    /// How: `password+totp`, `passkey`, `oidc`… as policies read it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub proof: String,
 }
 
 /// A one-time code.

@@ -33,6 +33,7 @@ mod step;
 mod store;
 mod tokens;
 mod trail;
+mod ways_in;
 mod world;
 mod writer;
 

@@ -13,6 +13,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (2, "policy digest", include_str!("../migrations/0002_policy_digest.sql")),
     (3, "due in order", include_str!("../migrations/0003_due_in_order.sql")),
     (4, "recordings", include_str!("../migrations/0004_recordings.sql")),
+    (5, "ways in", include_str!("../migrations/0005_ways_in.sql")),
 ];
 
 /// Brings a file to the newest schema.

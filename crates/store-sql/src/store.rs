@@ -23,6 +23,7 @@ use wane_failpoint::{around_call, point};
 use wane_store::{
     Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
     RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
+    WayIn,
 };
 
 use crate::apply::Ready;
@@ -32,7 +33,7 @@ use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
     answers, due, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step, tokens,
-    trail, world,
+    trail, ways_in, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.
@@ -264,6 +265,15 @@ impl Store for SqlStore {
     }
     async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError> {
         tokens::unspent(&self.pool, TokenOwner::Resource(resource)).await
+    }
+    async fn tokens_via(&self, via: &str) -> Result<Vec<Versioned<Token>>, StoreError> {
+        tokens::via(&self.pool, via).await
+    }
+    async fn way_in(&self, key: &str) -> Result<Option<Versioned<WayIn>>, StoreError> {
+        ways_in::get(&self.pool, key).await
+    }
+    async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError> {
+        ways_in::of(&self.pool, person).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         sealed::get(&self.pool, key).await

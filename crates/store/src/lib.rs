@@ -16,6 +16,6 @@ pub use query::{
     RequestFilter, Slice,
 };
 pub use rows::{
-    Answer, Issuance, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced, Standing, Token,
-    TokenKind, TokenOwner, Versioned,
+    Answer, EnteredBy, Issuance, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced,
+    Standing, Token, TokenKind, TokenOwner, Versioned, Way, WayIn, identity_key, passkey_key, provider_session,
 };

@@ -11,6 +11,7 @@ mod gateway;
 mod init;
 mod kinds;
 mod one_line;
+mod providers;
 mod recordings;
 mod serve;
 mod server;

@@ -110,7 +110,7 @@ fn world(many: u32, text: &str) -> Result<World> {
         let group: GroupId = id(n);
         let members = BTreeSet::from([person]);
         let name: Name = format!("team-{n}").parse()?;
-        groups.insert(group, Group { id: group, name, description: "".parse()?, members });
+        groups.insert(group, Group { id: group, name, description: "".parse()?, members, kept_by: None });
         let resource: ResourceId = id(n);
         resources.insert(
             resource,
@@ -157,7 +157,7 @@ fn query<'a>(world: &'a World, role: &'a Role, number: u32, zone: &'a TimeZone) 
             start_in: Span::ZERO,
             justified: true,
             ticket: None,
-            proof: Proof { how: "password+totp", age: Span::from_mins(1) },
+            proof: Proof::said("password+totp", Span::from_mins(1)),
             moment: Moment { now: NOW, zone },
             residual_sessions: None,
         },
