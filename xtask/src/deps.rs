@@ -25,6 +25,7 @@ const NEEDS: &[Need] = &[
     Need { package: "rsync", is_met: || command::find("rsync").is_some() },
     Need { package: "git", is_met: || command::find("git").is_some() },
     Need { package: "xauth", is_met: || command::find("xauth").is_some() },
+    Need { package: "chromium", is_met: || ["chromium", "chromium-browser", "google-chrome"].iter().any(|b| command::find(b).is_some()) },
     Need { package: "util-linux", is_met: || command::find("setpriv").is_some() },
 ];
 
@@ -43,6 +44,14 @@ pub(crate) fn system_packages() -> Result<()> {
 pub(crate) fn python() -> Result<()> {
     let is_met = || command::output("python3", &["-c", "import ensurepip, venv"]).is_ok();
     installed(&[Need { package: "python3-venv", is_met }])
+}
+
+/// Makes sure of Node and npm.
+pub(crate) fn node() -> Result<()> {
+    installed(&[
+        Need { package: "nodejs", is_met: || command::find("node").is_some() },
+        Need { package: "npm", is_met: || command::find("npm").is_some() },
+    ])
 }
 
 /// Makes sure of what libFuzzer is built with.

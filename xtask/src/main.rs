@@ -9,6 +9,7 @@ mod deps;
 mod fuzz;
 mod lint;
 mod mutants;
+mod node;
 mod python;
 mod schemathesis;
 mod seaweedfs;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         ["schemathesis", "--long"] => schemathesis::run(schemathesis::Length::Long),
         ["ssh-audit"] => ssh_audit::run(),
         ["soak", rest @ ..] => soak::run_words(rest),
-        ["deps"] => deps::ensure().and_then(|()| seaweedfs::ensure()),
+        ["deps"] => deps::ensure().and_then(|()| seaweedfs::ensure()).and_then(|()| node::install()),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

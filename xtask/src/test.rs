@@ -3,13 +3,14 @@
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{command, deps, seaweedfs, ssh_audit};
+use crate::{command, deps, node, seaweedfs, ssh_audit};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.
 pub(crate) fn run() -> Result<()> {
     deps::ensure()?;
     seaweedfs::ensure()?;
+    node::install()?;
     let cargo = command::cargo();
     // In CI nothing is built twice, so incremental files only cost; and the lock file is law.
     let in_ci = std::env::var_os("CI").is_some();

@@ -87,6 +87,9 @@ pub struct GroupView {
     pub description: String,
     /// Who is in it.
     pub members: Vec<String>,
+    /// The provider that says who is in it; nobody else does then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<String>,
 }
 
 /// Makes a group.

@@ -7,6 +7,7 @@
 //! refuse fields they do not know; answers may grow fields, and a client ignores those it does not know.
 
 pub mod board;
+pub mod device;
 pub mod directory;
 pub mod gateway;
 pub mod grant;
@@ -22,6 +23,7 @@ pub mod role;
 pub mod session;
 pub mod trail;
 pub mod value;
+pub mod ways_in;
 pub mod why;
 
 pub use problem::{Class, Field, Problem};

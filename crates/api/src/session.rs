@@ -113,6 +113,9 @@ pub struct SessionView {
     pub expires: Timestamp,
     /// When identity was last proved in it.
     pub proved: Timestamp,
+    /// How: `password+totp`, `passkey`, `oidc`… as policies read it.
+    #[serde(default)]
+    pub proof: String,
 }
 
 /// A one-time code.

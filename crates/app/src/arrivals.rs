@@ -20,9 +20,9 @@ use crate::caller::Caller;
 
 /// Letters that are not taken for each other and spell no words (RFC 8628 section 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
-const CODE: usize = 8;
+pub(crate) const CODE: usize = 8;
 /// Wrong codes before a login comes to nothing.
-const MOST_MISTAKES: u8 = 5;
+pub(crate) const MOST_MISTAKES: u8 = 5;
 
 /// What the book bounds.
 #[derive(Clone, Copy, Debug)]
@@ -272,7 +272,7 @@ impl Arrival {
     }
 }
 
-fn code(ambient: &Ambient) -> [u8; CODE] {
+pub(crate) fn code(ambient: &Ambient) -> [u8; CODE] {
     let mut code = [0; CODE];
     for letter in &mut code {
         // One of 20 from 32 bits: no letter is likelier than another by more than one in a hundred million.
@@ -283,14 +283,14 @@ fn code(ambient: &Ambient) -> [u8; CODE] {
 }
 
 /// As it is shown: `BCDF-GHJK`.
-fn shown(code: [u8; CODE]) -> String {
+pub(crate) fn shown(code: [u8; CODE]) -> String {
     let letters: String = code.iter().copied().map(char::from).collect();
     let (head, tail) = letters.split_at(CODE / 2);
     format!("{head}-{tail}")
 }
 
 /// As it is shown, however it was typed.
-fn spelled(typed: &str) -> String {
+pub(crate) fn spelled(typed: &str) -> String {
     let letters: String =
         typed.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_uppercase()).take(CODE + 1).collect();
     match letters.split_at_checked(CODE / 2) {
@@ -300,12 +300,12 @@ fn spelled(typed: &str) -> String {
 }
 
 /// Whether two texts are the same, in a time that says nothing about how far they are.
-fn is_same(one: &str, other: &str) -> bool {
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
 /// What counts as one address: an IPv6 network of 64 bits is one customer's.
-fn network(peer: IpAddr) -> IpAddr {
+pub(crate) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,

@@ -88,7 +88,7 @@ impl App {
             }
             // Who could is a list of people; whether this one may now, with the proof at hand, is asked again.
             let (resource, role) = self.item_of(world, request, index)?;
-            let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
+            let proof = Proof::said(&caller.proof, caller.proof_age(self.now()));
             let given = Given { by: caller.person, proof, at: self.now() };
             if self.may_approve(world, given, (request.ask.requester, request.ask.duration), &resource, &role)? {
                 mine.push(index);

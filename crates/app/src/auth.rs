@@ -7,6 +7,7 @@ use totp_rs::{Algorithm, Builder, Secret as TotpSecret, Totp};
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::directory::Person;
 use wane_domain::id::{PersonId, ResourceId, TokenId};
+use wane_domain::proved::ProvedBy;
 use wane_domain::secret::{Secret, SecretOnce};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::point;
@@ -118,14 +119,14 @@ impl App {
     }
 
     /// Makes a token in a change; it holds once that is committed.
-    fn mint_in(&self, change: &mut Change<'_>, kind: BearerKind, owner: TokenOwner, life: Span) -> (SecretOnce, Time) {
+    pub(crate) fn mint_in(&self, change: &mut Change<'_>, kind: BearerKind, owner: TokenOwner, life: Span) -> (SecretOnce, Time) {
         let now = change.at();
         let id: TokenId = self.ambient.id();
         let bearer = Bearer::mint(kind, id, &self.ambient);
         let expires = now.plus(life);
         let verifier = self.pepper.verifier(&bearer).to_vec();
         let token =
-            Token { id, kind: stored(kind), owner, verifier, at: now, proved: now, expires, used: now, spent: None };
+            Token { id, kind: stored(kind), owner, verifier, at: now, proved: now, expires, used: now, spent: None, by: ProvedBy::PasswordAndCode };
         change.note(
             "token.made",
             Outcome::Done,
@@ -173,12 +174,7 @@ impl App {
                 Some(seen) => Put::over(seen, login),
                 None => Put::new(login),
             }));
-            // Former sessions end, and so do other codes: whoever else holds one must not undo this.
-            for former in self.store.tokens_of(id).await? {
-                if former.value.id != token.value.id {
-                    change.write(Write::RemoveToken(former.value.id));
-                }
-            }
+            self.end_what_was(&mut change, id, token.value.id).await?;
             change.commit(point!("app.enrol.commit")).await?;
             let totp = totp(&secret, person.name.as_str())?;
             Ok(Enrolled {
@@ -205,25 +201,46 @@ impl App {
             return Err(AppError::BadSignIn);
         }
         let now = self.now();
+        let mut change = self.change_at(Actor::Person(person), &world, now);
+        let signed_in = self.session_in(&mut change, person, (ProvedBy::PasswordAndCode, now), None, json!({}));
+        change.commit(point!("app.session.commit")).await?;
+        Ok(signed_in)
+    }
+
+    /// Begins a session in a change; it holds once that is committed. It lasts no longer than `latest`, if
+    /// there is such a moment.
+    pub(crate) fn session_in(
+        &self,
+        change: &mut Change<'_>,
+        person: PersonId,
+        (by, proved): (ProvedBy, Time),
+        latest: Option<Time>,
+        mut detail: serde_json::Value,
+    ) -> SignedIn {
+        let now = change.at();
         let id: TokenId = self.ambient.id();
         let bearer = Bearer::mint(BearerKind::Session, id, &self.ambient);
-        let expires = now.plus(self.limits.session_max);
-        let token = Token {
+        let longest = now.plus(self.limits.session_max);
+        let expires = latest.map_or(longest, |latest| latest.min(longest));
+        if let Some(detail) = detail.as_object_mut() {
+            detail.insert("token".to_owned(), json!(id));
+            detail.insert("expires".to_owned(), json!(expires));
+            detail.insert("proof".to_owned(), json!(by.word()));
+        }
+        change.note("session.begun", Outcome::Done, about_person(person), detail);
+        change.write(Write::Token(Put::new(Token {
             id,
             kind: TokenKind::Session,
             owner: TokenOwner::Person(person),
             verifier: self.pepper.verifier(&bearer).to_vec(),
             at: now,
-            proved: now,
+            proved,
             expires,
             used: now,
             spent: None,
-        };
-        let mut change = self.change_at(Actor::Person(person), &world, now);
-        change.note("session.begun", Outcome::Done, about_person(person), json!({ "token": id, "expires": expires }));
-        change.write(Write::Token(Put::new(token)));
-        change.commit(point!("app.session.commit")).await?;
-        Ok(SignedIn { token: bearer.into_secret(), expires })
+            by,
+        })));
+        SignedIn { token: bearer.into_secret(), expires }
     }
 
     /// Proves the caller's identity once more, for policies that ask for a fresh proof. The session goes
@@ -243,10 +260,15 @@ impl App {
             if seen.value.spent.is_some() || now >= seen.value.expires || !world.is_active(person) {
                 return Err(AppError::SignedOut);
             }
+            // What ends it there would no longer be known here.
+            if matches!(seen.value.by, ProvedBy::Provider { .. }) {
+                return Err(AppError::invalid("proof", "this session came from a provider; sign in there again"));
+            }
             let id: TokenId = self.ambient.id();
             let bearer = Bearer::mint(BearerKind::Session, id, &self.ambient);
             let verifier = self.pepper.verifier(&bearer).to_vec();
-            let fresh = Token { id, verifier, proved: now, used: now, ..seen.value.clone() };
+            let by = ProvedBy::PasswordAndCode;
+            let fresh = Token { id, verifier, proved: now, used: now, by, ..seen.value.clone() };
             let expires = fresh.expires;
             let mut change = self.change_at(Actor::Person(person), &world, now);
             let detail = json!({ "token": id, "before": caller.token, "expires": expires });
@@ -301,7 +323,7 @@ impl App {
             name: person.name.clone(),
             token: token.value.id,
             proved: token.value.proved,
-            proof: "password+totp".to_owned(),
+            proof: token.value.by.word().to_owned(),
             expires: token.value.expires,
         })
     }
@@ -470,6 +492,7 @@ const fn stored(kind: BearerKind) -> TokenKind {
         BearerKind::Enrol => TokenKind::Enrol,
         BearerKind::Join => TokenKind::Join,
         BearerKind::Host => TokenKind::Host,
+        BearerKind::Recovery => TokenKind::Recovery,
     }
 }
 

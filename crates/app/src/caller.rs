@@ -21,7 +21,7 @@ pub struct Caller {
     pub token: TokenId,
     /// When identity was last proved.
     pub proved: Time,
-    /// How: `password` or `password+totp`.
+    /// How, in a word: `password+totp`, `passkey`, `oidc`…
     pub proof: String,
     /// When the session ends at the latest.
     pub expires: Time,
@@ -69,7 +69,7 @@ impl App {
         if self.allows(caller, world, action)? {
             return Ok(true);
         }
-        let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
+        let proof = Proof::said(&caller.proof, caller.proof_age(self.now()));
         Ok(world.is_active(caller.person) && self.judge_action_on(world, caller.person, proof, action, resource)?)
     }
 
@@ -84,7 +84,7 @@ impl App {
         action: Action,
         person: PersonId,
     ) -> Result<bool, AppError> {
-        let proof = Proof { how: &caller.proof, age: caller.proof_age(self.now()) };
+        let proof = Proof::said(&caller.proof, caller.proof_age(self.now()));
         Ok(world.is_active(caller.person) && self.judge_action_about(world, caller.person, proof, action, person)?)
     }
 }

@@ -81,6 +81,20 @@ impl Change<'_> {
         self
     }
 
+    /// As [`note`](Self::note), of what somebody else does in the same change.
+    pub(crate) fn note_of(
+        &mut self,
+        actor: Actor,
+        event: &str,
+        about: Subjects,
+        detail: serde_json::Value,
+    ) -> &mut Self {
+        let id = self.app.ambient.id::<EventId>();
+        let (org, at, outcome) = (self.org, self.at, Outcome::Done);
+        self.records.push(Record { id, org, at, actor, event: event.to_owned(), outcome, about, detail });
+        self
+    }
+
     /// Commits all of it or nothing; returns once it is on disk. `step` is where a test may stop us.
     ///
     /// # Errors

@@ -129,7 +129,7 @@ impl App {
                 return Err(AppError::Taken(format!("there is a group `{name}` already; choose another name")));
             }
             let (id, description) = (self.ambient.id(), description.clone());
-            let group = Group { id, name: name.clone(), description, members: BTreeSet::new() };
+            let group = Group { id, name: name.clone(), description, members: BTreeSet::new(), kept_by: None };
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             change.note("group.changed", Outcome::Done, Subjects::default(), json!({ "group": group }));
             change.write(Write::Group(Put::new(group.clone())));
@@ -152,6 +152,10 @@ impl App {
         member: Membership,
     ) -> Result<Group, AppError> {
         self.edit_group(caller, group, |group, world| {
+            if let Some(keeper) = group.kept_by.as_ref().filter(|keeper| self.is_provider(keeper)) {
+                let why = format!("the provider `{keeper}` says who is in `{}`; change it there", group.name);
+                return Err(AppError::Taken(why));
+            }
             let person = world.person(person).ok_or_else(|| AppError::missing("person", person))?;
             match member {
                 Membership::In => group.members.insert(person.id),

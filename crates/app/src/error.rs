@@ -31,6 +31,9 @@ pub enum AppError {
     /// Name, password or code are wrong. Says nothing about which.
     #[error("the name, password or code is wrong")]
     BadSignIn,
+    /// Signing in elsewhere came to nothing.
+    #[error("{0}; begin again")]
+    NotSignedIn(String),
     /// Too many failed sign-ins.
     #[error("too many failed attempts; wait until {until} and try again")]
     Closed {
@@ -140,7 +143,7 @@ impl AppError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::SignedOut | Self::BadSignIn | Self::NotAllowed { .. } | Self::Refused { .. } => Class::Denied,
+            Self::SignedOut | Self::BadSignIn | Self::NotSignedIn(_) | Self::NotAllowed { .. } | Self::Refused { .. } => Class::Denied,
             Self::Missing { .. } => Class::Missing,
             Self::Invalid { .. } | Self::Policy { .. } => Class::Invalid,
             Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut | Self::AnswerLost => Class::Conflict,
@@ -164,6 +167,7 @@ impl AppError {
         match self {
             Self::SignedOut => "signed-out",
             Self::BadSignIn => "bad-sign-in",
+            Self::NotSignedIn(_) => "not-signed-in",
             Self::Closed { .. } => "closed-for-now",
             Self::Crowded => "crowded",
             Self::NotAllowed { .. } => "not-allowed",

@@ -43,7 +43,9 @@ pub struct AskFacts {
 }
 
 /// The proof of those who are not asking right now.
-pub(crate) const FRESH: Proof<'static> = Proof { how: "password+totp", age: Span::ZERO };
+pub(crate) const FRESH: Proof<'static> = Proof::assumed("password+totp");
+/// How identity was proved by those whose proof was judged earlier.
+const FROZEN: &str = "frozen";
 
 /// An approval that is, was or might be given.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +114,7 @@ impl AskFacts {
             justified: ask.justification.is_some(),
             ticket: ask.ticket.clone(),
             proof_age: Span::ZERO,
-            proof: "frozen".to_owned(),
+            proof: FROZEN.to_owned(),
             now,
         }
     }
@@ -129,7 +131,7 @@ impl AskFacts {
             justified: ask.justification.is_some(),
             ticket: grant.ticket.clone(),
             proof_age: Span::ZERO,
-            proof: "frozen".to_owned(),
+            proof: FROZEN.to_owned(),
             now,
         }
     }
@@ -137,6 +139,10 @@ impl AskFacts {
     /// The same with the proof of identity at hand.
     pub(crate) fn proven(self, proof_age: Span, proof: &str) -> Self {
         Self { proof_age, proof: proof.to_owned(), ..self }
+    }
+
+    fn proof(&self) -> Proof<'_> {
+        if self.proof == FROZEN { Proof::assumed(FROZEN) } else { Proof::said(&self.proof, self.proof_age) }
     }
 }
 
@@ -200,7 +206,7 @@ impl App {
                 start_in: facts.start.map_or(Span::ZERO, |at| at.since(facts.now)),
                 justified: facts.justified,
                 ticket: facts.ticket.as_ref(),
-                proof: Proof { how: &facts.proof, age: facts.proof_age },
+                proof: facts.proof(),
                 moment: Moment { now: facts.now, zone: &self.zone },
                 residual_sessions: describe.residual_sessions_secs.map(Span::from_secs),
             },
@@ -305,7 +311,7 @@ impl App {
     ) -> bool {
         let Some(who) = Subject::of(world, person) else { return false };
         let moment = Moment { now: self.now(), zone: &self.zone };
-        let query = ActionQuery { who, on: Object::System, proof: Proof { how: proof, age }, moment };
+        let query = ActionQuery { who, on: Object::System, proof: Proof::said(proof, age), moment };
         allows(set, action, &query).allowed
     }
 

@@ -22,6 +22,7 @@ mod clock;
 mod confirm;
 mod credential;
 mod decline;
+mod devices;
 mod directory;
 mod doors;
 mod end;
@@ -29,6 +30,7 @@ mod end_session;
 mod ends;
 mod error;
 mod extend;
+mod federated;
 mod findings;
 mod front;
 mod hosts;
@@ -40,6 +42,7 @@ mod many;
 mod named;
 mod narrow;
 mod open_session;
+mod passkeys;
 mod past;
 mod policies;
 mod recordings;
@@ -51,6 +54,7 @@ mod story;
 mod targets;
 mod together;
 mod turns;
+mod ways_in;
 mod why;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -77,10 +81,14 @@ pub use caller::Caller;
 pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange};
 pub use confirm::ArrivalShown;
 pub use credential::{HandedOut, Say, Telling};
+pub use devices::{DeviceAnswer, DeviceBegun, DeviceShown};
 pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::SessionEnd;
 pub use error::{AppError, Class};
+pub use federated::{
+    Federated, Freshness, ProviderAnswer, ProviderChoice, ProviderRules, Returned, Says, Strangers,
+};
 pub use findings::SessionFinding;
 pub use front::GatewayAt;
 pub use hosts::Joined;
@@ -88,6 +96,7 @@ pub use judge::AskFacts;
 pub use lock::LockInput;
 pub use narrow::Narrower;
 pub use open_session::SessionOpened;
+pub use passkeys::{Ceremony, PasskeyMade};
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
 pub use recordings::{
@@ -107,6 +116,7 @@ pub mod listing {
         RecordingState, RequestFilter, Sequenced, Slice, StoredObject, Versioned,
     };
 }
+pub use ways_in::{WayKind, WayShown};
 pub use why::{Askable, ItemWhy, RequestWhy, WhyAnswer, WhyInput};
 
 /// Bounds a deployment sets.
@@ -217,6 +227,18 @@ pub struct App {
     gateways: Mutex<Vec<GatewayAt>>,
     /// Who waits at the gateway of this process to be let in.
     pub(crate) arrivals: arrivals::Arrivals,
+    /// Where people sign in besides here, once that was said.
+    pub(crate) providers: std::sync::OnceLock<Vec<Federated>>,
+    /// Who is at a provider to sign in.
+    pub(crate) begun: federated::BegunBook,
+    /// Checks passkeys, if they can be served.
+    pub(crate) webauthn: Option<webauthn_rs::Webauthn>,
+    /// Ceremonies with passkeys that are under way.
+    pub(crate) ceremonies: passkeys::Ceremonies,
+    /// Command lines that wait to be signed in.
+    pub(crate) devices: devices::Devices,
+    /// Which words of providers were heard.
+    pub(crate) heard: federated::Heard,
 }
 
 impl std::fmt::Debug for App {
@@ -233,6 +255,7 @@ impl App {
     pub fn new(parts: Parts) -> Result<Self, PasswordError> {
         let checks = tokio::sync::Semaphore::new(parts.limits.password_checks);
         let hasher = Hasher::new(parts.cost, &parts.ambient)?;
+        let webauthn = passkeys::served_at(&parts.public_url);
         Ok(Self {
             store: parts.store,
             kinds: parts.kinds,
@@ -265,6 +288,12 @@ impl App {
             shelf: std::sync::OnceLock::new(),
             gateways: Mutex::default(),
             arrivals: arrivals::Arrivals::default(),
+            providers: std::sync::OnceLock::new(),
+            begun: federated::BegunBook::default(),
+            webauthn,
+            ceremonies: passkeys::Ceremonies::default(),
+            devices: devices::Devices::default(),
+            heard: federated::Heard::default(),
         })
     }
 

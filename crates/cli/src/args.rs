@@ -94,6 +94,8 @@ pub(crate) enum Command {
     Logout(identity::Logout),
     Enrol(identity::Enrol),
     Prove(identity::Prove),
+    #[command(subcommand)]
+    Passkey(identity::Passkey),
     Me(identity::Me),
     Doctor(machine::Doctor),
     Completion(machine::Completion),
@@ -124,6 +126,6 @@ pub(crate) const LISTED: [(Group, &[&str]); 7] = [
         ],
     ),
     (Group::Arrange, &["person", "group", "resource", "role", "policy"]),
-    (Group::Identity, &["login", "logout", "enrol", "prove", "me"]),
+    (Group::Identity, &["login", "logout", "enrol", "prove", "passkey", "me"]),
     (Group::Machine, &["doctor", "completion", "version", "exit-codes", "help"]),
 ];

@@ -58,6 +58,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Logout(_) => identity::logout(s).await,
         Command::Enrol(args) => identity::enrol(args, s).await,
         Command::Prove(args) => identity::prove(args, s).await,
+        Command::Passkey(args) => identity::passkey(args, s).await,
         Command::Me(_) => identity::me(s).await,
         Command::Doctor(_) => machine::doctor(s).await,
         Command::Completion(_) => Err(Stop::failed("completion is written before a session begins")),

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::error::ConfigError;
 use crate::key::{self, Key};
 use crate::nearest::nearest;
+use crate::provider::{self, OidcProvider};
 
 /// Environment variables that begin so are settings.
 const PREFIX: &str = "WANE__";
@@ -47,6 +48,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     said: BTreeMap<&'static str, (String, Origin)>,
+    pub(crate) providers: Vec<(OidcProvider, Origin)>,
     pub(crate) errors: Vec<ConfigError>,
 }
 
@@ -86,6 +88,7 @@ impl Layers {
 
     fn value(&mut self, name: &str, origin: Origin, value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Origin) {
         let text = match value.get_ref() {
+            DeValue::Array(entries) if name == provider::SECTION => return self.providers(entries, at),
             DeValue::Table(table) if key::is_section(name) => return self.table(name, table, at),
             DeValue::Table(_) if key::find(name).is_some() => {
                 return self.errors.push(ConfigError::Shape { origin, key: name.to_owned(), got: "a table" });
@@ -101,6 +104,21 @@ impl Layers {
             DeValue::Table(_) | DeValue::Array(_) => String::new(),
         };
         self.say(name, text, origin);
+    }
+
+    fn providers(&mut self, entries: &[Spanned<DeValue<'_>>], at: &dyn Fn(usize) -> Origin) {
+        for entry in entries {
+            let origin = at(entry.span().start);
+            let DeValue::Table(table) = entry.get_ref() else {
+                let why = format!("write `[[{}]]` above each provider's settings", provider::SECTION);
+                self.errors.push(ConfigError::Together { origin, why });
+                continue;
+            };
+            if let Some(read) = provider::read(table, origin.clone(), at, &mut self.errors) {
+                self.providers.push((read, origin));
+            }
+        }
+        provider::no_twins(&self.providers, &mut self.errors);
     }
 
     /// Lays environment variables over what is there; those without the prefix are not ours.
@@ -123,6 +141,10 @@ impl Layers {
     fn say(&mut self, name: &str, value: String, origin: Origin) {
         match key::find(name) {
             Some(Key { name, .. }) => drop(self.said.insert(name, (value, origin))),
+            None if name == provider::SECTION || name.starts_with(&format!("{}.", provider::SECTION)) => {
+                let why = format!("providers are written in the file, each under `[[{}]]`", provider::SECTION);
+                self.errors.push(ConfigError::Together { origin, why });
+            }
             // The value may be the secret, so it is not repeated.
             None if key::is_secret(name) => {
                 self.errors.push(ConfigError::InlineSecret { origin, key: name.to_owned() })

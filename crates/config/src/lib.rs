@@ -9,6 +9,7 @@ mod key;
 mod layer;
 mod nearest;
 mod parse;
+mod provider;
 mod read;
 mod secret;
 mod settings;
@@ -17,6 +18,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use explain::Explained;
 pub use key::{KEYS, Key};
 pub use layer::Origin;
+pub use provider::{OidcProvider, Provision, Strength};
 pub use secret::{SecretError, SecretRef};
 pub use settings::{
     EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Loaded, Log, LogFormat, LogLevel, Login, Recording,

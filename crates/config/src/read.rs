@@ -54,6 +54,7 @@ impl Reader {
                 "`login.session_idle` is longer than `login.session_max`; make it shorter".to_owned(),
             );
         }
+        let providers = self.layers.providers.iter().map(|(provider, _)| provider.clone()).collect();
         let gateway = self.gateway()?;
         let recording = self.recording(&data_dir);
         let body_bytes = self.read("limits.body_bytes", parse::bytes);
@@ -63,7 +64,7 @@ impl Reader {
             seal: seal?,
             log: Log { level: level?, format: format? },
             engine: Engine { inventory_every: inventory_every?, retry_cap: retry_cap? },
-            login: Login { session_max: session_max?, session_idle: session_idle? },
+            login: Login { session_max: session_max?, session_idle: session_idle?, providers },
             gateway,
             recording: recording?,
             limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },

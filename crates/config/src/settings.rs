@@ -8,6 +8,7 @@ use crate::error::ConfigErrors;
 use crate::explain::{Explained, render};
 use crate::key::KEYS;
 use crate::layer::{Layers, Origin};
+use crate::provider::OidcProvider;
 use crate::read::Reader;
 use crate::secret::SecretRef;
 
@@ -22,7 +23,7 @@ pub struct Settings {
     pub log: Log,
     /// How access is ended and looked after.
     pub engine: Engine,
-    /// How long sign-ins last.
+    /// How people sign in, and how long that lasts.
     pub login: Login,
     /// What goes through this server.
     pub gateway: Gateway,
@@ -141,13 +142,15 @@ pub struct Engine {
     pub retry_cap: Duration,
 }
 
-/// How long sign-ins last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How people sign in, and how long that lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// At most.
     pub session_max: Duration,
     /// Without use.
     pub session_idle: Duration,
+    /// Where people sign in besides here.
+    pub providers: Vec<OidcProvider>,
 }
 
 /// What goes through this server.
@@ -301,7 +304,10 @@ impl Loaded {
     /// The same as text, for `config explain`.
     #[must_use]
     pub fn render(&self) -> String {
-        render(&self.explained)
+        let providers = self.settings.login.providers.iter().map(|provider| {
+            format!("[[login.oidc]] {} = {}\n    A provider people sign in at.\n", provider.name, provider.issuer)
+        });
+        render(&self.explained) + &providers.collect::<String>()
     }
 
     /// One line for `config check`: that all is well, and how many settings somebody set.

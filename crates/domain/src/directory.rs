@@ -48,4 +48,7 @@ pub struct Group {
     pub description: Line,
     /// Who is in it.
     pub members: BTreeSet<PersonId>,
+    /// The provider of sign-ins that says who is in it; nobody else does then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<Name>,
 }

@@ -55,6 +55,9 @@ macro_rules! typed_ids {
             fn mint(at: Time, entropy: &[u8; 10]) -> Self { Self(uuid_from(at, entropy)) }
         }
         impl $name {
+            /// Its sixteen bytes.
+            #[must_use]
+            pub fn bytes(&self) -> [u8; 16] { *self.0.as_bytes() }
             /// The 26 characters after the prefix.
             #[must_use]
             pub fn suffix(&self) -> String { encode(&self.0) }
@@ -115,6 +118,8 @@ typed_ids! {
     ArrivalId = "arr";
     /// A login session, an enrolment code, or another bearer Wane issued.
     TokenId = "tok";
+    /// A way in besides a local password: an identity at a provider, a passkey.
+    WayId = "way";
 }
 
 impl SessionId {

@@ -30,12 +30,14 @@ const FORGIVEN: Span = Span::from_secs(5);
 /// How many addresses are told apart; beyond that, the rest share one count.
 const MOST: usize = 10_000;
 /// What can be tried without a session, or to raise one.
-const GUARDED: [&str; 4] = ["/v1/sessions", "/v1/sessions/proof", "/v1/enrolments", "/v1/hosts/join"];
+const GUARDED: [&str; 5] =
+    ["/v1/sessions", "/v1/sessions/proof", "/v1/enrolments", "/v1/hosts/join", "/v1/devices/token"];
 
 /// Refuses tries from an address from which too many failed.
 pub(crate) async fn bounded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Answer<Response> {
     let path = request.uri().path();
-    let guarded = request.method() == Method::POST && (GUARDED.contains(&path) || pages::is_sign_in(path));
+    let tried = request.method() == Method::POST && (GUARDED.contains(&path) || pages::is_sign_in(path));
+    let guarded = tried || pages::is_answer(path);
     let peer = request.extensions().get::<Peer>().copied().filter(|_| guarded);
     let Some(key) = peer.and_then(key) else { return Ok(next.run(request).await) };
     shared.addresses.take(key, shared.app.now()).map_err(too_many)?;

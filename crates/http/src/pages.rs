@@ -1,4 +1,4 @@
-//! The pages on which somebody confirms a login at the gateway: signing in, the question, the answer.
+//! The pages on which somebody signs in and confirms a login at the gateway: the question, the answer.
 //!
 //! Owns: who looks at them (a cookie that only these pages take), and that a form comes from the page it
 //! was shown on. Refuses to know: what a login is for; every page asks one use-case.
@@ -6,27 +6,31 @@
 //! INVARIANT: a page is no way into the API, and nothing is answered but by the person in whose browser the
 //! question was shown (held by `a_form_is_good_only_from_its_own_page` and `the_cookie_opens_pages_only`).
 
+mod device;
+mod entrance;
 mod form;
 mod html;
+mod passkeys;
 mod visitor;
+mod whither;
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use wane_app::{AppError, Class};
-use wane_domain::secret::Secret;
 
 use crate::addresses::Peer;
 use crate::shared::Shared;
 use form::Form;
-use html::Html;
+use html::{Html, Ways};
 use visitor::Visitor;
+use whither::Whither;
 
 /// The longest form that is read.
 pub(crate) const LONGEST_FORM: usize = 16 * 1024;
@@ -39,11 +43,20 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/login.css", get(style))
         .route("/login/{reference}", get(question).post(answer))
         .route("/login/{reference}/sign-in", post(sign_in))
+        .merge(entrance::router())
+        .merge(device::router())
+        .merge(passkeys::router())
 }
 
 /// Whether somebody tries a password there.
 pub(crate) fn is_sign_in(path: &str) -> bool {
-    path.starts_with("/login/") && path.ends_with(SIGN_IN)
+    let of_page = |page: &str| path.starts_with(page) && path.ends_with(SIGN_IN);
+    path == SIGN_IN || passkeys::is_try(path) || of_page("/login/") || of_page("/device/")
+}
+
+/// Whether somebody brings an answer of a provider there.
+pub(crate) fn is_answer(path: &str) -> bool {
+    entrance::is_answer(path)
 }
 
 async fn style() -> Response {
@@ -58,13 +71,15 @@ async fn question(
     headers: HeaderMap,
 ) -> Response {
     let Some(visitor) = Visitor::of(&shared, &headers).await else {
-        return html::sign_in(&reference, None).page(StatusCode::OK);
+        let ways = Ways::of(&shared.app);
+        return html::sign_in(&Whither::Login(reference), &ways, None).page(StatusCode::OK);
     };
     match shared.app.arrival(&visitor.caller, &reference) {
         Ok(arrival) => {
             let here = peer.map(|Extension(Peer(address))| address);
             let token = visitor.token(&reference);
-            html::question(&reference, &arrival, visitor.caller.name.as_str(), here, &token, None).page(StatusCode::OK)
+            let (name, ways) = (visitor.caller.name.as_str(), Ways::of(&shared.app));
+            html::question(&reference, &arrival, (name, &ways), here, &token, None).page(StatusCode::OK)
         }
         Err(error) => failed(&error),
     }
@@ -76,34 +91,7 @@ async fn sign_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let form = match Form::read(&headers, &body, shared.app.public_url()) {
-        Ok(form) => form,
-        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
-    };
-    let (Some(person), Some(password)) = (form.get("person"), form.get("password")) else {
-        return html::sign_in(&reference, Some("Name and password are needed.")).page(StatusCode::UNPROCESSABLE_ENTITY);
-    };
-    let password = Secret::new(password.as_bytes().to_vec());
-    let code = form.get("totp").map(str::trim).filter(|code| !code.is_empty());
-    match shared.app.sign_in(person, password, code).await {
-        Ok(signed_in) => {
-            let cookie = visitor::cookie(shared.app.public_url(), &signed_in.token.reveal());
-            let Ok(cookie) = HeaderValue::from_str(&cookie) else {
-                return failed(&AppError::Fault("a token is no cookie".to_owned()));
-            };
-            let back = format!("/login/{}", html::in_path(&reference));
-            let back = HeaderValue::from_str(&back).unwrap_or_else(|_| HeaderValue::from_static("/"));
-            (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, back)], ()).into_response()
-        }
-        Err(error) => {
-            let status = match error {
-                // Counted against the address.
-                AppError::BadSignIn | AppError::SignedOut => StatusCode::UNAUTHORIZED,
-                ref error => status(error),
-            };
-            html::sign_in(&reference, Some(&html::sentence(&error.to_string()))).page(status)
-        }
-    }
+    entrance::sign_in(&shared, &Whither::Login(reference), &headers, &body).await
 }
 
 async fn answer(
@@ -118,7 +106,8 @@ async fn answer(
         Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     let Some(visitor) = Visitor::of(&shared, &headers).await else {
-        return html::sign_in(&reference, Some("You are not signed in any more.")).page(StatusCode::UNAUTHORIZED);
+        let (then, ways) = (Whither::Login(reference), Ways::of(&shared.app));
+        return html::sign_in(&then, &ways, Some("You are not signed in any more.")).page(StatusCode::UNAUTHORIZED);
     };
     if !visitor.wrote(&reference, form.get("token").unwrap_or_default()) {
         return html::foreign().page(StatusCode::FORBIDDEN);
@@ -140,8 +129,9 @@ async fn answer(
         Err(error @ AppError::Invalid { .. }) => {
             let here = peer.map(|Extension(Peer(address))| address);
             let (token, name) = (visitor.token(&reference), visitor.caller.name.as_str());
-            let why = html::sentence(&error.to_string());
-            html::question(&reference, &arrival, name, here, &token, Some(&why)).page(StatusCode::UNPROCESSABLE_ENTITY)
+            let (why, ways) = (html::sentence(&error.to_string()), Ways::of(&shared.app));
+            html::question(&reference, &arrival, (name, &ways), here, &token, Some(&why))
+                .page(StatusCode::UNPROCESSABLE_ENTITY)
         }
         Err(error) => failed(&error),
     }
@@ -172,11 +162,24 @@ fn status(error: &AppError) -> StatusCode {
 
 impl Html {
     fn page(self, status: StatusCode) -> Response {
-        const POLICY: &str =
-            "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+        self.under(
+            "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            status,
+        )
+    }
+
+    /// A page that runs a script of this server, and reaches nothing by it.
+    fn page_with_script(self, status: StatusCode) -> Response {
+        self.under(
+            "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            status,
+        )
+    }
+
+    fn under(self, policy: &'static str, status: StatusCode) -> Response {
         let headers = [
             ("content-type", "text/html; charset=utf-8"),
-            ("content-security-policy", POLICY),
+            ("content-security-policy", policy),
             // With less than this a browser does not say where a form comes from.
             ("referrer-policy", "same-origin"),
         ];

@@ -1,6 +1,7 @@
 //! The routes, by area. A route and its description are one thing.
 
 mod board;
+mod devices;
 mod directory;
 mod events;
 mod gateways;
@@ -13,6 +14,7 @@ mod requests;
 mod resources;
 mod roles;
 mod sessions;
+mod ways_in;
 
 use std::sync::Arc;
 
@@ -34,9 +36,14 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(sessions::prove))
         .routes(routes!(sessions::sign_out))
         .routes(routes!(sessions::me))
+        .routes(routes!(devices::begin))
+        .routes(routes!(devices::ask))
         .routes(routes!(directory::people, directory::new_person))
         .routes(routes!(directory::person, directory::edit_person))
         .routes(routes!(directory::enrolment))
+        .routes(routes!(ways_in::ways_in))
+        .routes(routes!(ways_in::new_identity))
+        .routes(routes!(ways_in::remove_way_in))
         .routes(routes!(directory::groups, directory::new_group))
         .routes(routes!(directory::group))
         .routes(routes!(directory::add_member, directory::remove_member))

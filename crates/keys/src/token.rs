@@ -39,11 +39,13 @@ pub enum BearerKind {
     Join,
     /// A joined host.
     Host,
+    /// A one-time code for the day somebody loses their passkeys.
+    Recovery,
 }
 
 impl BearerKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Session, Self::Enrol, Self::Join, Self::Host];
+    pub const ALL: [Self; 5] = [Self::Session, Self::Enrol, Self::Join, Self::Host, Self::Recovery];
 
     /// Its letter in a token.
     #[must_use]
@@ -53,6 +55,7 @@ impl BearerKind {
             Self::Enrol => "e",
             Self::Join => "j",
             Self::Host => "h",
+            Self::Recovery => "r",
         }
     }
 

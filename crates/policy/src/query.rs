@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use wane_domain::catalogue::{Owner, Resource, Role};
 use wane_domain::directory::Person;
 use wane_domain::id::{PersonId, ResourceId};
+use wane_domain::proved::is_phishing_resistant;
 use wane_domain::text::{Name, Ticket};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
@@ -65,10 +66,27 @@ impl<'a> Thing<'a> {
 /// How and how long ago somebody proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof<'a> {
-    /// How: `password`, `password+totp`…
+    /// How: `password+totp`, `passkey`, `oidc`…
     pub how: &'a str,
     /// How long ago.
     pub age: Span,
+    /// Whether nothing that was shown can be shown to somebody else by mistake.
+    pub phishing_resistant: bool,
+}
+
+impl<'a> Proof<'a> {
+    /// A proof by its word.
+    #[must_use]
+    pub fn said(how: &'a str, age: Span) -> Self {
+        Self { how, age, phishing_resistant: is_phishing_resistant(how) }
+    }
+
+    /// The proof of somebody who shows nothing right now: what they showed was judged then, and what they
+    /// have to show is judged when they do.
+    #[must_use]
+    pub const fn assumed(how: &'a str) -> Self {
+        Self { how, age: Span::ZERO, phishing_resistant: true }
+    }
 }
 
 /// The moment a question is asked at, and the clock on the wall there.

@@ -254,7 +254,7 @@ impl SchemaParts {
                 On::Resources => format!("System, {resources}"),
                 On::Both => format!("System, Person, {resources}"),
             };
-            let proof = "proof: String, proof_age: Long, now: datetime, local: Local";
+            let proof = "proof: String, proof_age: Long, phishing_resistant: Bool, now: datetime, local: Local";
             let context = match action {
                 Action::Access => format!(
                     "role: String, kind: String, duration: Long, start_in: Long, justified: Bool, ticket?: String, {proof}, residual_sessions?: Long, terms?: Terms"

@@ -186,6 +186,7 @@ pub(crate) fn common(proof: Proof<'_>, moment: Moment<'_>) -> Result<Vec<(String
     Ok(vec![
         ("proof".to_owned(), text(proof.how)),
         ("proof_age".to_owned(), secs(proof.age)),
+        ("phishing_resistant".to_owned(), RestrictedExpression::new_bool(proof.phishing_resistant)),
         ("now".to_owned(), RestrictedExpression::new_datetime(now)),
         ("local".to_owned(), clock),
     ])
@@ -257,6 +258,7 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
         ticket: Option<&'a str>,
         proof: &'a str,
         proof_age: Span,
+        phishing_resistant: bool,
         now: wane_domain::time::Time,
         zone: Option<&'a str>,
         residual_sessions: Option<Span>,
@@ -284,6 +286,7 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
         ticket: ticket.map(wane_domain::text::Ticket::as_str),
         proof: proof.how,
         proof_age: proof.age,
+        phishing_resistant: proof.phishing_resistant,
         now: moment.now,
         zone: moment.zone.iana_name(),
         residual_sessions,

@@ -7,7 +7,7 @@ use wane_store::{Commit, StoreError, Write};
 use crate::step::{self, Step};
 use crate::{
     answers, grants, groups, issuances, leases, locks, logins, people, policies, recordings, requests, resources,
-    roles, sealed, tokens, trail,
+    roles, sealed, tokens, trail, ways_in,
 };
 
 /// How a commit came out.
@@ -140,6 +140,8 @@ const fn rank(write: &Write) -> u8 {
         | Write::Login(_)
         | Write::Token(_)
         | Write::RemoveToken(_)
+        | Write::WayIn(_)
+        | Write::RemoveWayIn(_)
         | Write::Sealed(_)
         | Write::RemoveSealed(_)
         | Write::Recording(_)
@@ -171,6 +173,8 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::Login(put) => logins::put(put)?,
         Write::Token(put) => tokens::put(put)?,
         Write::RemoveToken(id) => tokens::remove(*id),
+        Write::WayIn(put) => ways_in::put(put)?,
+        Write::RemoveWayIn(id) => ways_in::remove(*id),
         Write::Sealed(value) => sealed::put(value),
         Write::RemoveSealed(key) => sealed::remove(key),
         Write::Recording(value) => recordings::put(value)?,

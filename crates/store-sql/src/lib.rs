@@ -34,6 +34,7 @@ mod store;
 mod tokens;
 mod trail;
 mod trail_index;
+mod ways_in;
 mod world;
 mod writer;
 

@@ -148,6 +148,8 @@ impl Kept {
             | Write::Still(..)
             | Write::Issuance(_)
             | Write::Login(_)
+            | Write::WayIn(_)
+            | Write::RemoveWayIn(_)
             | Write::Sealed(_)
             | Write::RemoveSealed(_)
             | Write::Recording(_)

@@ -15,6 +15,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (4, "recordings", include_str!("../migrations/0004_recordings.sql")),
     (5, "recordings lie", include_str!("../migrations/0005_recordings_lie.sql")),
     (6, "trail in strides", include_str!("../migrations/0006_trail_in_strides.sql")),
+    (7, "ways in", include_str!("../migrations/0007_ways_in.sql")),
 ];
 
 /// Brings a file to the newest schema.

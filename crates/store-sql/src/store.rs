@@ -22,7 +22,7 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around_call, point};
 use wane_store::{
     Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
+    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned, WayIn,
 };
 
 use crate::apply::Ready;
@@ -31,7 +31,7 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, due, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step, tokens,
+    answers, due, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step, tokens, ways_in,
     trail, world,
 };
 
@@ -264,6 +264,15 @@ impl Store for SqlStore {
     }
     async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError> {
         tokens::unspent(&self.pool, TokenOwner::Resource(resource)).await
+    }
+    async fn tokens_via(&self, via: &str) -> Result<Vec<Versioned<Token>>, StoreError> {
+        tokens::via(&self.pool, via).await
+    }
+    async fn way_in(&self, key: &str) -> Result<Option<Versioned<WayIn>>, StoreError> {
+        ways_in::get(&self.pool, key).await
+    }
+    async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError> {
+        ways_in::of(&self.pool, person).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         sealed::get(&self.pool, key).await

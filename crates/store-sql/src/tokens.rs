@@ -13,8 +13,8 @@ use crate::step::Step;
 const KEPT: Span = Span::from_hours(30 * 24);
 
 const PUT: Guarded = Guarded {
-    insert: "INSERT INTO tokens (id, generation, owner, spent, expires, doc) VALUES ($1, $2 + 1, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
-    update: "UPDATE tokens SET generation = $2 + 1, owner = $3, spent = $4, expires = $5, doc = $6 WHERE id = $1 AND generation = $2",
+    insert: "INSERT INTO tokens (id, generation, owner, spent, expires, doc, via) VALUES ($1, $2 + 1, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+    update: "UPDATE tokens SET generation = $2 + 1, owner = $3, spent = $4, expires = $5, doc = $6, via = $7 WHERE id = $1 AND generation = $2",
 };
 
 /// Writes one.
@@ -26,6 +26,7 @@ pub(crate) fn put(put: &Put<Token>) -> Result<Step, StoreError> {
         value.spent.map(Time::micros).into(),
         value.expires.micros().into(),
         encode(&id, value)?.into(),
+        value.via().into(),
     ];
     Ok(PUT.step(&id, put.seen, values)?.one(&id))
 }
@@ -58,6 +59,18 @@ pub(crate) async fn unspent(pool: &SqlitePool, owner: TokenOwner) -> Result<Vec<
         "SELECT id, generation, doc FROM tokens WHERE owner = $1 AND spent IS NULL ORDER BY id",
     )
     .bind(owner_id(owner))
+    .fetch_all(pool)
+    .await
+    .map_err(unavailable)?;
+    rows.iter().map(|r| versioned(r, as_is)).collect()
+}
+
+/// Those that came out of a session of a provider and are not spent, oldest first.
+pub(crate) async fn via(pool: &SqlitePool, via: &str) -> Result<Vec<Versioned<Token>>, StoreError> {
+    let rows = sqlx::query_as::<_, Row>(
+        "SELECT id, generation, doc FROM tokens WHERE via = $1 AND spent IS NULL ORDER BY id",
+    )
+    .bind(via.to_owned())
     .fetch_all(pool)
     .await
     .map_err(unavailable)?;

@@ -86,6 +86,8 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::Login(_)
         | Write::Token(_)
         | Write::RemoveToken(_)
+        | Write::WayIn(_)
+        | Write::RemoveWayIn(_)
         | Write::Sealed(_)
         | Write::RemoveSealed(_)
         | Write::Recording(_)

@@ -4,13 +4,13 @@ use wane_audit::Record;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::directory::{Group, Person};
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, ResourceId, RoleId, TokenId};
+use wane_domain::id::{GrantId, ResourceId, RoleId, TokenId, WayId};
 use wane_domain::lease::Lease;
 use wane_domain::lock::Lock;
 use wane_domain::request::AccessRequest;
 use wane_domain::world::{Epoch, PolicyVersion};
 
-use crate::rows::{Answer, Issuance, Login, Recording, Sealed, Token, Versioned};
+use crate::rows::{Answer, Issuance, Login, Recording, Sealed, Token, Versioned, WayIn};
 
 /// The generation a writer saw; the write is refused if it is no longer that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,9 @@ pub enum Write {
     Login(Put<Login>),
     Token(Put<Token>),
     RemoveToken(TokenId),
+    WayIn(Put<WayIn>),
+    /// Refused if it is not there.
+    RemoveWayIn(WayId),
     /// Put in place, whatever was there.
     Sealed(Sealed),
     RemoveSealed(String),
@@ -93,6 +96,8 @@ impl Write {
             | Self::Login(_)
             | Self::Token(_)
             | Self::RemoveToken(_)
+            | Self::WayIn(_)
+            | Self::RemoveWayIn(_)
             | Self::Sealed(_)
             | Self::RemoveSealed(_)
             | Self::Recording(_)

@@ -16,6 +16,7 @@ pub use query::{
     RequestFilter, Slice,
 };
 pub use rows::{
-    Answer, Issuance, Lies, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced, Standing,
-    StoredObject, Token, TokenKind, TokenOwner, Versioned, Whereabouts,
+    Answer, EnteredBy, Issuance, Lies, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced,
+    Standing, StoredObject, Token, TokenKind, TokenOwner, Versioned, Way, WayIn, Whereabouts, identity_key,
+    passkey_key, provider_session,
 };

@@ -14,7 +14,7 @@ use crate::commit::{Commit, Seen};
 use crate::query::{
     Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter, RequestFilter, Slice,
 };
-use crate::rows::{Answer, Issuance, Login, PolicyEntry, Recording, Sequenced, Standing, Token, Versioned};
+use crate::rows::{Answer, Issuance, Login, PolicyEntry, Recording, Sequenced, Standing, Token, Versioned, WayIn};
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +105,12 @@ pub trait Store: Send + Sync {
     async fn tokens_of(&self, person: PersonId) -> Result<Vec<Versioned<Token>>, StoreError>;
     /// Unspent tokens of a resource.
     async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError>;
+    /// Unspent tokens that came out of a session of a provider.
+    async fn tokens_via(&self, via: &str) -> Result<Vec<Versioned<Token>>, StoreError>;
+    /// The way in that a key leads to.
+    async fn way_in(&self, key: &str) -> Result<Option<Versioned<WayIn>>, StoreError>;
+    /// A person's ways in, oldest first.
+    async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError>;
     /// A sealed secret.
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// What is known of a session's recording.

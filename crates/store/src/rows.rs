@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use wane_audit::Record;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId, SessionId, TokenId};
+use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId, SessionId, TokenId, WayId};
 use wane_domain::lease::Lease;
+use wane_domain::proved::ProvedBy;
 use wane_domain::request::AccessRequest;
-use wane_domain::text::Name;
+use wane_domain::text::{Line, Name};
 use wane_domain::time::Time;
 use wane_domain::world::PolicyVersion;
 
@@ -88,6 +89,8 @@ pub enum TokenKind {
     Join,
     /// A joined host.
     Host,
+    /// A one-time code for the day somebody loses their passkeys.
+    Recovery,
 }
 
 /// Whom a token stands for.
@@ -125,6 +128,96 @@ pub struct Token {
     /// `a_token_that_does_not_say_whether_it_is_spent_is_none`).
     #[serde(deserialize_with = "Option::deserialize")]
     pub spent: Option<Time>,
+    /// How its person proved who they are; means something for a session only.
+    #[serde(default = "ProvedBy::before_there_was_a_choice")]
+    pub by: ProvedBy,
+}
+
+impl Token {
+    /// The provider's session that it came out of, as it is looked up by.
+    #[must_use]
+    pub fn via(&self) -> Option<String> {
+        match &self.by {
+            ProvedBy::Provider { issuer, session: Some(session), .. } => Some(provider_session(issuer, session)),
+            ProvedBy::Provider { session: None, .. }
+            | ProvedBy::PasswordAndCode
+            | ProvedBy::Passkey
+            | ProvedBy::RecoveryCode => None,
+        }
+    }
+}
+
+/// What a session of a provider is looked up by: of no other provider, however the two are spelled.
+#[must_use]
+pub fn provider_session(issuer: &str, session: &str) -> String {
+    key_of("wane.provider-session.v1", &[issuer, session])
+}
+
+/// What an identity at a provider is looked up by. Exact: two that differ in anything are two.
+#[must_use]
+pub fn identity_key(issuer: &str, subject: &str) -> String {
+    key_of("wane.identity.v1", &[issuer, subject])
+}
+
+/// What a passkey is looked up by.
+#[must_use]
+pub fn passkey_key(credential: &[u8]) -> String {
+    Digest::of_bytes("wane.passkey.v1", credential).to_string()
+}
+
+/// Parts with their lengths, so that no two lists of parts are one text.
+fn key_of(domain: &str, parts: &[&str]) -> String {
+    let whole: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    Digest::of_bytes(domain, whole.as_bytes()).to_string()
+}
+
+/// A way in besides a local password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayIn {
+    /// Which.
+    pub id: WayId,
+    /// What somebody who signs in is looked up by; leads to one person.
+    pub key: String,
+    /// Whose.
+    pub person: PersonId,
+    /// What they call it.
+    pub name: Line,
+    /// Since when.
+    pub at: Time,
+    /// Who entered it.
+    pub entered_by: EnteredBy,
+    /// When somebody last came in by it.
+    pub used: Option<Time>,
+    /// What it is.
+    pub what: Way,
+}
+
+/// Who entered a way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnteredBy {
+    /// This person.
+    Person(PersonId),
+    /// Nobody: the settings have a provider's people entered.
+    Settings,
+}
+
+/// What a way in is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Who somebody is at a provider.
+    Identity {
+        /// Its issuer identifier.
+        issuer: String,
+        /// Who they are there.
+        subject: String,
+    },
+    /// A passkey.
+    Passkey {
+        /// Its public half and counter, as the library that checks it keeps them.
+        credential: serde_json::Value,
+    },
 }
 
 /// One issue of a self-contained credential.

@@ -114,6 +114,7 @@ impl Init {
             name: "admins".parse()?,
             description: "May arrange everything; named by the starter policy".parse()?,
             members: BTreeSet::from([person.id]),
+            kept_by: None,
         };
         let record = Record {
             id: self.ambient.id(),

@@ -12,6 +12,7 @@ mod gateway;
 mod init;
 mod kinds;
 mod one_line;
+mod providers;
 mod recordings;
 mod rules;
 mod serve;

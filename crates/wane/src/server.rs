@@ -47,6 +47,8 @@ enum RunError {
     #[error(transparent)]
     Rules(#[from] RulesError),
     #[error(transparent)]
+    Provider(#[from] crate::providers::ProviderError),
+    #[error(transparent)]
     Harden(#[from] wane_runtime::HardenError),
     #[error(transparent)]
     Failpoints(#[from] wane_failpoint::PlanError),
@@ -103,6 +105,7 @@ impl Server {
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
         supervisor.keep("store", writer.run());
         let mut deployment = opening.finish(settings, &self.ambient).await?;
+        crate::providers::federate(&deployment.app, settings)?;
         if let Some(bound) = &bound {
             bound.announce(&deployment.app)?;
         }

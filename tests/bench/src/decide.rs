@@ -157,7 +157,7 @@ fn query<'a>(world: &'a World, role: &'a Role, number: u32, zone: &'a TimeZone) 
             start_in: Span::ZERO,
             justified: true,
             ticket: None,
-            proof: Proof { how: "password+totp", age: Span::from_mins(1) },
+            proof: Proof::said("password+totp", Span::from_mins(1)),
             moment: Moment { now: NOW, zone },
             residual_sessions: None,
         },

@@ -166,6 +166,7 @@ async fn open(folder: &std::path::Path) -> (Router, String, Arc<FakeClock>) {
         name: "admins".parse().unwrap(),
         description: "".parse().unwrap(),
         members: [admin.id].into(),
+        kept_by: None,
     };
     let record = Record {
         id: ambient.id(),

@@ -18,6 +18,7 @@
 //! | | `sshd_config` | our block is there once, and all else is left as it was |
 //! | `kinds/postgres` | `sql_identifier` `sql_text` `sql_setup` `sql_settings` `sql_role` | one token, read by another reader; no line that was not meant |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
+//! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
 //! | `domain` | `text` `time` `id` `ask` | one spelling; two asks share a digest only if they are the same |
 //! | `policy` | `policy_text` `policy_notes` `policy_facts` | strictly read or refused; a guardrail added to any text denies; facts stay text |
 //! | `config` | `settings_file` `settings_words` | explained settings, read again, are the same settings |
@@ -37,6 +38,7 @@ mod draw;
 mod house;
 mod keys;
 mod line;
+mod oidc;
 mod policy;
 mod recording;
 mod settings;
@@ -70,6 +72,7 @@ macro_rules! for_each_target {
             ssh_revocation_answer ssh 600, ssh_notes ssh 20000, ssh_cidr ssh 40000, ssh_host_name ssh 40000,
             ssh_settings ssh 20000, ssh_role ssh 20000, sshd_config ssh 20000, ssh_login ssh 20000, ssh_greeting ssh 10000,
             sql_identifier sql 40000, sql_text sql 40000, sql_setup sql 20000, sql_settings sql 4000, sql_role sql 20000,
+            oidc_token oidc 20000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,
             text text 40000, time text 40000, id text 40000, ask text 5000,
             policy_text policy 100, policy_notes policy 150, policy_facts policy 800,

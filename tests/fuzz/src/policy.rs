@@ -115,7 +115,7 @@ impl Question {
                 start_in: Span::ZERO,
                 justified: true,
                 ticket: self.ticket.as_ref(),
-                proof: Proof { how: "password+totp", age: Span::from_mins(1) },
+                proof: Proof::said("password+totp", Span::from_mins(1)),
                 moment: Moment { now: NOW, zone: &TimeZone::UTC },
                 residual_sessions: None,
             },

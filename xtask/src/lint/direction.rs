@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-connector", &["wane-domain", "wane-recording", "wane-finding"]),
     ("wane-keys", &["wane-domain", "wane-connector"]),
     ("wane-store", &["wane-domain", "wane-audit"]),
+    ("wane-oidc", &["wane-domain"]),
     ("wane-store-sql", &["wane-domain", "wane-audit", "wane-store", "wane-failpoint"]),
     ("wane-app", APP),
     ("wane-reconcile", RECONCILE),
@@ -45,6 +46,7 @@ const APP: &[&str] = &[
     "wane-connector",
     "wane-store",
     "wane-keys",
+    "wane-oidc",
     "wane-failpoint",
 ];
 

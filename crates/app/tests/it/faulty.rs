@@ -15,7 +15,7 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_store::{
     Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned,
+    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 
@@ -153,6 +153,9 @@ behind_the_door! {
     token(id: TokenId) -> Option<Versioned<Token>>;
     tokens_of(person: PersonId) -> Vec<Versioned<Token>>;
     tokens_of_resource(resource: ResourceId) -> Vec<Versioned<Token>>;
+    tokens_via(via: &str) -> Vec<Versioned<Token>>;
+    way_in(key: &str) -> Option<Versioned<WayIn>>;
+    ways_in(person: PersonId) -> Vec<Versioned<WayIn>>;
     sealed(key: &str) -> Option<Vec<u8>>;
     recording(session: SessionId) -> Option<Recording>;
     recordings(filter: RecordingFilter, slice: Slice) -> Page<Recording>;

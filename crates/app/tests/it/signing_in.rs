@@ -24,13 +24,13 @@ fn secret(text: &str) -> Secret {
 }
 
 /// Somebody who can sign in.
-struct Login {
+pub(crate) struct Login {
     name: &'static str,
     totp: Totp,
 }
 
 impl Login {
-    async fn of(house: &House, name: &'static str) -> Self {
+    pub(crate) async fn of(house: &House, name: &'static str) -> Self {
         let code = code(house, name).await;
         let enrolled = house.app.enrol(&code, secret(PASSWORD)).await.unwrap();
         let bytes = TotpSecret::try_from_base32(enrolled.totp_secret.reveal().as_str()).unwrap();
@@ -42,7 +42,7 @@ impl Login {
     }
 
     /// Signs in with the next code; returns the token.
-    async fn sign_in(&self, house: &House) -> String {
+    pub(crate) async fn sign_in(&self, house: &House) -> String {
         house.advance(Span::from_secs(60));
         let code = self.code(house);
         house.app.sign_in(self.name, secret(PASSWORD), Some(&code)).await.unwrap().token.reveal().to_string()

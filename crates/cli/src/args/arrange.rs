@@ -22,6 +22,38 @@ pub(crate) enum Person {
     Enable(PersonName),
     /// Make a one-time code for a person to set up their sign-in
     Enrol(PersonName),
+    #[command(subcommand)]
+    Identity(Identity),
+}
+
+/// Who a person is at a provider of sign-ins
+#[derive(Debug, Subcommand)]
+pub(crate) enum Identity {
+    Add(AddIdentity),
+    /// A person's ways to sign in besides a password
+    List(PersonName),
+    Remove(RemoveIdentity),
+}
+
+/// Say that an identity at a provider is a person
+#[derive(Debug, Args)]
+pub(crate) struct AddIdentity {
+    pub(crate) person: String,
+    /// What the provider is called in the server's settings
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: String,
+    /// Who they are there: its `sub`, exactly
+    #[arg(long, value_name = "SUB")]
+    pub(crate) subject: String,
+}
+
+/// Take a way to sign in away, with the sessions that were begun by it
+#[derive(Debug, Args)]
+pub(crate) struct RemoveIdentity {
+    pub(crate) person: String,
+    /// Which: `way_…`
+    #[arg(value_name = "WAY")]
+    pub(crate) way: String,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// Where a password comes from, if nobody is asked.
 #[derive(Debug, Default, Args)]
@@ -15,13 +15,14 @@ pub(crate) struct PasswordFrom {
     pub(crate) password_stdin: bool,
 }
 
-/// Sign in
+/// Sign in: with a browser, or with `--person` by password here
 ///
+/// Without `--person` a link and a code are shown; open the link in any browser, sign in there and enter the code.
 /// The session's token is kept in `$XDG_CONFIG_HOME/wane/session.json`, which only you can read.
 /// WANE_TOKEN takes its place where it is set.
 #[derive(Debug, Args)]
 pub(crate) struct Login {
-    /// Your name; asked for if left out
+    /// Your name: sign in here, with password and six-digit code
     #[arg(long, short = 'p')]
     pub(crate) person: Option<String>,
     #[command(flatten)]
@@ -52,6 +53,22 @@ pub(crate) struct Prove {
     /// The six-digit code; asked for if left out
     #[arg(long, value_name = "CODE")]
     pub(crate) totp: Option<String>,
+}
+
+/// Your passkeys; they are set up in a browser, on the sign-in page
+#[derive(Debug, Subcommand)]
+pub(crate) enum Passkey {
+    /// Your ways to sign in besides a password
+    List,
+    Remove(RemovePasskey),
+}
+
+/// Take a passkey away, with the sessions that were begun with one
+#[derive(Debug, Args)]
+pub(crate) struct RemovePasskey {
+    /// Which: `way_…`
+    #[arg(value_name = "WAY")]
+    pub(crate) way: String,
 }
 
 /// Who you are

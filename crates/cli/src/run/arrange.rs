@@ -8,6 +8,7 @@ use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyView};
 use wane_api::query::Listing;
 use wane_api::resource::{EditResource, NewResource, ResourceView, SetCredential};
 use wane_api::role::{EditRole, NewRole};
+use wane_api::ways_in::NewIdentity;
 use wane_api::{Edit, SecretText};
 use wane_client::{Client, ClientError};
 
@@ -67,8 +68,28 @@ pub(super) async fn person(args: args::Person, s: &Session) -> Done {
             s.out.put(&code, |layout| show::identity::code(&code, "wane enrol CODE", &s.present(), layout));
             return Ok(Exit::Done);
         }
+        args::Person::Identity(args) => return identity(args, &client, s).await,
     };
     s.out.put(&edited, |layout| show::directory::person(&edited, &s.present(), layout));
+    Ok(Exit::Done)
+}
+
+async fn identity(args: args::Identity, client: &Client, s: &Session) -> Done {
+    match args {
+        args::Identity::Add(args) => {
+            let input = NewIdentity { provider: args.provider, subject: args.subject };
+            let way = s.out.busy("the identity is entered", client.new_identity(&args.person, &input)).await?;
+            s.out.put(&way, |layout| show::directory::ways_in(std::slice::from_ref(&way), &s.present(), layout));
+        }
+        args::Identity::List(args) => {
+            let ways = s.out.busy("the server is asked", client.ways_in(&args.person)).await?;
+            s.out.put(&ways, |layout| show::directory::ways_in(&ways.items, &s.present(), layout));
+        }
+        args::Identity::Remove(args) => {
+            s.out.busy("it is taken away", client.remove_way_in(&args.person, &args.way)).await?;
+            s.put(&json!({ "removed": args.way }), &format!("{} no longer lets anybody in", args.way));
+        }
+    }
     Ok(Exit::Done)
 }
 

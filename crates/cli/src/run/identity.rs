@@ -1,32 +1,39 @@
 //! Signing in and out, setting up a sign-in, proving identity again.
 
 use std::path::Path;
+use std::time::Duration;
 
 use wane_api::SecretText;
-use wane_api::session::{Enrol, Prove, SignIn};
-use wane_client::Bearer;
+use wane_api::device::{AskDevice, DeviceState, NewDevice};
+use wane_api::session::{Enrol, Prove, SignIn, SignedIn};
+use wane_client::{Bearer, Client};
 
 use super::Done;
 use crate::access::Session;
 use crate::args::identity as args;
+use crate::escape;
 use crate::exit::{Exit, Stop};
 use crate::show;
 use crate::signed_in::SignedInFile;
 
 pub(super) async fn login(args: args::Login, s: &Session) -> Done {
-    let whither = s.whither()?;
-    let person = match args.person {
-        Some(person) => person,
-        None => ask(s, "Your name: ", "--person")?,
-    };
-    let password = password(s, &args.password, &format!("Password of {person}: "))?;
-    let totp = totp(s, args.totp)?;
     // Whoever was signed in before is not who signs in now.
     let client = s.client()?.with_token(None);
-    let input = SignIn { person: person.clone(), password, totp };
-    let signed_in = s.out.busy("you are being signed in", client.sign_in(&input)).await?;
+    let signed_in = match args.person {
+        Some(person) => {
+            let password = password(s, &args.password, &format!("Password of {person}: "))?;
+            let totp = totp(s, args.totp)?;
+            let input = SignIn { person, password, totp };
+            s.out.busy("you are being signed in", client.sign_in(&input)).await?
+        }
+        None if args.password.password_file.is_some() || args.password.password_stdin || args.totp.is_some() => {
+            return Err(Stop::usage("a password is somebody's").todo("say whose: --person NAME"));
+        }
+        None => by_browser(s, &client).await?,
+    };
     let bearer = Bearer::new(SecretText::new(signed_in.token.expose().to_owned()));
     let me = client.with_token(Some(bearer)).me().await?;
+    let whither = s.whither()?;
     let ca = whither.ca.map(|ca| std::path::absolute(&ca).unwrap_or(ca));
     s.remember(&SignedInFile {
         server: whither.server.clone(),
@@ -37,6 +44,38 @@ pub(super) async fn login(args: args::Login, s: &Session) -> Done {
     })?;
     s.out.put(&me, |layout| show::identity::me(&me, &whither.server, &s.present(), layout));
     Ok(Exit::Done)
+}
+
+/// Shows a link and a code, and waits until their person has answered.
+async fn by_browser(s: &Session, client: &Client) -> Result<SignedIn, Stop> {
+    let client_is = format!("wane {}{}", env!("CARGO_PKG_VERSION"), on_machine());
+    let begun = s.out.busy("a link is made", client.begin_device(&NewDevice { client: Some(client_is) })).await?;
+    s.out.raw_err(&format!(
+        "Open this page in any browser, and sign in there:\n\n    {}\n\nThen enter this code:\n\n    {}\n\n\
+         Nobody but you needs this code. Waiting until {}.\n",
+        escape::block(&begun.link),
+        escape::block(&begun.code),
+        s.present().both(begun.expires)
+    ));
+    let asked = AskDevice { device_code: begun.device_code };
+    let mut interval = begun.interval;
+    loop {
+        tokio::time::sleep(Duration::from_secs(interval.clamp(1, 60))).await;
+        let answer = client.ask_device(&asked).await?;
+        interval = answer.interval.unwrap_or(interval);
+        match (answer.state, answer.session) {
+            (DeviceState::Waits | DeviceState::SlowDown, _) => {}
+            (DeviceState::SignedIn, Some(session)) => return Ok(session),
+            (DeviceState::SignedIn, None) => return Err(Stop::failed("the server signs in and gives no session")),
+        }
+    }
+}
+
+/// What this machine calls itself, if it says.
+fn on_machine() -> String {
+    let said = ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|file| std::fs::read_to_string(file).ok());
+    let name = said.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().trim().to_owned();
+    if name.is_empty() { name } else { format!(" on {name}") }
 }
 
 pub(super) async fn logout(s: &Session) -> Done {
@@ -113,6 +152,22 @@ pub(super) async fn prove(args: args::Prove, s: &Session) -> Done {
     Ok(Exit::Done)
 }
 
+pub(super) async fn passkey(args: args::Passkey, s: &Session) -> Done {
+    let client = s.client()?;
+    let me = s.out.busy("the server is asked", client.me()).await?;
+    match args {
+        args::Passkey::List => {
+            let ways = s.out.busy("the server is asked", client.ways_in(&me.person)).await?;
+            s.out.put(&ways, |layout| show::directory::ways_in(&ways.items, &s.present(), layout));
+        }
+        args::Passkey::Remove(args) => {
+            s.out.busy("it is taken away", client.remove_way_in(&me.person, &args.way)).await?;
+            s.put(&serde_json::json!({ "removed": args.way }), &format!("{} no longer lets you in", args.way));
+        }
+    }
+    Ok(Exit::Done)
+}
+
 pub(super) async fn me(s: &Session) -> Done {
     let client = s.client()?;
     let me = s.out.busy("the server is asked", client.me()).await?;
@@ -147,14 +202,6 @@ fn totp(s: &Session, said: Option<String>) -> Result<Option<SecretText>, Stop> {
         None => return Ok(None),
     };
     Ok((!code.expose().is_empty()).then_some(code))
-}
-
-fn ask(s: &Session, prompt: &str, instead: &str) -> Result<String, Stop> {
-    if !s.interactive {
-        return Err(nobody_to_ask(prompt, instead));
-    }
-    s.out.raw_err(prompt);
-    s.read_line()
 }
 
 /// Asks without showing what is typed.

@@ -1,6 +1,7 @@
 //! People and groups.
 
 use wane_api::directory::{GroupView, PersonView, Standing};
+use wane_api::ways_in::WayInView;
 
 use super::{or_dash, pairs};
 use crate::table::{Fields, Layout, Sheet, Text, Tone, WRAPS};
@@ -48,6 +49,21 @@ pub(crate) fn person(p: &PersonView, now: &Now, layout: Layout) -> String {
     fields.render(layout)
 }
 
+pub(crate) fn ways_in(ways: &[WayInView], now: &Now, layout: Layout) -> String {
+    let mut sheet = Sheet::new(&[("WAY", 0), ("KIND", 0), ("NAME", 1), ("SUBJECT", WRAPS | 2), ("SINCE", 3), ("USED", 0)]);
+    for way in ways {
+        sheet.row([
+            (&way.id).into(),
+            way.kind.name().into(),
+            (&way.name).into(),
+            way.subject.as_deref().unwrap_or_default().into(),
+            now.both(way.since).into(),
+            way.used.map(|used| now.both(used)).unwrap_or_else(|| "never".to_owned()).into(),
+        ]);
+    }
+    sheet.render(layout, "none")
+}
+
 pub(crate) fn groups(groups: &[GroupView], layout: Layout) -> String {
     let mut sheet = Sheet::new(&[("GROUP", 0), ("DESCRIPTION", WRAPS | 1), ("MEMBERS", WRAPS)]);
     for g in groups {
@@ -62,6 +78,7 @@ pub(crate) fn group(g: &GroupView, layout: Layout) -> String {
     if !g.description.is_empty() {
         fields.put("for", &g.description);
     }
+    fields.maybe("kept by", g.kept_by.as_ref());
     if g.members.is_empty() {
         fields.put("members", "nobody");
     }

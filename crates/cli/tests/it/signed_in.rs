@@ -75,7 +75,7 @@ fn without_a_terminal_nobody_is_asked() {
     let server = server();
     let desk = Desk::at(&server.url);
     for (words, todo) in [
-        (&["login"][..], "give --person"),
+        (&["login", "--password-stdin"][..], "say whose: --person NAME"),
         (&["login", "-p", "maya"], "give --password-file or --password-stdin"),
         (&["enrol"], "give CODE"),
         (&["enrol", "x"], "give --password-file or --password-stdin"),

@@ -5,6 +5,7 @@ use wane_api::Page;
 use wane_api::directory::{EditPerson, GroupView, NewGroup, NewPerson, PersonView};
 use wane_api::query::Listing;
 use wane_api::session::OneTimeCode;
+use wane_api::ways_in::{NewIdentity, WayInView, WaysIn};
 
 use crate::connect::Client;
 use crate::error::ClientError;
@@ -48,6 +49,30 @@ impl Client {
     /// As every call.
     pub async fn new_enrolment(&self, name: &str) -> Result<OneTimeCode, ClientError> {
         self.write(Method::POST, &["v1", "people", name, "enrolment"], &serde_json::json!({})).await
+    }
+
+    /// Identities at providers and passkeys of a person.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn ways_in(&self, name: &str) -> Result<WaysIn, ClientError> {
+        self.get(&["v1", "people", name, "ways-in"], &()).await
+    }
+
+    /// Says that an identity at a provider is this person.
+    ///
+    /// # Errors
+    /// When it is somebody's already.
+    pub async fn new_identity(&self, name: &str, input: &NewIdentity) -> Result<WayInView, ClientError> {
+        self.write(Method::POST, &["v1", "people", name, "identities"], input).await
+    }
+
+    /// Takes a way in away.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn remove_way_in(&self, name: &str, id: &str) -> Result<(), ClientError> {
+        self.write_only(Method::DELETE, &["v1", "people", name, "ways-in", id], None).await
     }
 
     /// Groups.

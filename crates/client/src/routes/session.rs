@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use reqwest::header::DATE;
+use wane_api::device::{AskDevice, DeviceAnswer, DeviceBegun, NewDevice};
 use wane_api::session::{Enrol, Enrolled, Health, Me, Prove, Proved, SignIn, SignedIn};
 
 use crate::connect::Client;
@@ -42,6 +43,22 @@ impl Client {
     /// When it is not who they say, or too many tries were made.
     pub async fn sign_in(&self, input: &SignIn) -> Result<SignedIn, ClientError> {
         self.write(Method::POST, &["v1", "sessions"], input).await
+    }
+
+    /// Begins to have this command line signed in by a browser.
+    ///
+    /// # Errors
+    /// When too many wait.
+    pub async fn begin_device(&self, input: &NewDevice) -> Result<DeviceBegun, ClientError> {
+        self.write(Method::POST, &["v1", "devices"], input).await
+    }
+
+    /// Asks whether its person has answered.
+    ///
+    /// # Errors
+    /// When it does not wait any more, or was refused.
+    pub async fn ask_device(&self, input: &AskDevice) -> Result<DeviceAnswer, ClientError> {
+        self.write(Method::POST, &["v1", "devices", "token"], input).await
     }
 
     /// Proves identity again.

@@ -1,11 +1,12 @@
 //! Settings from text: what is read, what is refused, and how it says so.
 
-#![expect(clippy::expect_used, reason = "tests")]
+#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod absent;
 mod bad;
 mod good;
 mod left_out;
+mod providers;
 
 use std::path::Path;
 

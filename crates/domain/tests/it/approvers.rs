@@ -28,7 +28,7 @@ fn keyed<I: TypedId + std::hash::Hash + Eq, T>(things: impl IntoIterator<Item = 
 
 fn group(n: u8, called: &str, members: &[u8]) -> (GroupId, Group) {
     let members = members.iter().map(|m| person(*m)).collect();
-    (id(n), Group { id: id(n), name: name(called), description: "".parse().unwrap(), members })
+    (id(n), Group { id: id(n), name: name(called), description: "".parse().unwrap(), members, kept_by: None })
 }
 
 fn resource(n: u8, called: &str, owner: Option<Owner>) -> (ResourceId, Resource) {

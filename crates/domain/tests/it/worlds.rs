@@ -27,7 +27,7 @@ fn person(n: u8) -> Person {
 
 fn group(n: u8, members: &[u8]) -> Group {
     let members = members.iter().map(|m| id::<PersonId>(*m)).collect();
-    Group { id: id(n), name: name(&format!("g{n}")), description: line(), members }
+    Group { id: id(n), name: name(&format!("g{n}")), description: line(), members, kept_by: None }
 }
 
 fn role(n: u8, kind: &str, called: &str) -> Role {

@@ -2,7 +2,22 @@
 
 use std::net::IpAddr;
 
-use wane_app::ArrivalShown;
+use wane_app::{App, ArrivalShown, ProviderChoice};
+
+use super::whither::{Whither, plain};
+
+/// The ways to sign in that there are here besides a password.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    pub(super) providers: Vec<ProviderChoice>,
+    pub(super) passkeys: bool,
+}
+
+impl Ways {
+    pub(super) fn of(app: &App) -> Self {
+        Self { providers: app.provider_choices(), passkeys: app.serves_passkeys() }
+    }
+}
 
 /// A page, whole.
 pub(super) struct Html(String);
@@ -13,12 +28,16 @@ impl Html {
     }
 }
 
-fn page(title: &str, body: &str) -> Html {
+pub(super) fn page(title: &str, body: &str) -> Html {
+    whole(title, "", body)
+}
+
+fn whole(title: &str, head: &str, body: &str) -> Html {
     let title = escaped(title);
     Html(format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <link rel=\"stylesheet\" href=\"/login.css\">\n<main>\n<h1>{title}</h1>\n{body}</main>\n"
+         <link rel=\"stylesheet\" href=\"/login.css\">\n{head}<main>\n<h1>{title}</h1>\n{body}</main>\n"
     ))
 }
 
@@ -33,26 +52,94 @@ pub(super) fn foreign() -> Html {
 }
 
 /// Where somebody signs in. Says nothing about what for.
-pub(super) fn sign_in(reference: &str, problem: Option<&str>) -> Html {
-    page("Sign in to Wane", &format!("{}{}", problem_text(problem), sign_in_form(reference)))
+pub(super) fn sign_in(then: &Whither, ways: &Ways, problem: Option<&str>) -> Html {
+    page("Sign in to Wane", &format!("{}{}", problem_text(problem), sign_in_form(then, ways)))
 }
 
-fn sign_in_form(reference: &str) -> String {
+fn sign_in_form(then: &Whither, ways: &Ways) -> String {
+    let providers: String = ways.providers.iter().map(|way| provider_link(then, way, "Sign in with", "")).collect();
+    let (passkey, recovery) = if ways.passkeys { (passkey_form(then), RECOVERY) } else { (String::new(), "") };
     format!(
-        "<form method=\"post\" action=\"/login/{}/sign-in\">\n\
+        "{passkey}{providers}<form method=\"post\" action=\"{}\">\n\
          <label>Name <input name=\"person\" autocomplete=\"username\" required></label>\n\
          <label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label>\n\
          <label>Six-digit code <input name=\"totp\" inputmode=\"numeric\" autocomplete=\"one-time-code\"></label>\n\
-         <button>Sign in</button>\n</form>\n",
-        in_path(reference)
+         <button>Sign in</button>\n</form>\n{recovery}",
+        then.form()
     )
+}
+
+const RECOVERY: &str = "<details><summary>You have a recovery code?</summary>\n\
+     <form method=\"post\" action=\"/sign-in/recovery\">\n\
+     <label>Recovery code <input name=\"code\" autocomplete=\"off\" required></label>\n\
+     <button>Use the code</button>\n</form>\n</details>\n";
+
+fn passkey_form(then: &Whither) -> String {
+    format!(
+        "<form method=\"post\" action=\"/sign-in/passkey\">\n<input type=\"hidden\" name=\"then\" value=\"{}\">\n\
+         <button>Sign in with a passkey</button>\n</form>\n",
+        then.word()
+    )
+}
+
+fn provider_link(then: &Whither, way: &ProviderChoice, words: &str, more: &str) -> String {
+    let name: String = way.name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let (then, display) = (then.word(), escaped(&way.display));
+    format!("<p><a class=\"way\" href=\"/sign-in/oidc/{name}?then={then}{more}\">{words} {display}</a></p>\n")
+}
+
+/// Who somebody is.
+pub(super) fn home(name: &str, token: &str, ways: &Ways) -> Html {
+    let passkeys = if ways.passkeys { passkey_forms(token) } else { String::new() };
+    let again: String = ways.providers.iter().map(|way| provider_link(&Whither::Home, way, "Prove it again at", "&amp;fresh=yes")).collect();
+    let body = format!(
+        "<p>You are signed in as <b>{}</b>.</p>\n<form method=\"post\" action=\"/sign-in/out\">\n\
+         <input type=\"hidden\" name=\"token\" value=\"{}\">\n<button>Sign out</button>\n</form>\n{passkeys}\
+         <details><summary>You are somebody else, or have to prove it again?</summary>\n{again}{}</details>\n",
+        escaped(name),
+        escaped(token),
+        sign_in_form(&Whither::Home, ways),
+    );
+    page("Wane", &body)
+}
+
+fn passkey_forms(token: &str) -> String {
+    let hidden = format!("<input type=\"hidden\" name=\"token\" value=\"{}\">\n", escaped(token));
+    format!(
+        "<form method=\"post\" action=\"/sign-in/passkeys\">\n{hidden}\
+         <label>Name of a new passkey <input name=\"name\" placeholder=\"this phone\"></label>\n\
+         <button>Set up a passkey</button>\n</form>\n\
+         <form method=\"post\" action=\"/sign-in/recovery-codes\">\n{hidden}<button>New recovery codes</button>\n</form>\n"
+    )
+}
+
+/// A page that runs our script.
+pub(super) fn scripted(title: &str, body: &str) -> Html {
+    whole(title, "<script src=\"/passkey.js\" defer></script>\n", body)
+}
+
+/// Leads on, once somebody is signed in.
+pub(super) fn onward(then: &Whither) -> Html {
+    let path = then.path();
+    let head = format!("<meta http-equiv=\"refresh\" content=\"0; url={path}\">\n");
+    whole("Signed in", &head, &format!("<p><a class=\"way\" href=\"{path}\">Go on</a></p>\n"))
+}
+
+/// Why nobody is signed in, and the way to try again.
+pub(super) fn came_to_nothing(then: &Whither, why: &str) -> Html {
+    let then = match then {
+        Whither::Home => "/sign-in".to_owned(),
+        Whither::Login(_) | Whither::Device(_) => then.path(),
+    };
+    let body = format!("<p class=\"warn\">{}</p>\n<p><a class=\"way\" href=\"{then}\">Begin again</a></p>\n", escaped(why));
+    page("Not signed in", &body)
 }
 
 /// The question.
 pub(super) fn question(
     reference: &str,
     arrival: &ArrivalShown,
-    name: &str,
+    (name, ways): (&str, &Ways),
     here: Option<IpAddr>,
     token: &str,
     problem: Option<&str>,
@@ -76,9 +163,9 @@ pub(super) fn question(
         problem = problem_text(problem),
         name = escaped(name),
         about = about(arrival),
-        path = in_path(reference),
+        path = plain(reference),
         token = escaped(token),
-        form = sign_in_form(reference),
+        form = sign_in_form(&Whither::Login(reference.to_owned()), ways),
     );
     page(&format!("Log in to {} as {}?", arrival.resource, arrival.login), &body)
 }
@@ -107,6 +194,11 @@ fn about(arrival: &ArrivalShown) -> String {
         ("The program says it is", arrival.client.clone()),
         ("Time left", arrival.left.to_string()),
     ];
+    table(&rows)
+}
+
+/// Rows of what something is, each cut where it gets long.
+pub(super) fn table(rows: &[(&str, String)]) -> String {
     let rows: String = rows
         .iter()
         .map(|(what, is)| {
@@ -116,7 +208,7 @@ fn about(arrival: &ArrivalShown) -> String {
     format!("<table>\n{rows}</table>\n")
 }
 
-fn problem_text(problem: Option<&str>) -> String {
+pub(super) fn problem_text(problem: Option<&str>) -> String {
     problem.map_or_else(String::new, |text| format!("<p class=\"warn\">{}</p>\n", escaped(text)))
 }
 
@@ -128,7 +220,7 @@ pub(super) fn sentence(text: &str) -> String {
 }
 
 /// Text among markup, and inside quoted attributes. What moves or hides text is shown as what it is.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -150,11 +242,6 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// What of a reference can stand in a path: it is letters and digits, or none of ours.
-pub(super) fn in_path(reference: &str) -> String {
-    reference.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,11 +257,16 @@ mod tests {
         };
         let evil = "'\"><script>alert(1)</script>";
         let here = Some("198.51.100.1".parse().unwrap());
+        let providers = vec![ProviderChoice { name: evil.to_owned(), display: evil.to_owned() }];
+        let ways = Ways { providers, passkeys: true };
         for html in [
-            question(evil, &arrival, evil, here, evil, Some(evil)),
+            question(evil, &arrival, (evil, &ways), here, evil, Some(evil)),
             confirmed(&arrival, evil),
             refused(&arrival),
-            sign_in(evil, Some(evil)),
+            sign_in(&Whither::Login(evil.to_owned()), &ways, Some(evil)),
+            home(evil, evil, &ways),
+            onward(&Whither::Device(evil.to_owned())),
+            came_to_nothing(&Whither::Login(evil.to_owned()), evil),
             notice(evil, evil),
         ] {
             let text = html.into_text();
@@ -194,8 +286,8 @@ mod tests {
             left: wane_domain::time::Span::from_mins(5),
         };
         let here = "192.0.2.7".parse().ok();
-        assert!(!question("r", &arrival, "maya", here, "t", None).into_text().contains("another address"));
+        assert!(!question("r", &arrival, ("maya", &Ways::default()), here, "t", None).into_text().contains("another address"));
         arrival.peer = "192.0.2.8".parse().unwrap();
-        assert!(question("r", &arrival, "maya", here, "t", None).into_text().contains("another address"));
+        assert!(question("r", &arrival, ("maya", &Ways::default()), here, "t", None).into_text().contains("another address"));
     }
 }

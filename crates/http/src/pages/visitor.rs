@@ -45,6 +45,30 @@ pub(super) fn cookie(public_url: &str, token: &str) -> String {
     format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }
 
+/// What has a browser forget that.
+pub(super) fn forget(public_url: &str) -> String {
+    format!("{}; Max-Age=0", cookie(public_url, ""))
+}
+
+/// The cookie of a browser that is at a provider. It comes back from there, so it is sent along with what another
+/// site leads to; it says nothing but that it is the same browser.
+fn begun_name(public_url: &str) -> &'static str {
+    if public_url.starts_with("https:") { "__Host-wane-begun" } else { "wane-begun" }
+}
+
+/// What a browser is to remember while it is at a provider.
+pub(super) fn begun_cookie(public_url: &str, browser: &str) -> String {
+    let name = begun_name(public_url);
+    let secure = if name.starts_with("__Host-") { "; Secure" } else { "" };
+    format!("{name}={browser}; Path=/; HttpOnly; SameSite=Lax; Max-Age=1800{secure}")
+}
+
+/// Which browser it is.
+pub(super) fn begun(public_url: &str, headers: &HeaderMap) -> Option<String> {
+    let browser = sent(headers, begun_name(public_url))?;
+    (browser.len() == 64 && browser.bytes().all(|b| b.is_ascii_hexdigit())).then(|| browser.to_owned())
+}
+
 /// The cookie of a name, sent exactly once.
 fn sent<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());

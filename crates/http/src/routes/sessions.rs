@@ -102,6 +102,6 @@ pub(crate) async fn me(
         person: Names(&world).person(caller.person),
         display: world.people.get(&caller.person).map(|p| p.display.to_string()).unwrap_or_default(),
         groups: world.groups_of(caller.person).into_iter().map(ToString::to_string).collect(),
-        session: SessionView { expires: at(caller.expires), proved: at(caller.proved) },
+        session: SessionView { expires: at(caller.expires), proved: at(caller.proved), proof: caller.proof },
     }))
 }

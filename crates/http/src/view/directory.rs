@@ -25,5 +25,6 @@ pub(crate) fn group(names: Names<'_>, group: &Group) -> GroupView {
         name: group.name.to_string(),
         description: group.description.to_string(),
         members: names.people(group.members.iter().copied()),
+        kept_by: group.kept_by.as_ref().map(ToString::to_string),
     }
 }

@@ -109,6 +109,7 @@ impl House {
             name: "admins".parse().unwrap(),
             description: "".parse().unwrap(),
             members: [admin.id].into(),
+            kept_by: None,
         };
         let record = Record {
             id: ambient.id(),

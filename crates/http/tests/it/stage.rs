@@ -112,6 +112,9 @@ impl Stage {
                 json!({ "name": "newcomer", "display": "N", "manager": "ada", "attributes": facts })
             }
             ("PATCH", "/v1/people/{name}") => json!({ "display": "B", "manager": "ada", "attributes": facts }),
+            ("POST", "/v1/devices") => json!({ "client": "wane" }),
+            ("POST", "/v1/devices/token") => json!({ "device_code": "wane_d_x" }),
+            ("POST", "/v1/people/{name}/identities") => json!({ "provider": "corp", "subject": "1" }),
             ("POST", "/v1/groups") => json!({ "name": "newgroup", "description": "d" }),
             ("POST", "/v1/resources") => json!({
                 "name": "newres", "kind": "paper", "labels": facts, "owner": { "person": "ada" }, "settings": {},

@@ -15,7 +15,7 @@ use crate::world::{NOW, id, line, name, question};
 fn people_and_resources_are_as_the_snapshot_has_them() {
     let asked = question("ana", &[], "deploy", "ssh:web1", &[]);
     let (ana, web) = (asked.person.id, asked.resource.id);
-    let group = Group { id: id(30), name: name("eng"), description: line("x"), members: [ana].into() };
+    let group = Group { id: id(30), name: name("eng"), description: line("x"), members: [ana].into(), kept_by: None };
     let digest = Digest::of_bytes("t", b"");
     let mut world = World {
         org: id(200),

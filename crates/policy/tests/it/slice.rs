@@ -146,7 +146,7 @@ fn whole(
     let entities = Entities::from_json_value(Value::Array(entities), Some(schema)).unwrap();
     let mut context = json!({
         "role": q.role.name, "kind": q.resource.kind, "duration": q.duration.secs(), "start_in": 0, "justified": q.justified,
-        "proof": "password+totp", "proof_age": 60, "now": "2026-11-21T10:00:00.000Z",
+        "proof": "password+totp", "proof_age": 60, "phishing_resistant": false, "now": "2026-11-21T10:00:00.000Z",
         "local": { "hour": 10, "minute": 0, "weekday": "sat", "zone": "UTC" },
     });
     if let Some(residual) = q.residual {

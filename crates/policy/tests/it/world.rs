@@ -125,7 +125,7 @@ impl Question {
     }
 
     pub(crate) fn proof(&self) -> Proof<'_> {
-        Proof { how: "password+totp", age: self.proof_age }
+        Proof::said("password+totp", self.proof_age)
     }
 
     pub(crate) fn moment(&self) -> Moment<'_> {

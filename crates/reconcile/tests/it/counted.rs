@@ -13,7 +13,7 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_store::{
     Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned,
+    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 
@@ -109,6 +109,15 @@ impl Store for Counted {
     }
     async fn tokens_of_resource(&self, resource: ResourceId) -> Result<Vec<Versioned<Token>>, StoreError> {
         self.inner.tokens_of_resource(resource).await
+    }
+    async fn tokens_via(&self, via: &str) -> Result<Vec<Versioned<Token>>, StoreError> {
+        self.inner.tokens_via(via).await
+    }
+    async fn way_in(&self, key: &str) -> Result<Option<Versioned<WayIn>>, StoreError> {
+        self.inner.way_in(key).await
+    }
+    async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError> {
+        self.inner.ways_in(person).await
     }
     async fn recording(&self, session: SessionId) -> Result<Option<Recording>, StoreError> {
         self.inner.recording(session).await

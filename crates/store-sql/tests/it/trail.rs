@@ -143,7 +143,7 @@ async fn a_listing_finds_what_looking_through_everything_finds() {
 
 /// What a store of before had: an index for each column, and no other.
 const BEFORE: &str = "DROP TABLE trail_subjects; DELETE FROM counters WHERE key = 'trail_indexed';
-    DELETE FROM _sqlx_migrations WHERE version = 5;
+    DELETE FROM _sqlx_migrations WHERE version = 6;
     CREATE INDEX trail_by_actor ON trail (actor, seq) WHERE actor IS NOT NULL;
     CREATE INDEX trail_by_person ON trail (person, seq) WHERE person IS NOT NULL;
     CREATE INDEX trail_by_resource ON trail (resource, seq) WHERE resource IS NOT NULL;

@@ -12,6 +12,7 @@ use wane_domain::grant::{Grant, GrantEvent};
 use wane_domain::id::{GrantId, OrgId, PersonId, ResourceId, RoleId, TypedId};
 use wane_domain::lease::{Lease, LeaseKind};
 use wane_domain::lock::{Lock, LockTarget};
+use wane_domain::proved::ProvedBy;
 use wane_domain::request::{AccessRequest, Ask, AskItem, Opening, Start};
 use wane_domain::terms::{Approvers, Mode, Need, Stage, Terms};
 use wane_domain::text::Name;
@@ -127,6 +128,7 @@ impl Fixture {
             name: name.parse().map_err(told)?,
             description: String::new().try_into().map_err(told)?,
             members,
+            kept_by: None,
         })
     }
 
@@ -293,6 +295,7 @@ impl Fixture {
             expires: self.now.plus(Span::from_hours(24)),
             used: self.now,
             spent: None,
+            by: ProvedBy::PasswordAndCode,
         }
     }
 }

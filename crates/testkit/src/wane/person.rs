@@ -131,6 +131,15 @@ impl PersonSession {
         Ok(kept.get("token").and_then(Value::as_str).context("nobody is signed in")?.to_owned())
     }
 
+    /// Has the command line keep a session's token, as if it had begun it.
+    pub(super) fn keep_token(&self, token: &str) -> Result<()> {
+        let folder = self.config_home().join("wane");
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let file = folder.join("session.json");
+        fs::write(&file, serde_json::json!({ "server": self.url, "token": token }).to_string())?;
+        Ok(fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?)
+    }
+
     /// Runs `wane` with these words and waits for its end.
     pub fn run<A: AsRef<OsStr>>(&self, words: &[A]) -> Result<Outcome> {
         self.run_with(words, "")

@@ -177,11 +177,22 @@ impl WaneServer {
         std::iter::once("server".to_owned()).chain(self.settings()).collect()
     }
 
+    /// Writes the settings file: what can be said there alone.
+    pub fn configure(&self, toml: &str) -> Result<()> {
+        Ok(fs::write(self.config_path(), toml)?)
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.path().join("wane.toml")
+    }
+
     fn settings(&self) -> impl Iterator<Item = String> {
+        let file = self.config_path();
+        let file = file.exists().then(|| ["--config".to_owned(), file.display().to_string()]);
         let data = ["--data".to_owned(), self.data().display().to_string()];
         let listen = ("server.listen".to_owned(), format!("127.0.0.1:{}", self.port));
         let all = std::iter::once(listen).chain(self.settings.clone());
-        data.into_iter().chain(all.flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]))
+        file.into_iter().flatten().chain(data).chain(all.flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]))
     }
 
     /// Makes the deployment; returns the first administrator's one-time code.
@@ -300,6 +311,13 @@ impl WaneServer {
     /// Somebody with a machine of their own: an empty home, and nothing of ours in it.
     pub fn person(&self, name: &str) -> Result<PersonSession> {
         PersonSession::new(&self.binary, self.folder.path(), &self.url(), name)
+    }
+
+    /// Somebody whose command line has the token of a session that was begun elsewhere.
+    pub fn person_with(&self, name: &str, token: &str) -> Result<PersonSession> {
+        let person = self.person(name)?;
+        person.keep_token(token)?;
+        Ok(person)
     }
 
     /// Enters a person, puts them into groups, has them enrol and sign in.

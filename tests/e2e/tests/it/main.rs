@@ -21,4 +21,5 @@ mod main_job;
 mod people;
 mod secrets;
 mod server;
+mod signing_in;
 mod storeless;

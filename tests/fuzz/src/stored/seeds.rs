@@ -37,6 +37,7 @@ pub(crate) fn row() -> Vec<Vec<u8>> {
         name: "staff".parse().unwrap(),
         description: "all".parse().unwrap(),
         members: BTreeSet::from([person.id]),
+        kept_by: None,
     };
     let reason = "left the company".parse().unwrap();
     let (lock, _) = Lock::impose(ambient.id(), LockTarget::Person(person.id), reason, person.id, NOW);
@@ -50,6 +51,7 @@ pub(crate) fn row() -> Vec<Vec<u8>> {
         expires: NOW.plus(Span::from_hours(1)),
         used: NOW,
         spent: Some(NOW),
+        by: wane_domain::proved::ProvedBy::Passkey,
     };
     let login = Login {
         person: person.id,

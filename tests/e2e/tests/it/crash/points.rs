@@ -115,6 +115,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "no life goes through the gateway; its own tests kill a server with sessions open and start it again",
     ),
     ("app.arrival.", "what waits at the gateway is memory only: a kill ends it, as its own tests see"),
+    (
+        "app.federated.",
+        "a code is redeemed once whatever comes of it, and all that follows is one commit, shaped as a sign-in, which is here",
+    ),
+    ("app.device.", "what waits is memory only: a kill ends it; what is handed out is one commit, shaped as a sign-in, which is here"),
+    ("app.passkey.", "needs a browser; each is one commit, shaped as an enrolment or a sign-in, which are here"),
+    ("app.way_in.", "one commit by itself, which needs a provider in the settings; shaped as a change of a person, which is here"),
     ("app.front.", "what people connect to is made anew at each start"),
     ("gateway.key.commit", "made at the first start with a gateway; without it the next start makes it"),
     ("ssh.session.sign", "in memory, inside `app.brokered.sign`"),

@@ -1,0 +1,86 @@
+//! The page that comes after signing in: one of ours, and none that somebody else can name.
+
+/// Letters of what a page is about.
+const LONGEST: usize = 64;
+
+/// Where somebody goes once they are signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whither {
+    /// The page that says who they are.
+    Home,
+    /// The question about a login at the gateway.
+    Login(String),
+    /// The question about a command line that wants to be signed in.
+    Device(String),
+}
+
+impl Whither {
+    /// Reads what a link or a form of ours says; whatever else it says leads home.
+    pub(super) fn read(text: &str) -> Self {
+        match text.split_once('/') {
+            Some(("login", about)) if is_plain(about) => Self::Login(about.to_owned()),
+            Some(("device", about)) if is_plain(about) => Self::Device(about.to_owned()),
+            _ => Self::Home,
+        }
+    }
+
+    /// What [`Whither::read`] reads.
+    pub(super) fn word(&self) -> String {
+        match self {
+            Self::Home => "home".to_owned(),
+            Self::Login(about) => format!("login/{}", plain(about)),
+            Self::Device(about) => format!("device/{}", plain(about)),
+        }
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> String {
+        match self {
+            Self::Home => "/sign-in".to_owned(),
+            Self::Login(_) | Self::Device(_) => format!("/{}", self.word()),
+        }
+    }
+
+    /// Where its form to sign in is sent.
+    pub(super) fn form(&self) -> String {
+        match self {
+            Self::Home => "/sign-in".to_owned(),
+            Self::Login(_) | Self::Device(_) => format!("/{}/sign-in", self.word()),
+        }
+    }
+}
+
+fn is_plain(about: &str) -> bool {
+    (1..=LONGEST).contains(&about.len()) && about.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// What of a reference can stand in a path: it is letters and digits, or none of ours.
+pub(super) fn plain(reference: &str) -> String {
+    reference.chars().filter(char::is_ascii_alphanumeric).take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_says_where_somebody_goes() {
+        for (text, path) in [
+            ("login/abc123", "/login/abc123"),
+            ("device/abc123", "/device/abc123"),
+            ("home", "/sign-in"),
+            ("", "/sign-in"),
+            ("//evil.example", "/sign-in"),
+            ("https://evil.example", "/sign-in"),
+            ("login//evil.example", "/sign-in"),
+            ("login/a/../../x", "/sign-in"),
+            ("login/a?b", "/sign-in"),
+            ("device/a\r\nx", "/sign-in"),
+            ("login/", "/sign-in"),
+        ] {
+            let whither = Whither::read(text);
+            assert_eq!(whither.path(), path, "{text:?}");
+            assert_eq!(Whither::read(&whither.word()), whither);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+// A real browser with an authenticator that is not there: does what it is told on standard input, a line of JSON each,
+// and answers with a line each.
+//
+//   node browser.mjs MODULES CHROMIUM
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+
+const [modules, executablePath] = process.argv.slice(2);
+const { chromium } = (await import(pathToFileURL(`${modules}/playwright-core/index.mjs`)));
+const browser = await chromium.launch({
+  executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run'],
+});
+const page = await (await browser.newContext()).newPage();
+page.setDefaultTimeout(60_000);
+const problems = [];
+page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+const cdp = await page.context().newCDPSession(page);
+await cdp.send('WebAuthn.enable');
+let authenticator;
+
+async function plug() {
+  const options = {
+    protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true,
+    automaticPresenceSimulation: true,
+  };
+  ({ authenticatorId: authenticator } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options }));
+}
+
+await plug();
+const acts = {
+  goto: ({ url }) => page.goto(url).then(() => null),
+  fill: ({ selector, value }) => page.fill(selector, value).then(() => null),
+  click: ({ selector }) => page.click(selector).then(() => null),
+  wait: ({ text }) => page.getByText(text).first().waitFor().then(() => null),
+  text: () => page.innerText('main'),
+  url: () => page.url(),
+  cookie: async ({ name }) => (await page.context().cookies()).find((one) => one.name === name)?.value ?? null,
+  verified: ({ is }) => cdp.send('WebAuthn.setUserVerified', { authenticatorId: authenticator, isUserVerified: is }).then(() => null),
+  credentials: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId: authenticator })).credentials,
+  // Another authenticator, with these and no other credentials.
+  swap: async ({ credentials }) => {
+    await cdp.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId: authenticator });
+    await plug();
+    for (const credential of credentials) await cdp.send('WebAuthn.addCredential', { authenticatorId: authenticator, credential });
+    return null;
+  },
+  problems: () => problems,
+};
+
+console.log('ready');
+for await (const line of createInterface({ input: process.stdin })) {
+  const act = JSON.parse(line);
+  try {
+    console.log(JSON.stringify({ said: await acts[act.do](act) }));
+  } catch (error) {
+    console.log(JSON.stringify({ failed: `${error.message}\n${page.url()}\n${await page.innerText('body').catch(() => '')}\n${problems}` }));
+  }
+}
+await browser.close();

@@ -1,0 +1,5 @@
+//! Signing in besides with a password here: at a real provider, from a command line, with a passkey.
+
+mod provider;
+mod roaming;
+mod state;
