@@ -77,10 +77,15 @@ impl RawPeer {
 
     fn new(role: Role, seed: &[u8; 32], version: &[u8], kex: &[u8]) -> Result<Self, Trouble> {
         let secret = PrivateKey::from_private_key(&X25519, seed).map_err(|_| Trouble::Crypto)?;
+        // Whoever shows a key shows the key itself.
+        let shows: &[u8] = match &role {
+            Role::Client => b"ssh-ed25519,ssh-ed25519-cert-v01@openssh.com",
+            Role::Server(_) => b"ssh-ed25519",
+        };
         // For either way: the host key's sort, cipher, authentication of messages, compression, language.
         let lists = words(&[
             kex,
-            b"ssh-ed25519,ssh-ed25519-cert-v01@openssh.com",
+            shows,
             CIPHER,
             CIPHER,
             b"hmac-sha2-256-etm@openssh.com",
@@ -190,13 +195,7 @@ impl RawPeer {
     }
 
     /// The hash of the exchange and the secret, as a number of the wire format.
-    fn agreed(
-        &self,
-        shown: &[u8],
-        client: &[u8],
-        server: &[u8],
-        theirs: &[u8],
-    ) -> Result<(Vec<u8>, Vec<u8>), Trouble> {
+    fn agreed(&self, shown: &[u8], client: &[u8], server: &[u8], theirs: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Trouble> {
         let theirs = UnparsedPublicKey::new(&X25519, theirs);
         let number = agree(&self.secret, theirs, Trouble::Crypto, |secret| {
             let start = secret.iter().position(|byte| *byte != 0).unwrap_or(secret.len());

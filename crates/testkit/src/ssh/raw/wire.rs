@@ -138,7 +138,8 @@ mod tests {
             assert_eq!(came.len() % 8, 0);
             assert_eq!(unpacked(&mut came, None).unwrap().unwrap(), payload);
             assert_eq!(unpacked(&mut came, None).unwrap().unwrap(), b"next");
-            let (mut to, mut from) = (Sealed::new(&[1; 32], &[2; 32]).unwrap(), Sealed::new(&[1; 32], &[2; 32]).unwrap());
+            let (mut to, mut from) =
+                (Sealed::new(&[1; 32], &[2; 32]).unwrap(), Sealed::new(&[1; 32], &[2; 32]).unwrap());
             let mut came = [packet(&payload, Some(&mut to)), packet(b"next", Some(&mut to))].concat();
             assert_eq!(unpacked(&mut came, Some(&mut from)).unwrap().unwrap(), payload);
             assert_eq!(unpacked(&mut came, Some(&mut from)).unwrap().unwrap(), b"next");
