@@ -17,7 +17,7 @@ impl Bare {
         let ssh = format!(
             "ssh -F /dev/null -o IdentityFile=none -o IdentityAgent=none -o UserKnownHostsFile={} \
              -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes -o ControlPath=none -p {} -l {}%web 127.0.0.1 \
-             'echo here; exec cat'",
+             'echo here; read line'",
             bench.known.display(),
             bench.port,
             bench.sshd.user().name()
@@ -42,7 +42,7 @@ impl Bare {
 fn dies_over(bench: &mut Bench, place: &str) {
     let plan = format!("{place}=kill");
     let browser = Browser::of(&bench.lab.wane.maya);
-    let bare = Bare::comes(bench);
+    let mut bare = Bare::comes(bench);
     let (path, code) = bare.invited(bench);
     let token = browser.token(&path);
     bench.lab.wane.server.plan(&plan).unwrap();
@@ -51,7 +51,7 @@ fn dies_over(bench: &mut Bench, place: &str) {
     // The last of it comes when the person goes.
     if place.starts_with("app.brokered.closed") {
         bare.0.wait_for("here", SOON).unwrap();
-        drop(bare);
+        bare.0.send_line("enough").unwrap();
         bench.assert_dead(place);
     } else {
         bench.assert_dead(place);

@@ -97,12 +97,13 @@ impl Rebel {
         raw
     }
 
-    /// Logged in, with a program that runs on channel 0.
+    /// Logged in, with a program that runs.
     pub(super) fn runs(&self, lab: &Lab, address: u16, command: &str) -> RawStream {
         let mut raw = self.enters(lab, address);
         raw.say(&open(0)).unwrap();
-        raw.hear_number(OPENED).unwrap();
-        raw.say(&request(0, "exec", &words(&[command.as_bytes()]))).unwrap();
+        let opened = raw.hear_number(OPENED).unwrap();
+        let channel = u32::from_be_bytes(opened[5..9].try_into().unwrap());
+        raw.say(&request(channel, "exec", &words(&[command.as_bytes()]))).unwrap();
         raw.hear_number(SUCCESS).unwrap();
         raw
     }
