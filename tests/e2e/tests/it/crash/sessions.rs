@@ -315,7 +315,6 @@ fn killed_at_every_step_of_a_session_nothing_of_it_is_left_open() {
     bench.is_verified();
     sees_what_is_planted(&bench);
     bench.is_deleted();
-    bench.lab.settle(None);
     bench.assert_sound("the end");
     points::assert_killed(&bench.lab.reached, points::SESSIONS);
 }
