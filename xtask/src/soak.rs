@@ -1,5 +1,5 @@
 //! Hours instead of minutes: kills at random with fresh seeds, then very many ends in one second and at one
-//! start, then guided fuzzing, then many calls of the API. A part that fails keeps no other from its turn; what failed is said at the end, with its seed.
+//! start, then very many busy sessions that end at once, then guided fuzzing, then many calls of the API. A part that fails keeps no other from its turn; what failed is said at the end, with its seed.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ const TEST: &str = "package(wane-e2e) & test(=crash::random::killed_at_random_wh
 const ENDS: &str =
     "package(wane-e2e) & test(=burst::very_many_ends_in_one_second_and_at_one_start_keep_nobody_waiting)";
 const SO_MANY_ENDS: &str = "50000";
+const SESSIONS: &str = "package(wane-e2e) & test(=gateway::stalled::very_many_busy_sessions_end_at_once)";
+const SO_MANY_SESSIONS: &str = "2000";
 
 /// How a part came out, in one line, and what failed in it.
 struct Part {
@@ -46,7 +48,8 @@ fn run(minutes: u32) -> Result<()> {
     let share = minutes.saturating_mul(60) / SHARE;
     let parts = [
         kills(minutes)?,
-        part("ends", ends),
+        part("ends", || many("ends", ENDS, ("WANE_ENDS", SO_MANY_ENDS))),
+        part("sessions", || many("sessions", SESSIONS, ("WANE_SESSIONS", SO_MANY_SESSIONS))),
         part("fuzz", || fuzz::run_all_within(share)),
         part("schemathesis", || schemathesis::run(schemathesis::Length::Within(share))),
     ];
@@ -103,13 +106,13 @@ fn kills(minutes: u32) -> Result<Part> {
 }
 
 /// Very many at once; how long it took is said in the report.
-fn ends() -> Result<()> {
-    let report = command::root().join("target/soak/ends.txt");
-    let log = command::root().join("target/soak/ends.log");
+fn many(name: &str, test: &str, (variable, so_many): (&str, &str)) -> Result<()> {
+    let folder = command::root().join("target/soak");
+    let (report, log) = (folder.join(format!("{name}.txt")), folder.join(format!("{name}.log")));
     let file = File::create(&log).with_context(|| format!("cannot write `{}`", log.display()))?;
     let status = Command::new(command::cargo())
-        .args(["nextest", "run", "--workspace", "--profile", "soak", "-E", ENDS])
-        .env("WANE_ENDS", SO_MANY_ENDS)
+        .args(["nextest", "run", "--workspace", "--profile", "soak", "-E", test])
+        .env(variable, so_many)
         .env("WANE_SOAK_REPORT", &report)
         .stdout(file.try_clone()?)
         .stderr(file)
@@ -117,7 +120,7 @@ fn ends() -> Result<()> {
         .status()?;
     ensure!(
         status.success(),
-        "said in `{}`; again: WANE_ENDS={SO_MANY_ENDS} cargo nextest run --workspace --profile soak -E '{ENDS}'",
+        "said in `{}`; again: {variable}={so_many} cargo nextest run --workspace --profile soak -E '{test}'",
         log.display()
     );
     print!("{}", fs::read_to_string(&report).unwrap_or_default());

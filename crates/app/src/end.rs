@@ -434,6 +434,10 @@ impl App {
             if !matches!(seen.value.state, LeaseState::Intended) || !old || self.making.has(id) {
                 return Ok(());
             }
+            // Of one that nobody carries there is nothing to be ended, and a close to be told.
+            if seen.value.what == LeaseKind::Session && !self.sessions.has(id) {
+                return self.settle_lost_session(&seen.value).await;
+            }
             let grant = self.store.grant(seen.value.grant).await?;
             let mut change = self.change(Actor::System, now);
             let (lease, fact) = seen.value.clone().apply(LeaseEvent::End, now)?;

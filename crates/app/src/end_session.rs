@@ -155,7 +155,15 @@ impl App {
 
     /// Tells a session that it is over, and waits until its gateway has closed it.
     pub(crate) async fn end_session(&self, lease: &Lease) -> Tried {
-        let Some(mut closing) = self.sessions.closing(lease.id) else { return Tried::Proven(lost()) };
+        let Some(mut closing) = self.sessions.closing(lease.id) else {
+            // Whatever ends it: that it was closed is told, and what became of its recording. Without a store
+            // there is only the end itself.
+            let booked = self.in_time(async { decide!(self.book_closed(lease.id, None, lost())) }).await;
+            if let Err(error) = booked {
+                tracing::warn!(lease = %lease.id, %error, "the close of a session that nobody carries could not be told");
+            }
+            return Tried::Proven(lost());
+        };
         self.sessions.tell(lease.id, Standing::Over("it was ended".to_owned()));
         let closed = tokio::time::timeout(LONGEST_CLOSE, closing.wait_for(Option::is_some)).await;
         match closed {

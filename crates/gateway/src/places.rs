@@ -1,10 +1,11 @@
 //! Who may connect: bounds on connections, the tighter ones for those that have not logged in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use wane_domain::time::{Span, Time};
 
 /// What the gateway bounds.
@@ -12,7 +13,8 @@ use wane_domain::time::{Span, Time};
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
-    /// Those of them that have not logged in.
+    /// Those of them that have not logged in. One more, and whoever has been among them for longest has to go:
+    /// a login takes a moment, and who holds a place takes all the time there is.
     pub unknown: usize,
     /// Those of these from one address.
     pub unknown_per_address: usize,
@@ -57,7 +59,9 @@ pub(crate) struct Places {
 #[derive(Debug, Default)]
 struct Inner {
     connections: usize,
-    unknown: usize,
+    /// Who has not logged in, in the order in which they came.
+    unknown: BTreeMap<u64, CancellationToken>,
+    came: u64,
     by_address: HashMap<IpAddr, usize>,
     failures: HashMap<IpAddr, (u32, Time)>,
 }
@@ -67,6 +71,8 @@ struct Inner {
 pub(crate) struct Place {
     places: Arc<Places>,
     address: IpAddr,
+    number: u64,
+    crowded_out: CancellationToken,
     known: bool,
 }
 
@@ -80,22 +86,32 @@ impl Places {
     }
 
     /// A place for a new connection, if there is one.
+    ///
+    /// INVARIANT: strangers from many addresses keep nobody out who logs in at once (held by
+    /// `who_has_been_a_stranger_for_longest_makes_room`).
     pub(crate) fn take(self: &Arc<Self>, peer: IpAddr, now: Time) -> Option<Place> {
         let address = whose(peer);
         let mut inner = self.inner();
         let here = inner.by_address.get(&address).copied().unwrap_or(0);
         let failed = inner.failures.get(&address).filter(|(_, since)| now < since.plus(MINUTE)).map_or(0, |(n, _)| *n);
         let full = inner.connections >= self.limits.connections
-            || inner.unknown >= self.limits.unknown
             || here >= self.limits.unknown_per_address
             || failed >= self.limits.failures_per_minute;
         if full {
             return None;
         }
+        while inner.unknown.len() >= self.limits.unknown.max(1) {
+            // It is no stranger's place any more, though the connection is still about to be cut.
+            if let Some((_, longest)) = inner.unknown.pop_first() {
+                longest.cancel();
+            }
+        }
         inner.connections += 1;
-        inner.unknown += 1;
+        inner.came += 1;
+        let (number, crowded_out) = (inner.came, CancellationToken::new());
+        inner.unknown.insert(number, crowded_out.clone());
         inner.by_address.insert(address, here + 1);
-        Some(Place { places: Arc::clone(self), address, known: false })
+        Some(Place { places: Arc::clone(self), address, number, crowded_out, known: false })
     }
 }
 
@@ -103,8 +119,13 @@ impl Place {
     /// Somebody logged in on it: it takes no place from strangers any more.
     pub(crate) fn known(&mut self) {
         if !std::mem::replace(&mut self.known, true) {
-            self.places.inner().no_longer_unknown(self.address);
+            self.places.inner().no_longer_unknown(self.number, self.address);
         }
+    }
+
+    /// Waits until somebody else needs the place more.
+    pub(crate) fn crowded_out(&self) -> impl Future<Output = ()> + use<> {
+        self.crowded_out.clone().cancelled_owned()
     }
 
     /// Nobody logged in on it.
@@ -125,8 +146,8 @@ impl Place {
 }
 
 impl Inner {
-    fn no_longer_unknown(&mut self, address: IpAddr) {
-        self.unknown = self.unknown.saturating_sub(1);
+    fn no_longer_unknown(&mut self, number: u64, address: IpAddr) {
+        self.unknown.remove(&number);
         if let Some(here) = self.by_address.get_mut(&address) {
             *here = here.saturating_sub(1);
             if *here == 0 {
@@ -141,7 +162,7 @@ impl Drop for Place {
         let mut inner = self.places.inner();
         inner.connections = inner.connections.saturating_sub(1);
         if !self.known {
-            inner.no_longer_unknown(self.address);
+            inner.no_longer_unknown(self.number, self.address);
         }
     }
 }
@@ -165,6 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn who_has_been_a_stranger_for_longest_makes_room() {
+        let places = Places::new(Limits { unknown: 3, ..Limits::default() });
+        let mut first = places.take(ip("192.0.2.1"), NOW).unwrap();
+        let second = places.take(ip("192.0.2.2"), NOW).unwrap();
+        let third = places.take(ip("192.0.2.3"), NOW).unwrap();
+        first.known();
+        let fourth = places.take(ip("192.0.2.4"), NOW).unwrap();
+        assert!([&first, &second, &third, &fourth].iter().all(|place| !place.crowded_out.is_cancelled()));
+        let fifth = places.take(ip("192.0.2.5"), NOW).unwrap();
+        let out = [&first, &second, &third, &fourth, &fifth].map(|place| place.crowded_out.is_cancelled());
+        assert_eq!(out, [false, true, false, false, false], "who logged in stays, who came next goes");
+        // Who goes gives back what was theirs, once.
+        drop((second, third, fourth));
+        let _more = [places.take(ip("192.0.2.6"), NOW).unwrap(), places.take(ip("192.0.2.7"), NOW).unwrap()];
+        assert!(!fifth.crowded_out.is_cancelled());
+    }
+
+    #[test]
     fn strangers_have_few_places_and_sessions_take_none_of_them() {
         let limits = Limits { connections: 5, unknown: 3, unknown_per_address: 2, ..Limits::default() };
         let places = Places::new(limits);
@@ -172,7 +211,6 @@ mod tests {
         let second = places.take(ip("::ffff:192.0.2.1"), NOW).unwrap();
         assert!(places.take(ip("192.0.2.1"), NOW).is_none(), "one address");
         let third = places.take(ip("2001:db8::1"), NOW).unwrap();
-        assert!(places.take(ip("198.51.100.1"), NOW).is_none(), "all strangers together");
         first.known();
         first.known();
         let _fourth = places.take(ip("192.0.2.1"), NOW).unwrap();

@@ -137,10 +137,12 @@ impl Gateway {
         let entry = Arc::new(Entry::new(peer.ip(), self.ambient.clone(), Arc::clone(&self.port), self.limits));
         let door: Arc<Entry> = Arc::clone(&entry);
         let mut serving = Box::pin(AssertUnwindSafe(front.serve(pipe, door)).catch_unwind());
+        let crowded_out = place.crowded_out();
         let entered = tokio::select! {
             live = entry.entered() => Some(live),
             _ = &mut serving => None,
             () = entry.outstays(&mut place) => None,
+            () = crowded_out => None,
             () = stop.cancelled() => None,
         };
         if let Some(live) = &entered {

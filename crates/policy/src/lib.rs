@@ -14,6 +14,7 @@ pub mod annotation;
 pub mod explain;
 mod index;
 pub mod judge;
+mod nesting;
 mod path;
 pub mod query;
 pub mod rejudge;

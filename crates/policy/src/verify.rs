@@ -8,6 +8,7 @@ use wane_domain::text::Name;
 
 use crate::annotation::{Covers, Fault, read};
 use crate::index::Scope;
+use crate::nesting::too_deep;
 use crate::schema::{Action, SchemaParts};
 use crate::set::{Compiled, LoadProblem, MOST_POLICIES, MOST_TEXT};
 use crate::speaks::Speaks;
@@ -27,6 +28,16 @@ pub(crate) fn compile(text: &str, parts: &SchemaParts) -> Result<Verified, Vec<L
     }
     let schema = parts.schema().map_err(|e| whole(e, "one of the kinds gives an unusable entity type"))?;
     let lines = Lines::of(text);
+    // INVARIANT: no text brings the process down that reads it (held by
+    // `what_is_nested_without_end_is_refused_and_brings_nobody_down`).
+    if let Some(at) = too_deep(text) {
+        return Err(vec![LoadProblem {
+            line: Some(lines.at(at)),
+            policy: None,
+            message: "a policy goes too deep here: brackets in brackets, or operators one after the other".to_owned(),
+            hint: Some("write several policies, or use groups, labels and sets".to_owned()),
+        }]);
+    }
     let parsed: cedar_policy::PolicySet = text.parse().map_err(|errors: cedar_policy::ParseErrors| {
         errors.iter().map(|e| diagnosed(e, None, &lines)).collect::<Vec<_>>()
     })?;

@@ -33,6 +33,7 @@ pub use postgres::{Postgres, PostgresBuilder, PsqlClient};
 pub use program::{Ended, Interactive, Outcome};
 pub use proxy::{Proxy, Way};
 pub use ssh::{PreparedSshd, SshClient, SshKey, Sshd, SshdBuilder, ssh_keygen};
+pub use ssh::{RawKey, RawPeer, RawStream, Trouble, Words, words};
 pub use tls::ServerCertificate;
 pub use unix_user::UnixUser;
 pub use wait::{eventually, wait_until};

@@ -61,6 +61,11 @@ impl App {
         let Some(mut recording) = self.store.recording(session).await?.filter(|r| r.end.is_none()) else {
             return Ok(None);
         };
+        // A server that starts ends what is left before it has looked what there is of its recording: that is
+        // settled once it has (held by `killed_at_every_step_of_a_session_nothing_of_it_is_left_open`).
+        if recorded.is_none() && self.shelf.get().is_none() {
+            return Ok(None);
+        }
         let mut end = match recorded {
             Some(RecordOutcome::Whole(taped)) => RecordingEnd {
                 at: self.now(),

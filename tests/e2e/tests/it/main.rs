@@ -18,6 +18,7 @@ mod engine;
 mod gateway;
 mod host;
 mod main_job;
+mod nesting;
 mod people;
 mod secrets;
 mod server;

@@ -105,7 +105,7 @@ impl Bench {
 }
 
 /// The serial number, as `ssh-keygen` reads it.
-fn serial(certificate: &Path) -> u64 {
+pub(super) fn serial(certificate: &Path) -> u64 {
     let output = Command::new("ssh-keygen").arg("-L").arg("-f").arg(certificate).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let line = text.lines().find_map(|line| line.trim().strip_prefix("Serial: ")).unwrap();

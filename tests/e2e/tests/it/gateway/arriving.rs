@@ -213,3 +213,28 @@ fn whoever_has_no_access_asks_for_it_while_logging_in() {
     wait_until("the request to be taken back", SOON, || state() == "withdrawn").unwrap();
     assert_eq!(text(&requests(maya)[0]["id"]), request);
 }
+
+#[test]
+fn the_conditions_of_a_role_hold_for_whoever_comes_by_a_link() {
+    let lab = Lab::new(NOTHING);
+    let (maya, browser) = (&lab.wane.maya, Browser::of(&lab.wane.maya));
+    let principals = format!("principals={}", serde_json::json!([lab.sshd.user().name()]));
+    let comes = |role: &str, conditions: &[&str]| {
+        let words = ["role", "add", role, "--set", &principals];
+        lab.wane.ada.json(&[&words[..], conditions].concat()).unwrap();
+        let grant = granted(maya, &format!("{}@web", role.trim_start_matches("ssh/")), "10m");
+        let here = Bare::comes(&lab, "echo free");
+        assert_eq!(browser.answer(&here.path, &here.code, "yes").status, 200);
+        let outcome = here.ends();
+        maya.json(&["done", &grant]).unwrap();
+        outcome
+    };
+    let near = r#"source_address=["127.0.0.0/8"]"#;
+    let forced = comes("ssh/forced", &["--set", "force_command=echo forced", "--set", near]);
+    assert!(forced.success() && forced.stdout.contains("forced"), "{forced:?}");
+    assert!(!forced.stdout.contains("free"), "{forced:?}");
+    let asked = lab.sshd.log().matches("Connection from").count();
+    let away = comes("ssh/away", &["--set", r#"source_address=["192.0.2.0/24"]"#]);
+    assert!(!away.success() && away.stdout.contains("may not be used from 127.0.0.1"), "{away:?}");
+    assert_eq!(lab.sshd.log().matches("Connection from").count(), asked, "the host was asked nothing");
+}

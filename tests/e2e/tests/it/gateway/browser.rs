@@ -8,54 +8,63 @@ use wane_testkit::{PersonSession, WaneServer};
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) text: String,
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) text: String,
 }
 
 /// Somebody's browser.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     authority: String,
     cookie: Option<String>,
 }
 
 impl Browser {
     /// In which somebody is signed in already.
-    pub(super) fn of(person: &PersonSession) -> Self {
+    pub(crate) fn of(person: &PersonSession) -> Self {
         let authority = person.server().trim_start_matches("http://").to_owned();
         Self { authority, cookie: Some(person.token().unwrap()) }
     }
 
     /// In which nobody is signed in.
-    pub(super) fn empty(server: &WaneServer) -> Self {
+    pub(crate) fn empty(server: &WaneServer) -> Self {
         Self { authority: server.url().trim_start_matches("http://").to_owned(), cookie: None }
     }
 
-    pub(super) fn open(&self, path: &str) -> Page {
+    pub(crate) fn open(&self, path: &str) -> Page {
         self.send("GET", path, "", "")
     }
 
     /// What the form of a page carries; nothing if it has none.
-    pub(super) fn token(&self, path: &str) -> String {
+    pub(crate) fn token(&self, path: &str) -> String {
         let shown = self.open(path).text;
         let token = shown.split_once("name=\"token\" value=\"").map_or("", |(_, rest)| rest.split('"').next().unwrap());
         token.to_owned()
     }
 
     /// Answers the question of a page, as its form does.
-    pub(super) fn answer(&self, path: &str, code: &str, answer: &str) -> Page {
+    pub(crate) fn answer(&self, path: &str, code: &str, answer: &str) -> Page {
         let token = self.token(path);
         self.post(path, &format!("token={token}&code={code}&answer={answer}"))
     }
 
-    pub(super) fn post(&self, path: &str, form: &str) -> Page {
+    pub(crate) fn post(&self, path: &str, form: &str) -> Page {
+        self.try_post(path, form).unwrap()
+    }
+
+    /// Nothing, if the server dies over it.
+    pub(crate) fn try_post(&self, path: &str, form: &str) -> Option<Page> {
         let origin =
             format!("Origin: http://{}\r\nContent-Type: application/x-www-form-urlencoded\r\n", self.authority);
-        self.send("POST", path, &origin, form)
+        self.try_send("POST", path, &origin, form)
     }
 
     fn send(&self, method: &str, path: &str, more: &str, body: &str) -> Page {
+        self.try_send(method, path, more, body).unwrap()
+    }
+
+    fn try_send(&self, method: &str, path: &str, more: &str, body: &str) -> Option<Page> {
         let mut stream = TcpStream::connect(&self.authority).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let cookie = self.cookie.as_ref().map(|value| format!("Cookie: wane={value}\r\n")).unwrap_or_default();
@@ -66,9 +75,9 @@ impl Browser {
         )
         .unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, text) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Page { status, head: head.to_owned(), text: text.to_owned() }
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, text) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Page { status, head: head.to_owned(), text: text.to_owned() })
     }
 }

@@ -11,15 +11,15 @@ use crate::people::{SOON, approve, ask_and_wait};
 /// Says the time again and again, and what it is asked to say.
 const TICKS: &str = "while :; do date +%s.%N; sleep 0.02; done";
 /// Longer after the end than this, no byte passes.
-const SECOND: f64 = 1.0;
+pub(super) const SECOND: f64 = 1.0;
 
-fn now() -> f64 {
+pub(super) fn now() -> f64 {
     #[expect(clippy::disallowed_methods, reason = "held against what `date` says on the same machine")]
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 /// The last moment that came through.
-fn last_tick(said: &str) -> f64 {
+pub(super) fn last_tick(said: &str) -> f64 {
     said.lines().rev().find_map(|line| line.trim().parse().ok()).unwrap_or_else(|| panic!("no tick in: {said}"))
 }
 

@@ -30,7 +30,7 @@ fn closed(mut stream: TcpStream, what: &str) {
 }
 
 /// A first packet that offers these key exchanges.
-fn hello(kex: &str) -> Vec<u8> {
+pub(super) fn hello(kex: &str) -> Vec<u8> {
     let mut payload = vec![20];
     payload.extend([7; 16]);
     for names in

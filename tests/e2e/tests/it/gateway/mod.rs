@@ -1,7 +1,8 @@
 //! Sessions through the gateway: the plain `ssh` in front, a real sshd behind.
 
 mod arriving;
-mod browser;
+mod between;
+pub(crate) mod browser;
 mod carrying;
 mod comfort;
 mod ending;
@@ -10,6 +11,10 @@ mod findings;
 mod lab;
 mod logins;
 mod programs;
+mod raw;
 mod recording;
+mod regress;
+mod rules;
+mod stalled;
 mod stored;
 mod understanding;

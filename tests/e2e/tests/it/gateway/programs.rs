@@ -23,7 +23,7 @@ fn program(visitor: &Visitor, name: &str) -> Command {
     command
 }
 
-fn good(command: &mut Command) -> String {
+pub(super) fn good(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}\n{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -192,7 +192,7 @@ fn a_window_is_shown_where_the_role_names_it() {
 }
 
 /// What ends up with the person: bytes, complaints, and how it ended.
-fn answer(ssh: &mut Command, input: &[u8]) -> Output {
+pub(super) fn answer(ssh: &mut Command, input: &[u8]) -> Output {
     let mut child = ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut to = child.stdin.take().unwrap();
     let input = input.to_vec();
