@@ -18,6 +18,7 @@ pub mod lock;
 pub mod request;
 pub mod secret;
 pub mod session;
+pub mod task;
 pub mod terms;
 pub mod text;
 pub mod time;

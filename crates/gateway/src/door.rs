@@ -168,7 +168,7 @@ impl Door for Entry {
             // Whoever carried the connection has gone, and does not close this.
             let proof = "the connection was over before the session began";
             let recorded = live.recorded(proof).await;
-            let end = SessionEnd { tally: json!({}), proof: proof.to_owned(), recorded };
+            let end = SessionEnd { tally: json!({}), proof: proof.to_owned(), recorded, task: None };
             self.port.closed(session, &end).await;
             return Err(Refused("the connection is over".to_owned()));
         }

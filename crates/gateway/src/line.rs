@@ -20,6 +20,7 @@ use crate::places::Limits;
 use crate::port::Port;
 use crate::record::Record;
 use crate::tally::Tally;
+use crate::task::Task;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// When a person is told that it will be over soon.
@@ -37,6 +38,7 @@ pub(crate) struct Live {
     told: watch::Receiver<Standing>,
     meter: Arc<Meter>,
     tally: Mutex<Tally>,
+    task: Task,
     record: Option<Record>,
     notes: Value,
     /// Set once: from then on nothing passes.
@@ -63,6 +65,7 @@ impl Live {
             told: begun.told,
             meter: begun.meter,
             tally: Mutex::default(),
+            task: Task::default(),
             record: begun.roll.map(Record::new),
             notes,
             over: OnceLock::new(),
@@ -110,6 +113,7 @@ impl Live {
                 None => std::future::pending().await,
             }
         });
+        let mut done = Box::pin(self.task.is_over());
         // Whatever the wall clock does meanwhile, this takes no longer than it should.
         let mut due = Box::pin(tokio::time::sleep(Duration::ZERO));
         let (mut held, mut warned) = (None, None);
@@ -142,6 +146,7 @@ impl Live {
                 },
                 () = &mut due => return TIME_IS_UP.to_owned(),
                 why = &mut unrecorded => return why,
+                () = &mut done => return TASK_IS_DONE.to_owned(),
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
                 _ = &mut beats => {}
             }
@@ -182,7 +187,7 @@ impl Live {
         let what = if target.is_some() { "both its connections are closed" } else { "it never reached its target" };
         let proof = format!("the gateway carries it no more: {what}, and the {channels} channels with them; {why}");
         let mut wait = SAY_AGAIN;
-        let end = SessionEnd { tally, proof, recorded };
+        let end = SessionEnd { tally, proof, recorded, task: self.task.end() };
         while !self.port.closed(self.session, &end).await {
             tokio::time::sleep(wait).await;
             wait = wait.saturating_mul(2).min(SAY_AGAIN_MOST);
@@ -190,6 +195,7 @@ impl Live {
     }
 }
 
+const TASK_IS_DONE: &str = "its task is done";
 const TIME_IS_UP: &str = "its time is up";
 
 /// A while, for people.
@@ -223,6 +229,17 @@ impl Line for Live {
         self.port.begun(self.session, &self.notes).await
     }
 
+    async fn spend(&self, channel: u32, command: &[u8]) -> Result<(), Refused> {
+        if let Some(why) = self.ended() {
+            return Err(Refused(why));
+        }
+        self.task.asked();
+        self.port.spend(self.session, command).await?;
+        self.task.runs(channel);
+        // It may have waited.
+        self.ended().map_or(Ok(()), |why| Err(Refused(why)))
+    }
+
     async fn tap(&self, event: &Event<'_>) -> Result<(), Refused> {
         if let Some(why) = self.ended() {
             return Err(Refused(why));
@@ -234,6 +251,7 @@ impl Line for Live {
                 return Err(Refused(why));
             }
         }
+        self.task.see(event);
         match event {
             Event::Data { from: Side::Client, bytes, .. } => self.meter.up(bytes.len()),
             Event::Data { from: Side::Target | Side::TargetError, bytes, .. } => self.meter.down(bytes.len()),
@@ -283,6 +301,9 @@ mod tests {
             std::future::pending().await
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
+            std::future::pending().await
+        }
+        async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
             std::future::pending().await
         }
         async fn beat(&self, _: SessionId) {

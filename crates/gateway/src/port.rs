@@ -1,4 +1,4 @@
-//! The one port through which the gateway reaches the rest: `open`, `begun`, `beat`, `closed` for sessions,
+//! The one port through which the gateway reaches the rest: `open`, `begun`, `spend`, `beat`, `closed` for sessions,
 //! `arrive`, `next`, `left` for logins that their person is to confirm.
 //!
 //! In this process first; everything that goes through it could as well go through a socket.
@@ -24,6 +24,8 @@ pub trait Port: Send + Sync {
     async fn left(&self, arrival: ArrivalId);
     /// The target let it in.
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused>;
+    /// It is about to run its grant's task, as this command. Returns once that is written down.
+    async fn spend(&self, session: SessionId, command: &[u8]) -> Result<(), Refused>;
     /// Where it stands, as the store has it. If that cannot be asked, the session goes by what it knows.
     async fn beat(&self, session: SessionId);
     /// Nothing of it is left. False if that could not be written down and is to be said again.
@@ -78,6 +80,13 @@ impl Port for App {
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused> {
         self.session_begun(session, notes).await.map_err(|error| {
             tracing::warn!(%session, %error, "a session was let in and may not begin");
+            told(&error)
+        })
+    }
+
+    async fn spend(&self, session: SessionId, command: &[u8]) -> Result<(), Refused> {
+        self.spend_task(session, command).await.map_err(|error| {
+            tracing::info!(%session, %error, "a task is not run");
             told(&error)
         })
     }

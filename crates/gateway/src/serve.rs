@@ -213,6 +213,9 @@ mod tests {
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             Ok(())
         }
+        async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
+            Ok(())
+        }
         async fn beat(&self, _: SessionId) {}
         async fn closed(&self, session: SessionId, _: &SessionEnd) -> bool {
             self.gone.send(session).is_ok()

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::agent::Agent;
 use crate::broker::fuzzed as broker;
 use crate::cidr::Cidr;
+use crate::commands::Argv;
 use crate::notes::Notes;
 use crate::verbs::fuzzed as verbs;
 use crate::{key, krl, settings};
@@ -55,6 +56,16 @@ pub fn login_refusal(user: &str, why: Option<&str>) -> String {
 #[must_use]
 pub fn offers_strict_kex(bytes: &[u8]) -> Option<bool> {
     broker::offers_strict_kex(bytes)
+}
+
+/// A command line at the gateway: its words, and the line that a host is given for them.
+///
+/// # Errors
+/// When it is none that is taken where commands are listed.
+pub fn command_words(line: &[u8]) -> Result<(Vec<String>, String), String> {
+    let argv = Argv::read(line)?;
+    let quoted = argv.quoted()?;
+    Ok((argv.words().to_vec(), quoted))
 }
 
 /// What a lease keeps about its certificates, read and written again.

@@ -21,5 +21,6 @@ mod rounds;
 mod seeing;
 mod signing_in;
 mod storeless;
+mod tasks;
 mod time;
 mod toctou;

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use wane_connector::broker::{Line, Refused};
 use wane_recording::Event;
 
+use super::commands::Rules;
 use super::flow::{Flow, Queue, Side};
 use super::pump;
 use crate::role::Definition;
@@ -27,6 +28,7 @@ pub(super) type Reached = Result<Arc<client::Handle<super::host::Host>>, String>
 pub(super) struct Session {
     pub(super) line: Arc<dyn Line>,
     pub(super) role: Definition,
+    pub(super) rules: Rules,
     pub(super) flow: Arc<Flow>,
     pub(super) host: watch::Receiver<Option<Reached>>,
     pub(super) person: Arc<OnceLock<server::Handle>>,
@@ -60,12 +62,18 @@ pub(super) struct Link {
     pub(super) terminal: AtomicBool,
     /// Whether a program was asked for: only one may be (RFC 4254 section 6.5).
     pub(super) runs: AtomicBool,
+    /// Whether that program was not run, and the person told so.
+    pub(super) refused: AtomicBool,
     pub(super) requests: AtomicU32,
 }
 
 impl Link {
     pub(super) fn is_terminal(&self) -> bool {
         self.terminal.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     pub(super) fn runs(&self) -> bool {
@@ -76,7 +84,7 @@ impl Link {
 impl Session {
     pub(super) fn new(
         line: Arc<dyn Line>,
-        role: Definition,
+        (role, rules): (Definition, Rules),
         flow: Arc<Flow>,
         host: watch::Receiver<Option<Reached>>,
         person: Arc<OnceLock<server::Handle>>,
@@ -85,6 +93,7 @@ impl Session {
         Self {
             line,
             role,
+            rules,
             flow,
             host,
             person,
@@ -151,6 +160,7 @@ impl Session {
             down: Queue::new(&self.flow, Side::Host),
             terminal: AtomicBool::new(false),
             runs: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             requests: AtomicU32::new(0),
         });
         {
