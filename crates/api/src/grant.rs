@@ -58,6 +58,9 @@ pub struct GrantView {
     pub role: String,
     /// The kind that serves the resource.
     pub kind: String,
+    /// The one command that it is for, if for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskView>,
     /// Where it stands.
     pub state: GrantState,
     /// When it was activated.
@@ -93,10 +96,22 @@ pub struct GrantView {
     pub unbooked: Option<String>,
 }
 
+/// The one command that a grant is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskView {
+    /// The command, exactly.
+    pub text: String,
+    /// SHA-256 over `wane.task.v1`, a line feed and the command.
+    pub digest: String,
+    /// When it was let run, which it is once; none before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Timestamp>,
+}
+
 /// Why an access ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EndView {
-    /// `expired`, `returned`, `revoked`, `denied after approval`, `locked`, `lost eligibility`, `never activated`.
+    /// `expired`, `returned`, `revoked`, `denied after approval`, `locked`, `lost eligibility`, `never activated`, `task done`.
     pub cause: String,
     /// Who ended it, if a person did.
     pub by: Option<String>,

@@ -15,6 +15,10 @@ pub struct AskItem {
     pub resource: String,
     /// The role.
     pub role: String,
+    /// The one command that it is for, to be run once and exactly so; all that the role gives if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub task: Option<String>,
 }
 
 /// Asks for access.
@@ -101,6 +105,9 @@ pub struct ItemView {
     pub resource: String,
     /// The role.
     pub role: String,
+    /// The one command that it is for, if for one: what an approver says yes to, exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
     /// Where it stands.
     pub state: ItemState,
     /// The policy whose path it takes; none if policy denied it.

@@ -32,6 +32,10 @@ pub struct Suppose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128)]
     pub ticket: Option<String>,
+    /// For this one command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub task: Option<String>,
     /// Under this version of the policy set, over the facts of today; the one in force if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u64>,

@@ -103,7 +103,8 @@ impl App {
             return deny(change, request, "the resource or role is gone".to_owned());
         };
         let Ask { requester, beneficiary, duration, parent, .. } = request.ask;
-        let mut facts = AskFacts::frozen(&request.ask, now);
+        let task = request.ask.items.get(index).and_then(|asked| asked.task.as_ref());
+        let mut facts = AskFacts::frozen(&request.ask, now).for_task(task);
         let mut covers = duration;
         let extends = match parent {
             Some(Parent::Extends { grant, .. }) => Some(grant),

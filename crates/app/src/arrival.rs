@@ -20,7 +20,7 @@ use wane_store::{GrantFilter, GrantPhase, Slice};
 
 use crate::App;
 use crate::arrivals::{Arrival, Arriving, Asked, Stage, Wish};
-use crate::ask::AskInput;
+use crate::ask::{AskInput, ItemInput};
 use crate::caller::Caller;
 use crate::error::AppError;
 use crate::judge::AskFacts;
@@ -148,9 +148,10 @@ impl App {
             several => {
                 let mut text = format!("{hello}; you hold several grants that would do:\n");
                 for (n, grant) in (1..).zip(several) {
+                    let task = grant.item.task.as_ref().map_or(String::new(), |task| format!(", for `{task}` alone"));
                     let role = world.roles.get(&grant.item.role).map_or("", |role| role.name.as_str());
                     let end = grant.usable_until(now).map_or_else(|_| "not begun".to_owned(), |end| format!("{end}"));
-                    text.push_str(&format!("\n  {n}  {role}, until {end} ({})", grant.id));
+                    text.push_str(&format!("\n  {n}  {role}, until {end}{task} ({})", grant.id));
                 }
                 let grants = several.iter().map(|grant| grant.id).collect();
                 self.arrivals.put(id, Stage::Choosing(caller, grants));
@@ -202,7 +203,7 @@ impl App {
 
     async fn ask_for(&self, id: ArrivalId, who: &Arriving, caller: Caller, wish: &Wish) -> Result<Next, AppError> {
         let input = AskInput {
-            items: vec![(who.resource.clone(), wish.role.clone())],
+            items: vec![ItemInput { resource: who.resource.clone(), role: wish.role.clone(), task: None }],
             for_person: None,
             duration: wish.duration,
             start: None,
@@ -287,7 +288,7 @@ impl App {
             let as_approved = |role: &wane_domain::catalogue::Role| {
                 role.digest().is_ok_and(|digest| digest == grant.item.role_digest) && broker.opens(role, &who.login)
             };
-            let through = grant.terms.mode != Mode::Direct;
+            let through = grant.terms.mode != Mode::Direct && grant.spent.is_none();
             through && usable && role.is_some_and(as_approved) && self.still_stands(grant.id).is_ok()
         };
         Ok(held.items.into_iter().map(|grant| grant.value).filter(good).collect())
@@ -304,6 +305,10 @@ impl App {
         for role in world.roles.values().filter(|role| role.kind == resource.kind && broker.opens(role, &who.login)) {
             let terms = self.fares(world, person, resource, role, &facts)?.terms;
             open.extend(terms.filter(|terms| terms.mode != Mode::Direct).map(|terms| (role, terms)));
+        }
+        // What will be run is not said at a login, so a role for some commands is the last to be asked for.
+        if open.iter().any(|(role, _)| !kind.needs_gateway(&role.definition)) {
+            open.retain(|(role, _)| !kind.needs_gateway(&role.definition));
         }
         let narrowest = |(role, _): &&(&wane_domain::catalogue::Role, _)| {
             !open.iter().any(|(other, _)| kind.is_narrower(&other.definition, &role.definition))

@@ -7,6 +7,7 @@ use wane_domain::directory::Person;
 use wane_domain::grant::{Grant, GrantEvent};
 use wane_domain::id::{GrantId, PersonId, RequestId};
 use wane_domain::request::{AccessRequest, Ask, AskItem, MOST_ITEMS, Opening, Start};
+use wane_domain::task::Task;
 use wane_domain::terms::Terms;
 use wane_domain::text::{Reason, Ticket};
 use wane_domain::time::{Span, Time};
@@ -27,11 +28,22 @@ pub const MOST_DURATION: Span = Span::from_hours(24 * 366);
 /// How long a request with several paths waits if no path says.
 const DEFAULT_APPROVAL_WINDOW: Span = Span::from_hours(24);
 
+/// One role on one resource that somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ItemInput {
+    /// The resource's name.
+    pub resource: String,
+    /// The role's name.
+    pub role: String,
+    /// The one command that it is for, if for one.
+    pub task: Option<Task>,
+}
+
 /// What somebody asks for.
 #[derive(Clone, Debug)]
 pub struct AskInput {
-    /// Resource and role names.
-    pub items: Vec<(String, String)>,
+    /// The roles on resources.
+    pub items: Vec<ItemInput>,
     /// For whom, if not for oneself.
     pub for_person: Option<String>,
     /// For how long.
@@ -90,7 +102,11 @@ impl App {
         };
         let facts = AskFacts::of(input, caller.proof_age(now), &caller.proof, now);
         let mut answers = Vec::with_capacity(pairs.len());
-        for (resource, role) in &pairs {
+        for ((resource, role), asked) in pairs.iter().zip(&input.items) {
+            if let Some(task) = &asked.task {
+                self.kind(&resource.kind)?.check_task(&role.definition, task)?;
+            }
+            let facts = facts.clone().for_task(asked.task.as_ref());
             answers.push(self.answer(&world, (caller.person, beneficiary), resource, role, &facts).await?);
         }
         let ask = self.freeze(caller, beneficiary, &pairs, input)?;
@@ -103,7 +119,11 @@ impl App {
             let Some(permit) = permit else { continue };
             let again = match input.start {
                 // A grant from now on is usable at once; activation is its own judgement.
-                None => Some(self.permit_now(&world, beneficiary, pairs.get(index), &facts)?),
+                None => {
+                    let task = input.items.get(index).and_then(|asked| asked.task.as_ref());
+                    let facts = facts.clone().for_task(task);
+                    Some(self.permit_now(&world, beneficiary, pairs.get(index), &facts)?)
+                }
                 Some(_) => None,
             };
             request = self.mint(&mut change, request, index, permit, again, now)?;
@@ -164,7 +184,8 @@ impl App {
         })
     }
 
-    /// The narrowest role that gives less than this one and is had with no more stages of approval.
+    /// The narrowest role that gives less than this one, does for the task if there is one, and is had with no more
+    /// stages of approval.
     pub(crate) fn narrower_as_easy(
         &self,
         world: &World,
@@ -178,7 +199,8 @@ impl App {
         let mut best: Option<&Role> = None;
         for other in world.roles.values().filter(|r| r.kind == role.kind) {
             let within = best.unwrap_or(role);
-            if !kind.is_narrower(&other.definition, &within.definition) {
+            let does = facts.task.as_ref().is_none_or(|task| kind.check_task(&other.definition, task).is_ok());
+            if !does || !kind.is_narrower(&other.definition, &within.definition) {
                 continue;
             }
             if let Decision::Permit(permit) = self.judge(world, person, resource, other, facts)?
@@ -190,7 +212,8 @@ impl App {
         Ok(best.map(|role| role.name.to_string()))
     }
 
-    /// The live grant that already gives all that is asked, if there is one.
+    /// The live grant that already gives all that is asked, if there is one. One for a task covers nothing, and
+    /// nothing covers an ask for one: what is approved there is that one command.
     async fn covering(
         &self,
         person: &Person,
@@ -198,7 +221,7 @@ impl App {
         role: &Role,
         facts: &AskFacts,
     ) -> Result<Option<GrantId>, AppError> {
-        if facts.start.is_some() {
+        if facts.start.is_some() || facts.task.is_some() {
             return Ok(None);
         }
         let filter = GrantFilter {
@@ -215,7 +238,8 @@ impl App {
             .iter()
             .map(|g| &g.value)
             .find(|g| {
-                g.item.role_digest == digest
+                g.item.task.is_none()
+                    && g.item.role_digest == digest
                     && g.usable_until(facts.now).is_ok_and(|end| end >= facts.now.plus(facts.duration))
             })
             .map(|g| g.id))
@@ -266,7 +290,11 @@ impl App {
     ) -> Result<Ask, AppError> {
         let items = pairs
             .iter()
-            .map(|(resource, role)| Ok(AskItem { resource: resource.id, role: role.id, role_digest: role.digest()? }))
+            .zip(&input.items)
+            .map(|((resource, role), asked)| {
+                let (role_digest, task) = (role.digest()?, asked.task.clone());
+                Ok(AskItem { resource: resource.id, role: role.id, role_digest, task })
+            })
             .collect::<Result<Vec<_>, AppError>>()?;
         Ok(Ask {
             org: self.org,
@@ -342,7 +370,7 @@ fn check_input(input: &AskInput, now: Time) -> Result<(), AppError> {
     }
     let mut seen = std::collections::BTreeSet::new();
     match input.items.iter().find(|item| !seen.insert(*item)) {
-        Some((resource, role)) => {
+        Some(ItemInput { resource, role, .. }) => {
             Err(AppError::invalid("items", format!("`{role}` on `{resource}` is asked for twice")))
         }
         None => Ok(()),

@@ -32,12 +32,23 @@ pub struct SessionEnd {
     pub proof: String,
     /// How its recording came out, if it had one.
     pub recorded: Option<RecordOutcome>,
+    /// How its grant's task came out, as far as that was seen, if it asked to run one.
+    pub task: Option<TaskEnd>,
+}
+
+/// How a task came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// It was seen to end: with which status, or by which signal.
+    Seen(String),
+    /// Nobody saw it end, or even whether it began.
+    Unseen,
 }
 
 impl SessionEnd {
     /// Of one that never began.
     pub(crate) fn unbegun(recorded: Option<RecordOutcome>) -> Self {
-        Self { tally: json!({}), proof: "nothing was connected".to_owned(), recorded }
+        Self { tally: json!({}), proof: "nothing was connected".to_owned(), recorded, task: None }
     }
 }
 
@@ -100,6 +111,11 @@ impl App {
     /// When this cannot be written down; it is known all the same, and to be said again.
     pub async fn session_closed(&self, session: SessionId, end: SessionEnd) -> Result<(), AppError> {
         self.sessions.closed(session.lease(), end.proof.clone());
+        match &end.task {
+            None => {}
+            Some(TaskEnd::Seen(outcome)) => self.end_of_task(session.lease(), Some(outcome)).await?,
+            Some(TaskEnd::Unseen) => self.end_of_task(session.lease(), None).await?,
+        }
         decide!(async {
             let basis = ClosureBasis::AbsentReadBack { proof: end.proof.clone() };
             self.book_closed(session.lease(), Some(&end), basis).await
@@ -116,6 +132,7 @@ impl App {
         if lease.what != LeaseKind::Session || self.sessions.has(lease.id) {
             return Ok(());
         }
+        self.end_of_task(lease.id, None).await?;
         decide!(self.book_closed(lease.id, None, lost()))
     }
 

@@ -28,12 +28,7 @@ type ByGrant<T> = HashMap<GrantId, Vec<T>>;
 
 impl App {
     /// Says of several grants that they end, in one commit; those of which it was said.
-    pub(crate) async fn end_together(
-        &self,
-        actor: &Actor,
-        ids: &[GrantId],
-        cause: &EndCause,
-    ) -> BTreeSet<GrantId> {
+    pub(crate) async fn end_together(&self, actor: &Actor, ids: &[GrantId], cause: &EndCause) -> BTreeSet<GrantId> {
         if ids.len() < 2 || self.is_storeless() {
             return BTreeSet::new();
         }
@@ -49,12 +44,7 @@ impl App {
         }
     }
 
-    async fn say_ends(
-        &self,
-        actor: &Actor,
-        ids: &[GrantId],
-        cause: &EndCause,
-    ) -> Result<BTreeSet<GrantId>, AppError> {
+    async fn say_ends(&self, actor: &Actor, ids: &[GrantId], cause: &EndCause) -> Result<BTreeSet<GrantId>, AppError> {
         let now = self.now();
         let grants = self.grants_of(ids).await?;
         let mut open = self.open_of(ids).await?;

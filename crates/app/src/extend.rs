@@ -85,8 +85,9 @@ impl App {
             other => return Err(AppError::Taken(format!("grant `{id}` is {}", other.name()))),
         };
         let whole = end.plus(more).since(since);
-        let facts =
-            AskFacts { duration: whole, ..AskFacts::frozen(&ask, now) }.proven(caller.proof_age(now), &caller.proof);
+        let facts = AskFacts { duration: whole, ..AskFacts::frozen(&ask, now) }
+            .for_task(grant.item.task.as_ref())
+            .proven(caller.proof_age(now), &caller.proof);
         let refused = match world.lock_on(person.id, resource.id, role.id, Some(id)) {
             Some(lock) => Some(format!("it is locked (`{}`)", lock.id)),
             None if role.digest()? != grant.item.role_digest => Some(format!("role `{}` was redefined", role.name)),

@@ -10,11 +10,12 @@ use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{PersonId, ResourceId};
 use wane_domain::lock::LockTarget;
 use wane_domain::request::{Approval, Ask, Start};
+use wane_domain::task::Task;
 use wane_domain::text::{Name, Ticket};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
 use wane_policy::administer::{ActionQuery, Object, allows};
-use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, Proof, Subject, Thing};
+use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, Proof, Subject, Thing, Ways};
 use wane_policy::rejudge::HeldApprovals;
 use wane_policy::schema::{Action, KindFragment, SchemaParts};
 use wane_policy::set::PolicySet;
@@ -34,6 +35,8 @@ pub struct AskFacts {
     pub justified: bool,
     /// Under which ticket.
     pub ticket: Option<Ticket>,
+    /// For which one command, if for one.
+    pub task: Option<Task>,
     /// How old the last proof of identity is.
     pub proof_age: Span,
     /// How identity was proved.
@@ -77,13 +80,14 @@ pub(crate) struct Proven<'a> {
 }
 
 impl AskFacts {
-    /// The facts of an ask that is being made.
+    /// The facts of an ask that is being made, of which each item has a task of its own.
     pub(crate) fn of(input: &crate::AskInput, proof_age: Span, proof: &str, now: Time) -> Self {
         Self {
             duration: input.duration,
             start: input.start,
             justified: input.reason.is_some(),
             ticket: input.ticket.clone(),
+            task: None,
             proof_age,
             proof: proof.to_owned(),
             now,
@@ -97,13 +101,14 @@ impl AskFacts {
             start: None,
             justified: true,
             ticket: "any".parse().ok(),
+            task: None,
             proof_age: caller.proof_age(now),
             proof: caller.proof.clone(),
             now,
         }
     }
 
-    /// The facts of an ask made earlier. The proof of identity was judged then, and is judged again when the grant is used.
+    /// The facts of an ask made earlier, of which each item has a task of its own. The proof of identity was judged then, and is judged again when the grant is used.
     pub(crate) fn frozen(ask: &Ask, now: Time) -> Self {
         Self {
             duration: ask.duration,
@@ -113,6 +118,7 @@ impl AskFacts {
             },
             justified: ask.justification.is_some(),
             ticket: ask.ticket.clone(),
+            task: None,
             proof_age: Span::ZERO,
             proof: FROZEN.to_owned(),
             now,
@@ -130,10 +136,16 @@ impl AskFacts {
             start: None,
             justified: ask.justification.is_some(),
             ticket: grant.ticket.clone(),
+            task: grant.item.task.clone(),
             proof_age: Span::ZERO,
             proof: FROZEN.to_owned(),
             now,
         }
+    }
+
+    /// The same of one item, that is for this task if for one.
+    pub(crate) fn for_task(self, task: Option<&Task>) -> Self {
+        Self { task: task.cloned(), ..self }
     }
 
     /// The same with the proof of identity at hand.
@@ -206,9 +218,15 @@ impl App {
                 start_in: facts.start.map_or(Span::ZERO, |at| at.since(facts.now)),
                 justified: facts.justified,
                 ticket: facts.ticket.as_ref(),
+                task: facts.task.as_ref(),
                 proof: facts.proof(),
                 moment: Moment { now: facts.now, zone: &self.zone },
                 residual_sessions: describe.residual_sessions_secs.map(Span::from_secs),
+            },
+            ways: if facts.task.is_some() || kind.needs_gateway(&role.definition) {
+                Ways::GatewayOnly
+            } else {
+                Ways::Any
             },
             serves: Capabilities { brokered: self.has_gateway(kind.name()), recording: self.keeps_recordings() },
         };

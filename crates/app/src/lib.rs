@@ -49,6 +49,7 @@ mod recordings;
 mod rejudge;
 mod residue;
 mod sessions;
+mod spend;
 mod storeless;
 mod story;
 mod targets;
@@ -73,7 +74,7 @@ use wane_store::{Due, Store};
 
 pub use answers::{BEGUN, CallKept};
 pub use arrivals::{Arriving, Limits as ArrivalLimits};
-pub use ask::{AskInput, MOST_DURATION};
+pub use ask::{AskInput, ItemInput, MOST_DURATION};
 pub use asked::WhoCould;
 pub use auth::{Enrolled, ProvedAgain, SignedIn};
 pub use board::{DebtLine, LiveLine};
@@ -84,7 +85,7 @@ pub use credential::{HandedOut, Say, Telling};
 pub use devices::{DeviceAnswer, DeviceBegun, DeviceShown};
 pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
-pub use end_session::SessionEnd;
+pub use end_session::{SessionEnd, TaskEnd};
 pub use error::{AppError, Class};
 pub use federated::{
     Federated, Freshness, ProviderAnswer, ProviderChoice, ProviderRules, Returned, Says, Strangers,

@@ -5,6 +5,7 @@ use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::decision::Decision;
 use wane_domain::directory::Person;
+use wane_domain::task::Task;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::World;
@@ -12,7 +13,7 @@ use wane_failpoint::point;
 use wane_policy::schema::Action;
 
 use crate::App;
-use crate::ask::AskInput;
+use crate::ask::{AskInput, ItemInput};
 use crate::caller::Caller;
 use crate::error::AppError;
 use crate::judge::AskFacts;
@@ -27,10 +28,10 @@ impl App {
         caller: &Caller,
         world: &World,
         person: &Person,
-        items: &[(String, String)],
+        items: &[ItemInput],
     ) -> Result<Vec<(Resource, Role)>, AppError> {
-        let one = |(resource, role): &(String, String)| {
-            let (resource, role) = self.look_up(caller, world, person, (resource, role))?;
+        let one = |ItemInput { resource, role, task }: &ItemInput| {
+            let (resource, role) = self.look_up(caller, world, person, (resource, role), task.as_ref())?;
             Ok((resource.clone(), role.clone()))
         };
         items.iter().map(one).collect()
@@ -57,7 +58,7 @@ impl App {
         let items: Vec<_> = input
             .items
             .iter()
-            .map(|(target, role)| json!({ "resource": shown(target), "role": shown(role) }))
+            .map(|item| json!({ "resource": shown(&item.resource), "role": shown(&item.role) }))
             .collect();
         let mut change = self.change(Actor::Person(caller.person), now);
         let about = Subjects { person: Some(person.id), ..Subjects::default() };
@@ -76,6 +77,7 @@ impl App {
         world: &'w World,
         person: &Person,
         names: (&str, &str),
+        task: Option<&Task>,
     ) -> Result<Pair<'w>, AppError> {
         let there = resolve(world, names);
         if self.allows(caller, world, Action::ReadCatalogue)? {
@@ -84,7 +86,7 @@ impl App {
         let there = there.ok();
         let opens = match there.or_else(|| any(world)) {
             Some((resource, role)) => {
-                let facts = AskFacts::smallest(caller, self.now());
+                let facts = AskFacts::smallest(caller, self.now()).for_task(task);
                 matches!(self.judge(world, person, resource, role, &facts)?, Decision::Permit(_))
             }
             None => false,

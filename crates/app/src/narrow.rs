@@ -47,7 +47,12 @@ impl App {
         for index in items {
             let (resource, role) = self.item_of(world, wide, *index)?;
             let role = self.narrower_role(world, &resource, &role, less)?;
-            asked.push(AskItem { resource: resource.id, role: role.id, role_digest: role.digest()? });
+            // What was asked for is that one command, whatever role it runs under.
+            let task = wide.ask.items.get(*index).and_then(|asked| asked.task.clone());
+            if let Some(task) = &task {
+                self.kind(&resource.kind)?.check_task(&role.definition, task)?;
+            }
+            asked.push(AskItem { resource: resource.id, role: role.id, role_digest: role.digest()?, task });
             let item = wide.items.get(*index).ok_or_else(|| AppError::missing("item", index))?;
             match (&item.terms, &item.path) {
                 (Some(terms), Some(path)) => openings.push(Opening::Path { terms: terms.clone(), path: path.clone() }),

@@ -285,6 +285,7 @@ pub(crate) fn in_words(cause: &EndCause) -> String {
         EndCause::Locked { .. } => "a lock covers it".to_owned(),
         EndCause::LostEligibility { reason } => format!("policy no longer allows it: {reason}"),
         EndCause::NeverActivated => "it was never activated".to_owned(),
+        EndCause::TaskDone { outcome } => format!("its task is done: {outcome}"),
     }
 }
 

@@ -8,6 +8,7 @@ use wane_domain::decision::Decision;
 use wane_domain::directory::Person;
 use wane_domain::id::{GrantId, PersonId, RequestId};
 use wane_domain::request::{AccessRequest, Item, ItemState, Parent};
+use wane_domain::task::Task;
 use wane_domain::terms::{Need, Stage, Terms};
 use wane_domain::text::{Reason, Ticket};
 use wane_domain::time::{Span, Time};
@@ -39,6 +40,8 @@ pub struct WhyInput {
     pub reason: Option<Reason>,
     /// Under which ticket.
     pub ticket: Option<Ticket>,
+    /// For which one command, if for one.
+    pub task: Option<Task>,
     /// Under which version of the policy set; the one in force if left out.
     pub policy_version: Option<u64>,
 }
@@ -119,15 +122,19 @@ impl App {
             }
             Some(_) | None => {
                 let person = world.people.get(&caller.person).ok_or(AppError::SignedOut)?;
-                (person, self.look_up(caller, world, person, names)?)
+                (person, self.look_up(caller, world, person, names, input.task.as_ref())?)
             }
         };
+        if let Some(task) = &input.task {
+            self.kind(&resource.kind)?.check_task(&role.definition, task)?;
+        }
         let now = self.now();
         let facts = AskFacts {
             duration: input.duration.unwrap_or(Span::from_hours(1)),
             start: input.start,
             justified: input.reason.is_some(),
             ticket: input.ticket.clone(),
+            task: input.task.clone(),
             proof_age: if person.id == caller.person { caller.proof_age(now) } else { Span::ZERO },
             proof: caller.proof.clone(),
             now,
@@ -180,6 +187,8 @@ impl App {
         for (index, item) in request.items.iter().enumerate() {
             let parts = self.item_of(&lens.world, &request, index).ok();
             let person = lens.world.people.get(&request.ask.beneficiary);
+            let task = request.ask.items.get(index).and_then(|asked| asked.task.as_ref());
+            let facts = facts.clone().for_task(task);
             let now = match (&parts, person) {
                 (Some((resource, role)), Some(person)) => Some(self.explain(&lens, person, resource, role, &facts)?),
                 (_, _) => None,
@@ -219,7 +228,8 @@ impl App {
         let kind = self.kind(&resource.kind)?;
         let mut narrower = Vec::new();
         for other in world.roles.values().filter(|r| r.kind == role.kind) {
-            if !kind.is_narrower(&other.definition, &role.definition) {
+            let does = facts.task.as_ref().is_none_or(|task| kind.check_task(&other.definition, task).is_ok());
+            if !does || !kind.is_narrower(&other.definition, &role.definition) {
                 continue;
             }
             let fares = self.fares(world, person, resource, other, facts)?;

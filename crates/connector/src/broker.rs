@@ -230,6 +230,13 @@ pub trait Line: Send + Sync {
     /// When the session is over, or this cannot be written down.
     async fn begun(&self) -> Result<(), Refused>;
 
+    /// The one task of the session's grant is about to be run, as this command, on this channel. Returns once it is
+    /// on disk that it is spent: only then is the target asked to run it.
+    ///
+    /// # Errors
+    /// When it is not what was approved, was let run already, or this cannot be written down.
+    async fn spend(&self, channel: u32, command: &[u8]) -> Result<(), Refused>;
+
     /// Something is about to pass, or happens. Waits while the recording is not taken away as fast as the
     /// session goes.
     ///

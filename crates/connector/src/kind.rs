@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
+use wane_domain::task::Task;
 
 use crate::broker::Broker;
 use crate::contract::{ConnectError, Describe, Effects, Issuer, Target};
@@ -33,6 +34,21 @@ pub trait Kind: Send + Sync {
 
     /// Whether `narrow` gives nothing that `wide` does not, and is not the same.
     fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool;
+
+    /// Whether what a role of this definition gives goes through the gateway only: nothing at the target itself
+    /// could hold its holder to it.
+    fn needs_gateway(&self, _definition: &Value) -> bool {
+        false
+    }
+
+    /// Whether this one command can be run under a role of this definition, exactly as it stands and nothing else.
+    ///
+    /// # Errors
+    /// When it cannot, and why; a kind that runs no single commands refuses each.
+    fn check_task(&self, _definition: &Value, _task: &Task) -> Result<(), KindError> {
+        let why = format!("kind `{}` runs no single commands; leave `task` out", self.name());
+        Err(KindError { what: "task".to_owned(), why })
+    }
 
     /// What it can and cannot end on this resource.
     fn describe(&self, settings: &Value) -> Describe;

@@ -23,6 +23,8 @@ pub struct Want {
     pub reason: Option<String>,
     /// Under which ticket, if it has to be asked for.
     pub ticket: Option<String>,
+    /// What is to be run, where that is one command: a grant for just that serves before any other.
+    pub command: Option<String>,
 }
 
 /// A live grant.

@@ -72,6 +72,11 @@ pub enum EndCause {
     },
     /// It was never activated in its window.
     NeverActivated,
+    /// The one task that it was for was run.
+    TaskDone {
+        /// What came of it, as far as that was seen.
+        outcome: String,
+    },
 }
 
 impl EndCause {
@@ -86,6 +91,7 @@ impl EndCause {
             Self::Locked { .. } => "locked",
             Self::LostEligibility { .. } => "lost eligibility",
             Self::NeverActivated => "never activated",
+            Self::TaskDone { .. } => "task done",
         }
     }
 }

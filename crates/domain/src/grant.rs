@@ -17,6 +17,7 @@ use crate::issue::{IssuePermit, Reach};
 use crate::lease::{Debt, Lease, LeaseData, LeaseEvent, LeaseKind, LeaseState, artifact_name};
 use crate::request::{Approval, ApprovedItem, AskItem, Parent, Start};
 use crate::session::SessionPermit;
+use crate::task::{Spent, Task};
 use crate::terms::{Mode, Need, Terms};
 use crate::text::{Name, Ticket};
 use crate::time::{Span, Time};
@@ -104,6 +105,9 @@ pub struct GrantData {
     pub window: Window,
     /// When it was minted.
     pub at: Time,
+    /// That its task was let run, if it is for one and that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
     /// Where it stands.
     pub state: GrantState,
 }
@@ -142,6 +146,13 @@ pub enum GrantEvent {
         /// The new end.
         end: Time,
     },
+    /// The one task that it is for is let run: once, and only that.
+    Spend {
+        /// In which session.
+        session: LeaseId,
+        /// The digest of what is to run.
+        task: Digest,
+    },
     /// It ends.
     End(EndCause),
     /// Everything under it has ended.
@@ -156,6 +167,7 @@ impl GrantEvent {
             Self::Activate(_) => "be activated",
             Self::Extend(..) => "be extended",
             Self::Shorten { .. } => "be shortened",
+            Self::Spend { .. } => "run its task",
             Self::End(_) => "end",
             Self::Close(_) => "close",
         }
@@ -190,15 +202,16 @@ impl Grant {
             return Err(refuse("new", mint, "its whole window has passed"));
         }
         let window = Window { opens, activate_by, duration: item.duration, latest_end };
-        let fact = Fact::new(
-            "grant.minted",
-            json!({
-                "grant": item.grant, "request": item.request, "digest": item.digest, "holder": item.holder,
-                "resource": item.item.resource, "role": item.item.role, "window": window,
-                "policy_set": permit.basis.policy_set, "path": permit.basis.path,
-                "approvers": item.approvals.iter().map(|a| a.approver).collect::<Vec<_>>(),
-            }),
-        );
+        let mut detail = json!({
+            "grant": item.grant, "request": item.request, "digest": item.digest, "holder": item.holder,
+            "resource": item.item.resource, "role": item.item.role, "window": window,
+            "policy_set": permit.basis.policy_set, "path": permit.basis.path,
+            "approvers": item.approvals.iter().map(|a| a.approver).collect::<Vec<_>>(),
+        });
+        if let (Some(task), Some(detail)) = (&item.item.task, detail.as_object_mut()) {
+            detail.insert("task".to_owned(), json!(task));
+        }
+        let fact = Fact::new("grant.minted", detail);
         let data = GrantData {
             id: item.grant,
             request: item.request,
@@ -211,12 +224,16 @@ impl Grant {
             basis: permit.basis,
             window,
             at: now,
+            spent: None,
             state: GrantState::Scheduled,
         };
         Ok((Self { data }, fact))
     }
 
     /// The whole life of a grant in one function.
+    ///
+    /// INVARIANT: the task of a grant is let run at most once, and nothing else is in its place (held by
+    /// `a_task_is_let_run_once_whatever_else_happens`).
     ///
     /// # Errors
     /// When the lifecycle has no such step.
@@ -271,13 +288,34 @@ impl Grant {
                 let fact = Fact::new("grant.shortened", json!({ "grant": id, "from": end, "end": shorter }));
                 (GrantState::Active { since: *since, end: shorter }, fact)
             }
+            (GrantState::Active { since, end }, GrantEvent::Spend { session, task }) => {
+                let refused = |why: &str| Err(refuse("active", name, why));
+                let Some(approved) = d.item.task.as_ref().map(Task::digest) else {
+                    return refused("it is not for one task");
+                };
+                if now >= *end {
+                    return refused("its time is up; ask again");
+                }
+                if d.spent.is_some() {
+                    return refused(RUN_ALREADY);
+                }
+                if approved != task {
+                    return refused("that is not the task that was approved");
+                }
+                let fact = Fact::new("grant.task_spent", json!({ "grant": id, "session": session, "task": task }));
+                d.spent = Some(Spent { session, at: now });
+                (GrantState::Active { since: *since, end: *end }, fact)
+            }
+            (GrantState::Active { .. }, GrantEvent::End(EndCause::TaskDone { .. })) if d.spent.is_none() => {
+                return Err(refuse("active", name, "its task was not run"));
+            }
             (GrantState::Active { end, .. }, GrantEvent::End(EndCause::Expired)) if now < *end => {
                 return Err(refuse("active", name, "its time is not up"));
             }
             (GrantState::Scheduled, GrantEvent::End(EndCause::NeverActivated)) if now < d.window.activate_by => {
                 return Err(refuse("scheduled", name, "its window to be activated is still open"));
             }
-            (GrantState::Scheduled, GrantEvent::End(EndCause::Expired))
+            (GrantState::Scheduled, GrantEvent::End(EndCause::Expired | EndCause::TaskDone { .. }))
             | (GrantState::Active { .. }, GrantEvent::End(EndCause::NeverActivated)) => {
                 return Err(refuse(d.state.name(), name, "not for that cause"));
             }
@@ -308,17 +346,25 @@ impl Grant {
                 );
                 (GrantState::Closed { since: *since, closure }, fact)
             }
-            (GrantState::Scheduled, GrantEvent::Extend(..) | GrantEvent::Shorten { .. } | GrantEvent::Close(_))
+            (
+                GrantState::Scheduled,
+                GrantEvent::Extend(..) | GrantEvent::Shorten { .. } | GrantEvent::Spend { .. } | GrantEvent::Close(_),
+            )
             | (GrantState::Active { .. }, GrantEvent::Activate(_) | GrantEvent::Close(_))
             | (
                 GrantState::Ending { .. },
-                GrantEvent::Activate(_) | GrantEvent::Extend(..) | GrantEvent::Shorten { .. } | GrantEvent::End(_),
+                GrantEvent::Activate(_)
+                | GrantEvent::Extend(..)
+                | GrantEvent::Shorten { .. }
+                | GrantEvent::Spend { .. }
+                | GrantEvent::End(_),
             )
             | (
                 GrantState::Closed { .. },
                 GrantEvent::Activate(_)
                 | GrantEvent::Extend(..)
                 | GrantEvent::Shorten { .. }
+                | GrantEvent::Spend { .. }
                 | GrantEvent::End(_)
                 | GrantEvent::Close(_),
             ) => return Err(refuse(d.state.name(), name, "")),
@@ -381,7 +427,7 @@ impl Grant {
             item: self.item.clone(),
             not_before: now,
             not_after: end,
-            reach: reach(&permit.terms),
+            reach: reach(&permit.terms, self.item.task.as_ref()),
         })
     }
 
@@ -389,8 +435,8 @@ impl Grant {
     /// fresh judgement.
     ///
     /// # Errors
-    /// When the grant is not active, the lease is not an intended session of its own, or the terms it is
-    /// held under now ask for access of another sort.
+    /// When the grant is not active, its task was run, the lease is not an intended session of its own, or the
+    /// terms it is held under now ask for access of another sort.
     pub fn session_permit(&self, lease: &Lease, permit: Permit, now: Time) -> Result<SessionPermit, IllegalTransition> {
         let refused = |why: &str| Err(refuse("active", "open a session", why));
         if permit.terms.mode == Mode::Direct {
@@ -398,6 +444,9 @@ impl Grant {
         }
         if lease.what != LeaseKind::Session || !matches!(lease.state, LeaseState::Intended) {
             return refused("the lease is no session that is about to begin");
+        }
+        if self.spent.is_some() {
+            return refused(RUN_ALREADY);
         }
         // Of two terms the stricter: what it was given under, and what holds now.
         let recording = permit.terms.recording.max(self.terms.recording);
@@ -415,7 +464,7 @@ impl Grant {
             GrantState::Active { end, .. } if now < *end => Ok(*end),
             GrantState::Active { .. } => Err(refuse("active", "be used", "its time is up; ask again")),
             state @ (GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. }) => {
-                Err(refuse(state.name(), "be used", ""))
+                Err(refuse(state.name(), "be used", if self.spent.is_some() { RUN_ALREADY } else { "" }))
             }
         }
     }
@@ -448,11 +497,13 @@ impl Lease {
     }
 }
 
-/// Where something that is issued under these terms may be good.
+const RUN_ALREADY: &str = "its task was let run already, which happens once; ask again";
+
+/// Where something that is issued under these terms, for this task if for one, may be good.
 ///
-/// INVARIANT: what has to go through the gateway, or to be recorded, which only the gateway does, opens
-/// nothing elsewhere (held by `what_has_to_go_through_the_gateway_opens_nothing_elsewhere`).
-fn reach(terms: &Terms) -> Reach {
-    let through = terms.mode == Mode::Brokered || terms.recording == Need::Required;
+/// INVARIANT: what has to go through the gateway, to be recorded, or to be held to one task, which only the
+/// gateway does, opens nothing elsewhere (held by `what_has_to_go_through_the_gateway_opens_nothing_elsewhere`).
+fn reach(terms: &Terms, task: Option<&Task>) -> Reach {
+    let through = terms.mode == Mode::Brokered || terms.recording == Need::Required || task.is_some();
     if through { Reach::Gateway } else { Reach::Target }
 }

@@ -61,6 +61,11 @@ impl IssuePermit {
     pub fn reach(&self) -> Reach {
         self.reach
     }
+    /// The same, good at the gateway only: for what nothing at the target could hold its holder to.
+    #[must_use]
+    pub fn at_the_gateway(self) -> Self {
+        Self { reach: Reach::Gateway, ..self }
+    }
     /// Nothing issued may be valid after this.
     #[must_use]
     pub fn not_after(&self) -> Time {

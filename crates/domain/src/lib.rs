@@ -19,6 +19,7 @@ pub mod proved;
 pub mod request;
 pub mod secret;
 pub mod session;
+pub mod task;
 pub mod terms;
 pub mod text;
 pub mod time;

@@ -93,6 +93,11 @@ text_type!(
     Line, check_line
 );
 
+text_type!(
+    /// One exact command, as it is to run: at most 4 KiB on one line, nothing in it that hides or reorders text.
+    Task, check_task
+);
+
 fn check_name(text: &str) -> Result<(), TextError> {
     let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let bytes = text.as_bytes();
@@ -110,6 +115,11 @@ fn check_reason(text: &str) -> Result<(), TextError> {
 fn check_ticket(text: &str) -> Result<(), TextError> {
     check_text("ticket", text, 128, false)?;
     if text.trim().is_empty() { Err(TextError::Empty("ticket")) } else { Ok(()) }
+}
+
+fn check_task(text: &str) -> Result<(), TextError> {
+    check_text("task", text, 4096, false)?;
+    if text.trim().is_empty() { Err(TextError::Empty("task")) } else { Ok(()) }
 }
 
 fn check_line(text: &str) -> Result<(), TextError> {
@@ -156,6 +166,10 @@ mod tests {
         for (taken, left) in [
             ("x".repeat(63).parse::<Name>().is_ok(), "x".repeat(64).parse::<Name>().is_err()),
             ("x".repeat(4096).parse::<Reason>().is_ok(), "x".repeat(4097).parse::<Reason>().is_err()),
+            ("x".repeat(4096).parse::<Task>().is_ok(), "x".repeat(4097).parse::<Task>().is_err()),
+            ("printf 'ü; $x'".parse::<Task>().is_ok(), "id\nid".parse::<Task>().is_err()),
+            (" id ".parse::<Task>().is_ok(), "  ".parse::<Task>().is_err()),
+            ("id".parse::<Task>().is_ok(), "id \u{202e}di".parse::<Task>().is_err()),
             ("x".repeat(128).parse::<Ticket>().is_ok(), "x".repeat(129).parse::<Ticket>().is_err()),
             ("x".repeat(256).parse::<Line>().is_ok(), "x".repeat(257).parse::<Line>().is_err()),
             // Bytes, not characters.

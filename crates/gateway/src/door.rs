@@ -158,7 +158,7 @@ impl Door for Entry {
         };
         let notes = notes(&claim.login, claim.peer, &claim.client);
         let (session, pass) = (begun.session, begun.pass.clone());
-        let live = Arc::new(Live::new(begun, notes, self.ambient.clone(), Arc::clone(&self.port), self.limits));
+        let live = Arc::new(Live::new(begun, notes, self.ambient.clone(), Arc::clone(&self.port)));
         let shut = {
             let state = self.state();
             self.inside.send_replace(Some(Arc::clone(&live)));
@@ -168,7 +168,7 @@ impl Door for Entry {
             // Whoever carried the connection has gone, and does not close this.
             let proof = "the connection was over before the session began";
             let recorded = live.recorded(proof).await;
-            let end = SessionEnd { tally: json!({}), proof: proof.to_owned(), recorded };
+            let end = SessionEnd { tally: json!({}), proof: proof.to_owned(), recorded, task: None };
             self.port.closed(session, &end).await;
             return Err(Refused("the connection is over".to_owned()));
         }

@@ -17,6 +17,7 @@ mod port;
 mod record;
 mod serve;
 mod tally;
+mod task;
 
 pub use places::Limits;
 pub use port::Port;

@@ -18,10 +18,10 @@ use wane_recording::{Event, Side};
 
 use crate::findings::Findings;
 use crate::pipe::{Tether, tether};
-use crate::places::Limits;
 use crate::port::Port;
 use crate::record::Record;
 use crate::tally::Tally;
+use crate::task::Task;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// When a person is told that it will be over soon.
@@ -35,11 +35,11 @@ pub(crate) struct Live {
     pub(crate) session: SessionId,
     ambient: Ambient,
     port: Arc<dyn Port>,
-    limits: Limits,
     told: watch::Receiver<Standing>,
     meter: Arc<Meter>,
     began: Time,
     tally: Mutex<Tally>,
+    task: Task,
     record: Option<Record>,
     findings: Findings,
     notes: Value,
@@ -56,18 +56,17 @@ impl Live {
         notes: Value,
         ambient: Ambient,
         port: Arc<dyn Port>,
-        limits: Limits,
     ) -> Self {
         let (words, hears) = mpsc::unbounded_channel();
         Self {
             session: begun.session,
             ambient,
             port,
-            limits,
             told: begun.told,
             meter: begun.meter,
             began: begun.began,
             tally: Mutex::default(),
+            task: Task::default(),
             record: begun.roll.map(Record::new),
             findings: Findings::new(begun.rules),
             notes,
@@ -137,6 +136,7 @@ impl Live {
         // As are those who are told what was found; what is left is told at the end.
         let mut told_of = Box::pin(self.findings.write_down(self.port.as_ref(), self.session));
         let mut cut = Box::pin(self.findings.cuts());
+        let mut done = Box::pin(self.task.is_over());
         // Whatever the wall clock does meanwhile, this takes no longer than it should.
         let mut due = Box::pin(tokio::time::sleep(Duration::ZERO));
         let (mut held, mut warned) = (None, None);
@@ -170,6 +170,7 @@ impl Live {
                 () = &mut due => return TIME_IS_UP.to_owned(),
                 why = &mut unrecorded => return why,
                 why = &mut cut => return why,
+                () = &mut done => return TASK_IS_DONE.to_owned(),
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
                 () = &mut told_of => {}
             }
@@ -211,7 +212,7 @@ impl Live {
         let what = if target.is_some() { "both its connections are closed" } else { "it never reached its target" };
         let proof = format!("the gateway carries it no more: {what}, and the {channels} channels with them; {why}");
         let mut wait = SAY_AGAIN;
-        let end = SessionEnd { tally, proof, recorded };
+        let end = SessionEnd { tally, proof, recorded, task: self.task.end() };
         while !self.port.closed(self.session, &end).await {
             tokio::time::sleep(wait).await;
             wait = wait.saturating_mul(2).min(SAY_AGAIN_MOST);
@@ -219,6 +220,7 @@ impl Live {
     }
 }
 
+const TASK_IS_DONE: &str = "its task is done";
 const TIME_IS_UP: &str = "its time is up";
 
 /// A while, for people.
@@ -252,6 +254,17 @@ impl Line for Live {
         self.port.begun(self.session, &self.notes).await
     }
 
+    async fn spend(&self, channel: u32, command: &[u8]) -> Result<(), Refused> {
+        if let Some(why) = self.ended() {
+            return Err(Refused(why));
+        }
+        self.task.asked();
+        self.port.spend(self.session, command).await?;
+        self.task.runs(channel);
+        // It may have waited.
+        self.ended().map_or(Ok(()), |why| Err(Refused(why)))
+    }
+
     async fn tap(&self, event: &Event<'_>) -> Result<(), Refused> {
         if let Some(why) = self.ended() {
             return Err(Refused(why));
@@ -264,6 +277,7 @@ impl Line for Live {
             }
         }
         self.count(event);
+        self.task.see(event);
         // INVARIANT: nothing passes in which a rule that cuts found something: it was recorded, and the session
         // is over (held by `a_rule_that_cuts_lets_nothing_pass`).
         for found in self.findings.of(event) {
@@ -326,6 +340,9 @@ mod tests {
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             std::future::pending().await
         }
+        async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
+            std::future::pending().await
+        }
         async fn beat(&self) {
             std::future::pending().await
         }
@@ -356,9 +373,8 @@ mod tests {
             began: NOW,
             rules: Vec::new(),
         };
-        let limits = Limits { beat: Duration::from_millis(1), ..Limits::default() };
         let notes = notes("deploy", IpAddr::from([127, 0, 0, 1]), "ssh");
-        (Live::new(begun, notes, clock.ambient(1), Arc::new(Silence), limits), tell)
+        (Live::new(begun, notes, clock.ambient(1), Arc::new(Silence)), tell)
     }
 
     async fn passes(live: &Live) -> bool {

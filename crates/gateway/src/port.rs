@@ -1,5 +1,5 @@
-//! The one port through which the gateway reaches the rest: `open`, `begun`, `finding`, `closed` for a session, `beat`
-//! for all, `arrive`, `next`, `left` for logins that their person is to confirm.
+//! The one port through which the gateway reaches the rest: `open`, `begun`, `spend`, `finding`, `closed` for a session,
+//! `beat` for all, `arrive`, `next`, `left` for logins that their person is to confirm.
 //!
 //! In this process first; everything that goes through it could as well go through a socket.
 
@@ -24,6 +24,8 @@ pub trait Port: Send + Sync {
     async fn left(&self, arrival: ArrivalId);
     /// The target let it in.
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused>;
+    /// It is about to run its grant's task, as this command. Returns once that is written down.
+    async fn spend(&self, session: SessionId, command: &[u8]) -> Result<(), Refused>;
     /// Has all sessions told where they stand, as the store has it. One of which that cannot be asked goes by what it
     /// knows.
     async fn beat(&self);
@@ -81,6 +83,13 @@ impl Port for App {
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused> {
         self.session_begun(session, notes).await.map_err(|error| {
             tracing::warn!(%session, %error, "a session was let in and may not begin");
+            told(&error)
+        })
+    }
+
+    async fn spend(&self, session: SessionId, command: &[u8]) -> Result<(), Refused> {
+        self.spend_task(session, command).await.map_err(|error| {
+            tracing::info!(%session, %error, "a task is not run");
             told(&error)
         })
     }

@@ -233,6 +233,9 @@ mod tests {
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             Ok(())
         }
+        async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
+            Ok(())
+        }
         async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
             true
         }

@@ -62,11 +62,12 @@ const SEEN: &str = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-
 const BLANK: &str = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
 /// The members of what is sent that are texts of people, whatever they are sent to.
-fn texts() -> [(&'static str, String); 4] {
+fn texts() -> [(&'static str, String); 5] {
     let lines = SEEN.replace(r"\u0000-\u001f", r"\u0000-\u0008\u000b-\u001f");
     [
         ("reason", format!(r"^[^{lines}]*[^\t\n{lines}{BLANK}][^{lines}]*$")),
         ("ticket", format!("^[^{SEEN}]*[^{SEEN}{BLANK}][^{SEEN}]*$")),
+        ("task", format!("^[^{SEEN}]*[^{SEEN}{BLANK}][^{SEEN}]*$")),
         ("display", format!("^[^{SEEN}]*$")),
         ("description", format!("^[^{SEEN}]*$")),
     ]

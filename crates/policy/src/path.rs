@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use wane_domain::decision::Why;
 use wane_domain::terms::{Mode, Need, Terms};
 
-use crate::query::AccessQuery;
+use crate::query::{AccessQuery, Ways};
 use crate::set::Compiled;
 
 /// What stands between an ask and a path that is otherwise open, in the order people should hear of it.
@@ -26,8 +26,10 @@ pub(crate) fn too_long(terms: &Terms, query: &AccessQuery<'_>) -> Option<Why> {
 pub(crate) fn unserved(terms: &Terms, query: &AccessQuery<'_>) -> Option<Why> {
     let what = if terms.recording == Need::Required && !(query.serves.recording && query.serves.brokered) {
         "recorded sessions"
-    } else if terms.mode == Mode::Brokered && !query.serves.brokered {
+    } else if (terms.mode == Mode::Brokered || query.ways == Ways::GatewayOnly) && !query.serves.brokered {
         "sessions through the gateway"
+    } else if terms.mode == Mode::Direct && query.ways == Ways::GatewayOnly {
+        "this role or task without the gateway"
     } else {
         return None;
     };

@@ -10,7 +10,7 @@ use wane_domain::catalogue::{Owner, Resource, Role};
 use wane_domain::directory::Person;
 use wane_domain::id::{PersonId, ResourceId};
 use wane_domain::proved::is_phishing_resistant;
-use wane_domain::text::{Name, Ticket};
+use wane_domain::text::{Name, Task, Ticket};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
 
@@ -109,6 +109,8 @@ pub struct Facts<'a> {
     pub justified: bool,
     /// Under which ticket.
     pub ticket: Option<&'a Ticket>,
+    /// For which one command, if for one.
+    pub task: Option<&'a Task>,
     /// How identity was proved. For a live grant: what it holds.
     pub proof: Proof<'a>,
     /// When.
@@ -126,6 +128,15 @@ pub struct Capabilities {
     pub recording: bool,
 }
 
+/// Which ways to the target an ask leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ways {
+    /// Whichever the terms allow.
+    Any,
+    /// Through the gateway only: nothing at the target could hold the holder to it.
+    GatewayOnly,
+}
+
 /// One question about access: this person, this role on this resource, under these facts.
 #[derive(Clone, Debug)]
 pub struct AccessQuery<'a> {
@@ -137,6 +148,8 @@ pub struct AccessQuery<'a> {
     pub role: &'a Role,
     /// The ask.
     pub facts: Facts<'a>,
+    /// Which ways the role and the task leave.
+    pub ways: Ways,
     /// What can be served.
     pub serves: Capabilities,
 }

@@ -257,7 +257,7 @@ impl SchemaParts {
             let proof = "proof: String, proof_age: Long, phishing_resistant: Bool, now: datetime, local: Local";
             let context = match action {
                 Action::Access => format!(
-                    "role: String, kind: String, duration: Long, start_in: Long, justified: Bool, ticket?: String, {proof}, residual_sessions?: Long, terms?: Terms"
+                    "role: String, kind: String, duration: Long, start_in: Long, justified: Bool, ticket?: String, task?: String, {proof}, residual_sessions?: Long, terms?: Terms"
                 ),
                 Action::Approve => format!("role: String, kind: String, requester: Person, duration: Long, {proof}"),
                 Action::ReadDirectory

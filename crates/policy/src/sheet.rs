@@ -197,7 +197,7 @@ pub(crate) type Pairs = Vec<(String, RestrictedExpression)>;
 
 /// The context of `access`, without terms.
 pub(crate) fn access_context(query: &AccessQuery<'_>) -> Result<Pairs, SheetError> {
-    let Facts { duration, start_in, justified, ticket, proof, moment, residual_sessions } = query.facts;
+    let Facts { duration, start_in, justified, ticket, task, proof, moment, residual_sessions } = query.facts;
     let mut out = common(proof, moment)?;
     out.extend([
         ("role".to_owned(), text(query.role.name.as_str())),
@@ -207,6 +207,7 @@ pub(crate) fn access_context(query: &AccessQuery<'_>) -> Result<Pairs, SheetErro
         ("justified".to_owned(), RestrictedExpression::new_bool(justified)),
     ]);
     out.extend(ticket.map(|t| ("ticket".to_owned(), text(t.as_str()))));
+    out.extend(task.map(|t| ("task".to_owned(), text(t.as_str()))));
     out.extend(residual_sessions.map(|r| ("residual_sessions".to_owned(), secs(r))));
     Ok(out)
 }
@@ -256,6 +257,8 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
         start_in: Span,
         justified: bool,
         ticket: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task: Option<&'a str>,
         proof: &'a str,
         proof_age: Span,
         phishing_resistant: bool,
@@ -264,7 +267,7 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
         residual_sessions: Option<Span>,
         serves: Capabilities,
     }
-    let Facts { duration, start_in, justified, ticket, proof, moment, residual_sessions } = query.facts;
+    let Facts { duration, start_in, justified, ticket, task, proof, moment, residual_sessions } = query.facts;
     let resource = query.what.resource;
     let sheet = Sheet {
         person: &query.who.person.name,
@@ -284,6 +287,7 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
         start_in,
         justified,
         ticket: ticket.map(wane_domain::text::Ticket::as_str),
+        task: task.map(wane_domain::text::Task::as_str),
         proof: proof.how,
         proof_age: proof.age,
         phishing_resistant: proof.phishing_resistant,

@@ -9,6 +9,7 @@ use wane_domain::grant::{Grant, GrantEvent};
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::{Lease, LeaseKind};
 use wane_domain::request::{AccessRequest, Ask, AskItem, Opening, Start};
+use wane_domain::session::SessionPermit;
 use wane_domain::terms::{Mode, Need, Terms};
 use wane_domain::time::{Span, Time};
 
@@ -94,5 +95,15 @@ impl Held {
     #[expect(clippy::unwrap_used, reason = "a test that asks for what there is not")]
     pub fn permit(&self, now: Time) -> IssuePermit {
         self.grant.issue_permit(&self.lease, lax_permit(now), now).unwrap()
+    }
+
+    /// The right to open the session that the lease stands for.
+    ///
+    /// # Panics
+    ///
+    /// When the grant is not active or the lease is no session that is about to begin.
+    #[expect(clippy::unwrap_used, reason = "a test that asks for what there is not")]
+    pub fn session_permit(&self, now: Time) -> SessionPermit {
+        self.grant.session_permit(&self.lease, lax_permit(now), now).unwrap()
     }
 }

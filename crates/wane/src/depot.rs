@@ -72,10 +72,8 @@ impl Depot for Far {
 /// The object store that is set, if one is. Nothing is sent yet.
 pub(crate) fn afar(store: Option<&RecordingStore>, org: OrgId, folder: Option<&Folder>) -> Option<Afar> {
     let store = store?;
-    let bucket = bucket(store, org).map_err(|why| {
-        tracing::error!(%why, "recordings cannot go to the object store, and stay in the folder");
-        why
-    });
+    let bucket = bucket(store, org)
+        .inspect_err(|why| tracing::error!(%why, "recordings cannot go to the object store, and stay in the folder"));
     let depot = Arc::new(Far { bucket, folder: folder.cloned() });
     Some(Afar { depot, keep_local: span(store.keep_local) })
 }

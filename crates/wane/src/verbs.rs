@@ -126,6 +126,7 @@ impl AccessPort for Port<'_> {
             duration: want.duration.clone(),
             reason: want.reason.clone(),
             ticket: want.ticket.clone(),
+            command: want.command.clone(),
         };
         let held = self.passed(self.session.ensure(&want).await)?;
         Ok(Access { grant: held.grant, end: time(held.end) })

@@ -88,7 +88,8 @@ struct Line {
 
 fn parse(args: &[String]) -> Result<Option<Line>, VerbError> {
     let usage = |why: String| VerbError::Usage(format!("{why}\n\n{USAGE}"));
-    let mut want = Want { resource: String::new(), role: None, duration: None, reason: None, ticket: None };
+    let mut want =
+        Want { resource: String::new(), role: None, duration: None, reason: None, ticket: None, command: None };
     let mut database = None;
     let mut rest = Vec::new();
     let mut words = args.iter();

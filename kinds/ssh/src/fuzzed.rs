@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::agent::Agent;
 use crate::broker::fuzzed as broker;
 use crate::cidr::Cidr;
+use crate::commands::Argv;
 use crate::notes::Notes;
 use crate::verbs::fuzzed as verbs;
 use crate::{key, krl, settings};
@@ -74,6 +75,16 @@ pub fn scp(line: &str, said: &[(Side, &[u8])]) -> Option<Vec<Event<'static>>> {
 #[must_use]
 pub fn shell(columns: u32, said: &[(Side, &[u8])]) -> Vec<Event<'static>> {
     broker::shell(columns, said)
+}
+
+/// A command line at the gateway: its words, and the line that a host is given for them.
+///
+/// # Errors
+/// When it is none that is taken where commands are listed.
+pub fn command_words(line: &[u8]) -> Result<(Vec<String>, String), String> {
+    let argv = Argv::read(line)?;
+    let quoted = argv.quoted()?;
+    Ok((argv.words().to_vec(), quoted))
 }
 
 /// What a lease keeps about its certificates, read and written again.

@@ -44,6 +44,9 @@ impl Issuer for SshIssuer {
             return Err(ConnectError::Input("the permit is for another lease, host or role".to_owned()));
         }
         let subject = public_key(input)?;
+        // INVARIANT: what only the gateway can hold its holder to is certified for nowhere else (held by
+        // `a_role_with_commands_is_certified_for_the_gateway_only`).
+        let permit = if definition.needs_gateway() { permit.at_the_gateway() } else { permit };
         let ca = key::own(self.signer.public_key(USER_CA)?);
         let host_ca = key::own(self.signer.public_key(HOST_CA)?);
         let plan = plan(&definition, &permit, subject, serial)?;

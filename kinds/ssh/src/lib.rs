@@ -10,6 +10,7 @@ mod agent;
 mod broker;
 mod certificate;
 mod cidr;
+mod commands;
 mod describe;
 mod effects;
 #[doc(hidden)]
@@ -33,6 +34,7 @@ use wane_connector::kind::HostDocs;
 use wane_connector::{Broker, ConnectError, Describe, Effects, Issuer, Kind, KindError, RoleProbe, Signer, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
+use wane_domain::task::Task;
 
 use crate::role::Definition;
 use crate::settings::Settings;
@@ -88,6 +90,19 @@ impl Kind for SshKind {
             (Ok(narrow), Ok(wide)) => narrow.is_within(&wide) && !wide.is_within(&narrow),
             (Err(_), _) | (_, Err(_)) => false,
         }
+    }
+
+    fn needs_gateway(&self, definition: &Value) -> bool {
+        // One that cannot be read gives nothing anywhere.
+        Definition::read(definition).is_ok_and(|definition| definition.needs_gateway())
+    }
+
+    fn check_task(&self, definition: &Value, task: &Task) -> Result<(), KindError> {
+        let definition = Definition::read(definition)?;
+        definition.line_of(task).map(drop).map_err(|why| {
+            let listed = definition.commands.as_ref().map_or(String::new(), |c| format!("; it allows {}", c.listed()));
+            KindError { what: "task".to_owned(), why: format!("{why}{listed}") }
+        })
     }
 
     fn describe(&self, settings: &Value) -> Describe {

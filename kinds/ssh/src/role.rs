@@ -11,15 +11,18 @@ use serde_json::{Value, json};
 use wane_connector::KindError;
 use wane_domain::id::ResourceId;
 use wane_domain::issue::Reach;
+use wane_domain::task::Task;
 use wane_finding::{Rule, Rules};
 
 use crate::cidr::Cidr;
+use crate::commands::Commands;
 use wane_connector::strict::{object, text, texts, unknown_word, wrong};
 
-const KEYS: [&str; 5] = ["principals", "extensions", "force_command", "source_address", "findings"];
+const KEYS: [&str; 6] = ["principals", "extensions", "force_command", "source_address", "commands", "findings"];
 /// Everything a certificate can allow on top of running a command. A role starts from none of them.
 pub(crate) const EXTENSIONS: [&str; 5] =
     ["permit-X11-forwarding", "permit-agent-forwarding", "permit-port-forwarding", "permit-pty", "permit-user-rc"];
+pub(crate) const FORWARDING: &str = "permit-port-forwarding";
 pub(crate) const FORCE_COMMAND: &str = "force-command";
 pub(crate) const SOURCE_ADDRESS: &str = "source-address";
 const MOST_PRINCIPALS: usize = 32;
@@ -34,6 +37,8 @@ pub(crate) struct Definition {
     extensions: Vec<&'static str>,
     force_command: Option<String>,
     source_address: Vec<Cidr>,
+    /// The commands that may be run, and nothing else; none for whatever there is.
+    pub(crate) commands: Option<Commands>,
     /// Rules over what happens in its sessions through the gateway.
     pub(crate) findings: Vec<Rule>,
 }
@@ -110,13 +115,19 @@ impl Definition {
         extensions.sort_unstable();
         extensions.dedup();
         let force_command = text(map, "force_command")?.map(check_command).transpose()?;
+        let commands = map.get("commands").map(Commands::read).transpose()?;
+        if commands.is_some() && force_command.is_some() {
+            let why =
+                "a role has either `commands` that may be run or one `force_command` that always is; leave one out";
+            return Err(wrong("commands", why));
+        }
         let source_address = ranges(texts(map, "source_address")?)?;
         let mut findings = match map.get("findings") {
             None => Vec::new(),
             Some(given) => Rules::from_json(given).map_err(|e| wrong("findings", e.to_string()))?.rules().to_vec(),
         };
         findings.sort_unstable();
-        Ok(Self { principals, extensions, force_command, source_address, findings })
+        Ok(Self { principals, extensions, force_command, source_address, commands, findings })
     }
 
     /// The normal form.
@@ -125,6 +136,9 @@ impl Definition {
         if let Some(map) = out.as_object_mut() {
             if let Some(command) = &self.force_command {
                 map.insert("force_command".to_owned(), json!(command));
+            }
+            if let Some(commands) = &self.commands {
+                map.insert("commands".to_owned(), commands.json());
             }
             if !self.source_address.is_empty() {
                 map.insert(
@@ -167,6 +181,25 @@ impl Definition {
         self.extensions.contains(&extension)
     }
 
+    /// Whether it can be kept to at the gateway only: no certificate holds anybody to a list of commands.
+    pub(crate) fn needs_gateway(&self) -> bool {
+        self.commands.is_some()
+    }
+
+    /// What a host is given to run for a task: the task as it stands, or, where the role lists what may be run,
+    /// its words quoted anew.
+    pub(crate) fn line_of(&self, task: &Task) -> Result<String, String> {
+        if self.force_command.is_some() {
+            return Err(
+                "the role runs its `force_command` whatever is asked for, so nothing else can be a task".to_owned()
+            );
+        }
+        match &self.commands {
+            None => Ok(task.to_string()),
+            Some(commands) => commands.line_of(task.as_str().as_bytes()),
+        }
+    }
+
     /// Whether everything this gives, `wide` gives too.
     pub(crate) fn is_within(&self, wide: &Self) -> bool {
         let command = wide.force_command.is_none() || wide.force_command == self.force_command;
@@ -180,8 +213,17 @@ impl Definition {
             && self.extensions.iter().all(|name| wide.extensions.contains(name))
             && command
             && from
+            && commands_within(self.commands.as_ref(), wide.commands.as_ref())
             // A rule fewer is a freedom more.
             && wide.findings.iter().all(|rule| self.findings.contains(rule))
+    }
+}
+
+fn commands_within(mine: Option<&Commands>, theirs: Option<&Commands>) -> bool {
+    match (mine, theirs) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(mine), Some(theirs)) => mine.is_within(theirs),
     }
 }
 
@@ -248,6 +290,8 @@ mod tests {
             (json!({ "principals": ["a"], "extensions": ["no-touch-required"] }), "extensions", "is unknown"),
             (json!({ "principals": ["a"], "force_command": " " }), "force_command", "name a command"),
             (json!({ "principals": ["a"], "force_command": "a\nb" }), "force_command", "control"),
+            (json!({ "principals": ["a"], "commands": [] }), "commands", "leave the key out"),
+            (json!({ "principals": ["a"], "commands": [["id"]], "force_command": "id" }), "commands", "leave one out"),
             (json!({ "principals": ["a"], "source_address": [] }), "source_address", "leave the key out"),
             (json!({ "principals": ["a"], "source_address": ["10.0.0.1/8"] }), "source_address", "no range"),
             (json!({ "principals": ["a"], "findings": [{ "id": "x" }] }), "findings", "missing field `when`"),
@@ -279,12 +323,22 @@ mod tests {
             (json!({ "principals": ["deploy"] }), true),
             (json!({ "principals": ["deploy", "backup"], "extensions": ["permit-pty"], "force_command": "id" }), true),
             (json!({ "principals": ["deploy"], "source_address": ["10.0.0.0/8"] }), true),
+            (json!({ "principals": ["deploy"], "commands": [["id"]] }), true),
             (json!({ "principals": ["root"] }), false),
             (json!({ "principals": ["deploy"], "extensions": ["permit-port-forwarding"] }), false),
         ] {
             let other = read(other);
             assert_eq!(other.is_within(&wide), within, "{other:?}");
             assert!(!within || !wide.is_within(&other), "{other:?} is not strictly narrower");
+        }
+        let listed = read(json!({ "principals": ["deploy"], "commands": [["id"], ["ls", "*"]] }));
+        for (other, within) in [
+            (json!({ "principals": ["deploy"], "commands": [["ls", "a"]] }), true),
+            (json!({ "principals": ["deploy"], "commands": [["reboot"]] }), false),
+            (json!({ "principals": ["deploy"], "force_command": "id" }), false),
+            (json!({ "principals": ["deploy"] }), false),
+        ] {
+            assert_eq!(read(other.clone()).is_within(&listed), within, "{other}");
         }
         let ranged = read(json!({ "principals": ["deploy"], "source_address": ["10.0.0.0/8"], "force_command": "id" }));
         for (other, within) in [

@@ -19,7 +19,7 @@ use wane_domain::time::{Span, Time};
 use wane_domain::world::{Epoch, Names, PolicyVersion, World};
 use wane_policy::explain::{Verdict, why};
 use wane_policy::judge::judge;
-use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, Proof, Subject, Thing};
+use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, Proof, Subject, Thing, Ways};
 use wane_policy::schema::{KindFragment, SchemaParts};
 use wane_policy::set::PolicySet;
 
@@ -157,10 +157,12 @@ fn query<'a>(world: &'a World, role: &'a Role, number: u32, zone: &'a TimeZone) 
             start_in: Span::ZERO,
             justified: true,
             ticket: None,
+            task: None,
             proof: Proof::said("password+totp", Span::from_mins(1)),
             moment: Moment { now: NOW, zone },
             residual_sessions: None,
         },
+        ways: Ways::Any,
         serves: Capabilities { brokered: false, recording: false },
     })
 }

@@ -22,7 +22,7 @@ pub(crate) fn ambient() -> Ambient {
 }
 
 pub(crate) fn ask(ambient: &Ambient, resource: &Resource, role: &Role) -> Ask {
-    let item = AskItem { resource: resource.id, role: role.id, role_digest: role.digest().unwrap() };
+    let item = AskItem { resource: resource.id, role: role.id, role_digest: role.digest().unwrap(), task: None };
     Ask {
         justification: Some("to look at a failing job".parse().unwrap()),
         ticket: Some("INC-1".parse().unwrap()),

@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | `kinds/ssh` | `ssh_key` `ssh_cidr` `ssh_host_name` `ssh_settings` `ssh_role` `ssh_notes` | one spelling, read again as itself; no text that is more than one name |
 //! | | `ssh_certificate` | what the signer lets pass says no more than its permit, read by other code |
+//! | | `ssh_command` | a line taken is words and nothing else, also as it is given to the host, read by other code |
 //! | | `ssh_login` `ssh_greeting` | one login name at one resource; what is decided on a beginning stays so |
 //! | | `ssh_packets` | before a login nothing is opened, asked or connected to, whatever comes before and after the key exchange |
 //! | | `ssh_userauth` | nobody is in who has not proved it, nobody as somebody else, one session a connection |
@@ -75,7 +76,7 @@ macro_rules! for_each_target {
             ssh_key ssh 10000, ssh_certificate ssh 10000, ssh_agent ssh 20000, ssh_revocations ssh 4000,
             ssh_revocation_answer ssh 600, ssh_notes ssh 20000, ssh_cidr ssh 40000, ssh_host_name ssh 40000,
             ssh_settings ssh 20000, ssh_role ssh 20000, sshd_config ssh 20000, ssh_login ssh 20000, ssh_greeting ssh 10000,
-            ssh_packets gate 120, ssh_userauth gate 100, ssh_channels gate 80,
+            ssh_packets gate 120, ssh_userauth gate 100, ssh_channels gate 80, ssh_command ssh 40000,
             sql_identifier sql 40000, sql_text sql 40000, sql_setup sql 20000, sql_settings sql 4000, sql_role sql 20000,
             oidc_token oidc 20000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,

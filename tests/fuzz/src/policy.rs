@@ -11,7 +11,7 @@ use wane_domain::directory::{Person, Standing};
 use wane_domain::text::{Line, Name, Ticket};
 use wane_domain::time::Span;
 use wane_policy::judge::judge;
-use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, OwnedBy, Proof, Subject, Thing};
+use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, OwnedBy, Proof, Subject, Thing, Ways};
 use wane_policy::schema::{KindFragment, SchemaParts};
 use wane_policy::set::PolicySet;
 
@@ -115,10 +115,12 @@ impl Question {
                 start_in: Span::ZERO,
                 justified: true,
                 ticket: self.ticket.as_ref(),
+                task: None,
                 proof: Proof::said("password+totp", Span::from_mins(1)),
                 moment: Moment { now: NOW, zone: &TimeZone::UTC },
                 residual_sessions: None,
             },
+            ways: Ways::Any,
             serves: Capabilities { brokered: true, recording: true },
         };
         judge(set, &query)

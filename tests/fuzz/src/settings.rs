@@ -68,7 +68,7 @@ pub(crate) fn settings_words(data: &[u8]) {
 /// What holds of all settings that were taken.
 fn sound(loaded: &Loaded) {
     let settings = &loaded.settings;
-    let (server, login) = (&settings.server, settings.login);
+    let (server, login) = (&settings.server, &settings.login);
     assert!(server.listen.ip().is_loopback() || server.tls.is_some() || server.plaintext_behind_proxy);
     assert!(login.session_idle <= login.session_max && !login.session_idle.is_zero());
     assert!((1024..=64 << 20).contains(&settings.limits.body_bytes));

@@ -52,6 +52,58 @@ pub(crate) fn ssh_login(data: &[u8]) {
     assert!(said.len() < LONGEST_REFUSAL && said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
 }
 
+/// A command line where commands are listed: words and nothing else, and to a shell the same words again.
+pub(crate) fn ssh_command(data: &[u8]) {
+    match fuzzed::command_words(data) {
+        Ok((words, quoted)) => {
+            assert!(
+                !words.is_empty() && !words.iter().flat_map(|word| word.chars()).any(char::is_control),
+                "{words:?}"
+            );
+            assert_eq!(by_hand(&quoted).as_ref(), Some(&words), "{quoted}");
+            assert_eq!(fuzzed::command_words(quoted.as_bytes()), Ok((words, quoted)));
+        }
+        Err(why) => assert!(why.len() < LONGEST_REFUSAL && !why.chars().any(char::is_control), "{why:?}"),
+    }
+}
+
+/// Reads a line as a POSIX shell does (XCU 2.2), if nothing in it is more than a word.
+fn by_hand(line: &str) -> Option<Vec<String>> {
+    let (mut words, mut word, mut chars) = (Vec::new(), None::<String>, line.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next()? {
+                        '\'' => break,
+                        c => word.push(c),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next()? {
+                        '"' => break,
+                        '\\' => match chars.next()? {
+                            c @ ('$' | '`' | '"' | '\\') => word.push(c),
+                            c => word.extend(['\\', c]),
+                        },
+                        '$' | '`' => return None,
+                        c => word.push(c),
+                    }
+                }
+            }
+            c if c.is_ascii_alphanumeric() || "%+,-./:=@]_".contains(c) => word.get_or_insert_default().push(c),
+            _ => return None,
+        }
+    }
+    words.extend(word);
+    Some(words)
+}
+
 /// The first bytes of a client: what is decided on a beginning stays so, whatever follows.
 pub(crate) fn ssh_greeting(data: &[u8]) {
     let mut decided = None;

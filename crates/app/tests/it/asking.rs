@@ -5,7 +5,7 @@ use wane_domain::grant::GrantState;
 use wane_domain::request::ItemState;
 use wane_domain::time::Span;
 
-use crate::house::{House, ask, denied, end_of, granted, reason};
+use crate::house::{House, ask, denied, end_of, granted, item, reason};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_comes_in_the_same_call() {
@@ -74,15 +74,15 @@ async fn unusable_asks_are_refused_whole() {
     };
     let before = house.store_head().await;
     check(&|i| i.items.clear(), Class::Invalid).await;
-    check(&|i| i.items = vec![("attic".into(), "read".into()); 33], Class::Invalid).await;
-    check(&|i| i.items = vec![("attic".into(), "read".into()); 2], Class::Invalid).await;
+    check(&|i| i.items = vec![item("attic", "read"); 33], Class::Invalid).await;
+    check(&|i| i.items = vec![item("attic", "read"); 2], Class::Invalid).await;
     check(&|i| i.duration = Span::ZERO, Class::Invalid).await;
     check(&|i| i.duration = Span::from_hours(24 * 367), Class::Invalid).await;
     check(&|i| i.start = Some(now), Class::Invalid).await;
     check(&|i| i.start = Some(now.minus(Span::from_secs(1))), Class::Invalid).await;
-    check(&|i| i.items = vec![("cellar".into(), "read".into())], Class::Missing).await;
-    check(&|i| i.items = vec![("attic".into(), "deploy".into())], Class::Missing).await;
-    check(&|i| i.items = vec![("Attic".into(), "read".into())], Class::Missing).await;
+    check(&|i| i.items = vec![item("cellar", "read")], Class::Missing).await;
+    check(&|i| i.items = vec![item("attic", "deploy")], Class::Missing).await;
+    check(&|i| i.items = vec![item("Attic", "read")], Class::Missing).await;
     assert_eq!(house.store_head().await, before, "a refused ask left something");
 }
 
@@ -148,6 +148,7 @@ async fn what_is_explained_is_what_happens() {
                 start: None,
                 reason: None,
                 ticket: None,
+                task: None,
                 policy_version: None,
             };
             let why = house.app.why(&caller, &input).await.unwrap();

@@ -7,8 +7,25 @@ use wane_domain::id::{GrantId, LeaseId};
 use wane_domain::lock::LockTarget;
 use wane_store::{Put, RecordFilter, Store as _, Write};
 
-use crate::faulty::Goes;
+use crate::faulty::{Door, Goes};
 use crate::house::{House, reason};
+
+impl Door {
+    /// Waits until so many commits are asked for; how many there are.
+    pub(crate) async fn until_asked(&self, times: usize) -> usize {
+        *self.asked.subscribe().wait_for(|asked| *asked >= times).await.unwrap()
+    }
+
+    /// How many commits were asked for.
+    pub(crate) fn asked(&self) -> usize {
+        *self.asked.borrow()
+    }
+
+    /// Lets one more commit pass, however writes go.
+    pub(crate) fn pass_one(&self) {
+        self.passes.send_modify(|passes| *passes += 1);
+    }
+}
 
 /// What the log says of the end of a grant.
 async fn told(house: &House, grant: GrantId) -> Vec<String> {

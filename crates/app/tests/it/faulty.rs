@@ -35,9 +35,9 @@ pub(crate) struct Door {
     writes: watch::Sender<Goes>,
     reads: watch::Sender<Goes>,
     /// How many commits were asked for since writes were last told how to go.
-    asked: watch::Sender<usize>,
+    pub(crate) asked: watch::Sender<usize>,
     /// How many more pass although writes hang.
-    passes: watch::Sender<usize>,
+    pub(crate) passes: watch::Sender<usize>,
     /// Commits that hang; like those in a writer's queue they are done whether somebody waits or not.
     queue: Mutex<JoinSet<()>>,
 }
@@ -46,21 +46,6 @@ impl Door {
     pub(crate) fn writes(&self, goes: Goes) {
         self.asked.send_replace(0);
         self.writes.send_replace(goes);
-    }
-
-    /// Waits until so many commits are asked for; how many there are.
-    pub(crate) async fn until_asked(&self, times: usize) -> usize {
-        *self.asked.subscribe().wait_for(|asked| *asked >= times).await.unwrap()
-    }
-
-    /// How many commits were asked for.
-    pub(crate) fn asked(&self) -> usize {
-        *self.asked.borrow()
-    }
-
-    /// Lets one more commit pass, however writes go.
-    pub(crate) fn pass_one(&self) {
-        self.passes.send_modify(|passes| *passes += 1);
     }
 
     fn may_pass(&self) -> bool {

@@ -21,6 +21,7 @@ fn supposed(version: Option<u64>) -> WhyInput {
         start: None,
         reason: None,
         ticket: None,
+        task: None,
         policy_version: version,
     }
 }

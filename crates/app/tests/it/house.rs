@@ -7,14 +7,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use wane_app::{App, AppError, AskInput, Caller, HandedOut, Limits, Narrower, Parts, TryEnd};
+use wane_app::{App, AppError, AskInput, Caller, HandedOut, ItemInput, Limits, Narrower, Parts, TryEnd};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_connector::{Kind, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::{Owner, Resource, Role};
 use wane_domain::directory::{Group, Person, Standing};
 use wane_domain::grant::{Grant, GrantState};
-use wane_domain::id::{GrantId, OrgId, PersonId, RequestId, ResourceId};
+use wane_domain::id::{GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId};
 use wane_domain::lease::{Lease, LeaseState};
 use wane_domain::request::{AccessRequest, ItemState};
 use wane_domain::text::{Line, Name, Reason};
@@ -27,7 +27,7 @@ use wane_keys::signer::{LocalSigner, SignerKeys};
 use wane_keys::token::Pepper;
 use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, check_user_certificate};
 use wane_policy::set::PolicySet;
-use wane_store::{Commit, Put, RecordFilter, Slice, Store, Write};
+use wane_store::{Commit, Issuance, Put, RecordFilter, Slice, Store, Write};
 use wane_store_sql::{Founding, SqlStore};
 use wane_testkit::FakeClock;
 
@@ -188,6 +188,10 @@ impl House {
         self.store.grant(id).await.unwrap().unwrap().value
     }
 
+    pub(crate) async fn store_issuances(&self, lease: LeaseId) -> Vec<Issuance> {
+        self.store.issuances(lease).await.unwrap()
+    }
+
     pub(crate) async fn request(&self, id: RequestId) -> AccessRequest {
         self.store.request(id).await.unwrap().unwrap().value
     }
@@ -232,9 +236,13 @@ impl House {
 }
 
 /// An ask of one's own, now, with a reason.
+pub(crate) fn item(resource: &str, role: &str) -> ItemInput {
+    ItemInput { resource: resource.to_owned(), role: role.to_owned(), task: None }
+}
+
 pub(crate) fn ask(items: &[(&str, &str)], hours: u64) -> AskInput {
     AskInput {
-        items: items.iter().map(|(resource, role)| ((*resource).to_owned(), (*role).to_owned())).collect(),
+        items: items.iter().map(|(resource, role)| item(resource, role)).collect(),
         for_person: None,
         duration: Span::from_hours(hours),
         start: None,

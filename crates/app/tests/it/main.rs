@@ -24,5 +24,6 @@ mod seeing;
 mod shipping;
 mod signing_in;
 mod storeless;
+mod tasks;
 mod time;
 mod toctou;

@@ -84,6 +84,7 @@ fn why(resource: &str, role: &str) -> WhyInput {
         start: None,
         reason: None,
         ticket: None,
+        task: None,
         policy_version: None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use wane_api::grant::{GrantState, GrantView};
 use wane_api::query::{Grants, Listing};
-use wane_api::request::{AskItem, ItemState, NewRequest, RequestView};
+use wane_api::request::{AskItem, ItemState, ItemView, NewRequest, RequestView};
 use wane_api::why::{AskableView, Outcome as Verdict, Suppose};
 use wane_client::Client;
 
@@ -26,6 +26,8 @@ pub struct Want {
     pub reason: Option<String>,
     /// Under which ticket, if it has to be asked for.
     pub ticket: Option<String>,
+    /// What is to be run, where that is one command: a grant for just that serves before any other.
+    pub command: Option<String>,
 }
 
 /// A grant that can be used.
@@ -107,7 +109,8 @@ impl Session {
         }
     }
 
-    /// The grant that serves, of those held: the wanted role, or the only role; the one that lasts longest.
+    /// The grant that serves, of those held: the wanted role, or the only role; the one that is for just what is to
+    /// be run, or else lasts longest. One for another task serves for nothing.
     async fn held(&self, client: &Client, want: &Want) -> Result<Option<Held>, Stop> {
         let query = Grants {
             mine: true,
@@ -120,12 +123,16 @@ impl Session {
             async move { client.grants(&query).await }
         })
         .await?;
-        let held: Vec<Held> = page
-            .items
-            .iter()
-            .filter(|view| want.role.as_ref().is_none_or(|role| *role == view.role))
-            .filter_map(|view| self.usable(view).ok())
-            .collect();
+        let wanted = |view: &&GrantView| want.role.as_ref().is_none_or(|role| *role == view.role);
+        let (for_task, plain): (Vec<_>, Vec<_>) =
+            page.items.iter().filter(wanted).partition(|view| view.task.is_some());
+        let just_that = for_task.into_iter().filter(|view| {
+            view.task.as_ref().is_some_and(|task| task.spent.is_none() && want.command.as_ref() == Some(&task.text))
+        });
+        if let Some(held) = just_that.filter_map(|view| self.usable(view).ok()).max_by_key(|h| h.end) {
+            return Ok(Some(held));
+        }
+        let held: Vec<Held> = plain.into_iter().filter_map(|view| self.usable(view).ok()).collect();
         let roles: BTreeSet<&str> = held.iter().map(|h| h.role.as_str()).collect();
         if roles.len() > 1 {
             return Err(choose(&want.resource, &roles, "you hold several roles on"));
@@ -144,7 +151,7 @@ impl Session {
             None => usual_duration(&self.askable_on(client, &want.resource).await?, &role),
         };
         Ok(NewRequest {
-            items: vec![AskItem { resource: want.resource.clone(), role }],
+            items: vec![AskItem { resource: want.resource.clone(), role, task: None }],
             for_person: None,
             duration,
             start: None,
@@ -185,7 +192,7 @@ impl Session {
                     let by = item.denied_by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
                     message.push(format!("{what} was denied{by}"));
                     message.extend(item.reasons.iter().map(|reason| format!("  {reason}")));
-                    todo = todo.or(self.what_would_do(client, request, &item.resource, &item.role).await);
+                    todo = todo.or(self.what_would_do(client, request, item).await);
                 }
                 ItemState::Lapsed => {
                     exit = Exit::Waiting;
@@ -203,20 +210,16 @@ impl Session {
         }
     }
 
-    async fn what_would_do(
-        &self,
-        client: &Client,
-        request: &RequestView,
-        resource: &str,
-        role: &str,
-    ) -> Option<String> {
+    async fn what_would_do(&self, client: &Client, request: &RequestView, item: &ItemView) -> Option<String> {
+        let (resource, role) = (&item.resource, &item.role);
         let suppose = Suppose {
             person: None,
-            resource: resource.to_owned(),
-            role: Some(role.to_owned()),
+            resource: resource.clone(),
+            role: Some(role.clone()),
             duration: Some(request.duration.text.clone()),
             reason: request.reason.clone(),
             ticket: request.ticket.clone(),
+            task: item.task.clone(),
             policy_version: None,
         };
         // The denial stands whether or not it can be explained.

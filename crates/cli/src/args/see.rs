@@ -67,6 +67,9 @@ pub(crate) struct Why {
     /// Under this ticket
     #[arg(long)]
     pub(crate) ticket: Option<String>,
+    /// For this one command
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) task: Option<String>,
 }
 
 /// The whole story of a grant, from the ask to the evidence of its end

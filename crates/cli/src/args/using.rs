@@ -28,6 +28,9 @@ pub(crate) struct Request {
     /// The role on every bare RESOURCE
     #[arg(long)]
     pub(crate) role: Option<String>,
+    /// The one command it is for, which may then be run once and exactly so: `systemctl restart nginx`
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) task: Option<String>,
     /// For how long: `2h`, `30m`
     #[arg(long = "for", value_name = "TIME", default_value = "1h")]
     pub(crate) duration: String,

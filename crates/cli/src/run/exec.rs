@@ -32,6 +32,7 @@ pub(super) async fn exec(args: Exec, s: &Session) -> Done {
         duration: args.duration,
         reason: args.reason,
         ticket: args.ticket,
+        command: None,
     };
     let held = s.ensure(&want).await?;
     let done = run(&args.command, &held, s).await;

@@ -122,6 +122,7 @@ pub(super) async fn why(args: args::Why, s: &Session) -> Done {
             duration: args.duration,
             reason: args.reason,
             ticket: args.ticket,
+            task: args.task,
             policy_version: args.policy,
         };
         s.out.busy("policy is asked", client.why(&suppose)).await?

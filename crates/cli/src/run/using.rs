@@ -45,7 +45,7 @@ pub(super) async fn request(args: args::Request, s: &Session) -> Done {
             (None, Some(role)) => role.clone(),
             (None, None) => s.only_role(&client, &item.resource).await?.role,
         };
-        let item = AskItem { resource: item.resource, role };
+        let item = AskItem { resource: item.resource, role, task: args.task.clone() };
         if items.contains(&item) {
             return Err(Stop::usage(format!("`{}@{}` is asked for twice", item.role, item.resource)));
         }

@@ -38,7 +38,7 @@ pub(crate) fn list(grants: &[GrantView], now: &Now, layout: Layout) -> String {
         sheet.row([
             (&g.id).into(),
             (&g.holder).into(),
-            format!("{}@{}", g.role, g.resource).into(),
+            what_of(g).into(),
             state(g),
             away.into(),
             at.into(),
@@ -50,6 +50,11 @@ pub(crate) fn list(grants: &[GrantView], now: &Now, layout: Layout) -> String {
     sheet.render(layout, "no grants")
 }
 
+fn what_of(g: &GrantView) -> String {
+    let task = g.task.as_ref().map_or(String::new(), |task| format!(" for `{}`", task.text));
+    format!("{}@{}{task}", g.role, g.resource)
+}
+
 pub(crate) fn one(g: &GrantView, now: &Now, layout: Layout) -> String {
     let mut fields = Fields::default();
     fields
@@ -57,6 +62,10 @@ pub(crate) fn one(g: &GrantView, now: &Now, layout: Layout) -> String {
         .put("person", &g.holder)
         .put("what", format!("{}@{} ({})", g.role, g.resource, g.kind))
         .put("state", state(g));
+    if let Some(task) = &g.task {
+        let spent = task.spent.map_or("not run yet".to_owned(), |at| format!("run {}", now.both(at)));
+        fields.put("for this alone", format!("{} ({spent})", task.text)).put("its digest", &task.digest);
+    }
     if g.state == GrantState::Scheduled {
         fields
             .put("opens", now.both(g.opens))

@@ -29,7 +29,7 @@ pub(crate) fn list(requests: &[RequestView], now: &Now, layout: Layout) -> Strin
         ("TICKET", 4),
     ]);
     for r in requests {
-        let what: Vec<String> = r.items.iter().map(|i| format!("{}@{}", i.role, i.resource)).collect();
+        let what: Vec<String> = r.items.iter().map(what_of).collect();
         let stage = r.items.iter().filter(|i| i.state == ItemState::Waiting).find_map(next_stage);
         let tone = match r.state.as_str() {
             "waiting" | "narrowed" | "mixed" => Tone::Warn,
@@ -50,6 +50,11 @@ pub(crate) fn list(requests: &[RequestView], now: &Now, layout: Layout) -> Strin
         ]);
     }
     sheet.render(layout, "no requests")
+}
+
+pub(super) fn what_of(i: &ItemView) -> String {
+    let task = i.task.as_ref().map_or(String::new(), |task| format!(" for `{task}`"));
+    format!("{}@{}{task}", i.role, i.resource)
 }
 
 pub(crate) fn one(r: &RequestView, now: &Now, layout: Layout) -> String {
@@ -81,6 +86,7 @@ pub(crate) fn one(r: &RequestView, now: &Now, layout: Layout) -> String {
 fn item(fields: &mut Fields, n: usize, i: &ItemView, numbered: bool) {
     let number = if numbered { format!("{n}: ") } else { String::new() };
     fields.put("item", format!("{number}{}@{}", i.role, i.resource));
+    fields.maybe("for this alone", i.task.as_ref());
     fields.put("state", state(i.state));
     fields.each("approved by", i.approvals.iter().map(|a| &a.by));
     if i.state == ItemState::Waiting {

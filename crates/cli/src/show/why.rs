@@ -80,7 +80,7 @@ pub(crate) fn request(w: &RequestWhyView, now: &Now, layout: Layout) -> String {
     let mut text = head.render(layout);
     for item in &w.items {
         let (r, mut fields) = (&item.recorded, Fields::default());
-        fields.put("what", format!("{}@{}", r.role, r.resource)).put("state", super::request::state(r.state));
+        fields.put("what", super::request::what_of(r)).put("state", super::request::state(r.state));
         fields.maybe("decided", r.decided.map(|at| now.both(at)));
         fields.maybe("denied by", r.denied_by.as_ref()).each("because", &r.reasons).maybe("path", r.path.as_ref());
         fields.each("approved by", r.approvals.iter().map(|a| approval(a, now)));

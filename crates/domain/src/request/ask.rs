@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::Digest;
 use crate::id::{GrantId, OrgId, PersonId, RequestId, ResourceId, RoleId};
-use crate::text::{Reason, Ticket};
+use crate::text::{Reason, Task, Ticket};
 use crate::time::{Span, Time};
 
 /// What is asked, frozen. Its digest is over exactly these fields.
@@ -41,6 +41,10 @@ pub struct AskItem {
     pub role: RoleId,
     /// The digest of the role's definition when it was asked for.
     pub role_digest: Digest,
+    /// The one exact command that it is for, to be run once; none for all that the role gives. Where there is none
+    /// it is no member of the JSON, so that asks from before there were tasks keep their digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
 }
 
 /// From when access is wanted.
@@ -82,7 +86,8 @@ impl Ask {
         Digest::of_json("wane.request.v1", self)
     }
 
-    /// Whether this ask wants no more than `wider`: same people, items a subset, no longer, not earlier.
+    /// Whether this ask wants no more than `wider`: same people, items a subset with the same tasks, no longer, not
+    /// earlier.
     #[must_use]
     pub fn is_within(&self, wider: &Self, role_within: impl Fn(&AskItem, &AskItem) -> bool) -> bool {
         let start_within = match (self.start, wider.start) {
@@ -102,7 +107,8 @@ impl Ask {
                 wider
                     .items
                     .iter()
-                    .any(|theirs| mine.resource == theirs.resource && (mine == theirs || role_within(mine, theirs)))
+                    .filter(|theirs| mine.resource == theirs.resource && mine.task == theirs.task)
+                    .any(|theirs| mine == theirs || role_within(mine, theirs))
             })
     }
 }

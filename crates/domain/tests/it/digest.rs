@@ -5,7 +5,7 @@ use wane_domain::canonical::Digest;
 use wane_domain::request::{Ask, Parent, Start};
 use wane_domain::time::Span;
 
-use crate::fixtures::{T0, as_json, ask, golden, id, item};
+use crate::fixtures::{T0, as_json, ask, golden, id, item, task_item};
 
 fn vectors() -> Vec<(&'static str, Ask)> {
     let plain = ask(Span::from_hours(2), Start::Now, None);
@@ -20,6 +20,14 @@ fn vectors() -> Vec<(&'static str, Ask)> {
         ),
         ("narrows another", Ask { parent: Some(Parent::Narrows { request: id(30), digest }), ..plain.clone() }),
         ("extends a grant", Ask { parent: Some(Parent::Extends { digest, grant: id(40) }), ..plain.clone() }),
+        ("one command", Ask { items: vec![task_item("systemctl restart 'nginx'")], ..plain.clone() }),
+        (
+            "one command, and all that a role gives",
+            Ask {
+                items: vec![task_item("id"), wane_domain::request::AskItem { role: id(22), ..item() }],
+                ..plain.clone()
+            },
+        ),
         ("text beyond ASCII", Ask { justification: Some("déjà vu 🦀 \"quoted\"\\\n\tend".parse().unwrap()), ..plain }),
     ]
 }

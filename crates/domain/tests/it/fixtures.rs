@@ -56,7 +56,17 @@ pub(crate) fn permit(max_ttl: Span) -> Permit {
 }
 
 pub(crate) fn item() -> AskItem {
-    AskItem { resource: id::<ResourceId>(20), role: id::<RoleId>(21), role_digest: Digest::of_bytes("t", b"role") }
+    AskItem {
+        resource: id::<ResourceId>(20),
+        role: id::<RoleId>(21),
+        role_digest: Digest::of_bytes("t", b"role"),
+        task: None,
+    }
+}
+
+/// The same for one command.
+pub(crate) fn task_item(task: &str) -> AskItem {
+    AskItem { task: Some(task.parse().unwrap()), ..item() }
 }
 
 pub(crate) fn ask(duration: Span, start: Start, parent: Option<Parent>) -> Ask {
@@ -107,6 +117,20 @@ pub(crate) fn grant(duration: Span, cap: Span) -> Grant {
 pub(crate) fn active(duration: Span, cap: Span) -> Grant {
     use wane_domain::grant::GrantEvent;
     grant(duration, cap).apply(GrantEvent::Activate(permit(cap)), T0).unwrap().0
+}
+
+/// An active grant for this one command.
+pub(crate) fn task_grant(task: &str, duration: Span, cap: Span) -> Grant {
+    use wane_domain::grant::GrantEvent;
+    let asked = Ask { items: vec![task_item(task)], ..ask(duration, Start::Now, None) };
+    let minted = Grant::mint(approved_of(asked, id::<GrantId>(40)), permit(cap), T0).unwrap().0;
+    minted.apply(GrantEvent::Activate(permit(cap)), T0).unwrap().0
+}
+
+/// That command is to run.
+pub(crate) fn spend(task: &str) -> wane_domain::grant::GrantEvent {
+    let task = wane_domain::task::Task::digest_of(task.as_bytes());
+    wane_domain::grant::GrantEvent::Spend { session: id::<LeaseId>(50), task }
 }
 
 pub(crate) fn lease(of: &Grant) -> Lease {

@@ -14,7 +14,9 @@ use wane_domain::request::{AccessRequest, Approval, ItemEvent, Start};
 use wane_domain::time::{Span, Time};
 use wane_domain::transition::{Fact, IllegalTransition};
 
-use crate::fixtures::{REQUESTER, T0, active, approval, approved, golden, grant, id, leases, permit, person, request};
+use crate::fixtures::{
+    REQUESTER, T0, active, approval, approved, golden, grant, id, leases, permit, person, request, spend, task_grant,
+};
 
 const HOUR: Span = Span::from_hours(1);
 const DAY: Span = Span::from_hours(24);
@@ -96,21 +98,28 @@ fn items() -> String {
     out + "\n"
 }
 
+fn task_done() -> GrantEvent {
+    GrantEvent::End(EndCause::TaskDone { outcome: "it exited with status 0".to_owned() })
+}
+
 type MakeGrant = fn(&Grant) -> (GrantEvent, Time);
 
 fn grants() -> String {
     let cause = |c| GrantEvent::End(c);
     let live = || active(HOUR, Span::from_hours(3));
+    let for_task = || task_grant("id", HOUR, Span::from_hours(3));
     let ending = live().apply(cause(EndCause::Returned), T0).unwrap().0;
     let later = Grant::mint(approved(HOUR, Start::At(T0.plus(HOUR)), None), permit(HOUR), T0).unwrap().0;
     let states = [
         ("scheduled", grant(HOUR, Span::from_hours(3))),
         ("scheduled, not yet open", later),
         ("active", live()),
+        ("active, for a task", for_task()),
+        ("active, its task let run", for_task().apply(spend("id"), T0).unwrap().0),
         ("ending", ending.clone()),
         ("closed", ending.apply(GrantEvent::Close(Vec::new()), T0).unwrap().0),
     ];
-    let events: [(&str, MakeGrant); 22] = [
+    let events: [(&str, MakeGrant); 26] = [
         ("activate", |_| (GrantEvent::Activate(permit(HOUR)), T0)),
         ("activate, too late", |g| (GrantEvent::Activate(permit(HOUR)), g.window.activate_by)),
         ("extend", |g| (GrantEvent::Extend(approved(HOUR, Start::Now, Some(g)), permit(Span::from_hours(3))), T0)),
@@ -123,6 +132,10 @@ fn grants() -> String {
         }),
         ("shorten", |_| (GrantEvent::Shorten { end: T0.plus(Span::from_mins(30)) }, T0)),
         ("shorten, to what it is", |_| (GrantEvent::Shorten { end: T0.plus(HOUR) }, T0)),
+        ("run its task", |_| (spend("id"), T0)),
+        ("run its task, at its very end", |_| (spend("id"), T0.plus(HOUR))),
+        ("run another command", |_| (spend("id -u"), T0)),
+        ("end: task done", |_| (task_done(), T0)),
         ("end: expired", |_| (GrantEvent::End(EndCause::Expired), T0.plus(HOUR))),
         ("end: expired, early", |_| (GrantEvent::End(EndCause::Expired), T0)),
         ("end: returned", |_| (GrantEvent::End(EndCause::Returned), T0)),

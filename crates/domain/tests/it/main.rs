@@ -10,5 +10,6 @@ mod ids;
 mod leases;
 mod lifecycle;
 mod requests;
+mod tasks;
 mod values;
 mod worlds;

@@ -100,6 +100,7 @@ pub(crate) async fn why(
         start: None,
         reason: read::maybe("reason", input.reason.as_deref())?,
         ticket: read::maybe("ticket", input.ticket.as_deref())?,
+        task: read::maybe("task", input.task.as_deref())?,
         policy_version: input.policy_version,
     };
     let answer = shared.app.why(&caller, &supposed).await?;

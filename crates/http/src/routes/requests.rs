@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use wane_api::Page;
 use wane_api::query::Requests;
-use wane_api::request::{Approve, Deny, NewRequest, RequestView, Withdraw};
+use wane_api::request::{Approve, AskItem, Deny, NewRequest, RequestView, Withdraw};
 use wane_app::listing::{Cursor, RequestFilter, Slice};
-use wane_app::{AppError, AskInput, Caller, Narrower};
+use wane_app::{AppError, AskInput, Caller, ItemInput, Narrower};
 use wane_domain::request::AccessRequest;
 use wane_domain::world::World;
 use wane_policy::schema::Action;
@@ -32,7 +32,7 @@ pub(crate) async fn ask(
     Input(input): Input<NewRequest>,
 ) -> Answer<(StatusCode, Json<RequestView>)> {
     let asked = AskInput {
-        items: input.items.into_iter().map(|i| (i.resource, i.role)).collect(),
+        items: input.items.into_iter().map(wanted_item).collect::<Answer<_>>()?,
         for_person: input.for_person,
         duration: read::duration("duration", &input.duration)?,
         start: input.start.map(read::time),
@@ -41,6 +41,11 @@ pub(crate) async fn ask(
     };
     let request = shared.app.request_access(&caller, asked).await?;
     Ok(made(shown(&shared, &request).await?))
+}
+
+fn wanted_item(item: AskItem) -> Answer<ItemInput> {
+    let task = read::maybe("task", item.task.as_deref())?;
+    Ok(ItemInput { resource: item.resource, role: item.role, task })
 }
 
 /// Requests the caller may see, newest first.

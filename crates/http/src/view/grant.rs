@@ -2,6 +2,7 @@
 
 use wane_api::grant::{
     BasisView, ClosureView, DebtState, EndView, GrantState, GrantView, IssuedView, LeaseEndView, LeaseState, LeaseView,
+    TaskView,
 };
 use wane_app::listing::Issuance;
 use wane_app::{App, KeptWhere};
@@ -32,6 +33,11 @@ pub(crate) fn grant(app: &App, names: Names<'_>, grant: &Grant, leases: &[Lease]
         resource: names.resource(grant.item.resource),
         role: names.role(grant.item.role),
         kind: names.kind(grant.item.resource),
+        task: grant.item.task.as_ref().map(|task| TaskView {
+            text: task.to_string(),
+            digest: task.digest().to_string(),
+            spent: grant.spent.as_ref().map(|spent| at(spent.at)),
+        }),
         state: GrantState::Scheduled,
         since: None,
         end: None,
@@ -78,7 +84,7 @@ fn ending(names: Names<'_>, cause: &EndCause, from: Time) -> EndView {
         EndCause::Revoked { by, reason } | EndCause::DeniedAfterApproval { by, reason } => {
             (Some(names.person(*by)), Some(reason.clone()))
         }
-        EndCause::LostEligibility { reason } => (None, Some(reason.clone())),
+        EndCause::LostEligibility { reason } | EndCause::TaskDone { outcome: reason } => (None, Some(reason.clone())),
         EndCause::Locked { lock } => (None, Some(format!("lock `{lock}`"))),
         EndCause::Expired | EndCause::Returned | EndCause::NeverActivated => (None, None),
     };

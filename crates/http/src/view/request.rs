@@ -45,6 +45,7 @@ fn item(app: &App, names: Names<'_>, request: &AccessRequest, index: usize) -> R
     let mut view = ItemView {
         resource: names.resource(asked.resource),
         role: names.role(asked.role),
+        task: asked.task.as_ref().map(ToString::to_string),
         state: ItemState::Waiting,
         path: item.path.clone(),
         stages: stages(app, names, request, index, item)?,

@@ -49,6 +49,7 @@ impl Told<'_> {
             "grant.shortened" => {
                 format!("policy now allows less: shortened from {} to {}", self.time("from")?, self.time("end")?)
             }
+            "grant.task_spent" => format!("{} ran its task (SHA-256 {})", self.who(), self.text("task")?),
             "grant.ending" => format!("it ends because {}", self.cause()?),
             "grant.closed" => match self.text("word") {
                 Some(word) => format!("closed: {word}"),
@@ -121,7 +122,10 @@ impl Told<'_> {
         let items: Vec<String> = ask
             .items
             .iter()
-            .map(|i| format!("{} on {}", self.names.role(i.role), self.names.resource(i.resource)))
+            .map(|i| {
+                let task = i.task.as_ref().map_or(String::new(), |task| format!(" for the one command `{task}`"));
+                format!("{} on {}{task}", self.names.role(i.role), self.names.resource(i.resource))
+            })
             .collect();
         let (what, who) = (items.join(", "), self.names.person(ask.requester));
         let mut text = match ask.parent {
@@ -182,8 +186,9 @@ impl Told<'_> {
             none if none.is_empty() => String::new(),
             some => format!(", approved by {}", some.join(" and ")),
         };
+        let task = self.text("task").map_or(String::new(), |task| format!(", to run `{task}` once"));
         Some(format!(
-            "granted{path}{approvers}: {} may be {} on {} for {}, to be activated before {}",
+            "granted{path}{approvers}: {} may be {} on {} for {}{task}, to be activated before {}",
             self.names.person(self.read("holder")?),
             self.names.role(self.read("role")?),
             self.names.resource(self.read("resource")?),
@@ -203,6 +208,7 @@ impl Told<'_> {
             EndCause::Locked { lock } => format!("a lock covers it ({lock})"),
             EndCause::LostEligibility { reason } => format!("policy no longer allows it: {reason}"),
             EndCause::NeverActivated => "nobody activated it in time".to_owned(),
+            EndCause::TaskDone { outcome } => format!("its task is done: {outcome}"),
         })
     }
 
@@ -238,10 +244,21 @@ impl Told<'_> {
             Outcome::Denied => text.push_str(" (refused)"),
             Outcome::Failed => text.push_str(" (failed)"),
         }
-        for (field, word) in [("artifact", ""), ("reason", ""), ("proof", ""), ("met", "met "), ("name", "")] {
+        for (field, word) in [
+            ("artifact", ""),
+            ("reason", ""),
+            ("proof", ""),
+            ("met", "met "),
+            ("name", ""),
+            ("rule", "by the rule "),
+            ("then", "then "),
+        ] {
             if let Some(said) = self.text(field) {
                 text.push_str(&format!(", {word}{said}"));
             }
+        }
+        if let Some(verdict) = self.record.detail.pointer("/tally/verdict/word").and_then(Value::as_str) {
+            text.push_str(&format!(", verdict {verdict}"));
         }
         if let Some(end) = self.time("end") {
             text.push_str(&format!(", until {end}"));

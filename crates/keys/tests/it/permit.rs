@@ -10,7 +10,12 @@ use wane_testkit::{hold, plain_ask};
 
 /// A permit that runs out ten minutes from now.
 pub(crate) fn issue_permit(ambient: &Ambient) -> IssuePermit {
-    let item = AskItem { resource: ambient.id(), role: ambient.id(), role_digest: Digest::of_bytes("test", b"role") };
+    let item = AskItem {
+        resource: ambient.id(),
+        role: ambient.id(),
+        role_digest: Digest::of_bytes("test", b"role"),
+        task: None,
+    };
     let ask = plain_ask(ambient, item, Span::from_mins(10));
     hold(ambient, ask, "ssh", LeaseKind::Credential, ambient.now()).permit(ambient.now())
 }

@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 use wane_domain::catalogue::{Owner, Resource, Role};
 use wane_domain::directory::{Person, Standing};
 use wane_domain::id::{PersonId, ResourceId, RoleId, TypedId};
-use wane_domain::text::{Line, Name, Ticket};
+use wane_domain::text::{Line, Name, Task, Ticket};
 use wane_domain::time::{Span, Time};
-use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, OwnedBy, Proof, Subject, Thing};
+use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, OwnedBy, Proof, Subject, Thing, Ways};
 use wane_policy::schema::{KindFragment, SchemaParts};
 use wane_policy::set::{LoadProblem, PolicySet};
 
@@ -58,6 +58,8 @@ pub(crate) struct Question {
     pub(crate) proof_age: Span,
     pub(crate) residual: Option<Span>,
     pub(crate) now: Time,
+    pub(crate) task: Option<Task>,
+    pub(crate) ways: Ways,
     pub(crate) serves: Capabilities,
 }
 
@@ -111,6 +113,8 @@ pub(crate) fn question(who: &str, groups: &[&str], asked: &str, on: &str, labels
         proof_age: Span::from_mins(1),
         residual: None,
         now: NOW,
+        task: None,
+        ways: Ways::Any,
         serves: Capabilities { brokered: true, recording: true },
     }
 }
@@ -143,10 +147,12 @@ impl Question {
                 start_in: Span::ZERO,
                 justified: self.justified,
                 ticket: self.ticket.as_ref(),
+                task: self.task.as_ref(),
                 proof: self.proof(),
                 moment: self.moment(),
                 residual_sessions: self.residual,
             },
+            ways: self.ways,
             serves: self.serves,
         }
     }

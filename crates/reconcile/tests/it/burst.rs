@@ -42,7 +42,7 @@ async fn many_live(house: &House) -> Vec<LeaseId> {
     for n in 0..MANY {
         let target = TARGETS[n % 2];
         let resource = world.resource(target).unwrap().id;
-        let item = AskItem { resource, role: role.id, role_digest: role.digest().unwrap() };
+        let item = AskItem { resource, role: role.id, role_digest: role.digest().unwrap(), task: None };
         let ask =
             Ask { org: world.org, requester: holder, beneficiary: holder, ..plain_ask(&house.ambient, item, mins(60)) };
         let Held { request, grant, lease } = hold(&house.ambient, ask, "gate", LeaseKind::Account, now);

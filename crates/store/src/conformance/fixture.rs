@@ -217,7 +217,7 @@ impl Fixture {
             org: self.org,
             requester: who,
             beneficiary: who,
-            items: vec![AskItem { resource: on, role, role_digest: Digest::of_bytes("kit", b"role") }],
+            items: vec![AskItem { resource: on, role, role_digest: Digest::of_bytes("kit", b"role"), task: None }],
             start: Start::Now,
             duration: Span::from_hours(1),
             justification: Some("to mend\nthe index".parse().map_err(told)?),

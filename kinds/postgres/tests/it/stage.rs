@@ -104,7 +104,8 @@ impl Stage {
     /// A grant and its lease as the use-cases would mint them.
     pub(crate) fn lease(&self, role: &Role) -> Granted {
         let now = real_now();
-        let item = AskItem { resource: self.resource.id, role: role.id, role_digest: role.digest().unwrap() };
+        let item =
+            AskItem { resource: self.resource.id, role: role.id, role_digest: role.digest().unwrap(), task: None };
         let ask = plain_ask(&self.ambient, item, Span::from_mins(10));
         let held = hold(&self.ambient, ask, "postgres", LeaseKind::Account, now);
         let (grant, lease) = (held.grant, held.lease);

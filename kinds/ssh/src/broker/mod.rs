@@ -1,11 +1,13 @@
 //! Sessions through the gateway: SSH with the person on one side, SSH with the host on the other.
 //!
-//! Owns: who may log in as what ([`login`], [`arrival`]), what a session shows to its host ([`pass`]), which channels
-//! and requests pass ([`person`], [`host`], [`pump`]), what is understood of it beside the bytes ([`sense`]), and that
-//! neither side is read faster than the other takes it ([`flow`]). Refuses to know: sockets, limits, the grant, when it is over. The gateway does.
+//! Owns: who may log in as what ([`login`], [`arrival`]), what a session shows to its host ([`pass`]), which programs
+//! run ([`commands`]), which channels and requests pass ([`person`], [`host`], [`pump`]), what is understood of it beside
+//! the bytes ([`sense`]), and that neither side is read faster than the other takes it ([`flow`]). Refuses to know:
+//! sockets, limits, the grant, when it is over. The gateway does.
 
 mod arrival;
 mod asks;
+mod commands;
 mod flow;
 mod frames;
 mod front;

@@ -11,12 +11,13 @@ use wane_domain::catalogue::Role;
 use wane_domain::id::ResourceId;
 use wane_domain::issue::{IssuePermit, Reach};
 use wane_domain::lease::LeaseData;
+use wane_domain::task::Task;
 use wane_domain::time::Span;
 use wane_failpoint::{around_call, point};
 
 use crate::certificate::{self, Plan, SKEW, nonce, seconds};
 use crate::cidr::Cidr;
-use crate::role::{Definition, FORCE_COMMAND, SOURCE_ADDRESS, principal_at, principal_for};
+use crate::role::{Definition, FORCE_COMMAND, FORWARDING, SOURCE_ADDRESS, principal_at, principal_for};
 use crate::settings::Settings;
 use crate::{HOST_CA, USER_CA, key};
 
@@ -50,6 +51,7 @@ pub(crate) fn pass(
     if !definition.lets_come_from(claim.peer) {
         return Err(refused(not_from(claim.peer)));
     }
+    let task = permit.item().task.clone();
     let ca = key::own(signer.public_key(USER_CA)?);
     let host_ca = key::own(signer.public_key(HOST_CA)?);
     let plan = plan(&definition, &permit, claim, principal, serial)?;
@@ -64,6 +66,7 @@ pub(crate) fn pass(
             "settings": settings.json(),
             "host_ca": key::line(&host_ca).map_err(ConnectError::Input)?,
             "definition": definition.json(),
+            "task": task,
         }),
         inventory: plan.inventory(),
         not_after: plan.not_after(),
@@ -109,6 +112,13 @@ fn plan(
     let mut critical_options = definition.critical_options();
     // The host sees the gateway's address; the person's was checked above.
     critical_options.remove(SOURCE_ADDRESS);
+    let mut extensions = definition.extensions();
+    if let Some(task) = &permit.item().task {
+        // The gateway keeps the session to its task; were it not to, the host would run nothing else all the same.
+        let line = definition.line_of(task).map_err(ConnectError::Input)?;
+        critical_options.insert(FORCE_COMMAND.to_owned(), line);
+        extensions.remove(FORWARDING);
+    }
     Ok(Plan {
         kind: CertType::User,
         nonce: nonce("wane.ssh.session-nonce.v1", permit, &key, serial),
@@ -119,7 +129,7 @@ fn plan(
         valid_after: seconds(permit.not_before().minus(SKEW)),
         valid_before: seconds(permit.not_after().min(permit.not_before().plus(LIFE))),
         critical_options,
-        extensions: definition.extensions(),
+        extensions,
     })
 }
 
@@ -130,6 +140,8 @@ pub(crate) struct Shown {
     pub(crate) settings: Settings,
     pub(crate) host_ca: russh::keys::ssh_key::public::KeyData,
     pub(crate) definition: Definition,
+    /// The one command that the session is for, if for one.
+    pub(crate) task: Option<Task>,
 }
 
 impl Shown {
@@ -143,6 +155,7 @@ impl Shown {
             settings: Settings::read(part("settings")?).map_err(|e| e.to_string())?,
             host_ca: key::read(text("host_ca")?)?,
             definition: Definition::read(part("definition")?).map_err(|e| e.to_string())?,
+            task: serde_json::from_value(part("task")?.clone()).map_err(|e| e.to_string())?,
         })
     }
 }

@@ -13,13 +13,14 @@ use russh::keys::{Certificate, PrivateKey};
 use russh::server::{self, Auth, ChannelOpenHandle, PublicKeyOffer, Response, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, watch};
-use wane_connector::broker::{By, Claim, Door};
+use wane_connector::broker::{By, Claim, Door, Refused};
 use wane_domain::id::GrantId;
 use wane_recording::{Event, Program, Size};
 use zeroize::Zeroizing;
 
 use super::arrival::Talk;
 use super::asks::{Ask, Open};
+use super::commands::{Leave, NOT_RUN, Refusal, Rules};
 use super::flow::Flow;
 use super::front::ENDED;
 use super::host::{self, Slot};
@@ -29,6 +30,7 @@ use super::pump::STDERR;
 use super::session::{Link, Session, Task};
 use super::variables::is_harmless;
 use crate::key;
+use crate::role::FORWARDING;
 
 /// Keys that may be offered before one is used.
 const MOST_OFFERS: u32 = 20;
@@ -40,7 +42,6 @@ const ANSWER: Duration = Duration::from_secs(30);
 const SFTP: &str = "sftp";
 
 const PTY: &str = "permit-pty";
-const FORWARDING: &str = "permit-port-forwarding";
 const AGENT: &str = "permit-agent-forwarding";
 const X11: &str = "permit-X11-forwarding";
 
@@ -114,7 +115,8 @@ impl Person {
         let opened = self.door.open(claim).await.map_err(|refused| refused.to_string())?;
         let shown = Shown::read(&opened.pass)?;
         let (reached, host) = watch::channel(None);
-        let role = shown.definition.clone();
+        let rules = Rules::of(&shown.definition, shown.task.clone())?;
+        let role = (shown.definition.clone(), rules);
         let session = Arc::new(Session::new(
             Arc::clone(&opened.line),
             role,
@@ -196,20 +198,56 @@ impl Person {
         session: &mut server::Session,
     ) -> Result<(), russh::Error> {
         if let Some((_, why)) = self.unreached.as_ref().filter(|(id, _)| *id == channel) {
-            return runs_not(channel, why, session);
+            return runs_not(channel, why, ENDED, session);
         }
-        match self.link(channel) {
-            Some(link) if !link.runs.swap(true, Ordering::Relaxed) => {
-                link.will_run(&program);
-                let event = Event::Started { channel: link.number, program };
-                if let Err(refused) = self.session()?.tap(&event).await {
-                    return runs_not(channel, &refused.to_string(), session);
-                }
-                let yes = self.put(&link, ask).await?;
-                if yes { session.channel_success(channel) } else { session.channel_failure(channel) }
+        let Some(link) = self.link(channel).filter(|link| !link.runs.swap(true, Ordering::Relaxed)) else {
+            return self.refuse(channel, "a second program on one channel", session).await;
+        };
+        let own = self.session()?;
+        let line = match own.rules.leave(&ask) {
+            Leave::AsAsked => return self.start(&link, program, ask, session).await,
             }
-            Some(_) | None => self.refuse(channel, "a second program on one channel", session).await,
+            Leave::As(line) => line,
+            Leave::Once(line) => {
+                let _heard = self.flow.asks();
+                let Ask::Command(asked) = ask else { return Err(russh::Error::Inconsistent) };
+                // INVARIANT: that it is spent is on disk before the host is asked to run it (held by
+                // `a_task_that_was_spent_is_not_run_again_after_a_crash`).
+                if let Err(Refused(said)) = own.line.spend(link.number, asked).await {
+                    return self.not_run(&link, Refusal { noted: "its task".to_owned(), said }, session).await;
+                }
+                line
+            }
+            Leave::No(refusal) => return self.not_run(&link, refusal, session).await,
+        };
+        let program = Program::Command(line.as_str().into());
+        self.start(&link, program, Ask::Command(line.as_bytes()), session).await
+    }
+
+    /// A program is started at the host, once that is recorded.
+    async fn start(
+        &self,
+        link: &Link,
+        program: Program<'_>,
+        ask: Ask<'_>,
+        session: &mut server::Session,
+    ) -> Result<(), russh::Error> {
+        link.will_run(&program);
+        let event = Event::Started { channel: link.number, program };
+        if let Err(refused) = self.session()?.tap(&event).await {
+            return runs_not(link.person_id, &refused.to_string(), ENDED, session);
         }
+        let yes = self.put(link, ask).await?;
+        if yes { session.channel_success(link.person_id) } else { session.channel_failure(link.person_id) }
+    }
+
+    /// A program is not run; the person is told why, in place of its output.
+    async fn not_run(&self, link: &Link, why: Refusal, session: &mut server::Session) -> Result<(), russh::Error> {
+        self.session()?.refuse(Some(link.number), &why.noted).await;
+        // Before any of its input comes: that goes nowhere.
+        link.refused.store(true, Ordering::Relaxed);
+        // A host does not answer to the close of a channel on which nothing ran, so nobody waits for that.
+        runs_not(link.person_id, &why.said, NOT_RUN, session)
     }
 
     /// Opens a channel at the host and makes one of both.
@@ -251,7 +289,7 @@ impl Person {
     /// Whether the role names this; if not, that it was asked for is noted.
     async fn may(&self, extension: &str, channel: Option<ChannelId>, what: &str) -> bool {
         let Some(own) = &self.session else { return false };
-        let may = own.role.allows(extension);
+        let may = own.role.allows(extension) && own.rules.let_be(extension);
         if !may {
             let number = channel.and_then(|id| self.link(id)).map(|link| link.number);
             own.refuse(number, what).await;
@@ -282,10 +320,10 @@ impl Person {
 }
 
 /// Instead of the program that was asked for, why it does not run.
-fn runs_not(channel: ChannelId, why: &str, session: &mut server::Session) -> Result<(), russh::Error> {
+fn runs_not(channel: ChannelId, why: &str, status: u32, session: &mut server::Session) -> Result<(), russh::Error> {
     session.channel_success(channel)?;
     session.extended_data(channel, STDERR, format!("Wane: {why}\n"))?;
-    session.exit_status_request(channel, ENDED)?;
+    session.exit_status_request(channel, status)?;
     session.eof(channel)?;
     session.close(channel)
 }

@@ -20,6 +20,11 @@ pub(super) const STDERR: u32 = 1;
 pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: ChannelReadHalf) {
     while let Some(message) = from.wait().await {
         let went = match message {
+            // What was not run takes nothing.
+            ChannelMsg::Data { data } if link.was_refused() => {
+                link.up.went(data.len());
+                true
+            }
             ChannelMsg::Data { data } => {
                 let size = data.len();
                 let event = said(&session, &link, &data);
@@ -48,6 +53,10 @@ pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: Channel
     }
     link.up.done();
     let _ = link.host.close().await;
+    if link.was_refused() {
+        let _ = session.tap(&Event::Closed { channel: link.number }).await;
+        session.part(&link);
+    }
 }
 
 /// What the person said. At a terminal there are passwords among it that nobody echoes: only how much it was is

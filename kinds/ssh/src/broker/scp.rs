@@ -161,7 +161,8 @@ impl Scp {
     }
 
     fn agreed(&mut self, bytes: &[u8]) -> Vec<Event<'static>> {
-        let (Some(first), Some(waits)) = (bytes.first(), self.waits.take()) else { return Vec::new() };
+        let Some(first) = bytes.first() else { return Vec::new() };
+        let Some(waits) = self.waits.take() else { return Vec::new() };
         let (channel, deed) = (self.channel, waits.deed);
         vec![match first {
             0 => self.file(deed, &waits.name),
@@ -222,6 +223,7 @@ mod tests {
         let mut say = |from, bytes: &[u8]| scp.heard(from, bytes);
         assert!(say(Side::Target, b"\0").is_empty());
         assert!(say(Side::Client, b"T1 0 1 0\nD0755 0 folder\n").is_empty());
+        assert!(say(Side::Target, b"").is_empty(), "no bytes are no answer");
         assert_eq!(say(Side::Target, b"\0"), [file(FileDeed::MakeFolder, "/srv", "folder")]);
         assert!(say(Side::Client, b"C0644 5 a b.txt\n").is_empty());
         assert_eq!(say(Side::Target, b"\0"), [file(FileDeed::Write, "/srv", "folder/a b.txt")]);

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use wane_connector::broker::{Line, Refused};
 use wane_recording::Event;
 
+use super::commands::Rules;
 use super::flow::{Flow, Queue, Side};
 use super::pump;
 use super::sense::Sense;
@@ -28,6 +29,7 @@ pub(super) type Reached = Result<Arc<client::Handle<super::host::Host>>, String>
 pub(super) struct Session {
     pub(super) line: Arc<dyn Line>,
     pub(super) role: Definition,
+    pub(super) rules: Rules,
     pub(super) flow: Arc<Flow>,
     pub(super) host: watch::Receiver<Option<Reached>>,
     pub(super) person: Arc<OnceLock<server::Handle>>,
@@ -66,12 +68,18 @@ pub(super) struct Link {
     pub(super) sense: OnceLock<Mutex<Sense>>,
     /// Whether a program was asked for: only one may be (RFC 4254 section 6.5).
     pub(super) runs: AtomicBool,
+    /// Whether that program was not run, and the person told so.
+    pub(super) refused: AtomicBool,
     pub(super) requests: AtomicU32,
 }
 
 impl Link {
     pub(super) fn is_terminal(&self) -> bool {
         self.terminal.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     pub(super) fn runs(&self) -> bool {
@@ -82,7 +90,7 @@ impl Link {
 impl Session {
     pub(super) fn new(
         line: Arc<dyn Line>,
-        role: Definition,
+        (role, rules): (Definition, Rules),
         flow: Arc<Flow>,
         host: watch::Receiver<Option<Reached>>,
         person: Arc<OnceLock<server::Handle>>,
@@ -91,6 +99,7 @@ impl Session {
         Self {
             line,
             role,
+            rules,
             flow,
             host,
             person,
@@ -160,6 +169,7 @@ impl Session {
             fed: AtomicBool::new(false),
             sense: OnceLock::new(),
             runs: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             requests: AtomicU32::new(0),
         });
         {

@@ -67,6 +67,14 @@ impl Keys {
         }
     }
 
+    /// The end of a line that can be what was echoed of it.
+    fn last_of(self, line: &str) -> Option<String> {
+        let Self::Letters(count) = self else { return None };
+        let letters = line.char_indices().rev().filter(|(_, c)| !c.is_whitespace());
+        let (from, _) = letters.take(count).enumerate().find(|(n, _)| n + 1 == count)?.1;
+        line.get(from..).map(|text| text.trim().to_owned())
+    }
+
     /// Whether this can be what was echoed of it.
     fn fits(self, text: &str) -> bool {
         match self {
@@ -172,8 +180,12 @@ impl Inner {
     /// The terminal goes on to the next line.
     fn line_ends(&mut self) {
         let entered = self.entered.pop_front();
-        let text = self.start.zip(entered).map(|(start, keys)| (self.screen.text_from(start), keys));
-        let text = text.filter(|(text, keys)| keys.fits(text)).map(|(text, _)| text).unwrap_or_default();
+        let text = entered.and_then(|keys| match self.start {
+            Some(start) => Some(self.screen.text_from(start)).filter(|text| keys.fits(text)),
+            // It was typed before there was a prompt: as many letters as there were, at the end of what stands there.
+            None => keys.last_of(&self.screen.text_from(0)),
+        });
+        let text = text.unwrap_or_default();
         if let Zone::Input(_) = self.zone {
             // A second line before any mark says what the first one was: it is not lost for that.
             if !text.is_empty() {

@@ -74,6 +74,8 @@ fn without_marks_it_is_the_line_that_was_echoed() {
         (&[">$ ", "<ca", ">ca", "<\t\t", ">\r\ncal cat\r\n$ ca", "<t\r", ">t\r\n"], vec!["cat"]),
         (&[">$ ", "<sleep", ">sleep", "<\u{3}", ">^C\r\n$ ", "<id\r", ">id\r\n"], vec!["id"]),
         (&[">$ ", "<clear", ">clear", "<\u{c}", ">\u{1b}[H\u{1b}[2J$ clear", "<\r", ">\r\n"], vec!["clear"]),
+        // Typed before there was a prompt.
+        (&[">$ ", "<sleep 1\rsudo id\r", ">sleep 1\r\n", ">$ sudo id\r\n"], vec!["sleep 1", "sudo id"]),
         (&[">$ ", "<\r", ">\r\n$ ", "<\r", ">\r\n$ "], vec![]),
         // Output is nobody's command.
         (&[">$ ", ">line\r\nline\r\n$ "], vec![]),

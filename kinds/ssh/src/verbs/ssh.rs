@@ -83,8 +83,10 @@ impl Verb for Ssh {
             Some((user, host)) => (Some(user.to_owned()), host.to_owned()),
             None => (None, args.host.clone()),
         };
-        let want =
-            Want { resource, role: args.role, duration: args.duration, reason: args.reason, ticket: args.ticket };
+        // As ssh itself makes one command of several words.
+        let command = (!args.command.is_empty()).then(|| args.command.join(" "));
+        let (role, duration, reason, ticket) = (args.role, args.duration, args.reason, args.ticket);
+        let want = Want { resource, role, duration, reason, ticket, command };
         let gateway = if args.direct { None } else { Gateway::find(port).await? };
         let access = port.ensure(&want).await?;
         let agent = agent(port)?;

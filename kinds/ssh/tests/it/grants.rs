@@ -9,7 +9,7 @@ use wane_testkit::{Held, plain_ask};
 
 /// A grant of this role on this resource for so long, active from `now`.
 pub(crate) fn hold(ambient: &Ambient, resource: &Resource, role: &Role, duration: Span, now: Time) -> Held {
-    let item = AskItem { resource: resource.id, role: role.id, role_digest: role.digest().unwrap() };
+    let item = AskItem { resource: resource.id, role: role.id, role_digest: role.digest().unwrap(), task: None };
     wane_testkit::hold(ambient, plain_ask(ambient, item, duration), "ssh", LeaseKind::Credential, now)
 }
 

@@ -8,6 +8,7 @@ mod logins;
 mod port;
 mod read_back;
 mod signer;
+mod tasks;
 mod verb_host;
 mod verb_ssh;
 mod world;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use russh::keys::ssh_key;
 use serde_json::json;
 use tokio::io::DuplexStream;
-use wane_connector::broker::{Broker, Claim, Door, Front, Invitation, Line, Next, Opened, Pipe, Refused, Word};
+use wane_connector::broker::{Broker, Claim, Door, Files, Front, Invitation, Line, Next, Opened, Pipe, Refused, Word};
 use wane_connector::{Kind, Target};
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::id::{ArrivalId, SessionId};
@@ -328,6 +328,10 @@ struct Carried {
 
 #[async_trait]
 impl Line for Carried {
+    fn files(&self) -> Files {
+        Files::default()
+    }
+
     async fn dial(&self, _host: &str, _port: u16) -> io::Result<Pipe> {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         self.seen.lock().unwrap().dialled += 1;

@@ -103,6 +103,17 @@ pub(crate) fn ssh_login() -> Vec<Vec<u8>> {
     texts(&["deploy%web-1", "deploy%web.example", "root", "%web", "a%b%c", "deploy%web\u{1b}[2J"])
 }
 
+pub(crate) fn ssh_command() -> Vec<Vec<u8>> {
+    texts(&[
+        "systemctl restart nginx.service",
+        r#"echo 'a;  b' "it's" \$HOME '*' -n"#,
+        r#"printf "%s\"\\\`" 'a'"b"c"#,
+        "echo a; id",
+        "echo $(id)",
+        "'unclosed",
+    ])
+}
+
 pub(crate) fn ssh_greeting() -> Vec<Vec<u8>> {
     let hello = |version: &str, names: &str| {
         let payload =

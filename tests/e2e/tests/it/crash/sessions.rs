@@ -225,7 +225,7 @@ impl Bench {
                 let new = noted(self) - before;
                 match side {
                     "before" => each = new,
-                    _ => assert_eq!(new, each + 1, "{place}: {event}"),
+                    _ => assert_eq!(new, each * 2, "{place}: {event}"),
                 }
                 assert!(new > 0, "{place}: {event}");
             }

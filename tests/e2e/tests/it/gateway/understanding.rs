@@ -34,7 +34,7 @@ pub(super) fn events(lab: &Lab, recording: &Value) -> String {
 fn commands(lab: &Lab, recording: &Value) -> Vec<String> {
     let said = lab.wane.ada.run(&["replay", &text(&recording["session"]), "--commands"]).unwrap().stdout;
     // Without the moment.
-    said.lines().map(|line| line.split_once(' ').map_or(line, |(_, rest)| rest).trim_start().to_owned()).collect()
+    said.lines().map(|line| line.split_once(" UTC ").map_or(line, |(_, rest)| rest).to_owned()).collect()
 }
 
 /// A folder that the login account may write to.
@@ -184,7 +184,7 @@ fn a_shell_without_marks_shows_what_was_echoed_and_never_what_was_not() {
     shell.send_line(ask).unwrap();
     shell.wait_for("password: ", SOON).unwrap();
     shell.send_line("geheimnis").unwrap();
-    type_lines(&mut shell, &[("echo can''ary", "canary"), ("cat <<E\nfirst\nE", "first\r\nready")]);
+    type_lines(&mut shell, &[("echo can''ary", "canary"), ("cat <<E\nfirst\nE", "first\r\n")]);
     shell.wait_exit(SOON).unwrap();
     let recording = recording(&lab, &maya.grant);
     let said = commands(&lab, &recording);
