@@ -95,7 +95,8 @@ impl<W: Write> Cast<W> {
             | Event::File { .. }
             | Event::Closed { .. }
             | Event::Gap { .. }
-            | Event::Over { .. } => {}
+            | Event::Over { .. }
+            | Event::Typed { .. } => {}
         }
         Ok(())
     }

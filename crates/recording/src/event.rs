@@ -159,6 +159,14 @@ pub enum Event<'a> {
         #[serde(borrow)]
         what: Cow<'a, str>,
     },
+    /// Somebody who joined the session typed at its terminal: how much, as of what its person types.
+    Typed {
+        channel: u32,
+        /// Their name.
+        #[serde(borrow)]
+        who: Cow<'a, str>,
+        bytes: u64,
+    },
 }
 
 impl Event<'_> {
@@ -177,7 +185,8 @@ impl Event<'_> {
             | Self::Exited { channel, .. }
             | Self::File { channel, .. }
             | Self::Closed { channel }
-            | Self::Gap { channel, .. } => Some(*channel),
+            | Self::Gap { channel, .. }
+            | Self::Typed { channel, .. } => Some(*channel),
             Self::Refused { channel, .. } | Self::Allowed { channel, .. } => *channel,
             Self::Over { .. } => None,
         }
