@@ -239,7 +239,8 @@ impl App {
         decide!(async {
             let world = self.world().await?;
             let now = self.now();
-            let seen = self.store.token(caller.token).await?.ok_or(AppError::SignedOut)?;
+            let token = caller.token.ok_or(AppError::SignedOut)?;
+            let seen = self.store.token(token).await?.ok_or(AppError::SignedOut)?;
             if seen.value.spent.is_some() || now >= seen.value.expires || !world.is_active(person) {
                 return Err(AppError::SignedOut);
             }
@@ -249,7 +250,7 @@ impl App {
             let fresh = Token { id, verifier, proved: now, used: now, ..seen.value.clone() };
             let expires = fresh.expires;
             let mut change = self.change_at(Actor::Person(person), &world, now);
-            let detail = json!({ "token": id, "before": caller.token, "expires": expires });
+            let detail = json!({ "token": id, "before": token, "expires": expires });
             change.note("session.proved", Outcome::Done, about_person(person), detail);
             // Spent and not removed, so that of two proofs at once only one goes on.
             change.write(Write::Token(Put::over(&seen, Token { spent: Some(now), ..seen.value.clone() })));
@@ -264,9 +265,10 @@ impl App {
     /// # Errors
     /// When the store cannot be written.
     pub async fn sign_out(&self, caller: &Caller) -> Result<(), AppError> {
+        let token = caller.token.ok_or(AppError::SignedOut)?;
         let mut change = self.change(Actor::Person(caller.person), self.now());
-        change.note("session.ended", Outcome::Done, about_person(caller.person), json!({ "token": caller.token }));
-        change.write(Write::RemoveToken(caller.token));
+        change.note("session.ended", Outcome::Done, about_person(caller.person), json!({ "token": token }));
+        change.write(Write::RemoveToken(token));
         change.commit(point!("app.sign_out.commit")).await.map(|_| ())
     }
 
@@ -299,7 +301,7 @@ impl App {
         Ok(Caller {
             person: id,
             name: person.name.clone(),
-            token: token.value.id,
+            token: Some(token.value.id),
             proved: token.value.proved,
             proof: "password+totp".to_owned(),
             expires: token.value.expires,

@@ -19,6 +19,7 @@ mod caller;
 mod catalogue;
 mod change;
 mod clock;
+mod company;
 mod confirm;
 mod credential;
 mod decline;
@@ -30,13 +31,17 @@ mod error;
 mod extend;
 mod front;
 mod hosts;
+mod join;
 mod judge;
 mod lock;
 mod log;
+mod lost_logins;
 mod making;
 mod named;
 mod narrow;
 mod open_session;
+mod passage;
+mod passages;
 mod past;
 mod policies;
 mod recordings;
@@ -47,6 +52,7 @@ mod storeless;
 mod story;
 mod targets;
 mod together;
+mod tries;
 mod turns;
 mod why;
 
@@ -72,6 +78,7 @@ pub use auth::{Enrolled, ProvedAgain, SignedIn};
 pub use board::{DebtLine, LiveLine};
 pub use caller::Caller;
 pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange};
+pub use company::{Company, News, Seen};
 pub use confirm::ArrivalShown;
 pub use credential::{HandedOut, Say, Telling};
 pub use directory::{Membership, NewPerson, PersonChange};
@@ -80,6 +87,7 @@ pub use end_session::SessionEnd;
 pub use error::{AppError, Class};
 pub use front::GatewayAt;
 pub use hosts::Joined;
+pub use join::Seat;
 pub use judge::AskFacts;
 pub use lock::LockInput;
 pub use narrow::Narrower;
@@ -96,6 +104,7 @@ pub use sessions::{Meter, SessionLine, Standing};
 pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
+pub use wane_connector::broker::Goal;
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
     pub use wane_store::{
@@ -209,6 +218,11 @@ pub struct App {
     gateways: Mutex<Vec<GatewayAt>>,
     /// Who waits at the gateway of this process to be let in.
     pub(crate) arrivals: arrivals::Arrivals,
+    /// Whose connections at the gateway of this process carry sessions inside.
+    pub(crate) passages: passages::Passages,
+    /// How often people's logins at the gateway of this process failed of late, by code and by certificate.
+    pub(crate) codes: tries::Tries,
+    pub(crate) certificates: tries::Tries,
 }
 
 impl std::fmt::Debug for App {
@@ -255,6 +269,9 @@ impl App {
             shelf: std::sync::OnceLock::new(),
             gateways: Mutex::default(),
             arrivals: arrivals::Arrivals::default(),
+            passages: passages::Passages::default(),
+            codes: tries::Tries::of_codes(),
+            certificates: tries::Tries::of_certificates(),
         })
     }
 

@@ -17,6 +17,8 @@ use wane_domain::lease::{Lease, LeaseKind, LeaseState};
 use wane_domain::time::Time;
 use wane_store::Write;
 
+use crate::company::Company;
+
 /// What a session is told by those who decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -76,6 +78,8 @@ pub struct SessionLine {
     pub standing: Standing,
     /// How much passed.
     pub meter: Arc<Meter>,
+    /// Who is there besides.
+    pub company: Arc<Company>,
 }
 
 /// A session of the book.
@@ -252,6 +256,7 @@ mod tests {
             since: NOW,
             standing: Standing::Until(NOW),
             meter: Arc::default(),
+            company: Arc::default(),
         }
     }
 

@@ -9,6 +9,7 @@
 //! `no_byte_passes_after_the_end`).
 
 mod door;
+mod inside;
 mod line;
 mod pipe;
 mod places;

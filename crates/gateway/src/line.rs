@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use wane_app::{Meter, RecordOutcome, SessionEnd, SessionOpened, Standing};
-use wane_connector::broker::{Line, Pipe, Refused, Word};
+use wane_app::{Company, Meter, News, RecordOutcome, SessionEnd, SessionOpened, Standing};
+use wane_connector::broker::{Line, Pipe, Refused, Typed, Word};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::SessionId;
 use wane_domain::time::Span;
@@ -38,6 +38,7 @@ pub(crate) struct Live {
     meter: Arc<Meter>,
     tally: Mutex<Tally>,
     record: Option<Record>,
+    company: Arc<Company>,
     notes: Value,
     /// Set once: from then on nothing passes.
     over: OnceLock<String>,
@@ -64,6 +65,7 @@ impl Live {
             meter: begun.meter,
             tally: Mutex::default(),
             record: begun.roll.map(Record::new),
+            company: begun.company,
             notes,
             over: OnceLock::new(),
             words,
@@ -101,6 +103,12 @@ impl Live {
             loop {
                 tokio::time::sleep(self.limits.beat).await;
                 self.port.beat(self.session).await;
+            }
+        });
+        // The same for those who join and leave.
+        let mut company = Box::pin(async {
+            loop {
+                self.mind(self.company.news().await).await;
             }
         });
         let mut told = self.told.clone();
@@ -144,6 +152,20 @@ impl Live {
                 why = &mut unrecorded => return why,
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
                 _ = &mut beats => {}
+                _ = &mut company => {}
+            }
+        }
+    }
+
+    /// Somebody joined or left.
+    async fn mind(&self, news: News) {
+        match news {
+            News::Came { name } => {
+                let _ = self.words.send(Word::Soon(format!("{name} joined this session, sees it and types in it")));
+            }
+            News::Left { person, name, typed } => {
+                let _ = self.words.send(Word::Soon(format!("{name} left this session")));
+                self.port.guest_left(self.session, person, typed).await;
             }
         }
     }
@@ -151,6 +173,7 @@ impl Live {
     /// It is over: nothing passes any more, the target is cut off, the person is told.
     pub(crate) fn end(&self, why: &str) {
         let _ = self.over.set(why.to_owned());
+        self.company.end();
         if let Some(target) = &*self.target() {
             target.cut();
         }
@@ -173,6 +196,9 @@ impl Live {
         for tether in target.iter().chain([person]) {
             tether.cut();
             tether.gone().await;
+        }
+        for news in self.company.last() {
+            self.mind(news).await;
         }
         let recorded = self.recorded(&why).await;
         let (tally, channels) = {
@@ -234,15 +260,22 @@ impl Line for Live {
                 return Err(Refused(why));
             }
         }
+        self.company.sees(event);
         match event {
             Event::Data { from: Side::Client, bytes, .. } => self.meter.up(bytes.len()),
             Event::Data { from: Side::Target | Side::TargetError, bytes, .. } => self.meter.down(bytes.len()),
             // What is typed at a terminal is told by how much it is.
-            Event::Gap { bytes, .. } => self.meter.up(usize::try_from(*bytes).unwrap_or(usize::MAX)),
+            Event::Gap { bytes, .. } | Event::Typed { bytes, .. } => {
+                self.meter.up(usize::try_from(*bytes).unwrap_or(usize::MAX))
+            }
             Event::Data { from: Side::Wane, .. } => {}
             other => self.tally().add(other),
         }
         Ok(())
+    }
+
+    async fn typed(&self) -> Typed {
+        self.company.typed().await
     }
 
     async fn word(&self) -> Word {
@@ -265,8 +298,8 @@ mod tests {
 
     use wane_app::{Arriving, OnFailure, Roll, Tape, Taped};
     use wane_connector::broker::Claim;
-    use wane_connector::broker::{Invitation, Next};
-    use wane_domain::id::{ArrivalId, TypedId};
+    use wane_connector::broker::{Inside, Invitation, Next, Proof};
+    use wane_domain::id::{ArrivalId, PersonId, TypedId};
     use wane_domain::time::Time;
     use wane_testkit::FakeClock;
 
@@ -279,7 +312,7 @@ mod tests {
 
     #[async_trait]
     impl Port for Silence {
-        async fn open(&self, _: &Claim) -> Result<SessionOpened, Refused> {
+        async fn open(&self, _: &Claim, _: Option<ArrivalId>) -> Result<SessionOpened, Refused> {
             std::future::pending().await
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
@@ -298,6 +331,17 @@ mod tests {
             std::future::pending().await
         }
         async fn left(&self, _: ArrivalId) {}
+        async fn admit(&self, _: &Proof, _: IpAddr, _: &str) -> Result<ArrivalId, Refused> {
+            std::future::pending().await
+        }
+        async fn inside(&self, _: ArrivalId, _: &str, _: u16, _: &str) -> Result<Inside, Refused> {
+            std::future::pending().await
+        }
+        async fn passed(&self, _: ArrivalId) {}
+        async fn guest_left(&self, _: SessionId, _: PersonId, _: u64) {}
+        async fn known(&self, _: ArrivalId, _: Arriving) -> Result<ArrivalId, Refused> {
+            std::future::pending().await
+        }
     }
 
     fn live(clock: &Arc<FakeClock>, end: Time) -> (Live, watch::Sender<Standing>) {
@@ -308,6 +352,7 @@ mod tests {
             pass: Value::Null,
             told,
             meter: Arc::default(),
+            company: Arc::default(),
             roll: None,
         };
         let limits = Limits { beat: Duration::from_millis(1), ..Limits::default() };

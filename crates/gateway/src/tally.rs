@@ -53,7 +53,8 @@ impl Tally {
             | Event::Exited { .. }
             | Event::File { .. }
             | Event::Gap { .. }
-            | Event::Over { .. } => {}
+            | Event::Over { .. }
+            | Event::Typed { .. } => {}
         }
     }
 

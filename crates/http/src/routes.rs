@@ -6,6 +6,7 @@ mod events;
 mod gateways;
 mod grants;
 mod hosts;
+mod joining;
 mod locks;
 mod policy;
 mod recordings;
@@ -81,6 +82,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(recordings::recordings))
         .routes(routes!(recordings::search))
         .routes(routes!(recordings::verify))
+        .routes(routes!(joining::type_in))
 }
 
 /// Routes whose answer has no end.
@@ -89,6 +91,7 @@ pub(crate) fn streams() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(events::events))
         .routes(routes!(recordings::play))
         .routes(routes!(recordings::watch))
+        .routes(routes!(joining::join_session))
 }
 
 /// An answer to a write that made something.

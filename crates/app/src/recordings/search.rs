@@ -64,7 +64,8 @@ impl<'a> Search<'a> {
             | Event::Exited { .. }
             | Event::Closed { .. }
             | Event::Gap { .. }
-            | Event::Over { .. } => {}
+            | Event::Over { .. }
+            | Event::Typed { .. } => {}
         }
     }
 

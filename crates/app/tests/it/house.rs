@@ -154,7 +154,7 @@ impl House {
         Caller {
             person: self.id(person).await,
             name: name(person),
-            token: self.ambient.id(),
+            token: Some(self.ambient.id()),
             proved: self.app.now(),
             proof: "password+totp".to_owned(),
             expires: self.app.now().plus(Span::from_hours(8)),

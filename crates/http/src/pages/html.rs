@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use wane_app::ArrivalShown;
+use wane_app::{ArrivalShown, Goal};
 
 /// A page, whole.
 pub(super) struct Html(String);
@@ -80,7 +80,11 @@ pub(super) fn question(
         token = escaped(token),
         form = sign_in_form(reference),
     );
-    page(&format!("Log in to {} as {}?", arrival.resource, arrival.login), &body)
+    let title = match &arrival.goal {
+        Goal::Session { resource, login } => format!("Log in to {resource} as {login}?"),
+        Goal::Passage => "Log in to go on to hosts?".to_owned(),
+    };
+    page(&title, &body)
 }
 
 /// What was confirmed.
@@ -100,15 +104,25 @@ pub(super) fn refused(arrival: &ArrivalShown) -> Html {
 }
 
 fn about(arrival: &ArrivalShown) -> String {
-    let rows = [
-        ("Resource", arrival.resource.clone()),
-        ("Login name", arrival.login.clone()),
+    let to = match &arrival.goal {
+        Goal::Session { resource, login } => [("Resource", resource.clone()), ("Login name", login.clone())],
+        // Which ones nobody knows yet: they are named inside the connection, one after the other.
+        Goal::Passage => [
+            (
+                "Resource",
+                "every host that you hold access to or ask for here, as long as this connection lasts".to_owned(),
+            ),
+            ("Login name", "whichever it asks for".to_owned()),
+        ],
+    };
+    let here = [
         ("From the address", arrival.peer.to_canonical().to_string()),
         ("The program says it is", arrival.client.clone()),
         ("Time left", arrival.left.to_string()),
     ];
-    let rows: String = rows
+    let rows: String = to
         .iter()
+        .chain(&here)
         .map(|(what, is)| {
             format!("<tr><th>{}<td>{}\n", escaped(what), escaped(&is.chars().take(128).collect::<String>()))
         })
@@ -162,8 +176,7 @@ mod tests {
     #[test]
     fn what_others_say_is_never_markup() {
         let arrival = ArrivalShown {
-            resource: "web<script>".to_owned(),
-            login: "\"><img src=x>".to_owned(),
+            goal: Goal::Session { resource: "web<script>".to_owned(), login: "\"><img src=x>".to_owned() },
             peer: "192.0.2.7".parse().unwrap(),
             client: "SSH-2.0-<b onclick='x'>&\u{202e}\u{1b}[2J".to_owned(),
             left: wane_domain::time::Span::from_mins(5),
@@ -187,8 +200,7 @@ mod tests {
     #[test]
     fn another_address_is_pointed_out() {
         let mut arrival = ArrivalShown {
-            resource: "web".to_owned(),
-            login: "deploy".to_owned(),
+            goal: Goal::Passage,
             peer: "::ffff:192.0.2.7".parse().unwrap(),
             client: String::new(),
             left: wane_domain::time::Span::from_mins(5),

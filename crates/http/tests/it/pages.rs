@@ -4,7 +4,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
-use wane_app::Arriving;
+use wane_app::{Arriving, Goal};
 use wane_domain::time::Span;
 
 use crate::house::{House, PASSWORD};
@@ -31,8 +31,7 @@ async fn send(house: &House, method: &str, path: &str, headers: &[(&str, &str)],
 /// A login that waits; the path of its page, and its code.
 async fn waiting(house: &House) -> (String, String) {
     let who = Arriving {
-        resource: "ledger".to_owned(),
-        login: "clerk".to_owned(),
+        goal: Goal::Session { resource: "ledger".to_owned(), login: "clerk".to_owned() },
         peer: "192.0.2.7".parse().unwrap(),
         client: "SSH-2.0-<b>".to_owned(),
     };

@@ -1,6 +1,7 @@
 //! Doors for the fuzz targets; see the crate's own.
 
 use super::greeting::{Greeting, strict_kex};
+use super::jump::Place;
 use super::login::{self, Wanted};
 
 pub(crate) fn wanted(user: &str) -> Option<(String, String)> {
@@ -8,7 +9,7 @@ pub(crate) fn wanted(user: &str) -> Option<(String, String)> {
 }
 
 pub(crate) fn refusal(user: &str, why: Option<&str>) -> String {
-    login::refusal(user, why)
+    login::refusal(Place::Front.wants(user).as_ref(), why)
 }
 
 pub(crate) fn offers_strict_kex(bytes: &[u8]) -> Option<bool> {
