@@ -13,7 +13,7 @@ const TICKS: &str = "while :; do date +%s.%N; sleep 0.02; done";
 /// Longer after the end than this, no byte passes.
 const SECOND: f64 = 1.0;
 
-fn now() -> f64 {
+pub(super) fn now() -> f64 {
     #[expect(clippy::disallowed_methods, reason = "held against what `date` says on the same machine")]
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
@@ -60,7 +60,7 @@ fn all_gone(lab: &Lab, maya: &Visitor) {
 }
 
 /// The account and the command line of everything that runs.
-fn processes() -> Vec<(u32, String)> {
+pub(super) fn processes() -> Vec<(u32, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let uid = std::os::unix::fs::MetadataExt::uid(&match entry.metadata() {
