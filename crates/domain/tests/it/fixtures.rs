@@ -71,6 +71,7 @@ pub(crate) fn ask(duration: Span, start: Start, parent: Option<Parent>) -> Ask {
         ticket: Some("OPS-1".parse().unwrap()),
         parent,
         nonce: "000102030405060708090a0b0c0d0e0f".to_owned(),
+        arrival: None,
     }
 }
 
