@@ -111,6 +111,8 @@ impl Server {
                 Ok::<(), Infallible>(())
             }
         });
+        // Before anything else is waited for: the engine runs already, and settles what was recorded.
+        let archive = crate::recordings::keep(&mut supervisor, &deployment.app, settings);
         match deployment.app.take_back_lost_logins().await {
             Ok(0) => {}
             Ok(count) => {
@@ -118,7 +120,6 @@ impl Server {
             }
             Err(error) => tracing::warn!(%error, "what lost logins asked for is not taken back; it lapses by itself"),
         }
-        let archive = crate::recordings::keep(&mut supervisor, &deployment.app, settings);
         if let (Some(bound), Some(key)) = (bound, deployment.gateway_key.take()) {
             bound.keep(&mut supervisor, &deployment.app, key, &self.ambient).await?;
         }
