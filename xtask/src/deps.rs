@@ -25,7 +25,10 @@ const NEEDS: &[Need] = &[
     Need { package: "rsync", is_met: || command::find("rsync").is_some() },
     Need { package: "git", is_met: || command::find("git").is_some() },
     Need { package: "xauth", is_met: || command::find("xauth").is_some() },
-    Need { package: "chromium", is_met: || ["chromium", "chromium-browser", "google-chrome"].iter().any(|b| command::find(b).is_some()) },
+    Need {
+        package: "chromium",
+        is_met: || ["chromium", "chromium-browser", "google-chrome"].iter().any(|b| command::find(b).is_some()),
+    },
     Need { package: "util-linux", is_met: || command::find("setpriv").is_some() },
 ];
 

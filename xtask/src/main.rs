@@ -2,6 +2,7 @@
 //! picks one.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
+mod ansible;
 mod bench;
 mod command;
 mod demo;

@@ -21,4 +21,7 @@ pub struct GatewayView {
     pub port: u16,
     /// By what they know it, as their programs keep it: a line for `known_hosts`.
     pub known_by: String,
+    /// By what they know the targets that they reach inside a connection to it, such as with `ssh -J`: a line for
+    /// `known_hosts`, for every name.
+    pub targets_known_by: String,
 }

@@ -114,7 +114,7 @@ pub struct SessionView {
     /// When identity was last proved in it.
     pub proved: Timestamp,
     /// How: `password+totp`, `passkey`, `oidc`… as policies read it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub proof: String,
 }
 

@@ -2,13 +2,13 @@
 //! or asked for and waited for, with word of how it stands.
 //!
 //! INVARIANT: nothing is decided here that is decided elsewhere: what is asked for goes through
-//! [`App::request_access`], what is opened through [`App::open_session`], and both judge for themselves.
+//! [`App::request_for_login`], what is opened through [`App::open_session`], and both judge for themselves.
 
 use std::time::Duration;
 
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Subjects};
-use wane_connector::broker::{Invitation, Next};
+use wane_connector::broker::{Goal, Invitation, Next};
 use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{ArrivalId, GrantId, RequestId};
 use wane_domain::request::ItemState;
@@ -39,7 +39,7 @@ impl App {
     /// When too many wait, or this cannot be written down.
     pub async fn arrive(&self, who: Arriving) -> Result<(ArrivalId, Invitation), AppError> {
         let reference = self.nonce();
-        let link = format!("{}/login/{reference}", self.public_url);
+        let link = self.arrival_link(&reference);
         let (id, code) = self.arrivals.enter(who.clone(), &self.ambient, reference).ok_or_else(|| {
             AppError::Taken("too many logins wait to be confirmed; try again in a few minutes".to_owned())
         })?;
@@ -51,6 +51,20 @@ impl App {
                 Err(error)
             }
         }
+    }
+
+    fn arrival_link(&self, reference: &str) -> String {
+        format!("{}/login/{reference}", self.public_url)
+    }
+
+    /// Begins the login of somebody who has proved who they are outside their connection.
+    ///
+    /// # Errors
+    /// When the proof does not hold any more, or too many of theirs wait.
+    pub async fn arrive_known(&self, passage: ArrivalId, who: Arriving) -> Result<ArrivalId, AppError> {
+        let caller = self.passage_holds(passage).await?;
+        let id = self.arrivals.enter_known(who, caller, &self.ambient, self.nonce());
+        id.ok_or_else(|| AppError::Taken("too many of your logins wait; let some of them go".to_owned()))
     }
 
     /// What comes next of a login, waited for a moment; and until when something has to.
@@ -122,24 +136,31 @@ impl App {
 
     /// Finds what a person who confirmed a login may do.
     async fn arrival_found(&self, id: ArrivalId, who: &Arriving, caller: Caller, now: Time) -> Result<Next, AppError> {
+        let Goal::Session { resource, login } = &who.goal else { return Ok(Next::Pass(id)) };
+        let to = (resource.as_str(), login.as_str());
         let world = self.world().await?;
-        let mut live = self.live_for(&world, &caller, who, now).await?;
+        let mut live = self.live_for(&world, &caller, to, now).await?;
         // One that is used already comes before those that wait to be.
         if live.iter().any(|grant| matches!(grant.state, GrantState::Active { .. })) {
             live.retain(|grant| matches!(grant.state, GrantState::Active { .. }));
         }
         let hello = format!("confirmed by {}", caller.name);
         match live.as_slice() {
-            [] => match self.wish(&world, &caller, who, now).await? {
+            // A certificate opens what its holder holds. To ask for more they have to be there.
+            [] if caller.is_by_credential() => {
+                let asked = self.arrivals.ask_again(id, now);
+                let (arrival, code) = asked.ok_or_else(|| AppError::missing("login", id))?;
+                Ok(Next::Invite(Invitation { link: self.arrival_link(&arrival.reference), code, until: arrival.until }))
+            }
+            [] => match self.wish(&world, &caller, to, now).await? {
                 Some(wish) => {
                     let text = format!("{hello}; you hold no access for that, so `{}` is asked for", wish.role);
                     self.arrivals.put(id, Stage::Asking(caller, wish));
                     Ok(Next::Say(text))
                 }
-                None => Err(AppError::missing(
-                    "access that you hold or may ask for as",
-                    format!("{}` on `{}", who.login, who.resource),
-                )),
+                None => {
+                    Err(AppError::missing("access that you hold or may ask for as", format!("{login}` on `{resource}")))
+                }
             },
             [grant] => {
                 self.arrivals.put(id, Stage::Ready(caller, grant.id));
@@ -202,15 +223,16 @@ impl App {
     }
 
     async fn ask_for(&self, id: ArrivalId, who: &Arriving, caller: Caller, wish: &Wish) -> Result<Next, AppError> {
+        let Goal::Session { resource, .. } = &who.goal else { return Err(AppError::missing("login", id)) };
         let input = AskInput {
-            items: vec![ItemInput { resource: who.resource.clone(), role: wish.role.clone(), task: None }],
+            items: vec![ItemInput { resource: resource.clone(), role: wish.role.clone(), task: None }],
             for_person: None,
             duration: wish.duration,
             start: None,
             reason: wish.reason.given().map(str::parse).transpose().map_err(|e| AppError::invalid("reason", e))?,
             ticket: wish.ticket.given().map(str::parse).transpose().map_err(|e| AppError::invalid("ticket", e))?,
         };
-        let request = self.request_access(&caller, input).await?;
+        let request = self.request_for_login(&caller, input, Some(id)).await?;
         // From here on it is taken back once nobody waits for it.
         self.arrivals.renew(id, self.now());
         if !self.arrivals.put(id, Stage::Waiting(caller.clone(), request.id, String::new())) {
@@ -266,10 +288,10 @@ impl App {
         &self,
         world: &World,
         caller: &Caller,
-        who: &Arriving,
+        (resource, login): (&str, &str),
         now: Time,
     ) -> Result<Vec<Grant>, AppError> {
-        let Some(resource) = world.resource(&who.resource) else { return Ok(Vec::new()) };
+        let Some(resource) = world.resource(resource) else { return Ok(Vec::new()) };
         let Some(broker) = self.kind(&resource.kind)?.broker() else { return Ok(Vec::new()) };
         let filter = GrantFilter {
             holder: Some(caller.person),
@@ -286,7 +308,7 @@ impl App {
             };
             let role = world.roles.get(&grant.item.role);
             let as_approved = |role: &wane_domain::catalogue::Role| {
-                role.digest().is_ok_and(|digest| digest == grant.item.role_digest) && broker.opens(role, &who.login)
+                role.digest().is_ok_and(|digest| digest == grant.item.role_digest) && broker.opens(role, login)
             };
             let through = grant.terms.mode != Mode::Direct && grant.spent.is_none();
             through && usable && role.is_some_and(as_approved) && self.still_stands(grant.id).is_ok()
@@ -295,14 +317,20 @@ impl App {
     }
 
     /// The narrowest role that a person may ask for and that is good for a login; none if there is none.
-    async fn wish(&self, world: &World, caller: &Caller, who: &Arriving, now: Time) -> Result<Option<Wish>, AppError> {
+    async fn wish(
+        &self,
+        world: &World,
+        caller: &Caller,
+        (resource, login): (&str, &str),
+        now: Time,
+    ) -> Result<Option<Wish>, AppError> {
         let person = world.people.get(&caller.person).ok_or(AppError::SignedOut)?;
-        let Some(resource) = world.resource(&who.resource) else { return Ok(None) };
+        let Some(resource) = world.resource(resource) else { return Ok(None) };
         let kind = self.kind(&resource.kind)?;
         let Some(broker) = kind.broker() else { return Ok(None) };
         let facts = AskFacts::smallest(caller, now);
         let mut open = Vec::new();
-        for role in world.roles.values().filter(|role| role.kind == resource.kind && broker.opens(role, &who.login)) {
+        for role in world.roles.values().filter(|role| role.kind == resource.kind && broker.opens(role, login)) {
             let terms = self.fares(world, person, resource, role, &facts)?.terms;
             open.extend(terms.filter(|terms| terms.mode != Mode::Direct).map(|terms| (role, terms)));
         }
@@ -341,12 +369,15 @@ impl App {
             Actor::Person(person) => Some(*person),
             _ => None,
         };
-        let resource = world.resource(&who.resource).map(|resource| resource.id);
+        let (named, login) = match &who.goal {
+            Goal::Session { resource, login } => (Some(resource.as_str()), Some(login)),
+            Goal::Passage => (None, None),
+        };
+        let resource = named.and_then(|name| world.resource(name)).map(|resource| resource.id);
         let about = Subjects { person, resource, ..Subjects::default() };
         let mut change = self.change(actor, self.now());
         let detail = json!({
-            "arrival": id, "resource": who.resource, "login": who.login, "peer": who.peer, "client": who.client,
-            "why": why,
+            "arrival": id, "resource": named, "login": login, "peer": who.peer, "client": who.client, "why": why,
         });
         change.note(event, outcome, about, detail);
         change.commit(point!("app.arrival.commit")).await.map(|_| ())

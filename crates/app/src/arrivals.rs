@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Notify;
+use wane_connector::broker::Goal;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::{ArrivalId, GrantId, PersonId, RequestId};
 use wane_domain::time::{Span, Time};
@@ -48,10 +49,8 @@ impl Default for Limits {
 /// Somebody who wants in and has shown nothing yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arriving {
-    /// The resource, by name, as it was asked for.
-    pub resource: String,
-    /// The login name there.
-    pub login: String,
+    /// Where to.
+    pub goal: Goal,
     /// Where they come from.
     pub peer: IpAddr,
     /// What their program calls itself.
@@ -104,6 +103,8 @@ pub(crate) struct Arrival {
     code: [u8; CODE],
     pub(crate) until: Time,
     mistakes: u8,
+    /// Who alone may answer it, if it is known already who is there.
+    only: Option<PersonId>,
     pub(crate) stage: Stage,
     heard: Arc<Notify>,
 }
@@ -146,8 +147,37 @@ impl Arrivals {
         let code = code(ambient);
         let until = now.plus(self.limits.confirm);
         let (stage, heard) = (Stage::Asked, Arc::default());
-        book.insert(id, Arrival { who, reference, code, until, mistakes: 0, stage, heard });
+        book.insert(id, Arrival { who, reference, code, until, mistakes: 0, only: None, stage, heard });
         Some((id, shown(code)))
+    }
+
+    /// Enters the login of somebody who is known already; none if too many wait.
+    pub(crate) fn enter_known(
+        &self,
+        who: Arriving,
+        caller: Caller,
+        ambient: &Ambient,
+        reference: String,
+    ) -> Option<ArrivalId> {
+        let (now, id) = (ambient.now(), ambient.id());
+        let mut book = self.book();
+        let theirs = book.values().filter(|a| a.caller().is_some_and(|c| c.person == caller.person)).count();
+        if book.len() >= self.limits.all || theirs >= self.limits.per_person {
+            return None;
+        }
+        let (code, until, only) = (code(ambient), now.plus(self.limits.confirm), Some(caller.person));
+        let (stage, heard) = (Stage::Confirmed(caller), Arc::default());
+        book.insert(id, Arrival { who, reference, code, until, mistakes: 0, only, stage, heard });
+        Some(id)
+    }
+
+    /// Has a login that was known be confirmed all the same, by that same person.
+    pub(crate) fn ask_again(&self, id: ArrivalId, now: Time) -> Option<(Arrival, String)> {
+        let mut book = self.book();
+        let arrival = book.get_mut(&id)?;
+        arrival.stage = Stage::Asked;
+        arrival.until = now.plus(self.limits.confirm);
+        Some((arrival.clone(), shown(arrival.code)))
     }
 
     /// One login.
@@ -182,9 +212,10 @@ impl Arrivals {
     }
 
     /// The login that a page is about, if it still waits for an answer.
-    pub(crate) fn open(&self, reference: &str, now: Time) -> Result<Arrival, NotThere> {
+    pub(crate) fn open(&self, reference: &str, person: PersonId, now: Time) -> Result<Arrival, NotThere> {
         let book = self.book();
         let arrival = book.values().find(|a| is_same(&a.reference, reference)).ok_or(NotThere::Gone)?;
+        arrival.is_for(person)?;
         arrival.still_asks(now)?;
         Ok(arrival.clone())
     }
@@ -200,6 +231,7 @@ impl Arrivals {
         let mut book = self.book();
         let theirs = book.values().filter(|a| a.caller().is_some_and(|caller| caller.person == person)).count();
         let (id, arrival) = book.iter_mut().find(|(_, a)| is_same(&a.reference, reference)).ok_or(NotThere::Gone)?;
+        arrival.is_for(person)?;
         arrival.still_asks(now)?;
         if !is_same(&shown(arrival.code), &spelled(code)) {
             arrival.mistakes = arrival.mistakes.saturating_add(1);
@@ -218,9 +250,15 @@ impl Arrivals {
     }
 
     /// Ends a login that its person refuses.
-    pub(crate) fn refuse(&self, reference: &str, now: Time) -> Result<(ArrivalId, Arrival), NotThere> {
+    pub(crate) fn refuse(
+        &self,
+        reference: &str,
+        person: PersonId,
+        now: Time,
+    ) -> Result<(ArrivalId, Arrival), NotThere> {
         let mut book = self.book();
         let (id, arrival) = book.iter_mut().find(|(_, a)| is_same(&a.reference, reference)).ok_or(NotThere::Gone)?;
+        arrival.is_for(person)?;
         arrival.still_asks(now)?;
         arrival.stage = Stage::Over("it was refused in the browser".to_owned());
         arrival.heard.notify_one();
@@ -235,6 +273,18 @@ impl Arrivals {
         // Struck off: however long the session lasts, it takes no place of those who wait.
         match book.remove(&id)?.stage {
             Stage::Ready(caller, _) => Some(caller),
+            _ => None,
+        }
+    }
+
+    /// Takes what a login was confirmed for that is to have sessions inside it, once.
+    pub(crate) fn take_passage(&self, id: ArrivalId, peer: IpAddr) -> Option<Caller> {
+        let mut book = self.book();
+        let passes =
+            |a: &&Arrival| a.who.goal == Goal::Passage && a.who.peer == peer && matches!(a.stage, Stage::Confirmed(_));
+        book.get(&id).filter(passes)?;
+        match book.remove(&id)?.stage {
+            Stage::Confirmed(caller) => Some(caller),
             _ => None,
         }
     }
@@ -256,6 +306,11 @@ impl Arrival {
     /// Waits until somebody answers.
     pub(crate) async fn heard(&self) {
         self.heard.notified().await;
+    }
+
+    /// To anybody else it is not there.
+    fn is_for(&self, person: PersonId) -> Result<(), NotThere> {
+        if self.only.is_none_or(|only| only == person) { Ok(()) } else { Err(NotThere::Gone) }
     }
 
     fn still_asks(&self, now: Time) -> Result<(), NotThere> {

@@ -5,7 +5,7 @@ use wane_domain::catalogue::{Resource, Role};
 use wane_domain::decision::{Decision, Permit, Why};
 use wane_domain::directory::Person;
 use wane_domain::grant::{Grant, GrantEvent};
-use wane_domain::id::{GrantId, PersonId, RequestId};
+use wane_domain::id::{ArrivalId, GrantId, PersonId, RequestId};
 use wane_domain::request::{AccessRequest, Ask, AskItem, MOST_ITEMS, Opening, Start};
 use wane_domain::task::Task;
 use wane_domain::terms::Terms;
@@ -70,11 +70,26 @@ impl App {
     /// # Errors
     /// When a name does not resolve, the input is unusable, or the caller may not ask for others.
     pub async fn request_access(&self, caller: &Caller, input: AskInput) -> Result<AccessRequest, AppError> {
-        check_input(&input, self.now())?;
-        decide!(self.try_request(caller, &input))
+        self.request_for_login(caller, input, None).await
     }
 
-    async fn try_request(&self, caller: &Caller, input: &AskInput) -> Result<AccessRequest, AppError> {
+    /// The same for a login at the gateway, which waits for it.
+    pub(crate) async fn request_for_login(
+        &self,
+        caller: &Caller,
+        input: AskInput,
+        arrival: Option<ArrivalId>,
+    ) -> Result<AccessRequest, AppError> {
+        check_input(&input, self.now())?;
+        decide!(self.try_request(caller, &input, arrival))
+    }
+
+    async fn try_request(
+        &self,
+        caller: &Caller,
+        input: &AskInput,
+        arrival: Option<ArrivalId>,
+    ) -> Result<AccessRequest, AppError> {
         let world = self.world().await?;
         let now = self.steady_now().await?;
         if !world.is_active(caller.person) {
@@ -109,7 +124,7 @@ impl App {
             let facts = facts.clone().for_task(asked.task.as_ref());
             answers.push(self.answer(&world, (caller.person, beneficiary), resource, role, &facts).await?);
         }
-        let ask = self.freeze(caller, beneficiary, &pairs, input)?;
+        let ask = Ask { arrival, ..self.freeze(caller, beneficiary, &pairs, input)? };
         let (openings, permits): (Vec<_>, Vec<_>) = answers.into_iter().map(split).unzip();
         let mut change = self.change_at(Actor::Person(caller.person), &world, now);
         let lapses = now.plus(approval_window(&openings));
@@ -307,6 +322,7 @@ impl App {
             ticket: input.ticket.clone(),
             parent: None,
             nonce: self.nonce(),
+            arrival: None,
         })
     }
 

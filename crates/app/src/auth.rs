@@ -119,14 +119,30 @@ impl App {
     }
 
     /// Makes a token in a change; it holds once that is committed.
-    pub(crate) fn mint_in(&self, change: &mut Change<'_>, kind: BearerKind, owner: TokenOwner, life: Span) -> (SecretOnce, Time) {
+    pub(crate) fn mint_in(
+        &self,
+        change: &mut Change<'_>,
+        kind: BearerKind,
+        owner: TokenOwner,
+        life: Span,
+    ) -> (SecretOnce, Time) {
         let now = change.at();
         let id: TokenId = self.ambient.id();
         let bearer = Bearer::mint(kind, id, &self.ambient);
         let expires = now.plus(life);
         let verifier = self.pepper.verifier(&bearer).to_vec();
-        let token =
-            Token { id, kind: stored(kind), owner, verifier, at: now, proved: now, expires, used: now, spent: None, by: ProvedBy::PasswordAndCode };
+        let token = Token {
+            id,
+            kind: stored(kind),
+            owner,
+            verifier,
+            at: now,
+            proved: now,
+            expires,
+            used: now,
+            spent: None,
+            by: ProvedBy::PasswordAndCode,
+        };
         change.note(
             "token.made",
             Outcome::Done,
@@ -256,7 +272,8 @@ impl App {
         decide!(async {
             let world = self.world().await?;
             let now = self.now();
-            let seen = self.store.token(caller.token).await?.ok_or(AppError::SignedOut)?;
+            let token = caller.token.ok_or(AppError::SignedOut)?;
+            let seen = self.store.token(token).await?.ok_or(AppError::SignedOut)?;
             if seen.value.spent.is_some() || now >= seen.value.expires || !world.is_active(person) {
                 return Err(AppError::SignedOut);
             }
@@ -271,7 +288,7 @@ impl App {
             let fresh = Token { id, verifier, proved: now, used: now, by, ..seen.value.clone() };
             let expires = fresh.expires;
             let mut change = self.change_at(Actor::Person(person), &world, now);
-            let detail = json!({ "token": id, "before": caller.token, "expires": expires });
+            let detail = json!({ "token": id, "before": token, "expires": expires });
             change.note("session.proved", Outcome::Done, about_person(person), detail);
             // Spent and not removed, so that of two proofs at once only one goes on.
             change.write(Write::Token(Put::over(&seen, Token { spent: Some(now), ..seen.value.clone() })));
@@ -286,9 +303,10 @@ impl App {
     /// # Errors
     /// When the store cannot be written.
     pub async fn sign_out(&self, caller: &Caller) -> Result<(), AppError> {
+        let token = caller.token.ok_or(AppError::SignedOut)?;
         let mut change = self.change(Actor::Person(caller.person), self.now());
-        change.note("session.ended", Outcome::Done, about_person(caller.person), json!({ "token": caller.token }));
-        change.write(Write::RemoveToken(caller.token));
+        change.note("session.ended", Outcome::Done, about_person(caller.person), json!({ "token": token }));
+        change.write(Write::RemoveToken(token));
         change.commit(point!("app.sign_out.commit")).await.map(|_| ())
     }
 
@@ -321,7 +339,7 @@ impl App {
         Ok(Caller {
             person: id,
             name: person.name.clone(),
-            token: token.value.id,
+            token: Some(token.value.id),
             proved: token.value.proved,
             proof: token.value.by.word().to_owned(),
             expires: token.value.expires,

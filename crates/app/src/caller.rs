@@ -17,8 +17,8 @@ pub struct Caller {
     pub person: PersonId,
     /// Their name.
     pub name: Name,
-    /// The session.
-    pub token: TokenId,
+    /// The session; none of whoever shows a credential that was issued to them.
+    pub token: Option<TokenId>,
     /// When identity was last proved.
     pub proved: Time,
     /// How, in a word: `password+totp`, `passkey`, `oidc`…
@@ -32,6 +32,12 @@ impl Caller {
     #[must_use]
     pub fn proof_age(&self, now: Time) -> Span {
         now.since(self.proved)
+    }
+
+    /// Whether they are known by a credential that this server issued and not by being signed in.
+    #[must_use]
+    pub(crate) fn is_by_credential(&self) -> bool {
+        self.token.is_none()
     }
 }
 

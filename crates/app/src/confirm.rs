@@ -5,21 +5,24 @@
 
 use std::net::IpAddr;
 
-use wane_audit::{Actor, Outcome};
+use serde_json::json;
+use wane_audit::{Actor, Outcome, Subjects};
+use wane_connector::broker::Goal;
+use wane_domain::id::PersonId;
 use wane_domain::time::Span;
+use wane_failpoint::point;
 
 use crate::App;
 use crate::arrivals::{NotThere, Stage};
 use crate::caller::Caller;
 use crate::error::AppError;
+use crate::tries::{Failed, Tries};
 
 /// What somebody is shown of a login before they answer. The code is not among it: they have to have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArrivalShown {
-    /// The resource that was asked for, by name.
-    pub resource: String,
-    /// The login name there.
-    pub login: String,
+    /// Where it leads.
+    pub goal: Goal,
     /// Where the connection comes from.
     pub peer: IpAddr,
     /// What the program there calls itself.
@@ -33,12 +36,12 @@ impl App {
     ///
     /// # Errors
     /// When there is none under this reference that still waits.
-    pub fn arrival(&self, _caller: &Caller, reference: &str) -> Result<ArrivalShown, AppError> {
+    pub fn arrival(&self, caller: &Caller, reference: &str) -> Result<ArrivalShown, AppError> {
         let now = self.now();
-        let arrival = self.arrivals.open(reference, now).map_err(said)?;
+        let arrival = self.arrivals.open(reference, caller.person, now).map_err(said)?;
         let left = arrival.left(now);
         let who = arrival.who;
-        Ok(ArrivalShown { resource: who.resource, login: who.login, peer: who.peer, client: who.client, left })
+        Ok(ArrivalShown { goal: who.goal, peer: who.peer, client: who.client, left })
     }
 
     /// Says yes: whoever is at the other end of that connection is this caller.
@@ -47,12 +50,14 @@ impl App {
     /// When the code is another, it was answered before, or its time is over.
     pub async fn confirm_arrival(&self, caller: &Caller, reference: &str, code: &str) -> Result<(), AppError> {
         let actor = Actor::Person(caller.person);
+        self.codes.check(caller.person, self.now())?;
         let (id, arrival) = match self.arrivals.claim(reference, code, caller.person, self.now()) {
             Ok(claimed) => claimed,
             Err(why) => {
                 if matches!(why, NotThere::Mistaken { .. })
                     && let Some((id, arrival)) = self.arrivals.find(reference)
                 {
+                    self.failed_at_gateway(caller.person, &self.codes).await?;
                     let wrong = Some("the code was wrong");
                     self.note_arrival(actor, "arrival.mistaken", Outcome::Denied, id, &arrival.who, wrong).await?;
                 }
@@ -65,12 +70,25 @@ impl App {
         noted
     }
 
+    /// Counts a login of a person that failed. That it was one too many is written down.
+    pub(crate) async fn failed_at_gateway(&self, person: PersonId, tries: &Tries) -> Result<(), AppError> {
+        match tries.failed(person, self.now()) {
+            Failed::Counted => Ok(()),
+            Failed::Shut => {
+                let mut change = self.change(Actor::System, self.now());
+                let about = Subjects { person: Some(person), ..Subjects::default() };
+                change.note("gateway.shut_out", Outcome::Denied, about, json!({ "why": "too many failed logins" }));
+                change.commit(point!("app.arrival.shut_out.commit")).await.map(|_| ())
+            }
+        }
+    }
+
     /// Says no.
     ///
     /// # Errors
     /// When it was answered before, or its time is over.
     pub async fn refuse_arrival(&self, caller: &Caller, reference: &str) -> Result<(), AppError> {
-        let (id, arrival) = self.arrivals.refuse(reference, self.now()).map_err(said)?;
+        let (id, arrival) = self.arrivals.refuse(reference, caller.person, self.now()).map_err(said)?;
         let actor = Actor::Person(caller.person);
         self.note_arrival(actor, "arrival.refused", Outcome::Denied, id, &arrival.who, None).await
     }

@@ -168,7 +168,8 @@ impl Devices {
     /// Takes one for a person who is answering it. Nobody else can after that.
     fn claim(&self, reference: &str, typed: &str, now: Time) -> Result<(Digest, Device), NotThere> {
         let mut book = self.book();
-        let (key, device) = book.iter_mut().find(|(_, one)| is_same(&one.reference, reference)).ok_or(NotThere::Gone)?;
+        let (key, device) =
+            book.iter_mut().find(|(_, one)| is_same(&one.reference, reference)).ok_or(NotThere::Gone)?;
         device.still_asks(now)?;
         if !is_same(&shown(device.code), &spelled(typed)) {
             device.mistakes = device.mistakes.saturating_add(1);

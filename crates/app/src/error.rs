@@ -143,7 +143,11 @@ impl AppError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::SignedOut | Self::BadSignIn | Self::NotSignedIn(_) | Self::NotAllowed { .. } | Self::Refused { .. } => Class::Denied,
+            Self::SignedOut
+            | Self::BadSignIn
+            | Self::NotSignedIn(_)
+            | Self::NotAllowed { .. }
+            | Self::Refused { .. } => Class::Denied,
             Self::Missing { .. } => Class::Missing,
             Self::Invalid { .. } | Self::Policy { .. } => Class::Invalid,
             Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut | Self::AnswerLost => Class::Conflict,

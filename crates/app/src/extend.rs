@@ -78,6 +78,7 @@ impl App {
             ticket: grant.ticket.clone(),
             parent: Some(Parent::Extends { digest: grant.digest, grant: id }),
             nonce: self.nonce(),
+            arrival: None,
         };
         // What counts against the cap is the whole access, from its activation to the new end.
         let since = match &grant.state {

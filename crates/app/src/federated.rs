@@ -98,10 +98,8 @@ impl App {
     /// The providers that somebody can choose.
     #[must_use]
     pub fn provider_choices(&self) -> Vec<ProviderChoice> {
-        let choice = |one: &Federated| ProviderChoice {
-            name: one.rules.name.to_string(),
-            display: one.rules.display.clone(),
-        };
+        let choice =
+            |one: &Federated| ProviderChoice { name: one.rules.name.to_string(), display: one.rules.display.clone() };
         self.federated().iter().map(choice).collect()
     }
 

@@ -22,6 +22,8 @@ pub struct GatewayAt {
     pub port: u16,
     /// By what they know it, as their programs keep it.
     pub known_by: String,
+    /// By what they know the targets that they reach inside a connection to it.
+    pub targets_known_by: String,
 }
 
 impl App {
@@ -36,10 +38,11 @@ impl App {
     /// # Errors
     /// When the kind has no broker, or its signer no key.
     pub fn gateway_serves(&self, kind: &'static str, host: String, port: u16) -> Result<(), AppError> {
-        let known_by = self.broker_of(kind)?.known_by(&host, port)?;
+        let broker = self.broker_of(kind)?;
+        let (known_by, targets_known_by) = (broker.known_by(&host, port)?, broker.targets_known_by()?);
         if let Ok(mut gateways) = self.gateways.lock() {
             gateways.retain(|gateway| gateway.kind != kind);
-            gateways.push(GatewayAt { kind, host, port, known_by });
+            gateways.push(GatewayAt { kind, host, port, known_by, targets_known_by });
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ mod caller;
 mod catalogue;
 mod change;
 mod clock;
+mod company;
 mod confirm;
 mod credential;
 mod decline;
@@ -34,14 +35,18 @@ mod federated;
 mod findings;
 mod front;
 mod hosts;
+mod join;
 mod judge;
 mod lock;
 mod log;
+mod lost_logins;
 mod making;
 mod many;
 mod named;
 mod narrow;
 mod open_session;
+mod passage;
+mod passages;
 mod passkeys;
 mod past;
 mod policies;
@@ -54,6 +59,7 @@ mod storeless;
 mod story;
 mod targets;
 mod together;
+mod tries;
 mod turns;
 mod ways_in;
 mod why;
@@ -80,6 +86,7 @@ pub use auth::{Enrolled, ProvedAgain, SignedIn};
 pub use board::{DebtLine, LiveLine};
 pub use caller::Caller;
 pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange};
+pub use company::{Company, News, Seen};
 pub use confirm::ArrivalShown;
 pub use credential::{HandedOut, Say, Telling};
 pub use devices::{DeviceAnswer, DeviceBegun, DeviceShown};
@@ -87,12 +94,11 @@ pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
 pub use error::{AppError, Class};
-pub use federated::{
-    Federated, Freshness, ProviderAnswer, ProviderChoice, ProviderRules, Returned, Says, Strangers,
-};
+pub use federated::{Federated, Freshness, ProviderAnswer, ProviderChoice, ProviderRules, Returned, Says, Strangers};
 pub use findings::SessionFinding;
 pub use front::GatewayAt;
 pub use hosts::Joined;
+pub use join::Seat;
 pub use judge::AskFacts;
 pub use lock::LockInput;
 pub use narrow::Narrower;
@@ -110,6 +116,7 @@ pub use sessions::{Meter, SessionLine, Standing, Verdict};
 pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
+pub use wane_connector::broker::Goal;
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
     pub use wane_store::{
@@ -240,6 +247,11 @@ pub struct App {
     pub(crate) devices: devices::Devices,
     /// Which words of providers were heard.
     pub(crate) heard: federated::Heard,
+    /// Whose connections at the gateway of this process carry sessions inside.
+    pub(crate) passages: passages::Passages,
+    /// How often people's logins at the gateway of this process failed of late, by code and by certificate.
+    pub(crate) codes: tries::Tries,
+    pub(crate) certificates: tries::Tries,
 }
 
 impl std::fmt::Debug for App {
@@ -295,6 +307,9 @@ impl App {
             ceremonies: passkeys::Ceremonies::default(),
             devices: devices::Devices::default(),
             heard: federated::Heard::default(),
+            passages: passages::Passages::default(),
+            codes: tries::Tries::of_codes(),
+            certificates: tries::Tries::of_certificates(),
         })
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use wane_audit::{Actor, Outcome};
-use wane_connector::broker::{By, Claim};
-use wane_domain::id::{GrantId, LeaseId, SessionId};
+use wane_connector::broker::{By, Claim, Goal};
+use wane_domain::id::{ArrivalId, GrantId, LeaseId, SessionId};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around_call, point};
@@ -19,8 +19,9 @@ use wane_store::{Issuance, Put, Standing as Held, Versioned, Write};
 use crate::arrivals::Arriving;
 use crate::caller::Caller;
 use crate::change::about_lease;
+use crate::company::Company;
 use crate::end_session::SessionEnd;
-use crate::error::AppError;
+use crate::error::{AppError, Class};
 use crate::judge::Proven;
 use crate::recordings::{Blank, RecordOutcome, Roll};
 use crate::sessions::{Meter, SessionLine, Standing, standing_of};
@@ -42,6 +43,8 @@ pub struct SessionOpened {
     pub told: watch::Receiver<Standing>,
     /// Where what passes is counted.
     pub meter: Arc<Meter>,
+    /// Who is there besides.
+    pub company: Arc<Company>,
     /// What it is recorded on, if it is.
     pub roll: Option<Roll>,
     /// When it began, as its recording has it.
@@ -53,20 +56,27 @@ pub struct SessionOpened {
 impl App {
     /// Opens the session that somebody claims who has proved to hold a credential of this server.
     ///
+    /// `inside` is the connection that it is inside of, if it is inside one.
+    ///
     /// INVARIANT: nothing connects to the target before the session is written down under a live grant
     /// (held by `no_session_without_a_live_grant`).
     ///
     /// # Errors
     /// When there is no live grant that the credential was issued under, or policy refuses now.
-    pub async fn open_session(&self, claim: &Claim) -> Result<SessionOpened, AppError> {
+    pub async fn open_session(&self, claim: &Claim, inside: Option<ArrivalId>) -> Result<SessionOpened, AppError> {
         let confirmed = match &claim.by {
             By::Credential { .. } => None,
             By::Confirmed(arrival) => {
                 let Claim { resource, login, peer, client, .. } = claim.clone();
-                Some(self.take_arrival(*arrival, claim.grant, &Arriving { resource, login, peer, client })?)
+                let goal = Goal::Session { resource, login };
+                Some(self.take_arrival(*arrival, claim.grant, &Arriving { goal, peer, client })?)
             }
         };
-        let (mut opened, blank) = decide!(self.try_open(claim, confirmed.as_ref()))?;
+        let tried = decide!(self.try_open(claim, confirmed.as_ref(), inside));
+        if let (By::Credential { .. }, Err(error)) = (&claim.by, &tried) {
+            self.count_failed(claim.grant, error).await?;
+        }
+        let (mut opened, blank) = tried?;
         // An end may have come from memory while the store was at work on this.
         if let Err(ended) = self.still_stands(claim.grant) {
             self.sessions.tell(opened.session.lease(), Standing::Over("it was ended".to_owned()));
@@ -95,16 +105,23 @@ impl App {
         &self,
         claim: &Claim,
         confirmed: Option<&Caller>,
+        inside: Option<ArrivalId>,
     ) -> Result<(SessionOpened, Option<Blank>), AppError> {
         let world = self.world().await?;
         let now = self.steady_now().await?;
         let missing = || AppError::missing("grant", claim.grant);
         let Held { grant: seen, request, open } = self.store.standing(claim.grant).await?.ok_or_else(missing)?;
+        self.certificates.check(seen.value.holder, now)?;
         self.still_stands(claim.grant)?;
         seen.value.usable_until(now)?;
         let (resource, role) = self.grant_parts(&world, &seen.value)?;
         if resource.name.as_str() != claim.resource {
             return Err(AppError::missing("resource", &claim.resource));
+        }
+        // INVARIANT: what is inside a connection is the same person's as the connection (held by
+        // `nobody_opens_a_session_inside_the_connection_of_another`).
+        if inside.is_some_and(|passage| self.passages.person(passage) != Some(seen.value.holder)) {
+            return Err(missing());
         }
         let proven = match (&claim.by, confirmed) {
             (By::Credential { serial, .. }, None) => self.credential_of(&open, *serial).await?,
@@ -143,7 +160,7 @@ impl App {
         }
         let detail = json!({
             "session": session, "login": claim.login, "peer": claim.peer, "client": claim.client,
-            "by": proved_by(&claim.by), "pass": pass.inventory, "end": end, "recorded": blank.is_some(),
+            "by": proved_by(&claim.by), "inside": inside, "pass": pass.inventory, "end": end, "recorded": blank.is_some(),
         });
         change.note("session.opened", Outcome::Done, about, detail);
         change.write(Write::Issuance(Issuance {
@@ -158,7 +175,7 @@ impl App {
         change.write(Write::Lease(Put::new(lease.clone())));
         // Written back unchanged, so that a grant that ended meanwhile makes this conflict.
         change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
-        let meter = Arc::new(Meter::default());
+        let (meter, company) = (Arc::new(Meter::default()), Arc::<Company>::default());
         let line = SessionLine {
             session,
             grant: seen.value.id,
@@ -171,6 +188,7 @@ impl App {
             since: now,
             standing: Standing::Until(end),
             meter: Arc::clone(&meter),
+            company: Arc::clone(&company),
         };
         // In the book before it is in the store: an end that follows at once finds whom to tell.
         let told = self.sessions.enter(line);
@@ -180,11 +198,23 @@ impl App {
         }
         self.nudge();
         let pass = pass.public;
-        Ok((SessionOpened { session, end, pass, told, meter, roll: None, began: now, rules }, blank))
+        Ok((SessionOpened { session, end, pass, told, meter, company, roll: None, began: now, rules }, blank))
+    }
+
+    /// Counts a certificate that opened nothing against whose it is.
+    pub(crate) async fn count_failed(&self, grant: GrantId, error: &AppError) -> Result<(), AppError> {
+        let is_of_theirs = matches!(error.class(), Class::Denied | Class::Missing | Class::Conflict);
+        if !is_of_theirs || matches!(error, AppError::Taken(_)) {
+            return Ok(());
+        }
+        match self.store.grant(grant).await? {
+            Some(grant) => self.failed_at_gateway(grant.value.holder, &self.certificates).await,
+            None => Ok(()),
+        }
     }
 
     /// The proof of identity that a live credential of this grant was issued on.
-    async fn credential_of(&self, open: &[Versioned<Lease>], serial: u64) -> Result<Issued, AppError> {
+    pub(crate) async fn credential_of(&self, open: &[Versioned<Lease>], serial: u64) -> Result<Issued, AppError> {
         let live = |l: &&Versioned<Lease>| {
             l.value.what == LeaseKind::Credential && matches!(l.value.state, LeaseState::Live { .. })
         };
@@ -269,9 +299,9 @@ fn proved_by(by: &By) -> Value {
 
 /// What an issue of a credential, or a login, rested on.
 #[derive(Debug)]
-struct Issued {
-    proved: Time,
-    proof: String,
+pub(crate) struct Issued {
+    pub(crate) proved: Time,
+    pub(crate) proof: String,
 }
 
 impl Issued {
@@ -286,7 +316,7 @@ impl Issued {
         Self { proved: caller.proved, proof: caller.proof.clone() }
     }
 
-    fn at(&self, now: Time) -> Proven<'_> {
+    pub(crate) fn at(&self, now: Time) -> Proven<'_> {
         Proven { age: now.since(self.proved).max(Span::ZERO), how: &self.proof }
     }
 }

@@ -21,7 +21,7 @@ use wane_domain::time::Span;
 use wane_failpoint::point;
 use wane_keys::token::BearerKind;
 use wane_store::{EnteredBy, Login, Put, Token, TokenOwner, Versioned, Way, WayIn, Write, passkey_key};
-use webauthn_rs::prelude::{DiscoverableKey, Passkey, PublicKeyCredential, RegisterPublicKeyCredential, Uuid};
+use webauthn_rs::prelude::{Passkey, PublicKeyCredential, RegisterPublicKeyCredential, Uuid};
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
 use crate::auth::SignedIn;
@@ -111,8 +111,7 @@ impl App {
         let mut passkey: Passkey = serde_json::from_value(credential.clone())?;
         // The authenticator says whose it is as well, and has to mean the same person.
         let meant = handle == handle_of(person);
-        let checked =
-            self.webauthn()?.finish_discoverable_authentication(&shown, *state, &[DiscoverableKey::from(&passkey)]);
+        let checked = self.webauthn()?.finish_discoverable_authentication_v2(&shown, *state, &passkey);
         let Some(checked) = checked.ok().filter(|checked| meant && checked.user_verified()) else {
             return self.refuse_passkey(Some(person)).await;
         };
@@ -171,12 +170,10 @@ impl App {
         }
         let keys = ways.iter().filter_map(|way| passkey_of(&way.value));
         let exclude = keys.map(|passkey| passkey.cred_id().clone()).collect();
-        let begun = self.webauthn()?.start_passkey_registration(
-            handle_of(person),
-            them.name.as_str(),
-            them.display.as_str(),
-            Some(exclude),
-        );
+        let name_shown = them.name.as_str();
+        // What nobody wrote is no name to an authenticator.
+        let display = Some(them.display.as_str()).filter(|text| !text.trim().is_empty()).unwrap_or(name_shown);
+        let begun = self.webauthn()?.start_passkey_registration(handle_of(person), name_shown, display, Some(exclude));
         let (options, state) = begun.map_err(broken)?;
         let mut options = plain(&options)?;
         // One that its authenticator knows by itself: so nobody has to say a name, and no page says who there is.
@@ -200,7 +197,12 @@ impl App {
     ///
     /// # Errors
     /// When the answer is not to what was asked, or the session is over.
-    pub async fn finish_passkey(&self, caller: &Caller, reference: &str, answer: &str) -> Result<PasskeyMade, AppError> {
+    pub async fn finish_passkey(
+        &self,
+        caller: &Caller,
+        reference: &str,
+        answer: &str,
+    ) -> Result<PasskeyMade, AppError> {
         let Some(Purpose::Enrol { person, name, leave: Leave::Session(token), state }) =
             self.ceremonies.take(reference, self.now())
         else {
@@ -256,7 +258,8 @@ impl App {
             }
             let way = self.write_passkey(&mut change, person, &name, &passkey)?;
             let recovery = self.recovery_codes_in(&mut change, person);
-            let signed_in = self.session_in(&mut change, person, (ProvedBy::Passkey, now), None, json!({ "way": way.id }));
+            let signed_in =
+                self.session_in(&mut change, person, (ProvedBy::Passkey, now), None, json!({ "way": way.id }));
             change.commit(point!("app.passkey.enrol.commit")).await?;
             Ok((signed_in, PasskeyMade { way: self.way_shown(&way), recovery }))
         })
@@ -284,7 +287,8 @@ impl App {
     }
 
     fn registered(&self, answer: &str, state: &webauthn_rs::prelude::PasskeyRegistration) -> Result<Passkey, AppError> {
-        let refused = || AppError::NotSignedIn("the passkey was not set up: its answer is not to what was asked".to_owned());
+        let refused =
+            || AppError::NotSignedIn("the passkey was not set up: its answer is not to what was asked".to_owned());
         let shown: RegisterPublicKeyCredential = serde_json::from_str(answer).map_err(|_| refused())?;
         self.webauthn()?.finish_passkey_registration(&shown, state).map_err(|_| refused())
     }

@@ -17,6 +17,8 @@ use wane_domain::lease::{Lease, LeaseKind, LeaseState};
 use wane_domain::time::Time;
 use wane_store::Write;
 
+use crate::company::Company;
+
 /// What a session is told by those who decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -123,6 +125,8 @@ pub struct SessionLine {
     pub standing: Standing,
     /// How much passed.
     pub meter: Arc<Meter>,
+    /// Who is there besides.
+    pub company: Arc<Company>,
 }
 
 /// A session of the book.
@@ -310,6 +314,7 @@ mod tests {
             since: NOW,
             standing: Standing::Until(NOW),
             meter: Arc::default(),
+            company: Arc::default(),
         }
     }
 

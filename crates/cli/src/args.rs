@@ -78,6 +78,7 @@ pub(crate) enum Command {
     Recordings(recordings::Recordings),
     Replay(recordings::Replay),
     Watch(recordings::Watch),
+    Join(recordings::Join),
     #[command(subcommand)]
     Recording(recordings::Recording),
     #[command(subcommand)]
@@ -122,6 +123,7 @@ pub(crate) const LISTED: [(Group, &[&str]); 7] = [
             "recordings",
             "replay",
             "watch",
+            "join",
             "recording",
         ],
     ),

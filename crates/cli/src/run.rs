@@ -4,6 +4,7 @@ mod arrange;
 mod decide;
 mod exec;
 mod identity;
+mod joining;
 mod machine;
 mod recordings;
 mod see;
@@ -48,6 +49,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Recordings(args) => recordings::recordings(args, s).await,
         Command::Replay(args) => recordings::replay(args, s).await,
         Command::Watch(args) => recordings::watch(args, s).await,
+        Command::Join(args) => joining::join(args, s).await,
         Command::Recording(command) => recordings::recording(command, s).await,
         Command::Person(args) => arrange::person(args, s).await,
         Command::Group(args) => arrange::group(args, s).await,

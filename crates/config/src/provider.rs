@@ -236,7 +236,9 @@ impl Entry<'_, '_, '_> {
     fn pairs(&mut self, key: &'static str, ours: Side) -> BTreeMap<String, String> {
         let Some((origin, value)) = self.said.get(key) else { return BTreeMap::new() };
         let pairs = match value.get_ref() {
-            DeValue::Table(table) => table.iter().map(|(name, value)| pair(name.get_ref(), value.get_ref(), ours)).collect(),
+            DeValue::Table(table) => {
+                table.iter().map(|(name, value)| pair(name.get_ref(), value.get_ref(), ours)).collect()
+            }
             _ => None,
         };
         match pairs {

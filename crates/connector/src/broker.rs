@@ -8,12 +8,13 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use wane_domain::catalogue::Role;
+use wane_domain::catalogue::{Resource, Role};
 use wane_domain::id::{ArrivalId, GrantId, SessionId};
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
@@ -61,6 +62,29 @@ pub trait Broker: Send + Sync {
     /// # Errors
     /// When the signer has no key for it.
     fn known_by(&self, host: &str, port: u16) -> Result<String, ConnectError>;
+
+    /// By what people know the targets that are reached through the gateway, whatever their names.
+    ///
+    /// # Errors
+    /// When the signer has no key for it.
+    fn targets_known_by(&self) -> Result<String, ConnectError>;
+
+    /// Whether a target is the one that somebody means who asks to be connected to that host and port.
+    fn answers_to(&self, resource: &Resource, host: &str, port: u16) -> bool;
+
+    /// Certifies the key by which the gateway stands for a target, to somebody who asked for it by that name: for
+    /// the names the target is known by, and a few minutes.
+    ///
+    /// # Errors
+    /// When the target's settings cannot be used, or the signer refuses.
+    fn stands_for(
+        &self,
+        resource: &Resource,
+        asked: &str,
+        public_key: &str,
+        now: Time,
+        serial: u64,
+    ) -> Result<String, ConnectError>;
 
     /// Sets up what people connect to: the gateway's own identity, certified for these names.
     ///
@@ -111,7 +135,29 @@ pub trait Door: Send + Sync {
     ///
     /// # Errors
     /// When too many wait already, or something failed here.
-    async fn arrive(&self, resource: &str, login: &str, client: &str) -> Result<Invitation, Refused>;
+    async fn arrive(&self, goal: Goal, client: &str) -> Result<Invitation, Refused>;
+    /// Begins the login of whoever has proved who they are outside this connection. What comes next is asked for
+    /// as of any other login.
+    ///
+    /// # Errors
+    /// When nobody did: this connection is inside no other.
+    async fn known(&self, resource: &str, login: &str, client: &str) -> Result<(), Refused>;
+    /// Lets somebody who has proved who they are have sessions inside this connection, and none on it.
+    ///
+    /// # Errors
+    /// When there is no live grant that proves it, or this connection is inside another.
+    async fn admit(&self, proof: Proof, client: &str) -> Result<(), Refused>;
+    /// Finds the target that somebody means who asks for this host and port inside this connection, and has the key
+    /// certified by which the gateway stands for it.
+    ///
+    /// # Errors
+    /// When there is none, nobody was admitted, or there are too many inside.
+    async fn inside(&self, host: &str, port: u16, public_key: &str) -> Result<Inside, Refused>;
+    /// Hands over a connection inside this one, and what speaks on it with a door of its own.
+    ///
+    /// # Errors
+    /// When there are too many inside, or the connection is over.
+    fn nest(&self, pipe: Pipe, speaks: Speaks) -> Result<(), Refused>;
     /// What comes next of that login, waited for a moment. `answer` is what was typed to what was asked last.
     ///
     /// # Errors
@@ -120,6 +166,46 @@ pub trait Door: Send + Sync {
     /// Gives that login up, if there is one.
     async fn leave(&self);
 }
+
+/// Where a login leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// To one session.
+    Session {
+        /// The resource, by name, as it was asked for.
+        resource: String,
+        /// The login name there.
+        login: String,
+    },
+    /// To a connection inside which sessions are opened, each to be judged for itself.
+    Passage,
+}
+
+/// How somebody proved who they are who wants to have sessions inside a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// They hold the key of a credential of this server; its broker has seen that.
+    Credential {
+        /// The grant it was issued under.
+        grant: GrantId,
+        /// Its serial number.
+        serial: u64,
+    },
+    /// They confirmed this very connection, signed in elsewhere.
+    Confirmed(ArrivalId),
+}
+
+/// A target that is reached inside a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// The resource, by name.
+    pub resource: String,
+    /// What shows that the gateway stands for it, as the kind writes it.
+    pub certificate: String,
+}
+
+/// Speaks on a connection until nothing of it is left.
+pub type Speaks = Box<dyn FnOnce(Pipe, Arc<dyn Door>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// How the person of a login without a credential is found.
 #[derive(Clone, PartialEq, Eq)]
@@ -152,6 +238,10 @@ pub enum Next {
         /// The question itself.
         prompt: String,
     },
+    /// They are to be found as somebody without a credential is: what they have shown is not enough for this.
+    Invite(Invitation),
+    /// They may have sessions inside this connection.
+    Pass(ArrivalId),
     /// They may come in, under this grant.
     Enter {
         /// The grant.
@@ -249,6 +339,26 @@ pub trait Line: Send + Sync {
 
     /// Waits for the next thing that the person is to be told.
     async fn word(&self) -> Word;
+
+    /// Waits for what somebody who joined the session types next.
+    async fn typed(&self) -> Typed;
+}
+
+/// What somebody who joined a session types at its terminal.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Typed {
+    /// Their name.
+    pub who: String,
+    /// At which channel's terminal, by its number in the record.
+    pub channel: u32,
+    /// What. There may be passwords among it.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Typed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Typed").field("who", &self.who).field("channel", &self.channel).finish_non_exhaustive()
+    }
 }
 
 /// What is recorded of files that are carried.
@@ -264,7 +374,7 @@ pub enum Files {
 /// What a person in a session is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// It will be over soon.
+    /// Something that changes nothing for now: it will be over soon, somebody joined.
     Soon(String),
     /// It is over: nothing passes any more, and the connection is cut shortly.
     Over(String),

@@ -10,6 +10,7 @@
 
 mod door;
 mod findings;
+mod inside;
 mod line;
 mod pipe;
 mod places;

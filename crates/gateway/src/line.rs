@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use wane_app::{Meter, RecordOutcome, SessionEnd, SessionOpened, Standing};
-use wane_connector::broker::{Files, Line, Pipe, Refused, Word};
+use wane_app::{Company, Meter, News, RecordOutcome, SessionEnd, SessionOpened, Standing};
+use wane_connector::broker::{Files, Line, Pipe, Refused, Typed, Word};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::SessionId;
 use wane_domain::time::{Span, Time};
@@ -42,6 +42,7 @@ pub(crate) struct Live {
     task: Task,
     record: Option<Record>,
     findings: Findings,
+    company: Arc<Company>,
     notes: Value,
     /// Set once: from then on nothing passes.
     over: OnceLock<String>,
@@ -69,6 +70,7 @@ impl Live {
             task: Task::default(),
             record: begun.roll.map(Record::new),
             findings: Findings::new(begun.rules),
+            company: begun.company,
             notes,
             over: OnceLock::new(),
             words,
@@ -108,7 +110,7 @@ impl Live {
             Event::Withheld { from: Side::Client, bytes, .. } => self.meter.up(size(*bytes)),
             Event::Withheld { from: Side::Target | Side::TargetError, bytes, .. } => self.meter.down(size(*bytes)),
             // What is typed at a terminal is told by how much it is.
-            Event::Gap { bytes, .. } => self.meter.up(size(*bytes)),
+            Event::Gap { bytes, .. } | Event::Typed { bytes, .. } => self.meter.up(size(*bytes)),
             Event::Data { from: Side::Wane, .. } | Event::Withheld { from: Side::Wane, .. } => {}
             other => {
                 let verdict = {
@@ -126,6 +128,12 @@ impl Live {
 
     /// Runs until the session is over; says why.
     pub(crate) async fn race(&self) -> String {
+        // Beside the race, never in its way: whoever is told may not answer.
+        let mut company = Box::pin(async {
+            loop {
+                self.mind(self.company.news().await).await;
+            }
+        });
         let mut told = self.told.clone();
         let mut unrecorded = Box::pin(async {
             match &self.record {
@@ -173,6 +181,20 @@ impl Live {
                 () = &mut done => return TASK_IS_DONE.to_owned(),
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
                 () = &mut told_of => {}
+                _ = &mut company => {}
+            }
+        }
+    }
+
+    /// Somebody joined or left.
+    async fn mind(&self, news: News) {
+        match news {
+            News::Came { name } => {
+                let _ = self.words.send(Word::Soon(format!("{name} joined this session, sees it and types in it")));
+            }
+            News::Left { person, name, typed } => {
+                let _ = self.words.send(Word::Soon(format!("{name} left this session")));
+                self.port.guest_left(self.session, person, typed).await;
             }
         }
     }
@@ -180,6 +202,7 @@ impl Live {
     /// It is over: nothing passes any more, the target is cut off, the person is told.
     pub(crate) fn end(&self, why: &str) {
         let _ = self.over.set(why.to_owned());
+        self.company.end();
         if let Some(target) = &*self.target() {
             target.cut();
         }
@@ -204,6 +227,9 @@ impl Live {
             tether.gone().await;
         }
         self.findings.settle(self.port.as_ref(), self.session).await;
+        for news in self.company.last() {
+            self.mind(news).await;
+        }
         let recorded = self.recorded(&why).await;
         let (tally, channels) = {
             let tally = self.tally();
@@ -292,12 +318,19 @@ impl Line for Live {
         }
         match self.findings.ended() {
             Some(why) => Err(Refused(why)),
-            None => Ok(()),
+            None => {
+                self.company.sees(event);
+                Ok(())
+            }
         }
     }
 
     fn files(&self) -> Files {
         self.record.as_ref().map(Record::files).unwrap_or_default()
+    }
+
+    async fn typed(&self) -> Typed {
+        self.company.typed().await
     }
 
     async fn word(&self) -> Word {
@@ -320,8 +353,8 @@ mod tests {
 
     use wane_app::{Arriving, OnFailure, Roll, SessionFinding, Tape, Taped, Verdict};
     use wane_connector::broker::Claim;
-    use wane_connector::broker::{Invitation, Next};
-    use wane_domain::id::{ArrivalId, TypedId};
+    use wane_connector::broker::{Inside, Invitation, Next, Proof};
+    use wane_domain::id::{ArrivalId, PersonId, TypedId};
     use wane_finding::Rules;
     use wane_testkit::FakeClock;
 
@@ -334,7 +367,7 @@ mod tests {
 
     #[async_trait]
     impl Port for Silence {
-        async fn open(&self, _: &Claim) -> Result<SessionOpened, Refused> {
+        async fn open(&self, _: &Claim, _: Option<ArrivalId>) -> Result<SessionOpened, Refused> {
             std::future::pending().await
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
@@ -359,6 +392,17 @@ mod tests {
             std::future::pending().await
         }
         async fn left(&self, _: ArrivalId) {}
+        async fn admit(&self, _: &Proof, _: IpAddr, _: &str) -> Result<ArrivalId, Refused> {
+            std::future::pending().await
+        }
+        async fn inside(&self, _: ArrivalId, _: &str, _: u16, _: &str) -> Result<Inside, Refused> {
+            std::future::pending().await
+        }
+        async fn passed(&self, _: ArrivalId) {}
+        async fn guest_left(&self, _: SessionId, _: PersonId, _: u64) {}
+        async fn known(&self, _: ArrivalId, _: Arriving) -> Result<ArrivalId, Refused> {
+            std::future::pending().await
+        }
     }
 
     fn live(clock: &Arc<FakeClock>, end: Time) -> (Live, watch::Sender<Standing>) {
@@ -369,6 +413,7 @@ mod tests {
             pass: Value::Null,
             told,
             meter: Arc::default(),
+            company: Arc::default(),
             roll: None,
             began: NOW,
             rules: Vec::new(),

@@ -13,7 +13,7 @@ use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use wane_connector::broker::Pipe;
+use wane_connector::broker::{Pipe, Stream};
 
 struct Shared {
     cut: AtomicBool,
@@ -27,22 +27,34 @@ struct Shared {
 pub(crate) struct Tether(Arc<Shared>);
 
 /// The end that is used.
-struct Tethered {
-    stream: TcpStream,
+struct Tethered<S> {
+    stream: S,
     shared: Arc<Shared>,
+    /// What is done to one that was cut, before it is closed.
+    reset: fn(&S),
 }
 
 /// Puts a connection on a tether.
 pub(crate) fn tether(stream: TcpStream) -> (Pipe, Tether) {
     // Keystrokes are not to be gathered; if that cannot be set, they are slower.
     let _ = stream.set_nodelay(true);
+    // Closed with a reset: what was not delivered yet is not.
+    put(stream, |stream| drop(stream.set_zero_linger()))
+}
+
+/// The same for a connection inside another.
+pub(crate) fn tether_inside(pipe: Pipe) -> (Pipe, Tether) {
+    put(pipe, |_| ())
+}
+
+fn put<S: Stream>(stream: S, reset: fn(&S)) -> (Pipe, Tether) {
     let shared = Arc::new(Shared {
         cut: AtomicBool::new(false),
         reader: AtomicWaker::new(),
         writer: AtomicWaker::new(),
         gone: watch::channel(false).0,
     });
-    (Box::new(Tethered { stream, shared: Arc::clone(&shared) }), Tether(shared))
+    (Box::new(Tethered { stream, shared: Arc::clone(&shared), reset }), Tether(shared))
 }
 
 impl Tether {
@@ -60,7 +72,7 @@ impl Tether {
     }
 }
 
-impl Tethered {
+impl<S> Tethered<S> {
     fn whole(&self) -> io::Result<()> {
         if self.shared.cut.load(Ordering::SeqCst) {
             return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session is over"));
@@ -69,17 +81,16 @@ impl Tethered {
     }
 }
 
-impl Drop for Tethered {
+impl<S> Drop for Tethered<S> {
     fn drop(&mut self) {
         if self.shared.cut.load(Ordering::SeqCst) {
-            // Closed with a reset: what was not delivered yet is not.
-            let _ = self.stream.set_zero_linger();
+            (self.reset)(&self.stream);
         }
         self.shared.gone.send_replace(true);
     }
 }
 
-impl AsyncRead for Tethered {
+impl<S: Stream> AsyncRead for Tethered<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // Registered first: a cut after the look wakes us.
@@ -89,7 +100,7 @@ impl AsyncRead for Tethered {
     }
 }
 
-impl AsyncWrite for Tethered {
+impl<S: Stream> AsyncWrite for Tethered<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.shared.writer.register(cx.waker());

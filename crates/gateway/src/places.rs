@@ -28,6 +28,10 @@ pub struct Limits {
     pub goodbye: Duration,
     /// How often it is asked where a session stands.
     pub beat: Duration,
+    /// Connections inside one at once.
+    pub inside: usize,
+    /// How long a connection stays that has none inside.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
@@ -41,6 +45,8 @@ impl Default for Limits {
             attempts: 8,
             goodbye: Duration::from_millis(500),
             beat: Duration::from_secs(30),
+            inside: 64,
+            idle: Duration::from_secs(120),
         }
     }
 }

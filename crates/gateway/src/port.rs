@@ -1,21 +1,32 @@
-//! The one port through which the gateway reaches the rest: `open`, `begun`, `spend`, `finding`, `closed` for a session,
-//! `beat` for all, `arrive`, `next`, `left` for logins that their person is to confirm.
+//! The one port through which the gateway reaches the rest: `open`, `begun`, `spend`, `finding`, `guest_left`, `closed` for
+//! a session, `beat` for all, `arrive`, `known`, `next`, `left` for logins that come without a credential, `admit`,
+//! `inside`, `passed` for connections that have sessions inside.
 //!
 //! In this process first; everything that goes through it could as well go through a socket.
+
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use wane_app::{App, AppError, Arriving, Class, SessionEnd, SessionFinding, SessionOpened};
 use wane_connector::ConnectError;
-use wane_connector::broker::{Claim, Invitation, Next, Refused};
-use wane_domain::id::{ArrivalId, SessionId};
+use wane_connector::broker::{Claim, Inside, Invitation, Next, Proof, Refused};
+use wane_domain::id::{ArrivalId, PersonId, SessionId};
 use wane_domain::time::Time;
 
 /// What decides about sessions, as the gateway sees it.
 #[async_trait]
 pub trait Port: Send + Sync {
     /// Opens a session: judged again, written down.
-    async fn open(&self, claim: &Claim) -> Result<SessionOpened, Refused>;
+    async fn open(&self, claim: &Claim, inside: Option<ArrivalId>) -> Result<SessionOpened, Refused>;
+    /// Lets somebody have sessions inside their connection.
+    async fn admit(&self, proof: &Proof, peer: IpAddr, client: &str) -> Result<ArrivalId, Refused>;
+    /// Finds what is meant inside such a connection, and certifies a key to stand for it.
+    async fn inside(&self, passage: ArrivalId, host: &str, port: u16, key: &str) -> Result<Inside, Refused>;
+    /// Such a connection is over.
+    async fn passed(&self, passage: ArrivalId);
+    /// Begins the login of whoever is known on such a connection.
+    async fn known(&self, passage: ArrivalId, who: Arriving) -> Result<ArrivalId, Refused>;
     /// Begins a login whose person is to confirm it.
     async fn arrive(&self, who: Arriving) -> Result<(ArrivalId, Invitation), Refused>;
     /// What comes next of a login, and until when something has to.
@@ -31,6 +42,8 @@ pub trait Port: Send + Sync {
     async fn beat(&self);
     /// A rule found something in it. False if that could not be written down and is to be said again.
     async fn finding(&self, session: SessionId, finding: &SessionFinding) -> bool;
+    /// Somebody who had joined it left, and typed so many bytes.
+    async fn guest_left(&self, session: SessionId, guest: PersonId, typed: u64);
     /// Nothing of it is left. False if that could not be written down and is to be said again.
     async fn closed(&self, session: SessionId, end: &SessionEnd) -> bool;
 }
@@ -50,9 +63,38 @@ fn told(error: &AppError) -> Refused {
 
 #[async_trait]
 impl Port for App {
-    async fn open(&self, claim: &Claim) -> Result<SessionOpened, Refused> {
-        self.open_session(claim).await.map_err(|error| {
+    async fn open(&self, claim: &Claim, inside: Option<ArrivalId>) -> Result<SessionOpened, Refused> {
+        self.open_session(claim, inside).await.map_err(|error| {
             tracing::info!(grant = %claim.grant, peer = %claim.peer, %error, "a session was refused");
+            told(&error)
+        })
+    }
+
+    async fn admit(&self, proof: &Proof, peer: IpAddr, client: &str) -> Result<ArrivalId, Refused> {
+        App::admit(self, proof, peer, client).await.map_err(|error| {
+            tracing::info!(%peer, %error, "nobody is let through");
+            told(&error)
+        })
+    }
+
+    async fn inside(&self, passage: ArrivalId, host: &str, port: u16, key: &str) -> Result<Inside, Refused> {
+        App::inside(self, passage, host, port, key).await.map_err(|error| {
+            tracing::info!(%passage, %error, "nothing is reached inside a connection");
+            match error {
+                // Whoever asked may know that there is nothing for them.
+                AppError::Missing { .. } => Refused(error.to_string()),
+                error => told(&error),
+            }
+        })
+    }
+
+    async fn passed(&self, passage: ArrivalId) {
+        self.passage_left(passage).await;
+    }
+
+    async fn known(&self, passage: ArrivalId, who: Arriving) -> Result<ArrivalId, Refused> {
+        self.arrive_known(passage, who).await.map_err(|error| {
+            tracing::info!(%passage, %error, "nobody comes in inside a connection");
             told(&error)
         })
     }
@@ -107,6 +149,12 @@ impl Port for App {
                 tracing::warn!(%session, rule = %finding.rule, %error, "a rule found something; that cannot be written down yet");
                 false
             }
+        }
+    }
+
+    async fn guest_left(&self, session: SessionId, guest: PersonId, typed: u64) {
+        if let Err(error) = self.session_left(session, guest, typed).await {
+            tracing::warn!(%session, %error, "somebody left a session; that could not be written down");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The listener, and one connection from accept to close.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,12 +9,15 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wane_connector::broker::Front;
 use wane_domain::ambient::Ambient;
+use wane_domain::id::ArrivalId;
 
-use crate::door::Entry;
+use crate::door::{Entered, Entry, Nest};
+use crate::inside::Inside;
 use crate::pipe::tether;
 use crate::places::{Limits, Place, Places};
 use crate::port::Port;
@@ -41,7 +44,7 @@ pub struct Gateway {
     fronts: Arc<dyn Fronts>,
     front: Mutex<Arc<dyn Front>>,
     ambient: Ambient,
-    limits: Limits,
+    pub(crate) limits: Limits,
     places: Arc<Places>,
 }
 
@@ -130,52 +133,55 @@ impl Gateway {
     }
 
     /// One connection. Whatever happens to whoever speaks on it ends here.
-    async fn carry(&self, stream: TcpStream, peer: SocketAddr, mut place: Place, stop: CancellationToken) {
+    async fn carry(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, mut place: Place, stop: CancellationToken) {
         let front = Arc::clone(&self.front.lock().unwrap_or_else(PoisonError::into_inner));
         watch_over(&stream);
         let (pipe, person) = tether(stream);
-        let entry = Arc::new(Entry::new(peer.ip(), self.ambient.clone(), Arc::clone(&self.port), self.limits));
+        let (entry, mut nests) = self.entry(peer.ip(), None);
         let door: Arc<Entry> = Arc::clone(&entry);
         let mut serving = Box::pin(AssertUnwindSafe(front.serve(pipe, door)).catch_unwind());
         let crowded_out = place.crowded_out();
         let entered = tokio::select! {
-            live = entry.entered() => Some(live),
+            entered = entry.entered() => Some(entered),
             _ = &mut serving => None,
-            () = entry.outstays(&mut place) => None,
+            () = entry.outstays(|| place.known()) => None,
             () = crowded_out => None,
             () = stop.cancelled() => None,
         };
-        if let Some(live) = &entered {
-            place.known();
-            tracing::info!(session = %live.session, %peer, "a session began");
-            let why = tokio::select! {
-                why = live.race() => Some(why),
-                served = &mut serving => {
-                    if served.is_err() {
-                        tracing::error!(session = %live.session, "what spoke for a session died; the session is closed");
-                    }
-                    None
-                }
-                () = stop.cancelled() => Some("the server stops".to_owned()),
-            };
-            if let Some(why) = why {
-                live.end(&why);
-                // The person is told, and does not get to draw that out.
-                let _ = tokio::time::timeout(self.limits.goodbye, &mut serving).await;
+        let mut inside = Inside::default();
+        match &entered {
+            Some(Entered::Session(live)) => {
+                place.known();
+                self.hold(live, peer.ip(), &mut serving, &stop).await;
             }
-        } else {
-            place.failed(self.ambient.now());
+            Some(Entered::Passage(passage)) => {
+                place.known();
+                tracing::info!(%passage, %peer, "a connection has sessions inside");
+                self.have_inside(peer.ip(), &mut inside, &mut nests, &mut serving, &stop).await;
+            }
+            None => place.failed(self.ambient.now()),
         }
         person.cut();
         drop(serving);
         let carried = entry.shut();
         entry.give_up().await;
-        if let Some(live) = carried {
-            live.close(&person).await;
-            tracing::info!(session = %live.session, "a session is closed");
-        } else {
-            person.gone().await;
+        inside.end().await;
+        match carried {
+            Some(Entered::Session(live)) => {
+                live.close(&person).await;
+                tracing::info!(session = %live.session, "a session is closed");
+            }
+            Some(Entered::Passage(passage)) => {
+                person.gone().await;
+                self.port.passed(passage).await;
+            }
+            None => person.gone().await,
         }
+    }
+
+    /// The door of a connection.
+    pub(crate) fn entry(&self, peer: IpAddr, within: Option<ArrivalId>) -> (Arc<Entry>, mpsc::UnboundedReceiver<Nest>) {
+        Entry::new(peer, self.ambient.clone(), Arc::clone(&self.port), self.limits, within)
     }
 }
 
@@ -193,10 +199,10 @@ mod tests {
 
     use serde_json::Value;
     use tokio::io::AsyncReadExt as _;
-    use tokio::sync::{mpsc, watch};
+    use tokio::sync::watch;
     use wane_app::{Arriving, SessionEnd, SessionFinding, SessionOpened, Standing};
-    use wane_connector::broker::{By, Claim, Door, Invitation, Next, Pipe, Refused};
-    use wane_domain::id::{ArrivalId, GrantId, SessionId, TypedId as _};
+    use wane_connector::broker::{By, Claim, Door, Inside as Reached, Invitation, Next, Pipe, Proof, Refused};
+    use wane_domain::id::{ArrivalId, GrantId, PersonId, SessionId, TypedId as _};
     use wane_domain::time::Time;
     use wane_testkit::FakeClock;
 
@@ -214,7 +220,7 @@ mod tests {
 
     #[async_trait]
     impl Port for Open {
-        async fn open(&self, _: &Claim) -> Result<SessionOpened, Refused> {
+        async fn open(&self, _: &Claim, _: Option<ArrivalId>) -> Result<SessionOpened, Refused> {
             let number = self.opened.fetch_add(1, Ordering::Relaxed).to_le_bytes();
             let session = SessionId::mint(NOW, &[number[0], 0, 0, 0, 0, 0, 0, 0, 0, 1]);
             let (end, pass, told) =
@@ -225,6 +231,7 @@ mod tests {
                 pass,
                 told,
                 meter: Arc::default(),
+                company: Arc::default(),
                 roll: None,
                 began: NOW,
                 rules: Vec::new(),
@@ -253,6 +260,17 @@ mod tests {
             Err(Refused("nobody is invited".to_owned()))
         }
         async fn left(&self, _: ArrivalId) {}
+        async fn admit(&self, _: &Proof, _: IpAddr, _: &str) -> Result<ArrivalId, Refused> {
+            Err(Refused("nobody is let through".to_owned()))
+        }
+        async fn inside(&self, _: ArrivalId, _: &str, _: u16, _: &str) -> Result<Reached, Refused> {
+            Err(Refused("nothing is inside".to_owned()))
+        }
+        async fn passed(&self, _: ArrivalId) {}
+        async fn guest_left(&self, _: SessionId, _: PersonId, _: u64) {}
+        async fn known(&self, _: ArrivalId, _: Arriving) -> Result<ArrivalId, Refused> {
+            Err(Refused("nobody is known".to_owned()))
+        }
     }
 
     /// Logs everybody in; every second time it dies of it.

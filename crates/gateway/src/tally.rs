@@ -111,7 +111,8 @@ impl Tally {
             | Event::Over { .. }
             | Event::Done { .. }
             | Event::Transferred { .. }
-            | Event::Withheld { .. } => {}
+            | Event::Withheld { .. }
+            | Event::Typed { .. } => {}
         }
     }
 

@@ -26,7 +26,9 @@ impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         let (class, code) = (class(error.class()), error.code());
         match error {
-            AppError::SignedOut | AppError::BadSignIn | AppError::NotSignedIn(_) => Problem::with_status(401, code, error.to_string()).into(),
+            AppError::SignedOut | AppError::BadSignIn | AppError::NotSignedIn(_) => {
+                Problem::with_status(401, code, error.to_string()).into()
+            }
             AppError::Closed { wait, .. } => {
                 let again = wait.secs().saturating_add(1);
                 Self::from(Problem::with_status(429, code, error.to_string())).after(again)

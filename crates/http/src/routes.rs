@@ -7,6 +7,7 @@ mod events;
 mod gateways;
 mod grants;
 mod hosts;
+mod joining;
 mod locks;
 mod policy;
 mod recordings;
@@ -36,8 +37,8 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(sessions::prove))
         .routes(routes!(sessions::sign_out))
         .routes(routes!(sessions::me))
-        .routes(routes!(devices::begin))
-        .routes(routes!(devices::ask))
+        .routes(routes!(devices::begin_device))
+        .routes(routes!(devices::ask_device))
         .routes(routes!(directory::people, directory::new_person))
         .routes(routes!(directory::person, directory::edit_person))
         .routes(routes!(directory::enrolment))
@@ -88,6 +89,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(recordings::recordings))
         .routes(routes!(recordings::search))
         .routes(routes!(recordings::verify))
+        .routes(routes!(joining::type_in))
 }
 
 /// Routes whose answer has no end.
@@ -96,6 +98,7 @@ pub(crate) fn streams() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(events::events))
         .routes(routes!(recordings::play))
         .routes(routes!(recordings::watch))
+        .routes(routes!(joining::join_session))
 }
 
 /// An answer to a write that made something.

@@ -54,7 +54,8 @@ impl Metadata {
             return Err(OidcError::Discovery("it takes no PKCE with S256"));
         }
         const SHOWN: &str = "token_endpoint_auth_methods_supported";
-        let by_post = lists(SHOWN, "client_secret_basic") == Some(false) && lists(SHOWN, "client_secret_post") == Some(true);
+        let by_post =
+            lists(SHOWN, "client_secret_basic") == Some(false) && lists(SHOWN, "client_secret_post") == Some(true);
         Ok(Self {
             authorization: endpoint("authorization_endpoint", "it names no `authorization_endpoint`")?,
             token: endpoint("token_endpoint", "it names no `token_endpoint`")?,

@@ -35,9 +35,8 @@ impl Keys {
 
     /// The one key a token may have been signed with; none if there is none, or it could be several.
     pub(crate) fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Option<&DecodingKey> {
-        let fits = |key: &&Key| {
-            key.algorithms.contains(&algorithm) && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid))
-        };
+        let fits =
+            |key: &&Key| key.algorithms.contains(&algorithm) && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid));
         let mut fitting = self.0.iter().filter(fits);
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Some(&key.key),

@@ -188,12 +188,7 @@ fn in_time(claims: &Members, now: Time) -> Result<(), TokenError> {
     Ok(())
 }
 
-fn identity(
-    claims: &Members,
-    algorithm: Algorithm,
-    nonce: &str,
-    access_token: Option<&str>,
-) -> Result<(), TokenError> {
+fn identity(claims: &Members, algorithm: Algorithm, nonce: &str, access_token: Option<&str>) -> Result<(), TokenError> {
     subject(claims)?.ok_or_else(|| wrong("sub", "missing"))?;
     let said = text(claims, "nonce")?.ok_or_else(|| wrong("nonce", "missing"))?;
     if nonce.is_empty() || !bool::from(said.as_bytes().ct_eq(nonce.as_bytes())) {

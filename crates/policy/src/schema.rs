@@ -108,11 +108,13 @@ pub enum Action {
     Watch,
     /// See what was recorded of a session.
     Replay,
+    /// See a session's terminal while it goes on, and type into it.
+    Join,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Access,
         Self::Approve,
         Self::ReadDirectory,
@@ -128,6 +130,7 @@ impl Action {
         Self::Simulate,
         Self::Watch,
         Self::Replay,
+        Self::Join,
     ];
 
     /// Its name in policies: `Action::"read_log"`.
@@ -149,6 +152,7 @@ impl Action {
             Self::Simulate => "simulate",
             Self::Watch => "watch",
             Self::Replay => "replay",
+            Self::Join => "join",
         }
     }
 
@@ -165,7 +169,7 @@ impl Action {
             Self::ReadDirectory | Self::ManageDirectory | Self::Simulate => On::People,
             Self::ReadCatalogue | Self::ManageCatalogue => On::Resources,
             Self::ReadPolicy | Self::ManagePolicy | Self::ReadLog => On::System,
-            Self::ReadAccess | Self::Revoke | Self::Lock | Self::Watch | Self::Replay => On::Both,
+            Self::ReadAccess | Self::Revoke | Self::Lock | Self::Watch | Self::Replay | Self::Join => On::Both,
         }
     }
 }
@@ -272,7 +276,8 @@ impl SchemaParts {
                 | Action::ReadLog
                 | Action::Simulate
                 | Action::Watch
-                | Action::Replay => proof.to_owned(),
+                | Action::Replay
+                | Action::Join => proof.to_owned(),
             };
             let _ = writeln!(
                 out,

@@ -102,7 +102,8 @@ impl<W: Write> Cast<W> {
             | Event::Tried { .. }
             | Event::Unclear { .. }
             | Event::Finding { .. }
-            | Event::Withheld { .. } => {}
+            | Event::Withheld { .. }
+            | Event::Typed { .. } => {}
         }
         Ok(())
     }

@@ -286,6 +286,14 @@ pub enum Event<'a> {
         from: Side,
         bytes: u64,
     },
+    /// Somebody who joined the session typed at its terminal: how much, as of what its person types.
+    Typed {
+        channel: u32,
+        /// Their name.
+        #[serde(borrow)]
+        who: Cow<'a, str>,
+        bytes: u64,
+    },
 }
 
 impl Event<'_> {
@@ -310,7 +318,8 @@ impl Event<'_> {
             | Self::Transferred { channel, .. }
             | Self::Tried { channel, .. }
             | Self::Unclear { channel, .. }
-            | Self::Withheld { channel, .. } => Some(*channel),
+            | Self::Withheld { channel, .. }
+            | Self::Typed { channel, .. } => Some(*channel),
             Self::Refused { channel, .. } | Self::Allowed { channel, .. } | Self::Finding { channel, .. } => *channel,
             Self::Over { .. } => None,
         }

@@ -22,7 +22,8 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around_call, point};
 use wane_store::{
     Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned, WayIn,
+    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
+    WayIn,
 };
 
 use crate::apply::Ready;
@@ -31,8 +32,8 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, due, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step, tokens, ways_in,
-    trail, world,
+    answers, due, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step, tokens,
+    trail, ways_in, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.

@@ -67,13 +67,12 @@ pub(crate) async fn unspent(pool: &SqlitePool, owner: TokenOwner) -> Result<Vec<
 
 /// Those that came out of a session of a provider and are not spent, oldest first.
 pub(crate) async fn via(pool: &SqlitePool, via: &str) -> Result<Vec<Versioned<Token>>, StoreError> {
-    let rows = sqlx::query_as::<_, Row>(
-        "SELECT id, generation, doc FROM tokens WHERE via = $1 AND spent IS NULL ORDER BY id",
-    )
-    .bind(via.to_owned())
-    .fetch_all(pool)
-    .await
-    .map_err(unavailable)?;
+    let rows =
+        sqlx::query_as::<_, Row>("SELECT id, generation, doc FROM tokens WHERE via = $1 AND spent IS NULL ORDER BY id")
+            .bind(via.to_owned())
+            .fetch_all(pool)
+            .await
+            .map_err(unavailable)?;
     rows.iter().map(|r| versioned(r, as_is)).collect()
 }
 

@@ -58,6 +58,7 @@ pub fn plain_ask(ambient: &Ambient, item: AskItem, duration: Span) -> Ask {
         ticket: None,
         parent: None,
         nonce: "00".repeat(16),
+        arrival: None,
     }
 }
 

@@ -121,6 +121,13 @@ impl Server {
         if let Some(rules) = rules {
             rules.keep(&mut supervisor, &deployment.app).await;
         }
+        match deployment.app.take_back_lost_logins().await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::info!(count, "logins waited when the server ended; what they asked for is taken back")
+            }
+            Err(error) => tracing::warn!(%error, "what lost logins asked for is not taken back; it lapses by itself"),
+        }
         let archive = crate::recordings::keep(&mut supervisor, &deployment.app, settings);
         if let (Some(bound), Some(key)) = (bound, deployment.gateway_key.take()) {
             bound.keep(&mut supervisor, &deployment.app, key, &self.ambient).await?;

@@ -110,7 +110,7 @@ fn world(many: u32, text: &str) -> Result<World> {
         let group: GroupId = id(n);
         let members = BTreeSet::from([person]);
         let name: Name = format!("team-{n}").parse()?;
-        groups.insert(group, Group { id: group, name, description: "".parse()?, members });
+        groups.insert(group, Group { id: group, name, description: "".parse()?, members, kept_by: None });
         let resource: ResourceId = id(n);
         resources.insert(
             resource,

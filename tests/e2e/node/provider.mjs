@@ -47,10 +47,7 @@ function build() {
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_, sub) => ({
       accountId: sub,
-      claims: async () => {
-        const { claims, acr, amr } = people.get(sub) ?? {};
-        return { sub, acr, amr, ...claims };
-      },
+      claims: async () => ({ sub, ...people.get(sub)?.claims }),
     }),
     // Its own way out keeps it from this machine, where the client is here.
     fetch: (url, { method, headers, body, redirect }) => {
@@ -69,7 +66,8 @@ async function interact(req, res, url) {
   const { prompt: { name }, params, session } = details;
   if (name === 'login') {
     const sub = url.searchParams.get('as');
-    return provider.interactionFinished(req, res, { login: { accountId: sub } }, { mergeWithLastSubmission: false });
+    const { acr, amr } = people.get(sub) ?? {};
+    return provider.interactionFinished(req, res, { login: { accountId: sub, acr, amr } }, { mergeWithLastSubmission: false });
   }
   const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
   grant.addOIDCScope('openid profile groups');

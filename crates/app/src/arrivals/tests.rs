@@ -5,13 +5,12 @@ use wane_testkit::FakeClock;
 
 use super::*;
 
+fn to(login: &str) -> Goal {
+    Goal::Session { resource: "web-1".to_owned(), login: login.to_owned() }
+}
+
 fn who(peer: &str) -> Arriving {
-    Arriving {
-        resource: "web-1".to_owned(),
-        login: "deploy".to_owned(),
-        peer: peer.parse().unwrap(),
-        client: "SSH-2.0-OpenSSH_9.9".to_owned(),
-    }
+    Arriving { goal: to("deploy"), peer: peer.parse().unwrap(), client: "SSH-2.0-OpenSSH_9.9".to_owned() }
 }
 
 fn maya(ambient: &Ambient) -> Caller {
@@ -19,7 +18,7 @@ fn maya(ambient: &Ambient) -> Caller {
     Caller {
         person: ambient.id(),
         name: "maya".parse().unwrap(),
-        token: ambient.id::<TokenId>(),
+        token: Some(ambient.id::<TokenId>()),
         proved: now,
         proof: "password+totp".to_owned(),
         expires: now.plus(Span::from_hours(8)),
@@ -43,7 +42,7 @@ fn a_login_is_confirmed_once_by_its_code() {
     let typed = code.to_lowercase().replace('-', " ");
     assert_eq!(claim("one", &typed, now), Ok(()), "as people type");
     assert_eq!(claim("one", &code, now), Err(NotThere::Answered));
-    assert_eq!(book.refuse("one", now).map(|_| ()), Err(NotThere::Answered));
+    assert_eq!(book.refuse("one", caller.person, now).map(|_| ()), Err(NotThere::Answered));
     book.put(id, Stage::Confirmed(caller.clone()));
     assert_eq!(claim("one", &code, now), Err(NotThere::Answered));
 }
@@ -74,7 +73,7 @@ fn one_confirmation_is_one_session() {
     };
     let id = ready();
     assert!(book.take(id, grant, &who("192.0.2.8")).is_none(), "another address");
-    assert!(book.take(id, grant, &Arriving { login: "root".to_owned(), ..who("192.0.2.7") }).is_none());
+    assert!(book.take(id, grant, &Arriving { goal: to("root"), ..who("192.0.2.7") }).is_none());
     assert_eq!(book.take(id, grant, &who("192.0.2.7")).unwrap().person, caller.person);
     assert!(book.take(id, grant, &who("192.0.2.7")).is_none(), "twice");
     assert!(book.take(ready(), other, &who("192.0.2.7")).is_none(), "another grant");

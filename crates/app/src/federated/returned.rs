@@ -189,7 +189,12 @@ impl App {
         let now = change.at();
         match whose {
             Whose::New(person) => {
-                change.note_of(Actor::System, "person.entered", about(person.id), by(rules, json!({ "person": person })));
+                change.note_of(
+                    Actor::System,
+                    "person.entered",
+                    about(person.id),
+                    by(rules, json!({ "person": person })),
+                );
                 change.write(Write::Person(Put::new(person.clone())));
                 let way = WayIn {
                     id: self.ambient.id(),

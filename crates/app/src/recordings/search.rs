@@ -93,7 +93,8 @@ impl<'a> Search<'a> {
             | Event::Over { .. }
             | Event::Done { .. }
             | Event::Transferred { .. }
-            | Event::Withheld { .. } => {}
+            | Event::Withheld { .. }
+            | Event::Typed { .. } => {}
         }
     }
 

@@ -56,7 +56,9 @@ async fn a_command_line_is_signed_in_once_by_its_code() {
 
     let shown = house.app.device(&ann, &line.reference).unwrap();
     assert_eq!((shown.peer, shown.client.as_str()), ("192.0.2.7".parse().ok(), "wane 1 on box"));
-    for (reference, code) in [(&line.reference, &second.code), (&second.reference, &line.code), (&line.reference, &String::new())] {
+    for (reference, code) in
+        [(&line.reference, &second.code), (&second.reference, &line.code), (&line.reference, &String::new())]
+    {
         assert!(matches!(house.app.confirm_device(&ann, reference, code).await, Err(AppError::Invalid { .. })));
     }
     for wrong in ["wane_d_x", &second.asks[..second.asks.len() - 1], "", &line.reference] {
@@ -97,7 +99,6 @@ async fn what_is_refused_late_or_of_a_session_that_is_over_signs_nobody_in() {
     house.advance(mins(10));
     assert!(late.confirmed(&house, &ann).await.is_err());
     assert!(late.asks(&house).await.is_err());
-
 }
 
 #[tokio::test(flavor = "multi_thread")]

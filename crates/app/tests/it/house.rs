@@ -154,7 +154,7 @@ impl House {
         Caller {
             person: self.id(person).await,
             name: name(person),
-            token: self.ambient.id(),
+            token: Some(self.ambient.id()),
             proved: self.app.now(),
             proof: "password+totp".to_owned(),
             expires: self.app.now().plus(Span::from_hours(8)),
@@ -309,7 +309,7 @@ fn open(
         cost,
         zone,
         limits,
-        public_url: "http://wane.example".to_owned(),
+        public_url: "https://wane.example".to_owned(),
     };
     Arc::new(App::new(parts).unwrap())
 }
@@ -350,7 +350,13 @@ async fn furnish(store: &SqlStore, ambient: &Ambient, org: OrgId) {
         let id = ambient.id();
         dba = dba.or((group == "dba").then_some(id));
         let members = members.iter().map(|m| ids[m]).collect();
-        writes.push(Write::Group(Put::new(Group { id, name: name(group), description: empty.clone(), members })));
+        writes.push(Write::Group(Put::new(Group {
+            id,
+            name: name(group),
+            description: empty.clone(),
+            members,
+            kept_by: None,
+        })));
     }
     for (resource, kind, env) in RESOURCES {
         let settings: Value =

@@ -18,6 +18,7 @@ mod instant;
 mod joining;
 mod laws;
 mod locking;
+mod passkeys;
 mod policies;
 mod rounds;
 mod seeing;

@@ -229,13 +229,20 @@ async fn a_token_of_one_kind_never_serves_as_another() {
     let enrol = code(&house, "ben").await;
     let (join, _) = house.app.join_code(&root, "web1").await.unwrap();
     let join = join.reveal().to_string();
-    let tokens = [(BearerKind::Session, &session), (BearerKind::Enrol, &enrol), (BearerKind::Join, &join)];
+    let caller = house.app.authenticate(&session).await.unwrap();
+    let recovery = house.app.new_recovery_codes(&caller).await.unwrap().remove(0).reveal().to_string();
+    let tokens = [
+        (BearerKind::Session, &session),
+        (BearerKind::Enrol, &enrol),
+        (BearerKind::Join, &join),
+        (BearerKind::Recovery, &recovery),
+    ];
     for (kind, text) in tokens {
         for cut in [&text[1..], &text[..text.len() - 1], &format!("{text}="), &format!(" {text}"), &text.to_uppercase()]
         {
             assert!(house.app.authenticate(cut).await.is_err(), "`{cut}` was taken");
         }
-        for other in [BearerKind::Session, BearerKind::Enrol, BearerKind::Join, BearerKind::Host] {
+        for other in BearerKind::ALL {
             // As it is, and dressed up as the other kind.
             let dressed = text.replacen(kind.letter(), other.letter(), 1);
             let forms = if kind == other { vec![] } else { vec![text.clone(), dressed] };
@@ -245,8 +252,12 @@ async fn a_token_of_one_kind_never_serves_as_another() {
                     BearerKind::Enrol => house.app.enrol(&form, secret(PASSWORD)).await.err(),
                     BearerKind::Join => house.app.join_host(&form, &serde_json::json!({})).await.err(),
                     BearerKind::Host => house.app.authenticate_host(&form).await.err(),
+                    BearerKind::Recovery => house.app.redeem_recovery(&form).await.err(),
                 };
-                assert!(matches!(refused, Some(AppError::SignedOut)), "{kind:?} as {other:?}: {refused:?}");
+                assert!(
+                    matches!(refused, Some(AppError::SignedOut | AppError::BadSignIn)),
+                    "{kind:?} as {other:?}: {refused:?}"
+                );
             }
         }
     }

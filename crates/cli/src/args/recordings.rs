@@ -76,6 +76,13 @@ pub(crate) struct Watch {
     pub(crate) events: bool,
 }
 
+/// Sit down at the terminal of somebody's session: you see what it shows and type into it, and they are told. `~.`
+/// at the beginning of a line leaves
+#[derive(Debug, Args)]
+pub(crate) struct Join {
+    pub(crate) session: String,
+}
+
 /// What was recorded of one session
 #[derive(Debug, Subcommand)]
 pub(crate) enum Recording {

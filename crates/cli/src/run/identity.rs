@@ -73,7 +73,8 @@ async fn by_browser(s: &Session, client: &Client) -> Result<SignedIn, Stop> {
 
 /// What this machine calls itself, if it says.
 fn on_machine() -> String {
-    let said = ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|file| std::fs::read_to_string(file).ok());
+    let said =
+        ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|file| std::fs::read_to_string(file).ok());
     let name = said.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().trim().to_owned();
     if name.is_empty() { name } else { format!(" on {name}") }
 }

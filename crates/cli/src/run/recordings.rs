@@ -175,10 +175,10 @@ impl Pace {
 }
 
 /// A terminal that something is played on, which is left as it was also when the playing is broken off.
-struct Stage<'a> {
-    screen: Screen,
-    restores: bool,
-    session: &'a Session,
+pub(super) struct Stage<'a> {
+    pub(super) screen: Screen,
+    pub(super) restores: bool,
+    pub(super) session: &'a Session,
 }
 
 impl Drop for Stage<'_> {
@@ -231,7 +231,7 @@ async fn show(lines: Lines, channel: Option<u32>, events: bool, mut pace: Option
     Ok(Exit::Done)
 }
 
-fn bytes(line: &EventLine) -> Vec<u8> {
+pub(super) fn bytes(line: &EventLine) -> Vec<u8> {
     match (&line.text, &line.base64) {
         (Some(text), _) => text.clone().into_bytes(),
         (None, Some(base64)) => BASE64.decode(base64.as_bytes()).unwrap_or_default(),

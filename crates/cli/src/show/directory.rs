@@ -50,7 +50,8 @@ pub(crate) fn person(p: &PersonView, now: &Now, layout: Layout) -> String {
 }
 
 pub(crate) fn ways_in(ways: &[WayInView], now: &Now, layout: Layout) -> String {
-    let mut sheet = Sheet::new(&[("WAY", 0), ("KIND", 0), ("NAME", 1), ("SUBJECT", WRAPS | 2), ("SINCE", 3), ("USED", 0)]);
+    let mut sheet =
+        Sheet::new(&[("WAY", 0), ("KIND", 0), ("NAME", 1), ("SUBJECT", WRAPS | 2), ("SINCE", 3), ("USED", 0)]);
     for way in ways {
         sheet.row([
             (&way.id).into(),

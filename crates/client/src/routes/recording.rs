@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::stream::{self, BoxStream, Stream, StreamExt as _};
-use reqwest::header::ACCEPT;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Serialize;
 use wane_api::Page;
 use wane_api::query::{Played, Recordings, Sought};
@@ -12,6 +12,7 @@ use wane_api::recording::{EventLine, RecordingView, SearchView, Verification};
 
 use crate::connect::Client;
 use crate::error::ClientError;
+use crate::send::LONGEST_CALL;
 
 /// The most one line may weigh.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -88,6 +89,25 @@ impl Client {
     /// As every call.
     pub async fn watch(&self, session: &str) -> Result<Lines, ClientError> {
         Ok(self.lines(self.pieces(&["v1", "sessions", session, "watch"], &()).await?))
+    }
+
+    /// The terminal of a session that goes on, as it happens, joined: the first line says under which number one types.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn join(&self, session: &str) -> Result<Lines, ClientError> {
+        Ok(self.lines(self.pieces(&["v1", "sessions", session, "join"], &()).await?))
+    }
+
+    /// Types at the terminal of a session that one has joined. Not said again if the connection breaks off: what was
+    /// typed might be there twice.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn type_in(&self, session: &str, place: &str, bytes: Vec<u8>) -> Result<(), ClientError> {
+        let url = self.url(&["v1", "sessions", session, "join", place])?;
+        let request = self.http.post(url).header(CONTENT_TYPE, "application/octet-stream").body(bytes);
+        self.open(request.timeout(LONGEST_CALL), self.token.as_ref()).await.map(drop)
     }
 
     async fn pieces(&self, path: &[&str], query: &(impl Serialize + Sync)) -> Result<Pieces, ClientError> {

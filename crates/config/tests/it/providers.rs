@@ -31,7 +31,10 @@ fn all_of_a_provider_is_read() {
     assert_eq!((one.provision, &one.client_secret), (Provision::Create, &Some(SecretRef::Env("S".to_owned()))));
     assert_eq!(one.groups["Eng Team"], "engineers");
     assert_eq!((one.person_claim.as_str(), one.attributes["team"].as_str()), ("login", "dept"));
-    assert_eq!((&one.phishing_resistant.amr[..], &one.mfa.acr[..]), (&["hwk".to_owned()][..], &["urn:mfa".to_owned()][..]));
+    assert_eq!(
+        (&one.phishing_resistant.amr[..], &one.mfa.acr[..]),
+        (&["hwk".to_owned()][..], &["urn:mfa".to_owned()][..])
+    );
     assert_eq!(other.client_secret, Some(SecretRef::File("/s".into())));
 }
 
@@ -49,15 +52,25 @@ fn what_is_wrong_about_a_provider_is_told() {
         ("userinfo = 'yes'", "`login.oidc.userinfo` is to be `true` or `false`"),
         (LEAST, "another `[[login.oidc]]` has the same `name`"),
         ("[[login.oidc]]\nname = 'a'\nissuer = 'https://login.example.org'\nclient_id = 'x'", "has the same `issuer`"),
-        ("[[login.oidc]]\nname = 'A'\nissuer = 'https://b.example'\nclient_id = 'x'", "`login.oidc.name` is to be 1 to 32"),
-        ("[[login.oidc]]\nname = 'a'\nissuer = 'http://b.example'\nclient_id = 'x'", "`login.oidc.issuer` is to be the"),
+        (
+            "[[login.oidc]]\nname = 'A'\nissuer = 'https://b.example'\nclient_id = 'x'",
+            "`login.oidc.name` is to be 1 to 32",
+        ),
+        (
+            "[[login.oidc]]\nname = 'a'\nissuer = 'http://b.example'\nclient_id = 'x'",
+            "`login.oidc.issuer` is to be the",
+        ),
         ("[[login.oidc]]\nname = 'a'\nissuer = 'https://b.example'", "`login.oidc.client_id` is to be set"),
     ] {
         let told = load(&format!("{LEAST}{more}\n"), &[], &[]).expect_err(more);
         assert!(told.contains(want), "{more}: {told}");
         assert!(!told.contains("hunter2"), "{told}");
     }
-    for (toml, env) in [("login.oidc = 'x'\n", None), ("", Some(("WANE__login__oidc", "x"))), ("", Some(("WANE__login__oidc__name", "x")))] {
+    for (toml, env) in [
+        ("login.oidc = 'x'\n", None),
+        ("", Some(("WANE__login__oidc", "x"))),
+        ("", Some(("WANE__login__oidc__name", "x"))),
+    ] {
         let env: Vec<_> = env.into_iter().collect();
         let told = load(toml, &env, &[]).expect_err("refused");
         assert!(told.contains("[[login.oidc]]"), "{told}");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::Digest;
-use crate::id::{GrantId, OrgId, PersonId, RequestId, ResourceId, RoleId};
+use crate::id::{ArrivalId, GrantId, OrgId, PersonId, RequestId, ResourceId, RoleId};
 use crate::text::{Reason, Task, Ticket};
 use crate::time::{Span, Time};
 
@@ -30,6 +30,9 @@ pub struct Ask {
     pub parent: Option<Parent>,
     /// 16 random bytes, hexadecimal, so that two equal asks differ.
     pub nonce: String,
+    /// The login at the gateway that asks and waits, if one does: without it nobody wants what is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<ArrivalId>,
 }
 
 /// One role on one resource.

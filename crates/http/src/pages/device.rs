@@ -87,7 +87,8 @@ async fn answer(
             html::page("Signed in", &format!("{text}{}", table(&device))).page(StatusCode::OK)
         }
         Ok(()) => {
-            let text = "<p>Refused: it is not signed in. If you did not begin it, tell whoever looks after your Wane.</p>\n";
+            let text =
+                "<p>Refused: it is not signed in. If you did not begin it, tell whoever looks after your Wane.</p>\n";
             html::page("Refused", &format!("{text}{}", table(&device))).page(StatusCode::OK)
         }
         Err(error @ AppError::Invalid { .. }) => {
@@ -177,7 +178,8 @@ mod tests {
 
     #[test]
     fn another_address_is_pointed_out() {
-        let shown = |peer: &str, here: &str| page("r", &device(peer), ("maya", "t"), here.parse().ok(), None).into_text();
+        let shown =
+            |peer: &str, here: &str| page("r", &device(peer), ("maya", "t"), here.parse().ok(), None).into_text();
         assert!(shown("192.0.2.7", "192.0.2.8").contains("another address"));
         for (peer, here) in [("192.0.2.7", "::ffff:192.0.2.7"), ("", "192.0.2.7"), ("192.0.2.7", "")] {
             assert!(!shown(peer, here).contains("another address"), "{peer} {here}");

@@ -47,8 +47,7 @@ async fn front(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, hea
     let then = Whither::read(&said_once(query.as_deref(), "then").unwrap_or_default());
     match Visitor::of(&shared, &headers).await {
         Some(visitor) if then == Whither::Home => {
-            html::home(visitor.caller.name.as_str(), &visitor.token(HOME), &Ways::of(&shared.app))
-                .page(StatusCode::OK)
+            html::home(visitor.caller.name.as_str(), &visitor.token(HOME), &Ways::of(&shared.app)).page(StatusCode::OK)
         }
         Some(_) | None => html::sign_in(&then, &Ways::of(&shared.app), None).page(StatusCode::OK),
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use wane_app::{App, ArrivalShown, ProviderChoice};
+use wane_app::{App, ArrivalShown, Goal, ProviderChoice};
 
 use super::whither::{Whither, plain};
 
@@ -91,7 +91,11 @@ fn provider_link(then: &Whither, way: &ProviderChoice, words: &str, more: &str) 
 /// Who somebody is.
 pub(super) fn home(name: &str, token: &str, ways: &Ways) -> Html {
     let passkeys = if ways.passkeys { passkey_forms(token) } else { String::new() };
-    let again: String = ways.providers.iter().map(|way| provider_link(&Whither::Home, way, "Prove it again at", "&amp;fresh=yes")).collect();
+    let again: String = ways
+        .providers
+        .iter()
+        .map(|way| provider_link(&Whither::Home, way, "Prove it again at", "&amp;fresh=yes"))
+        .collect();
     let body = format!(
         "<p>You are signed in as <b>{}</b>.</p>\n<form method=\"post\" action=\"/sign-in/out\">\n\
          <input type=\"hidden\" name=\"token\" value=\"{}\">\n<button>Sign out</button>\n</form>\n{passkeys}\
@@ -131,7 +135,8 @@ pub(super) fn came_to_nothing(then: &Whither, why: &str) -> Html {
         Whither::Home => "/sign-in".to_owned(),
         Whither::Login(_) | Whither::Device(_) => then.path(),
     };
-    let body = format!("<p class=\"warn\">{}</p>\n<p><a class=\"way\" href=\"{then}\">Begin again</a></p>\n", escaped(why));
+    let body =
+        format!("<p class=\"warn\">{}</p>\n<p><a class=\"way\" href=\"{then}\">Begin again</a></p>\n", escaped(why));
     page("Not signed in", &body)
 }
 
@@ -167,7 +172,11 @@ pub(super) fn question(
         token = escaped(token),
         form = sign_in_form(&Whither::Login(reference.to_owned()), ways),
     );
-    page(&format!("Log in to {} as {}?", arrival.resource, arrival.login), &body)
+    let title = match &arrival.goal {
+        Goal::Session { resource, login } => format!("Log in to {resource} as {login}?"),
+        Goal::Passage => "Log in to go on to hosts?".to_owned(),
+    };
+    page(&title, &body)
 }
 
 /// What was confirmed.
@@ -187,14 +196,23 @@ pub(super) fn refused(arrival: &ArrivalShown) -> Html {
 }
 
 fn about(arrival: &ArrivalShown) -> String {
-    let rows = [
-        ("Resource", arrival.resource.clone()),
-        ("Login name", arrival.login.clone()),
+    let to = match &arrival.goal {
+        Goal::Session { resource, login } => [("Resource", resource.clone()), ("Login name", login.clone())],
+        // Which ones nobody knows yet: they are named inside the connection, one after the other.
+        Goal::Passage => [
+            (
+                "Resource",
+                "every host that you hold access to or ask for here, as long as this connection lasts".to_owned(),
+            ),
+            ("Login name", "whichever it asks for".to_owned()),
+        ],
+    };
+    let here = [
         ("From the address", arrival.peer.to_canonical().to_string()),
         ("The program says it is", arrival.client.clone()),
         ("Time left", arrival.left.to_string()),
     ];
-    table(&rows)
+    table(&[&to[..], &here].concat())
 }
 
 /// Rows of what something is, each cut where it gets long.
@@ -249,8 +267,7 @@ mod tests {
     #[test]
     fn what_others_say_is_never_markup() {
         let arrival = ArrivalShown {
-            resource: "web<script>".to_owned(),
-            login: "\"><img src=x>".to_owned(),
+            goal: Goal::Session { resource: "web<script>".to_owned(), login: "\"><img src=x>".to_owned() },
             peer: "192.0.2.7".parse().unwrap(),
             client: "SSH-2.0-<b onclick='x'>&\u{202e}\u{1b}[2J".to_owned(),
             left: wane_domain::time::Span::from_mins(5),
@@ -279,15 +296,22 @@ mod tests {
     #[test]
     fn another_address_is_pointed_out() {
         let mut arrival = ArrivalShown {
-            resource: "web".to_owned(),
-            login: "deploy".to_owned(),
+            goal: Goal::Passage,
             peer: "::ffff:192.0.2.7".parse().unwrap(),
             client: String::new(),
             left: wane_domain::time::Span::from_mins(5),
         };
         let here = "192.0.2.7".parse().ok();
-        assert!(!question("r", &arrival, ("maya", &Ways::default()), here, "t", None).into_text().contains("another address"));
+        assert!(
+            !question("r", &arrival, ("maya", &Ways::default()), here, "t", None)
+                .into_text()
+                .contains("another address")
+        );
         arrival.peer = "192.0.2.8".parse().unwrap();
-        assert!(question("r", &arrival, ("maya", &Ways::default()), here, "t", None).into_text().contains("another address"));
+        assert!(
+            question("r", &arrival, ("maya", &Ways::default()), here, "t", None)
+                .into_text()
+                .contains("another address")
+        );
     }
 }

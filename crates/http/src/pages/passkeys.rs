@@ -178,9 +178,8 @@ async fn enrol_begin(State(shared): State<Arc<Shared>>, headers: HeaderMap, body
     };
     match begun {
         Ok(ceremony) => ceremony_page("Set up a passkey", ("create", "/enrol/answer"), &ceremony, &[]),
-        Err(AppError::SignedOut) => {
-            enrol_page(Some("That code is no good: it was used, is too old, or was mistyped.")).page(StatusCode::UNAUTHORIZED)
-        }
+        Err(AppError::SignedOut) => enrol_page(Some("That code is no good: it was used, is too old, or was mistyped."))
+            .page(StatusCode::UNAUTHORIZED),
         Err(error) => enrol_page(Some(&html::sentence(&error.to_string()))).page(status(&error)),
     }
 }
@@ -231,19 +230,13 @@ fn enrol_page(problem: Option<&str>) -> Html {
 }
 
 /// The page that has the browser ask an authenticator.
-fn ceremony_page(
-    title: &str,
-    (sort, action): (&str, &str),
-    ceremony: &Ceremony,
-    more: &[(&str, String)],
-) -> Response {
+fn ceremony_page(title: &str, (sort, action): (&str, &str), ceremony: &Ceremony, more: &[(&str, String)]) -> Response {
     html::scripted(title, &ceremony_form((sort, action), ceremony, more)).page_with_script(StatusCode::OK)
 }
 
 fn ceremony_form((sort, action): (&str, &str), ceremony: &Ceremony, more: &[(&str, String)]) -> String {
-    let hidden = |name: &str, value: &str| {
-        format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escaped(value))
-    };
+    let hidden =
+        |name: &str, value: &str| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escaped(value));
     let more: String = more.iter().map(|(name, value)| hidden(name, value)).collect();
     format!(
         "<p class=\"warn\" data-problem hidden></p>\n<noscript><p class=\"warn\">Passkeys need JavaScript.</p></noscript>\n\
@@ -280,7 +273,8 @@ mod tests {
     #[test]
     fn what_a_page_asks_for_is_an_attribute_and_nothing_else() {
         let evil = "\"><script>alert(1)</script>&'";
-        let ceremony = Ceremony { reference: evil.to_owned(), options: serde_json::json!({ "publicKey": { "a": evil } }) };
+        let ceremony =
+            Ceremony { reference: evil.to_owned(), options: serde_json::json!({ "publicKey": { "a": evil } }) };
         let form = ceremony_form(("get", "/x"), &ceremony, &[("then", evil.to_owned())]);
         assert!(!form.contains("<script") && !form.contains("alert(1)</"), "{form}");
         let attribute = form.split_once("data-options=\"").unwrap().1.split('"').next().unwrap();
@@ -289,7 +283,9 @@ mod tests {
 
     #[test]
     fn the_script_reaches_nothing() {
-        for reach in ["fetch(", "XMLHttpRequest", "import(", "eval(", "innerHTML", "WebSocket", "localStorage", "cookie"] {
+        for reach in
+            ["fetch(", "XMLHttpRequest", "import(", "eval(", "innerHTML", "WebSocket", "localStorage", "cookie"]
+        {
             assert!(!SCRIPT.contains(reach), "{reach}");
         }
     }

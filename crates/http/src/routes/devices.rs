@@ -19,7 +19,7 @@ use crate::view::at;
 
 /// Begins: a link and a code for a person, and what to ask with meanwhile.
 #[utoipa::path(post, path = "/v1/devices", tag = "sessions", security(()), request_body = NewDevice, responses((status = 201, body = DeviceBegun), Problems))]
-pub(crate) async fn begin(
+pub(crate) async fn begin_device(
     State(shared): State<Arc<Shared>>,
     peer: Option<Extension<Peer>>,
     Input(input): Input<NewDevice>,
@@ -38,7 +38,7 @@ pub(crate) async fn begin(
 
 /// Asks whether its person has answered; if they confirmed, a session, once.
 #[utoipa::path(post, path = "/v1/devices/token", tag = "sessions", security(()), request_body = AskDevice, responses((status = 200, body = DeviceAnswer), Problems))]
-pub(crate) async fn ask(
+pub(crate) async fn ask_device(
     State(shared): State<Arc<Shared>>,
     Input(input): Input<AskDevice>,
 ) -> Answer<(Extension<HandsOut>, Json<DeviceAnswer>)> {

@@ -21,6 +21,7 @@ pub(crate) async fn gateways(
         host: gateway.host,
         port: gateway.port,
         known_by: gateway.known_by,
+        targets_known_by: gateway.targets_known_by,
     };
     Json(GatewaysView { items: shared.app.gateways().into_iter().map(view).collect() })
 }

@@ -130,6 +130,9 @@ pub(crate) fn event(when: Time, event: &Event<'_>) -> EventLine {
         },
         Event::Closed { .. } => base("closed"),
         Event::Gap { bytes, why, .. } => EventLine { text: text(why), more: Some(bytes.to_string()), ..base("gap") },
+        Event::Typed { who, bytes, .. } => {
+            EventLine { from: text(who), more: Some(bytes.to_string()), ..base("typed") }
+        }
         Event::Over { why } => EventLine { text: text(why), ..base("over") },
         Event::Command { text: said, confidence, .. } => {
             EventLine { text: text(said), from: text(confidence.name()), ..base("typed") }

@@ -75,7 +75,7 @@ fn every_route_says_what_it_is() {
         let keyed = op["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["name"] == "Idempotency-Key"));
         assert_eq!(keyed, method != "get", "{method} {path}: the idempotency key");
     }
-    assert_eq!(operations.len(), 71);
+    assert_eq!(operations.len(), 76);
 }
 
 #[test]
@@ -89,6 +89,8 @@ fn only_these_need_no_session() {
     assert_eq!(
         open,
         [
+            "post /v1/devices [{}]",
+            "post /v1/devices/token [{}]",
             "post /v1/enrolments [{}]",
             "get /v1/gateways [{}]",
             "get /v1/health [{}]",

@@ -1,11 +1,14 @@
 //! The pages on which somebody confirms a login: who gets what, and what a form has to come with.
 
+use std::collections::BTreeMap;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
-use wane_app::Arriving;
+use wane_app::{Arriving, Federated, Goal, ProviderRules, Says, Strangers};
 use wane_domain::time::Span;
+use wane_oidc::{Provider, ProviderSettings, Userinfo};
 
 use crate::house::{House, PASSWORD};
 
@@ -31,8 +34,7 @@ async fn send(house: &House, method: &str, path: &str, headers: &[(&str, &str)],
 /// A login that waits; the path of its page, and its code.
 async fn waiting(house: &House) -> (String, String) {
     let who = Arriving {
-        resource: "ledger".to_owned(),
-        login: "clerk".to_owned(),
+        goal: Goal::Session { resource: "ledger".to_owned(), login: "clerk".to_owned() },
         peer: "192.0.2.7".parse().unwrap(),
         client: "SSH-2.0-<b>".to_owned(),
     };
@@ -127,4 +129,71 @@ async fn somebody_signs_in_on_the_page_and_comes_back_to_the_question() {
     let cookie = cookie.split(';').next().unwrap();
     let page = send(&house, "GET", &path, &[("cookie", cookie)], "").await;
     assert!(page.text.contains("Log in to ledger as clerk?") && page.text.contains("you, bo"), "{}", page.text);
+}
+
+/// A provider that is in the settings and never asked.
+fn federated() -> Federated {
+    let provider = Provider::new(ProviderSettings {
+        issuer: "https://login.example.org".to_owned(),
+        client_id: "wane".to_owned(),
+        secret: None,
+        scopes: Vec::new(),
+        acr_values: Vec::new(),
+        userinfo: Userinfo::NotAsked,
+        ca_pem: None,
+        redirect_uri: format!("{OWN}/sign-in/oidc/corp/callback"),
+    });
+    let rules = ProviderRules {
+        name: "corp".parse().unwrap(),
+        display: "Corp <ID>".to_owned(),
+        strangers: Strangers::Refused,
+        display_claim: "name".to_owned(),
+        groups_claim: "groups".to_owned(),
+        groups: BTreeMap::new(),
+        attributes: BTreeMap::new(),
+        several_factors: Says::default(),
+        phishing_resistant: Says::default(),
+    };
+    Federated { rules, provider: provider.unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_can_be_answered_by_way_of_a_provider() {
+    let house = House::built().await;
+    house.app.federate(vec![federated()]);
+    let (path, _) = waiting(&house).await;
+    let page = send(&house, "GET", &path, &[], "").await;
+    let way = format!("/sign-in/oidc/corp?then={}", path.trim_start_matches('/'));
+    assert!(page.text.contains(&way) && page.text.contains("Corp &lt;ID&gt;"), "{}", page.text);
+    let home = send(&house, "GET", "/sign-in", &[], "").await;
+    assert!(home.text.contains("/sign-in/oidc/corp?then=home"), "{}", home.text);
+    assert!(!home.text.contains("passkey"), "this address has no name that browsers trust");
+
+    // What nobody asked for signs nobody in, and one that is not there is not.
+    for (path, status) in [
+        ("/sign-in/oidc/corp/callback?state=x&code=y", StatusCode::UNAUTHORIZED),
+        ("/sign-in/oidc/corp/callback", StatusCode::UNAUTHORIZED),
+        ("/sign-in/oidc/other/callback?state=x&code=y", StatusCode::NOT_FOUND),
+        ("/sign-in/oidc/other", StatusCode::NOT_FOUND),
+    ] {
+        let said = send(&house, "GET", path, &[], "").await;
+        assert_eq!(said.status, status, "{path}: {}", said.text);
+        assert!(!said.headers.contains_key("set-cookie"), "{path}");
+    }
+    let cookie = format!("wane={}", house.token);
+    let me = send(&house, "GET", "/sign-in", &[("cookie", &cookie)], "").await;
+    assert!(me.text.contains("You are signed in as <b>ada</b>"), "{}", me.text);
+    let out = |token: String| {
+        let (house, cookie) = (&house, cookie.clone());
+        async move {
+            let headers = [FORM, ("origin", OWN), ("cookie", cookie.as_str())];
+            send(house, "POST", "/sign-in/out", &headers, &format!("token={token}")).await
+        }
+    };
+    assert_eq!(out(String::new()).await.status, StatusCode::FORBIDDEN, "a form of somebody else");
+    let gone = out(token(&me)).await;
+    assert_eq!(gone.status, StatusCode::OK);
+    assert!(gone.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    let after = send(&house, "GET", "/sign-in", &[("cookie", &cookie)], "").await;
+    assert!(after.text.contains("Sign in to Wane"), "the session is over, not only its cookie");
 }

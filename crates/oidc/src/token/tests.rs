@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaKeyPair,
 };
 use aws_lc_rs::{hmac, rsa};
 use serde_json::{Map, json};
@@ -99,8 +100,11 @@ fn cut(change: impl Fn(&mut Vec<String>)) -> String {
 
 fn secret_signed(alg: &str, secret: &[u8]) -> String {
     let header = with(good_header(), "alg", json!(alg)).to_string();
-    let body =
-        format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(good().to_string().as_bytes()));
+    let body = format!(
+        "{}.{}",
+        BASE64URL_NOPAD.encode(header.as_bytes()),
+        BASE64URL_NOPAD.encode(good().to_string().as_bytes())
+    );
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), body.as_bytes());
     format!("{body}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
 }
@@ -112,7 +116,8 @@ fn raw_claims(change: impl Fn(String) -> String) -> String {
 fn corpus() -> Vec<(&'static str, String)> {
     let event = json!({ LOGOUT: {} });
     let evil = json!("https://evil.example/keys");
-    let first = |parts: &mut Vec<String>, header: Value| parts[0] = BASE64URL_NOPAD.encode(header.to_string().as_bytes());
+    let first =
+        |parts: &mut Vec<String>, header: Value| parts[0] = BASE64URL_NOPAD.encode(header.to_string().as_bytes());
     vec![
         ("another issuer", claims("iss", json!("https://evil.example"))),
         ("the issuer with a slash", claims("iss", json!("https://login.example.org/"))),
@@ -161,12 +166,27 @@ fn corpus() -> Vec<(&'static str, String)> {
         ("hashed in another way", claims("at_hash", json!(half_hash(Algorithm::ES256, ACCESS)))),
         ("a hash that is a number", claims("at_hash", json!(1))),
         ("a sign-out", claims("events", event)),
-        ("unsigned, as none", cut(|p| { first(p, json!({ "alg": "none" })); p[2].clear() })),
+        (
+            "unsigned, as none",
+            cut(|p| {
+                first(p, json!({ "alg": "none" }));
+                p[2].clear()
+            }),
+        ),
         ("unsigned, as None", cut(|p| first(p, json!({ "alg": "None", "kid": "k1" })))),
         ("the signature left out", cut(|p| p[2].clear())),
-        ("the signature cut", cut(|p| { p[2].pop(); p[2].pop(); })),
+        (
+            "the signature cut",
+            cut(|p| {
+                p[2].pop();
+                p[2].pop();
+            }),
+        ),
         ("the signature of another token", cut(|p| p[2] = lacking("sub").split('.').next_back().unwrap().to_owned())),
-        ("a bit changed in the claims", cut(|p| p[1] = BASE64URL_NOPAD.encode(with(good(), "sub", json!("0")).to_string().as_bytes()))),
+        (
+            "a bit changed in the claims",
+            cut(|p| p[1] = BASE64URL_NOPAD.encode(with(good(), "sub", json!("0")).to_string().as_bytes())),
+        ),
         ("another's key", sealed(&good_header().to_string(), &good().to_string(), &theirs())),
         ("signed with the public key as a secret", secret_signed("HS256", ours().public_key().as_ref())),
         ("signed with a secret under our name", secret_signed("EdDSA", ours().public_key().as_ref())),
@@ -288,7 +308,10 @@ fn a_sign_out_is_believed_as_that_alone() {
 }
 
 #[test]
-#[expect(clippy::disallowed_types, reason = "these signatures are made with chance, which a test may take from the machine")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "these signatures are made with chance, which a test may take from the machine"
+)]
 fn each_algorithm_that_is_taken_is_checked_with_its_own_key() {
     let rng = SystemRandom::new();
     let rsa = RsaKeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
@@ -305,7 +328,8 @@ fn each_algorithm_that_is_taken_is_checked_with_its_own_key() {
     let sign = |alg: &str, kid: &str, by: &str| {
         let claims = without(good(), "at_hash").to_string();
         let header = json!({ "alg": alg, "kid": kid }).to_string();
-        let body = format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(claims.as_bytes()));
+        let body =
+            format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(claims.as_bytes()));
         let mut signature = vec![0; rsa.public_modulus_len()];
         match by {
             "RS256" => rsa.sign(&RSA_PKCS1_SHA256, &rng, body.as_bytes(), &mut signature).unwrap(),

@@ -42,7 +42,10 @@ impl Stub {
 }
 
 fn json(body: &str) -> Vec<u8> {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     format!("{head}{body}").into_bytes()
 }
 
@@ -99,7 +102,8 @@ async fn nothing_is_followed_and_nothing_without_end_is_read() {
     let elsewhere = Stub::answering(|at| json(&document(&format!("http://{at}"), "")));
     let to = elsewhere.address;
     let leads = Stub::answering(move |_| {
-        format!("HTTP/1.1 302 Found\r\nLocation: http://{to}/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
+        format!("HTTP/1.1 302 Found\r\nLocation: http://{to}/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .into_bytes()
     });
     let error = begun(&leads).await.unwrap_err();
     assert!(matches!(error, OidcError::Egress(EgressError::Status { status: 302, .. })), "{error}");
@@ -122,7 +126,10 @@ async fn who_is_somebody_else_is_not_asked_again() {
         let own = format!("http://{at}");
         json(&document(&own, "").replace(&format!("{own}/t"), "https://collector.example/t"))
     });
-    assert!(matches!(begun(&away).await, Err(OidcError::Egress(EgressError::Forbidden(_)))), "a token endpoint elsewhere");
+    assert!(
+        matches!(begun(&away).await, Err(OidcError::Egress(EgressError::Forbidden(_)))),
+        "a token endpoint elsewhere"
+    );
     for answer in ["{\"issuer\":1}", "[]", "{\"a\":1,\"a\":2}", "<html>"] {
         let odd = Stub::answering(move |_| json(answer));
         assert!(begun(&odd).await.is_err(), "{answer}");

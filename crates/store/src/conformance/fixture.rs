@@ -224,6 +224,7 @@ impl Fixture {
             ticket: Some("INC-1".parse().map_err(told)?),
             parent: None,
             nonce: format!("{:032x}", self.count),
+            arrival: None,
         };
         let answers = vec![Opening::Path { terms: Self::terms(stages), path: "kit".to_owned() }];
         let lapses = self.now.plus(Span::from_hours(24));

@@ -8,6 +8,7 @@ use wane_domain::closure::{ClosureBasis, EndCause};
 use wane_domain::grant::GrantEvent;
 use wane_domain::id::{GrantId, LeaseId, PersonId};
 use wane_domain::lease::{Lease, LeaseEvent};
+use wane_domain::proved::{ProvedBy, Strength};
 use wane_domain::text::Name;
 use wane_domain::time::Span;
 
@@ -16,7 +17,10 @@ use super::{holds, same};
 use crate::commit::{Put, Seen, Write};
 use crate::port::{Store, StoreError};
 use crate::query::{Due, DueWhat};
-use crate::rows::{Answer, Login, Sealed, Standing, TokenKind, TokenOwner, Versioned};
+use crate::rows::{
+    Answer, EnteredBy, Login, Sealed, Standing, TokenKind, TokenOwner, Versioned, Way, WayIn, identity_key,
+    provider_session,
+};
 
 pub(crate) async fn everything_comes_back<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
     let (person, resource, role) = (f.id(), f.id(), f.id());
@@ -194,6 +198,8 @@ pub(crate) async fn tokens_answers_and_secrets<S: Store>(s: &S, f: &mut Fixture)
     same("the answer", &s.answer(person, "k").await, &Ok(Some(answer.clone())))?;
     same("an answer to somebody else", &s.answer(f.id(), "k").await, &Ok(None))?;
 
+    ways_in(s, f, person).await?;
+
     match s.commit(f.commit(vec![Write::Answer(answer)])?).await {
         Err(StoreError::Conflict(_)) => {}
         other => return Err(format!("a second answer under one key gave {other:?}")),
@@ -209,4 +215,63 @@ pub(crate) async fn tokens_answers_and_secrets<S: Store>(s: &S, f: &mut Fixture)
     same("the secret put again", &s.sealed("signer/kit").await, &Ok(Some(vec![2, 0, 255])))?;
     s.commit(f.commit(vec![Write::RemoveSealed("signer/kit".to_owned())])?).await.map_err(told)?;
     same("the removed secret", &s.sealed("signer/kit").await, &Ok(None))
+}
+
+/// Ways in are found by their key, which is one person's; sessions by the provider's session they came out of.
+async fn ways_in<S: Store>(s: &S, f: &mut Fixture, person: PersonId) -> Result<(), String> {
+    let (issuer, subject) = ("https://login.example.org", "Subject-1");
+    let way = WayIn {
+        id: f.id(),
+        key: identity_key(issuer, subject),
+        person,
+        name: "corp".parse().map_err(told)?,
+        at: f.now,
+        entered_by: EnteredBy::Settings,
+        used: None,
+        what: Way::Identity { issuer: issuer.to_owned(), subject: subject.to_owned() },
+    };
+    let of_session = |session: &str| ProvedBy::Provider {
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+        session: Some(session.to_owned()),
+        strength: Strength::Plain,
+    };
+    let mut came = f.token(TokenKind::Session, TokenOwner::Person(person));
+    came.by = of_session("s1");
+    let mut other = f.token(TokenKind::Session, TokenOwner::Person(person));
+    other.by = of_session("s2");
+    let writes = vec![
+        Write::WayIn(Put::new(way.clone())),
+        Write::Token(Put::new(came.clone())),
+        Write::Token(Put::new(other.clone())),
+    ];
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+    let kept = Versioned { value: way.clone(), generation: 1 };
+    same("the way in", &s.way_in(&way.key).await, &Ok(Some(kept.clone())))?;
+    same("the person's ways in", &s.ways_in(person).await, &Ok(vec![kept]))?;
+    same("nobody's way in", &s.way_in(&identity_key(issuer, "subject-1")).await, &Ok(None))?;
+    let via = |session: &str| provider_session(issuer, session);
+    let found = s.tokens_via(&via("s1")).await.map_err(told)?;
+    same("what came out of a session", &found.iter().map(|t| t.value.id).collect::<Vec<_>>(), &vec![came.id])?;
+    same("what came out of none", &s.tokens_via(&via("s3")).await, &Ok(Vec::new()))?;
+
+    let twin = WayIn { id: f.id(), person: f.id(), ..way.clone() };
+    match s.commit(f.commit(vec![Write::WayIn(Put::new(twin))])?).await {
+        Err(StoreError::Refused(_)) => {}
+        refused => return Err(format!("one identity of two people gave {refused:?}")),
+    }
+    let used = WayIn { used: Some(f.now), ..way.clone() };
+    let writes = vec![
+        Write::WayIn(Put { value: used, seen: Seen::Generation(1) }),
+        Write::RemoveToken(came.id),
+        Write::RemoveToken(other.id),
+    ];
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+    same("what came out of it once it is over", &s.tokens_via(&via("s1")).await, &Ok(Vec::new()))?;
+    s.commit(f.commit(vec![Write::RemoveWayIn(way.id)])?).await.map_err(told)?;
+    same("the removed way in", &s.way_in(&way.key).await, &Ok(None))?;
+    match s.commit(f.commit(vec![Write::RemoveWayIn(way.id)])?).await {
+        Err(StoreError::Conflict(_)) => Ok(()),
+        twice => Err(format!("a way in that was removed twice gave {twice:?}")),
+    }
 }

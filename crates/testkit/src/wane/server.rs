@@ -192,7 +192,10 @@ impl WaneServer {
         let data = ["--data".to_owned(), self.data().display().to_string()];
         let listen = ("server.listen".to_owned(), format!("127.0.0.1:{}", self.port));
         let all = std::iter::once(listen).chain(self.settings.clone());
-        file.into_iter().flatten().chain(data).chain(all.flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]))
+        file.into_iter()
+            .flatten()
+            .chain(data)
+            .chain(all.flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]))
     }
 
     /// Makes the deployment; returns the first administrator's one-time code.

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use russh::MethodKind;
 use russh::server::Auth;
-use wane_connector::broker::{By, Next};
+use wane_connector::broker::{Goal, Next, Proof};
 
+use super::jump::{Place, Wants};
 use super::login::{self, Wanted};
 use super::person::{Person, reject};
 
@@ -24,7 +25,9 @@ pub(super) enum Talk {
     /// Nothing yet.
     Silent,
     /// They were invited to confirm this login.
-    Invited(Wanted),
+    Invited(Wants),
+    /// There is something to say to them, once they can be asked.
+    Pending { wanted: Wanted, said: String, next: Next },
     /// They were told why not. A client that asks again has been told.
     Told,
 }
@@ -32,6 +35,10 @@ pub(super) enum Talk {
 impl Person {
     /// Gives up a login that its person was to confirm: something else is tried.
     pub(super) async fn silence(&mut self) {
+        // Who is known and has something to answer offers keys first: that comes to nothing, and they are asked.
+        if matches!(self.talk, Talk::Pending { .. }) {
+            return;
+        }
         if let Talk::Invited(_) = std::mem::replace(&mut self.talk, Talk::Silent) {
             self.door.leave().await;
         }
@@ -43,25 +50,39 @@ impl Person {
             return Ok(reject(&NOTHING_MORE));
         }
         self.attempt()?;
+        if let Talk::Pending { .. } = &self.talk
+            && let Talk::Pending { wanted, said, next } = std::mem::replace(&mut self.talk, Talk::Silent)
+        {
+            return Ok(self.say_pending(wanted, said, next));
+        }
         self.silence().await;
-        let Some(wanted) = Wanted::read(user) else {
-            return Ok(self.tell(login::refusal(user, self.refused.as_deref())));
+        let wants = self.place.wants(user);
+        let goal = match (&wants, &self.place) {
+            // Whoever is known and was refused is told why.
+            (None, _) | (_, Place::Inside(_)) => {
+                return Ok(self.tell(login::refusal(wants.as_ref(), self.refused.as_deref())));
+            }
+            (Some(Wants::Session(Wanted { login, resource })), Place::Front) => {
+                Goal::Session { resource: resource.to_string(), login: login.clone() }
+            }
+            (Some(Wants::Passage), Place::Front) => Goal::Passage,
         };
-        let arrived = self.door.arrive(wanted.resource.as_str(), &wanted.login, &self.flow.version()).await;
-        Ok(match arrived {
-            Ok(invitation) => {
-                let said = login::invitation(&wanted, self.refused.as_deref(), &invitation, self.door.now());
-                self.talk = Talk::Invited(wanted);
+        let arrived = self.door.arrive(goal, &self.flow.version()).await;
+        Ok(match (arrived, wants) {
+            (Ok(invitation), Some(wants)) => {
+                let said = login::invitation(&wants, self.refused.as_deref(), &invitation, self.door.now());
+                self.talk = Talk::Invited(wants);
                 round(said, None)
             }
-            Err(refused) => self.tell(login::refusal(user, Some(&refused.0))),
+            (Ok(_), None) => self.tell(login::refusal(None, None)),
+            (Err(refused), wants) => self.tell(login::refusal(wants.as_ref(), Some(&refused.0))),
         })
     }
 
     /// Goes on after the client answered.
     pub(super) async fn go_on(&mut self, answer: Option<&[u8]>) -> Result<Auth, russh::Error> {
-        let Talk::Invited(wanted) = &self.talk else { return Ok(reject(&NOTHING_MORE)) };
-        let wanted = wanted.clone();
+        let Talk::Invited(wants) = &self.talk else { return Ok(reject(&NOTHING_MORE)) };
+        let wants = wants.clone();
         let answer = answer.filter(|bytes| bytes.len() <= LONGEST_ANSWER);
         let answer = answer.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::to_owned);
         Ok(match self.door.next(answer).await {
@@ -71,12 +92,24 @@ impl Person {
                 let said = if text.is_empty() { text } else { login::word(&text) };
                 round(said, Some(prompt))
             }
-            Ok(Next::Enter { grant, arrival }) => match self.enter(wanted, grant, By::Confirmed(arrival)).await {
+            Ok(Next::Invite(invitation)) => round(login::invitation(&wants, None, &invitation, self.door.now()), None),
+            Ok(next @ (Next::Enter { .. } | Next::Pass(_))) => match self.come_in(wants, next).await {
                 Ok(()) => Auth::Accept,
                 Err(why) => self.tell(login::word(&why)),
             },
             Err(refused) => self.tell(login::word(&refused.0)),
         })
+    }
+
+    /// They may.
+    async fn come_in(&mut self, wants: Wants, next: Next) -> Result<(), String> {
+        match (wants, next) {
+            (Wants::Session(wanted), Next::Enter { grant, arrival }) => {
+                self.enter_confirmed(wanted, grant, arrival).await
+            }
+            (Wants::Passage, Next::Pass(arrival)) => self.pass(Proof::Confirmed(arrival)).await,
+            (Wants::Session(_) | Wants::Passage, _) => Err("this login was for something else".to_owned()),
+        }
     }
 
     /// The last word: after it no way is left.
@@ -86,7 +119,7 @@ impl Person {
     }
 }
 
-fn round(said: String, prompt: Option<String>) -> Auth {
+pub(super) fn round(said: String, prompt: Option<String>) -> Auth {
     let prompts: Vec<(Cow<'static, str>, bool)> = prompt.into_iter().map(|prompt| (Cow::Owned(prompt), true)).collect();
     Auth::Partial { name: Cow::Borrowed(""), instructions: Cow::Owned(said), prompts: Cow::Owned(prompts) }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use russh::keys::PrivateKey;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::ssh_key::public::KeyData;
+use russh::keys::{Certificate, PrivateKey};
 use russh::{Disconnect, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac, server};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
@@ -18,9 +18,11 @@ use wane_connector::{ConnectError, PublishPermit, Signer};
 use wane_domain::secret::Secret;
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around_call, point};
+use wane_recording::Event;
 use zeroize::Zeroizing;
 
 use super::flow::{Flow, Gated, Side};
+use super::jump::Place;
 use super::person::Person;
 use super::pump::STDERR;
 use super::session::{Session, Task};
@@ -99,104 +101,119 @@ impl SshFront {
             CertificateError::Sign(e) => ConnectError::Sign(e),
             CertificateError::Wrong(why) => unusable(why),
         })?;
-        let config = server::Config {
-            // Which version this is, and of what, is nobody's business before the login.
-            server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Wane")),
-            methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive][..]),
-            // Nothing here can be guessed: attempts are counted, not slowed.
-            auth_rejection_time: Duration::ZERO,
-            auth_rejection_time_initial: Some(Duration::ZERO),
-            keys: vec![own],
-            certificates: vec![cert],
-            channel_buffer_size: QUEUE,
-            event_buffer_size: 64,
-            preferred: preferred(&[]),
-            max_auth_attempts: 16,
-            // The gateway bounds how long a login takes; a session may be silent for as long as its grant lives.
-            inactivity_timeout: None,
-            // The gateway has the system look whether the other side is still there: OpenSSH takes a message of
-            // this layer before the login, while its person types a reason, for an error and leaves.
-            keepalive_interval: None,
-            nodelay: true,
-            ..server::Config::default()
-        };
-        Ok(Self { config: Arc::new(config), user_ca: key::own(signer.public_key(USER_CA)?) })
+        Ok(Self { config: Arc::new(config(own, cert)), user_ca: key::own(signer.public_key(USER_CA)?) })
+    }
+}
+
+/// How the gateway speaks that shows this key, certified.
+pub(super) fn config(own: PrivateKey, cert: Certificate) -> server::Config {
+    server::Config {
+        // Which version this is, and of what, is nobody's business before the login.
+        server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Wane")),
+        methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::KeyboardInteractive][..]),
+        // Nothing here can be guessed: attempts are counted, not slowed.
+        auth_rejection_time: Duration::ZERO,
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: vec![own],
+        certificates: vec![cert],
+        channel_buffer_size: QUEUE,
+        event_buffer_size: 64,
+        preferred: preferred(&[]),
+        max_auth_attempts: 16,
+        // The gateway bounds how long a login takes; a session may be silent for as long as its grant lives.
+        inactivity_timeout: None,
+        // The gateway has the system look whether the other side is still there: OpenSSH takes a message of
+        // this layer before the login, while its person types a reason, for an error and leaves.
+        keepalive_interval: None,
+        nodelay: true,
+        ..server::Config::default()
     }
 }
 
 #[async_trait]
 impl Front for SshFront {
     async fn serve(&self, pipe: Pipe, door: Arc<dyn Door>) {
-        let flow = Arc::new(Flow::default());
-        let (tasks, mut given) = mpsc::unbounded_channel::<Task>();
-        let (begun, mut began) = watch::channel(None::<Arc<Session>>);
-        let own = Arc::new(OnceLock::new());
-        let person = Person::new(self.user_ca.clone(), door, Arc::clone(&flow), tasks, begun, Arc::clone(&own));
-        let gated = Gated::new(pipe, &flow, Side::Person);
-        let mut running = match server::run_stream(Arc::clone(&self.config), gated, person).await {
-            Ok(running) => running,
-            Err(_) => return,
-        };
-        let _ = own.set(running.handle());
-        let _left = Leaves(began.clone());
-        let mut beside = JoinSet::new();
-        loop {
-            let session = began.borrow().clone();
-            let word = async {
-                match &session {
-                    Some(session) => session.line.word().await,
-                    None => std::future::pending().await,
-                }
-            };
-            let lost = async {
-                match &session {
-                    Some(session) => session.lost().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                _ = &mut running => break,
-                Some(task) = given.recv() => drop(beside.spawn(task)),
-                Some(done) = beside.join_next(), if !beside.is_empty() => {
-                    // A task that died leaves its channel without anybody: the whole connection goes.
-                    if done.is_err() {
-                        break;
-                    }
-                }
-                Ok(()) = began.changed(), if session.is_none() => {}
-                () = flow.stuck() => {
-                    if let Some(session) = &session {
-                        say_over(session, "this session is over: neither side takes what the other sends", &mut running).await;
-                    }
-                    break;
-                }
-                () = lost => {
-                    let Some(session) = &session else { break };
-                    // Who cut the host off knows better why.
-                    let why = match tokio::time::timeout(GOODBYE, session.line.word()).await {
-                        Ok(Word::Over(text)) => text,
-                        Ok(Word::Soon(_)) | Err(_) => "the connection to the host was lost".to_owned(),
-                    };
-                    say_over(session, &why, &mut running).await;
-                    break;
-                }
-                word = word => match (word, &session) {
-                    (Word::Soon(text), Some(session)) => warn(session, &text).await,
-                    (Word::Over(text), Some(session)) => {
-                        say_over(session, &text, &mut running).await;
-                        break;
-                    }
-                    (Word::Soon(_) | Word::Over(_), None) => {}
-                },
-            }
-        }
-        let session = began.borrow().clone();
-        if let Some(Ok(host)) = session.as_ref().and_then(|session| session.host.borrow().clone()) {
-            let bye = host.disconnect(Disconnect::ByApplication, "", "");
-            let _ = tokio::time::timeout(GOODBYE, bye).await;
-        }
-        beside.shutdown().await;
+        speak(Arc::clone(&self.config), self.user_ca.clone(), Place::Front, pipe, door).await;
     }
+}
+
+/// Speaks with one person from the first byte to the last.
+pub(super) async fn speak(
+    config: Arc<server::Config>,
+    user_ca: KeyData,
+    place: Place,
+    pipe: Pipe,
+    door: Arc<dyn Door>,
+) {
+    let flow = Arc::new(Flow::default());
+    let (tasks, mut given) = mpsc::unbounded_channel::<Task>();
+    let (begun, mut began) = watch::channel(None::<Arc<Session>>);
+    let own = Arc::new(OnceLock::new());
+    let person = Person::new((user_ca, place), door, Arc::clone(&flow), tasks, begun, Arc::clone(&own));
+    let gated = Gated::new(pipe, &flow, Side::Person);
+    let mut running = match server::run_stream(config, gated, person).await {
+        Ok(running) => running,
+        Err(_) => return,
+    };
+    let _ = own.set(running.handle());
+    let _left = Leaves(began.clone());
+    let mut beside = JoinSet::new();
+    loop {
+        let session = began.borrow().clone();
+        let word = async {
+            match &session {
+                Some(session) => session.line.word().await,
+                None => std::future::pending().await,
+            }
+        };
+        let lost = async {
+            match &session {
+                Some(session) => session.lost().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = &mut running => break,
+            Some(task) = given.recv() => drop(beside.spawn(task)),
+            Some(done) = beside.join_next(), if !beside.is_empty() => {
+                // A task that died leaves its channel without anybody: the whole connection goes.
+                if done.is_err() {
+                    break;
+                }
+            }
+            Ok(()) = began.changed(), if session.is_none() => {}
+            () = flow.stuck() => {
+                if let Some(session) = &session {
+                    say_over(session, "this session is over: neither side takes what the other sends", &mut running).await;
+                }
+                break;
+            }
+            () = lost => {
+                let Some(session) = &session else { break };
+                // Who cut the host off knows better why.
+                let why = match tokio::time::timeout(GOODBYE, session.line.word()).await {
+                    Ok(Word::Over(text)) => text,
+                    Ok(Word::Soon(_)) | Err(_) => "the connection to the host was lost".to_owned(),
+                };
+                say_over(session, &why, &mut running).await;
+                break;
+            }
+            word = word => match (word, &session) {
+                (Word::Soon(text), Some(session)) => warn(session, &text).await,
+                (Word::Over(text), Some(session)) => {
+                    say_over(session, &text, &mut running).await;
+                    break;
+                }
+                (Word::Soon(_) | Word::Over(_), None) => {}
+            },
+        }
+    }
+    let session = began.borrow().clone();
+    if let Some(Ok(host)) = session.as_ref().and_then(|session| session.host.borrow().clone()) {
+        let bye = host.disconnect(Disconnect::ByApplication, "", "");
+        let _ = tokio::time::timeout(GOODBYE, bye).await;
+    }
+    beside.shutdown().await;
 }
 
 /// Whoever waits for the other side's answer stops waiting when nobody carries the connection any more.
@@ -214,7 +231,13 @@ impl Drop for Leaves {
 async fn warn(session: &Session, text: &str) {
     let Some(person) = session.person.get() else { return };
     for link in session.all().iter().filter(|link| link.is_terminal()) {
-        let _ = person.data(link.person_id, format!("\r\n*** Wane: {text} ***\r\n")).await;
+        let said = format!("\r\n*** Wane: {text} ***\r\n");
+        let event =
+            Event::Data { channel: link.number, from: wane_recording::Side::Wane, bytes: said.as_bytes().into() };
+        // Recorded like all that is shown there, and shown to whoever joined.
+        if session.tap(&event).await.is_ok() {
+            let _ = person.data(link.person_id, said).await;
+        }
     }
 }
 

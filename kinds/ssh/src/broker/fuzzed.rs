@@ -3,6 +3,7 @@
 use wane_recording::{Event, Side};
 
 use super::greeting::{Greeting, strict_kex};
+use super::jump::Place;
 use super::login::{self, Wanted};
 use super::scp::Scp;
 use super::sftp::Sftp;
@@ -13,7 +14,7 @@ pub(crate) fn wanted(user: &str) -> Option<(String, String)> {
 }
 
 pub(crate) fn refusal(user: &str, why: Option<&str>) -> String {
-    login::refusal(user, why)
+    login::refusal(Place::Front.wants(user).as_ref(), why)
 }
 
 pub(crate) fn offers_strict_kex(bytes: &[u8]) -> Option<bool> {

@@ -4,6 +4,8 @@
 //! valid (held by `a_certificate_is_checked_in_every_field`). Which grant it stands for, and whether that
 //! lives, the gateway asks those who know.
 
+use std::net::IpAddr;
+
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, HashAlg};
@@ -12,6 +14,8 @@ use wane_domain::id::GrantId;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 
+use super::jump::Wants;
+use super::pass::comes_from;
 use crate::certificate::seconds;
 use crate::role::{FORCE_COMMAND, SOURCE_ADDRESS, is_principal};
 
@@ -54,24 +58,34 @@ pub(crate) fn grant_of(cert: &Certificate, user_ca: &KeyData, now: Time) -> Resu
     cert.key_id().parse().map_err(|_| "the certificate names no grant".to_owned())
 }
 
+/// Whether a certificate is good from this address. Where it opens a session, that is looked at with all else.
+pub(super) fn comes_from_where_it_may(cert: &Certificate, peer: IpAddr) -> Result<(), String> {
+    let ranges = cert.critical_options().get(SOURCE_ADDRESS).map(String::as_str);
+    if comes_from(peer, ranges) { Ok(()) } else { Err(format!("this certificate may not be used from {peer}")) }
+}
+
 /// What somebody reads who may not come in.
-pub(crate) fn refusal(user: &str, why: Option<&str>) -> String {
+pub(super) fn refusal(wants: Option<&Wants>, why: Option<&str>) -> String {
     // Nothing of what was sent is shown unless it was understood: it ends up on a terminal.
-    let command = Wanted::read(user).map_or_else(
-        || "Log in as LOGIN%RESOURCE, such as deploy%web-1.".to_owned(),
-        |wanted| format!("To ask for access:\n\n    wane request {}\n", wanted.resource),
-    );
+    let command = match wants {
+        None => "Log in as LOGIN%RESOURCE, such as deploy%web-1.".to_owned(),
+        Some(Wants::Session(wanted)) => format!("To ask for access:\n\n    wane request {}\n", wanted.resource),
+        Some(Wants::Passage) => "Log in as LOGIN%RESOURCE, or name this gateway to `ssh -J`.".to_owned(),
+    };
     let why = why.unwrap_or("log in with a certificate of a live grant");
     format!("Wane: {why}.\n\n{command}\n")
 }
 
 /// How somebody without a credential comes in.
-pub(crate) fn invitation(wanted: &Wanted, why: Option<&str>, invitation: &Invitation, now: Time) -> String {
+pub(super) fn invitation(wants: &Wants, why: Option<&str>, invitation: &Invitation, now: Time) -> String {
     let why = why.map(|why| format!("{why}.\n")).unwrap_or_default();
-    let Wanted { login, resource } = wanted;
+    let what = match wants {
+        Wants::Session(Wanted { login, resource }) => format!("log in to {resource} as {login}"),
+        Wants::Passage => "go on to hosts through this gateway".to_owned(),
+    };
     let Invitation { link, code, until } = invitation;
     format!(
-        "Wane: {why}To log in to {resource} as {login}, open\n\n    {link}\n\nwithin {}, sign in there, and enter the code\n\n    {code}\n\nNobody but you needs this code.\n",
+        "Wane: {why}To {what}, open\n\n    {link}\n\nwithin {}, sign in there, and enter the code\n\n    {code}\n\nNobody but you needs this code.\n",
         until.since(now)
     )
 }
@@ -89,6 +103,7 @@ mod tests {
     use russh::keys::ssh_key::certificate::Builder;
     use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 
+    use super::super::jump::Place;
     use super::*;
 
     #[test]
@@ -171,9 +186,10 @@ mod tests {
     #[test]
     fn nothing_that_moves_a_terminal_is_shown() {
         for user in ["\u{1b}[2J%web", "a%\u{7}", "deploy%web-1"] {
-            let said = refusal(user, None);
+            let said = refusal(Place::Front.wants(user).as_ref(), None);
             assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
         }
-        assert!(refusal("deploy%web-1", Some("your grant has ended")).contains("wane request web-1\n"));
+        let wants = Place::Front.wants("deploy%web-1");
+        assert!(refusal(wants.as_ref(), Some("your grant has ended")).contains("wane request web-1\n"));
     }
 }

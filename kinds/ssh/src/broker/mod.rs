@@ -1,9 +1,9 @@
 //! Sessions through the gateway: SSH with the person on one side, SSH with the host on the other.
 //!
-//! Owns: who may log in as what ([`login`], [`arrival`]), what a session shows to its host ([`pass`]), which programs
-//! run ([`commands`]), which channels and requests pass ([`person`], [`host`], [`pump`]), what is understood of it beside
-//! the bytes ([`sense`]), and that neither side is read faster than the other takes it ([`flow`]). Refuses to know:
-//! sockets, limits, the grant, when it is over. The gateway does.
+//! Owns: who may log in as what ([`login`], [`arrival`], [`jump`]), what a session shows to its host ([`pass`]), which
+//! programs run ([`commands`]), which channels and requests pass ([`person`], [`host`], [`pump`]), what is understood of
+//! it beside the bytes ([`sense`]), and that neither side is read faster than the other takes it ([`flow`]). Refuses to
+//! know: sockets, limits, the grant, when it is over. The gateway does.
 
 mod arrival;
 mod asks;
@@ -14,7 +14,10 @@ mod front;
 pub(crate) mod fuzzed;
 mod greeting;
 mod host;
+mod joining;
+mod jump;
 mod login;
+mod nested;
 mod pass;
 mod person;
 mod pump;
@@ -30,7 +33,7 @@ use std::sync::Arc;
 
 use wane_connector::broker::{Broker, Claim, Front, Pass};
 use wane_connector::{ConnectError, Signer, Target};
-use wane_domain::catalogue::Role;
+use wane_domain::catalogue::{Resource, Role};
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;
@@ -72,6 +75,26 @@ impl Broker for SshBroker {
         let authority = key::line(&key::own(self.signer.public_key(HOST_CA)?)).map_err(ConnectError::Input)?;
         let name = if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") };
         Ok(format!("@cert-authority {name} {authority}"))
+    }
+
+    fn targets_known_by(&self) -> Result<String, ConnectError> {
+        let authority = key::line(&key::own(self.signer.public_key(HOST_CA)?)).map_err(ConnectError::Input)?;
+        Ok(format!("@cert-authority * {authority}"))
+    }
+
+    fn answers_to(&self, resource: &Resource, host: &str, port: u16) -> bool {
+        jump::answers_to(resource, host, port)
+    }
+
+    fn stands_for(
+        &self,
+        resource: &Resource,
+        asked: &str,
+        public_key: &str,
+        now: Time,
+        serial: u64,
+    ) -> Result<String, ConnectError> {
+        jump::stands_for(self.signer.as_ref(), resource, asked, public_key, now, serial)
     }
 
     fn front(&self, key: &Secret, names: &[String], now: Time, serial: u64) -> Result<Arc<dyn Front>, ConnectError> {

@@ -96,7 +96,7 @@ fn check_held(credential: &str, definition: &Definition, claim: &Claim, host: Re
 }
 
 /// Whether an address is in one of the ranges a certificate names; without any, all are.
-fn comes_from(peer: IpAddr, ranges: Option<&str>) -> bool {
+pub(super) fn comes_from(peer: IpAddr, ranges: Option<&str>) -> bool {
     let Some(ranges) = ranges else { return true };
     ranges.split(',').any(|range| Cidr::read(range).is_some_and(|range| range.contains(peer)))
 }

@@ -13,8 +13,8 @@ use russh::keys::{Certificate, PrivateKey};
 use russh::server::{self, Auth, ChannelOpenHandle, PublicKeyOffer, Response, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tokio::sync::{mpsc, watch};
-use wane_connector::broker::{By, Claim, Door, Refused};
-use wane_domain::id::GrantId;
+use wane_connector::broker::{By, Claim, Door, Proof, Refused};
+use wane_domain::id::{ArrivalId, GrantId};
 use wane_recording::{Event, Program, Size};
 use zeroize::Zeroizing;
 
@@ -24,6 +24,8 @@ use super::commands::{Leave, NOT_RUN, Refusal, Rules};
 use super::flow::Flow;
 use super::front::ENDED;
 use super::host::{self, Slot};
+use super::joining;
+use super::jump::{Jump, Place, Wants};
 use super::login::{self, Wanted};
 use super::pass::Shown;
 use super::pump::STDERR;
@@ -47,7 +49,8 @@ const X11: &str = "permit-X11-forwarding";
 
 /// One person's connection.
 pub(super) struct Person {
-    user_ca: KeyData,
+    pub(super) user_ca: KeyData,
+    pub(super) place: Place,
     pub(super) door: Arc<dyn Door>,
     pub(super) flow: Arc<Flow>,
     tasks: mpsc::UnboundedSender<Task>,
@@ -59,12 +62,14 @@ pub(super) struct Person {
     pub(super) refused: Option<String>,
     /// What is said to somebody without a credential.
     pub(super) talk: Talk,
+    /// What there is where sessions are inside this connection, and none is on it.
+    pub(super) jump: Option<Jump>,
     /// A channel whose host was not reached, and why: whoever asks for a program on it is told.
     unreached: Option<(ChannelId, String)>,
 }
 
 /// Ways to log in that are still open to somebody who did not.
-const WAYS: [MethodKind; 2] = [MethodKind::PublicKey, MethodKind::KeyboardInteractive];
+pub(super) const WAYS: [MethodKind; 2] = [MethodKind::PublicKey, MethodKind::KeyboardInteractive];
 
 pub(super) fn reject(then: &[MethodKind]) -> Auth {
     Auth::Reject { proceed_with_methods: Some(MethodSet::from(then)), partial_success: false }
@@ -72,7 +77,7 @@ pub(super) fn reject(then: &[MethodKind]) -> Auth {
 
 impl Person {
     pub(super) fn new(
-        user_ca: KeyData,
+        (user_ca, place): (KeyData, Place),
         door: Arc<dyn Door>,
         flow: Arc<Flow>,
         tasks: mpsc::UnboundedSender<Task>,
@@ -80,8 +85,8 @@ impl Person {
         own: Arc<OnceLock<server::Handle>>,
     ) -> Self {
         let (session, offers, refused, unreached) = (None, 0, None, None);
-        let talk = Talk::Silent;
-        Self { user_ca, door, flow, tasks, begun, own, session, offers, refused, talk, unreached }
+        let (talk, jump) = (Talk::Silent, None);
+        Self { user_ca, place, jump, door, flow, tasks, begun, own, session, offers, refused, talk, unreached }
     }
 
     /// Counts an attempt; too many break the connection off.
@@ -90,14 +95,31 @@ impl Person {
     }
 
     async fn log_in(&mut self, user: &str, cert: &Certificate) -> Result<(), String> {
-        let wanted = Wanted::read(user).ok_or("the user name is not LOGIN%RESOURCE")?;
+        let wants = self.place.wants(user).ok_or("the user name is not LOGIN%RESOURCE")?;
         let grant = login::grant_of(cert, &self.user_ca, self.door.now())?;
+        let wanted = match wants {
+            Wants::Session(wanted) => wanted,
+            Wants::Passage => {
+                login::comes_from_where_it_may(cert, self.door.peer())?;
+                return self.pass(Proof::Credential { grant, serial: cert.serial() }).await;
+            }
+        };
         let credential = cert.to_openssh().map_err(|e| e.to_string())?;
         self.enter(wanted, grant, By::Credential { serial: cert.serial(), credential }).await
     }
 
+    /// Opens the session of somebody who confirmed this login.
+    pub(super) async fn enter_confirmed(
+        &mut self,
+        wanted: Wanted,
+        grant: GrantId,
+        arrival: ArrivalId,
+    ) -> Result<(), String> {
+        self.enter(wanted, grant, By::Confirmed(arrival)).await
+    }
+
     /// Opens the session of somebody who has proved who they are.
-    pub(super) async fn enter(&mut self, wanted: Wanted, grant: GrantId, by: By) -> Result<(), String> {
+    async fn enter(&mut self, wanted: Wanted, grant: GrantId, by: By) -> Result<(), String> {
         let now = self.door.now();
         let mut seed = Zeroizing::new([0; 32]);
         self.door.fill(seed.as_mut_slice());
@@ -134,6 +156,7 @@ impl Person {
             reached.closed().await;
         };
         let _ = self.tasks.send(Box::pin(reach));
+        let _ = self.tasks.send(Box::pin(joining::types(Arc::clone(&session))));
         self.begun.send_replace(Some(Arc::clone(&session)));
         self.session = Some(session);
         Ok(())
@@ -206,7 +229,6 @@ impl Person {
         let own = self.session()?;
         let line = match own.rules.leave(&ask) {
             Leave::AsAsked => return self.start(&link, program, ask, session).await,
-            }
             Leave::As(line) => line,
             Leave::Once(line) => {
                 let _heard = self.flow.asks();
@@ -313,6 +335,9 @@ impl Person {
     }
 
     fn came(&self, channel: ChannelId, data: &[u8]) {
+        if let Some(jump) = &self.jump {
+            jump.came(channel, data.len());
+        }
         if let Some(link) = self.link(channel) {
             link.up.came(data.len());
         }
@@ -336,8 +361,8 @@ fn shown(text: &str) -> String {
 impl server::Handler for Person {
     type Error = russh::Error;
 
-    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
-        Ok(reject(&WAYS))
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        self.come_in_known(user).await
     }
 
     async fn auth_publickey_offered(&mut self, _user: &str, _offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
@@ -397,8 +422,11 @@ impl server::Handler for Person {
         from: &str,
         from_port: u32,
         reply: ChannelOpenHandle,
-        _: &mut server::Session,
+        session: &mut server::Session,
     ) -> Result<(), Self::Error> {
+        if let Some(jump) = &mut self.jump {
+            return jump.open(channel, (host, port), reply, session).await;
+        }
         let about = format!("{}:{port}", shown(host));
         if self.may(FORWARDING, None, &format!("direct-tcpip {about}")).await {
             self.open(
@@ -448,6 +476,13 @@ impl server::Handler for Person {
         _: &mut server::Session,
     ) -> Result<(), Self::Error> {
         self.note_refused("x11").await;
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _: &mut server::Session) -> Result<(), Self::Error> {
+        if let Some(jump) = &mut self.jump {
+            jump.closed(channel);
+        }
         Ok(())
     }
 

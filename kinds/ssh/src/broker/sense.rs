@@ -23,7 +23,7 @@ const LONGEST_LINE: usize = 4096;
 pub(super) enum Sense {
     Sftp(Sftp),
     Scp(Scp),
-    Terminal(Shell),
+    Terminal(Box<Shell>),
     Script(Script),
 }
 
@@ -32,7 +32,9 @@ impl Sense {
     pub(super) fn of(channel: u32, program: &Program<'_>, terminal: Option<u32>) -> Option<Self> {
         match (program, terminal) {
             (Program::Subsystem(name), _) => (*name == "sftp").then(|| Self::Sftp(Sftp::new(channel))),
-            (Program::Shell | Program::Command(_), Some(columns)) => Some(Self::Terminal(Shell::new(channel, columns))),
+            (Program::Shell | Program::Command(_), Some(columns)) => {
+                Some(Self::Terminal(Box::new(Shell::new(channel, columns))))
+            }
             (Program::Shell, None) => Some(Self::Script(Script::new(channel))),
             (Program::Command(line), None) => Scp::of(channel, line).map(Self::Scp),
         }

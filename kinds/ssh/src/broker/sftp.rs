@@ -235,7 +235,9 @@ impl Talk {
             READ => Asked::Read { handle: rest.handle()? },
             WRITE => {
                 let handle = rest.handle()?;
-                (rest.number()?, rest.number()?);
+                // Where, in eight bytes.
+                rest.number()?;
+                rest.number()?;
                 Asked::Write { handle, bytes: rest.number()?.into() }
             }
             SETSTAT => deed(FileDeed::Change, rest.path()?),

@@ -182,7 +182,7 @@ struct Way {
 
 impl Way {
     fn choose(handed: &HandedOut, user: &str, resource: &str, gateway: Option<Gateway>) -> Result<Self, VerbError> {
-        if let Some(Gateway { host, port, known_by }) = gateway {
+        if let Some(Gateway { host, port, known_by, .. }) = gateway {
             return Ok(Self { host, port, user: format!("{user}%{resource}"), known_by, alias: None });
         }
         if handed.gateway_only {

@@ -10,16 +10,20 @@ use super::lab::{Lab, NOTHING, TERMINAL};
 use crate::people::{SOON, approve, granted, items, text};
 
 /// A machine with neither Wane nor a key, and a terminal in front of it.
-struct Bare {
-    ssh: Interactive,
-    path: String,
-    code: String,
+pub(super) struct Bare {
+    pub(super) ssh: Interactive,
+    pub(super) path: String,
+    pub(super) code: String,
 }
 
 impl Bare {
     /// Logs in and reads what the gateway says.
     fn comes(lab: &Lab, remote: &str) -> Self {
-        let ssh = Interactive::spawn(&mut terminal(lab, &lab.name(), remote)).unwrap();
+        Self::reads(lab, Interactive::spawn(&mut terminal(lab, &lab.name(), remote)).unwrap())
+    }
+
+    /// Reads what the gateway says to somebody who logs in.
+    pub(super) fn reads(lab: &Lab, ssh: Interactive) -> Self {
         ssh.wait_for("Nobody but you needs this code.", SOON).unwrap();
         let said = ssh.stdout();
         let line = |with: &str| said.lines().map(str::trim).find(|line| line.contains(with)).unwrap_or_default();
@@ -51,9 +55,14 @@ fn terminal(lab: &Lab, name: &str, remote: &str) -> Command {
         known.display(),
         lab.port
     );
+    script(&ssh)
+}
+
+/// Something on a terminal of its own.
+pub(super) fn script(line: &str) -> Command {
     let mut command = Command::new("script");
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C").env("TERM", "dumb");
-    command.args(["-qfec", &ssh, "/dev/null"]);
+    command.args(["-qfec", line, "/dev/null"]);
     command
 }
 
@@ -237,4 +246,61 @@ fn the_conditions_of_a_role_hold_for_whoever_comes_by_a_link() {
     let away = comes("ssh/away", &["--set", r#"source_address=["192.0.2.0/24"]"#]);
     assert!(!away.success() && away.stdout.contains("may not be used from 127.0.0.1"), "{away:?}");
     assert_eq!(lab.sshd.log().matches("Connection from").count(), asked, "the host was asked nothing");
+}
+
+#[test]
+fn what_a_login_asked_for_is_taken_back_after_a_crash() {
+    let mut lab = Lab::new(TERMINAL);
+    let terms = "@id(\"open\")\n@justification(\"required\")\n@approve(\"1 of group:approvers\")";
+    lab.wane.load(&crate::people::POLICY.replace("@id(\"open\")", terms));
+    let dan = lab.wane.approver("dan");
+    let mut here = Bare::comes(&lab, "id -un");
+    assert_eq!(Browser::of(&lab.wane.maya).answer(&here.path, &here.code, "yes").status, 200);
+    here.ssh.wait_for("Why do you need it?", SOON).unwrap();
+    here.ssh.send_line("the disk is full").unwrap();
+    here.ssh.wait_for("waits for 1 more approval: dan", SOON).unwrap();
+    // One that was made by hand, and is none of the gateway's.
+    crate::people::ask_coming_out(&lab.wane.maya, &["deploy@web", "--for", "20m", "--reason", "by hand"], 6);
+    lab.wane.server.kill_9().unwrap();
+    assert!(!here.ends().success());
+    lab.wane.server.restart().unwrap();
+    let seen: Vec<_> = requests(&lab.wane.maya).iter().map(|r| (text(&r["reason"]), text(&r["state"]))).collect();
+    let expected = [("by hand", "waiting"), ("the disk is full", "withdrawn")];
+    assert_eq!(seen, expected.map(|(reason, state)| (reason.to_owned(), state.to_owned())));
+    let log = arrivals(&lab);
+    let lapsed = &log.iter().rfind(|(event, _)| event == "arrival.lapsed").unwrap().1;
+    assert_eq!(lapsed["detail"]["why"], "the server stopped while this login waited", "{lapsed}");
+    // It can be asked for anew, and nobody approves what nobody waits for.
+    let request = text(&requests(&lab.wane.maya)[1]["id"]);
+    assert!(!dan.run(&["approve", &request]).unwrap().success());
+}
+
+#[test]
+fn who_fails_too_often_waits_whatever_they_show() {
+    let lab = Lab::built(WaneServer::builder().with_clock(), NOTHING, &[]);
+    let (maya, dan) = (&lab.wane.maya, lab.wane.approver("dan"));
+    granted(maya, "deploy@web", "1h");
+    let browser = Browser::of(maya);
+    let user = lab.sshd.user().name();
+    // As the host is spelt in one way and in the other: it is the same person who guesses.
+    let comes = |name: &str| Bare::reads(&lab, Interactive::spawn(&mut terminal(&lab, name, "id -un")).unwrap());
+    for n in 0..4 {
+        let here = comes(&if n % 2 == 0 { format!("{user}%web") } else { format!("{user}@web") });
+        let tries: Vec<u16> = (0..5).map(|_| browser.answer(&here.path, "BBBB-BBBB", "yes").status).collect();
+        assert_eq!(tries, [422, 422, 422, 422, 409]);
+        assert!(!here.ends().success());
+    }
+    let here = comes(&lab.name());
+    let refused = browser.answer(&here.path, &here.code, "yes");
+    assert!(refused.status == 503 && refused.text.contains("oo many failed attempts"), "{refused:?}");
+    let shut = lab.wane.ada.json(&["log", "--event", "gateway.shut_out"]).unwrap();
+    assert_eq!(items(&shut).len(), 1, "{shut}");
+    // Which is nobody else's trouble, and over after a while.
+    assert_eq!(Browser::of(&dan).answer(&here.path, &here.code, "yes").status, 200);
+    assert!(!here.ends().success(), "dan holds nothing there");
+    lab.wane.server.set_clock(601).unwrap();
+    let here = comes(&lab.name());
+    assert_eq!(browser.answer(&here.path, &here.code, "yes").status, 200);
+    // The host has a clock of its own, and what comes after is its to judge.
+    assert!(here.ends().stdout.contains("confirmed by maya"));
 }

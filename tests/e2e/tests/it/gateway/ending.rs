@@ -60,7 +60,7 @@ fn all_gone(lab: &Lab, maya: &Visitor) {
 }
 
 /// The account and the command line of everything that runs.
-fn processes() -> Vec<(u32, String)> {
+pub(super) fn processes() -> Vec<(u32, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let uid = std::os::unix::fs::MetadataExt::uid(&match entry.metadata() {

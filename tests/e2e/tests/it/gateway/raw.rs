@@ -109,8 +109,36 @@ impl Rebel {
     }
 }
 
+/// A host's end of a session. What it says about channel 0 is said about theirs.
+pub(super) struct HostEnd {
+    raw: RawStream,
+    theirs: [u8; 4],
+}
+
+impl HostEnd {
+    pub(super) fn say(&mut self, message: &[u8]) -> anyhow::Result<()> {
+        let mut message = message.to_vec();
+        if matches!(message.first(), Some(91..=100)) && message.get(1..5) == Some(&[0; 4]) {
+            message[1..5].copy_from_slice(&self.theirs);
+        }
+        self.raw.say(&message)
+    }
+
+    pub(super) fn say_bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.raw.say_bytes(bytes)
+    }
+
+    pub(super) fn hear(&mut self) -> anyhow::Result<Vec<u8>> {
+        self.raw.hear()
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.raw.socket()
+    }
+}
+
 /// A host that lets everybody in, opens what they want, and then does this to them.
-pub(super) fn raw_host(does: impl Fn(RawStream) + Send + Sync + 'static) -> (u16, String) {
+pub(super) fn raw_host(does: impl Fn(HostEnd) + Send + Sync + 'static) -> (u16, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let does = Arc::new(does);
@@ -130,7 +158,7 @@ pub(super) fn raw_host(does: impl Fn(RawStream) + Send + Sync + 'static) -> (u16
 }
 
 /// Up to the first program that is asked for, on channel 0 of theirs; ours is 5.
-fn let_in(stream: TcpStream) -> anyhow::Result<RawStream> {
+fn let_in(stream: TcpStream) -> anyhow::Result<HostEnd> {
     let peer = RawPeer::server(RawKey::from_seed(&[77; 32])?, &[78; 32])?;
     let mut raw = RawStream::keyed(stream, peer, SOON)?;
     raw.hear_number(SERVICE_REQUEST)?;
@@ -138,18 +166,19 @@ fn let_in(stream: TcpStream) -> anyhow::Result<RawStream> {
     raw.hear_number(AUTH_REQUEST)?;
     raw.say(&[AUTH_SUCCESS])?;
     let asked = raw.hear_number(OPEN)?;
-    let theirs = &asked[12..16];
+    // CHANNEL_OPEN, `session` with its length, then their number.
+    let theirs: [u8; 4] = asked[12..16].try_into()?;
     let (ours, window, most) = (5_u32.to_be_bytes(), (2_u32 << 20).to_be_bytes(), 32_768_u32.to_be_bytes());
-    raw.say(&[&[OPENED][..], theirs, &ours, &window, &most].concat())?;
+    raw.say(&[&[OPENED][..], &theirs, &ours, &window, &most].concat())?;
     loop {
         let request = raw.hear_number(REQUEST)?;
         let size = usize::from(request[8]);
         let (kind, wants) = (&request[9..9 + size], request[9 + size]);
         if wants == 1 {
-            raw.say(&[&[SUCCESS][..], theirs].concat())?;
+            raw.say(&[&[SUCCESS][..], &theirs].concat())?;
         }
         if [&b"exec"[..], b"shell"].contains(&kind) {
-            return Ok(raw);
+            return Ok(HostEnd { raw, theirs });
         }
     }
 }

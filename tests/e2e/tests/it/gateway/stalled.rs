@@ -311,6 +311,8 @@ fn very_many_busy_sessions_end_at_once() {
     let open = "SELECT count(*) AS n FROM leases WHERE json_extract(doc, '$.what') = 'session' AND phase <> 'gone'";
     wait_until("all of them to be proved gone", SOON, || count(open) == 0).unwrap();
     let closed = "SELECT count(*) AS n, count(DISTINCT json_extract(body, '$.about.lease')) AS ids FROM trail WHERE event = 'session.closed'";
+    // The end is booked as soon as it is proved, and the close right after it.
+    wait_until("each to be written down as closed", SOON, || count(closed) >= many as u64).unwrap();
     assert_eq!(count(closed), many as u64, "each is closed once");
     assert!(lab.sessions().is_empty());
     if let Ok(report) = std::env::var("WANE_SOAK_REPORT") {

@@ -1,5 +1,6 @@
 //! Signing in besides with a password here: at a real provider, from a command line, with a passkey.
 
+mod passkeys;
 mod provider;
 mod roaming;
 mod state;

@@ -134,8 +134,17 @@ fn a_passkey_lets_its_person_in_and_nobody_else() {
         assert!(waiting.stderr().contains("Nobody but you needs this code"), "{}", waiting.stderr());
     });
     let said = waiting.stderr();
-    let path = said.lines().map(str::trim).find(|line| line.contains("/device/")).unwrap().split("/device/").nth(1).unwrap().to_owned();
-    let code = said.lines().map(str::trim).find(|line| line.len() == 9 && line.as_bytes()[4] == b'-').unwrap().to_owned();
+    let path = said
+        .lines()
+        .map(str::trim)
+        .find(|line| line.contains("/device/"))
+        .unwrap()
+        .split("/device/")
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    let code =
+        said.lines().map(str::trim).find(|line| line.len() == 9 && line.as_bytes()[4] == b'-').unwrap().to_owned();
     browser.open(&format!("/device/{path}"));
     browser.fill("input[name=code]", &code);
     browser.click("Sign it in");
@@ -208,7 +217,7 @@ fn a_policy_can_ask_for_what_resists_phishing() {
         "{}\n@id(\"resists\") @reason(\"sign in with a passkey\") forbid (principal, action == Action::\"access\", resource) unless {{ context.phishing_resistant }};",
         crate::people::POLICY
     ));
-    let refused = crate::people::refused(&wane.maya, &["request", "deploy@web", "--for", "10m"], 4);
+    let refused = crate::people::refused(&wane.maya, &["request", "deploy@web", "--for", "10m"], 3);
     assert!(refused.contains("passkey"), "{refused}");
     let mut browser = Chromium::at(&wane.server.url().replace("127.0.0.1", "localhost"));
     browser.enrols(&code, "");

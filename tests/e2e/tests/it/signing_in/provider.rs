@@ -66,7 +66,12 @@ impl Provider {
     }
 
     fn control(&self, what: &str, body: &Value) -> Value {
-        let answer = http("POST", &format!("{}/test/{what}", self.issuer), "Content-Type: application/json\r\n", &body.to_string());
+        let answer = http(
+            "POST",
+            &format!("{}/test/{what}", self.issuer),
+            "Content-Type: application/json\r\n",
+            &body.to_string(),
+        );
         assert_eq!(answer.status, 200, "{answer:?}");
         serde_json::from_str(&answer.text).unwrap()
     }

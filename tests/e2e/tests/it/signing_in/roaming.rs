@@ -35,7 +35,8 @@ impl Came {
 
     /// What the form of a page carries.
     pub(super) fn token(&self) -> String {
-        let token = self.text.split_once("name=\"token\" value=\"").map_or("", |(_, rest)| rest.split('"').next().unwrap());
+        let token =
+            self.text.split_once("name=\"token\" value=\"").map_or("", |(_, rest)| rest.split('"').next().unwrap());
         token.to_owned()
     }
 }
@@ -78,7 +79,11 @@ impl Roaming {
             let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
             let gone = value.is_empty() || set.to_ascii_lowercase().contains("max-age=0");
             let key = (server.clone(), name.to_owned());
-            if gone { self.cookies.remove(&key) } else { self.cookies.insert(key, value.to_owned()) };
+            if gone {
+                self.cookies.remove(&key)
+            } else {
+                self.cookies.insert(key, value.to_owned())
+            };
         }
         came
     }
@@ -107,6 +112,10 @@ pub(super) fn http(method: &str, url: &str, more: &str, body: &str) -> Came {
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     // In one chunk, if it is in chunks.
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    let text = if chunked { text.split_once("\r\n").map_or("", |(_, rest)| rest.split("\r\n0").next().unwrap()) } else { text };
+    let text = if chunked {
+        text.split_once("\r\n").map_or("", |(_, rest)| rest.split("\r\n0").next().unwrap())
+    } else {
+        text
+    };
     Came { status, head: head.to_owned(), text: text.to_owned() }
 }

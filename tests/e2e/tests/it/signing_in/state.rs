@@ -1,11 +1,11 @@
 //! Signing in at a provider: who gets in as whom, what of its word counts, and when it no longer does.
 
 use serde_json::{Value, json};
-use wane_testkit::{PersonSession, WaneServer};
+use wane_testkit::{PersonSession, WaneServer, wait_until};
 
 use super::provider::Provider;
 use super::roaming::{Came, Roaming, http};
-use crate::people::{Deployment, granted, items, text};
+use crate::people::{Deployment, SOON, granted, items, text};
 
 /// A deployment whose people sign in at a provider as well.
 struct Corp {
@@ -152,7 +152,12 @@ fn nobody_becomes_somebody_by_what_they_are_called() {
     assert_eq!(events(wane, "login.failed").iter().filter(|r| r["detail"]["provider"] == "corp").count(), 7);
 
     // An administrator says who it is; then the name there is no matter.
-    let add = |person: &str, sub: &str| vec!["person", "identity", "add", person, "--provider", "corp", "--subject", sub].into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let add = |person: &str, sub: &str| {
+        vec!["person", "identity", "add", person, "--provider", "corp", "--subject", sub]
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let said = |words: &[String]| wane.ada.run(words).unwrap();
     assert!(!wane.maya.run(&add("maya", "evil1")).unwrap().success(), "nobody says so of themselves");
     assert!(said(&add("maya", "evil1")).success());
@@ -259,4 +264,60 @@ fn keys_change_and_sign_outs_are_heard() {
     assert_eq!(events(&corp.wane, "session.ended_by_provider").len(), 1);
     let again = corp.provider.signs_out("00u1");
     assert_eq!(again.get("error"), None, "{again}");
+}
+
+#[test]
+fn a_command_line_is_signed_in_by_way_of_a_provider_and_out_with_it() {
+    let corp = Corp::new("provision = \"create\"\nmfa_acr = [\"mfa\"]\n", &json!({}));
+    corp.provider.person("00u1", &json!({ "preferred_username": "nia" }), &json!({ "acr": "mfa" }));
+    let line = corp.wane.server.person("terminal").unwrap();
+    let waiting = line.interactive(&["--json", "login"]).unwrap();
+    wait_until("a link and a code", SOON, || waiting.stderr().contains("Nobody but you needs this code")).unwrap();
+    let said = waiting.stderr();
+    let found = |test: &dyn Fn(&str) -> bool| said.lines().map(str::trim).find(|line| test(line)).unwrap().to_owned();
+    let link = found(&|line| line.contains("/device/"));
+    let code = found(&|line| line.len() == 9 && line.as_bytes()[4] == b'-');
+    let path = link.strip_prefix(&corp.wane.server.url()).unwrap();
+
+    let (mut stranger, mut browser) = (corp.signs_in("00u1").0, Roaming::default());
+    let page = browser.open(&link);
+    assert!(page.text.contains("Sign in to Wane") && !page.text.contains("command line"), "{page:?}");
+    let way = format!("/sign-in/oidc/corp?then={}", path.trim_start_matches('/'));
+    assert!(page.text.contains(&way), "{page:?}");
+    let at = browser.open(&corp.url(&way)).location().unwrap();
+    let back = corp.provider.vouches(&mut browser, &at, "00u1");
+    let page = browser.open(&back);
+    assert!(page.status == 200 && page.text.contains(&format!("url={path}")), "{page:?}");
+
+    let page = browser.open(&link);
+    assert!(page.text.contains("127.0.0.1") && page.text.contains("wane ") && page.text.contains("nia"), "{page:?}");
+    assert!(!page.text.contains(&code), "the page does not give the code away");
+    let token = page.token();
+    assert_eq!(stranger.post(&link, &format!("token={token}&code={code}&answer=yes")).status, 403, "another's form");
+    assert_eq!(browser.post(&link, &format!("token={token}&code=BBBB-BBBB&answer=yes")).status, 422);
+    let page = browser.post(&link, &format!("token={token}&code={}&answer=yes", code.to_lowercase()));
+    assert_eq!(page.status, 200, "{page:?}");
+    let outcome = waiting.wait_exit(SOON).unwrap();
+    assert!(outcome.success(), "{outcome:?}\n{}", corp.wane.server.log());
+    let said = me(&line);
+    assert_eq!((said["person"].as_str(), said["session"]["proof"].as_str()), (Some("nia"), Some("oidc+mfa")));
+
+    // What it came out of is over there, and so it is over here.
+    let first = corp.holds(&browser);
+    assert!(first.run(&["me"]).unwrap().success() && first.token().unwrap() != line.token().unwrap());
+    corp.provider.signs_out("00u1");
+    for held in [&first, &line] {
+        assert!(!held.run(&["me"]).unwrap().success());
+    }
+    assert!(corp.holds(&stranger).run(&["me"]).unwrap().success(), "another of its sessions");
+
+    // Refused in the browser, a command line is told so.
+    let refused = line.interactive(&["--json", "login"]).unwrap();
+    wait_until("a link and a code", SOON, || refused.stderr().contains("/device/")).unwrap();
+    let link = refused.stderr().lines().map(str::trim).find(|line| line.contains("/device/")).unwrap().to_owned();
+    let page = stranger.open(&link);
+    let page = stranger.post(&link, &format!("token={}&code=&answer=no", page.token()));
+    assert_eq!(page.status, 200, "{page:?}");
+    let outcome = refused.wait_exit(SOON).unwrap();
+    assert!(!outcome.success() && outcome.stderr.contains("refused"), "{outcome:?}");
 }
