@@ -52,7 +52,10 @@ fn main() -> ExitCode {
         ["schemathesis", "--long"] => schemathesis::run(schemathesis::Length::Long),
         ["ssh-audit"] => ssh_audit::run(),
         ["soak", rest @ ..] => soak::run_words(rest),
-        ["deps"] => deps::ensure().and_then(|()| seaweedfs::ensure()).and_then(|()| node::install()),
+        ["deps"] => deps::ensure()
+            .and_then(|()| seaweedfs::ensure())
+            .and_then(|()| node::install())
+            .and_then(|()| ansible::install()),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -169,6 +169,13 @@ impl Company {
             | Event::Gap { .. }
             | Event::Over { .. }
             | Event::Allowed { .. }
+            | Event::Command { .. }
+            | Event::Done { .. }
+            | Event::Transferred { .. }
+            | Event::Tried { .. }
+            | Event::Unclear { .. }
+            | Event::Finding { .. }
+            | Event::Withheld { .. }
             | Event::Typed { .. } => {}
         }
     }

@@ -29,6 +29,8 @@ use crate::error::AppError;
 /// Command lines that wait, of everybody together, and from one address.
 const MOST: usize = 1000;
 const MOST_HERE: usize = 16;
+/// The most characters in which a program says what it is.
+const LONGEST_CLIENT: usize = 256;
 /// How long one waits.
 const LIFE: Span = Span::from_mins(10);
 /// How often one may ask …
@@ -216,13 +218,16 @@ impl App {
     /// A command line wants to be signed in.
     ///
     /// # Errors
-    /// When too many wait, or this cannot be written down.
+    /// When too many wait, it says too much of itself, or this cannot be written down.
     pub async fn begin_device(&self, peer: Option<IpAddr>, client: &str) -> Result<DeviceBegun, AppError> {
         let now = self.now();
         let secret = format!("wane_d_{}", self.browser_mark());
         let key = key_of(&secret);
         let (reference, code) = (self.nonce(), code(&self.ambient));
-        let client: String = client.chars().filter(|c| !c.is_control()).take(128).collect();
+        if client.chars().count() > LONGEST_CLIENT {
+            return Err(AppError::invalid("client", format!("say it in at most {LONGEST_CLIENT} characters")));
+        }
+        let client: String = client.chars().filter(|c| !c.is_control()).collect();
         let device = Device {
             reference: reference.clone(),
             code,
@@ -292,6 +297,7 @@ impl App {
     /// When the code is another, it was answered before, or its time is over.
     pub async fn confirm_device(&self, caller: &Caller, reference: &str, typed: &str) -> Result<(), AppError> {
         let actor = Actor::Person(caller.person);
+        let token = caller.token.ok_or(AppError::SignedOut)?;
         let (key, device) = match self.devices.claim(reference, typed, self.now()) {
             Ok(claimed) => claimed,
             Err(why) => {
@@ -302,7 +308,7 @@ impl App {
             }
         };
         let noted = self.note_device(actor, "device.confirmed", Outcome::Done, device.detail()).await;
-        let stage = if noted.is_ok() { Stage::Confirmed(caller.person, caller.token) } else { Stage::Asked };
+        let stage = if noted.is_ok() { Stage::Confirmed(caller.person, token) } else { Stage::Asked };
         self.devices.put(key, stage);
         noted
     }

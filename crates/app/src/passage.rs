@@ -159,7 +159,7 @@ impl App {
 
     /// The target that somebody means by a host and a port: by its name, or by the address it is registered with.
     fn meant<'w>(&self, world: &'w World, host: &str, port: u16) -> Result<Option<&'w Resource>, AppError> {
-        let brokered = |resource: &&Resource| self.has_gateway(&resource.kind.to_string());
+        let brokered = |resource: &&Resource| self.has_gateway(resource.kind.as_ref());
         let by_address = || {
             let mut there = world.resources.values().filter(brokered).filter(|resource| {
                 let kind = self.kind(&resource.kind).ok().and_then(|kind| kind.broker());

@@ -147,7 +147,7 @@ impl App {
             let why = format!("prove your identity again first: the last proof may be {FRESH} old");
             return Err(AppError::invalid("proof", why));
         }
-        let leave = Leave::Session(caller.token);
+        let leave = Leave::Session(caller.token.ok_or(AppError::SignedOut)?);
         self.begin_enrolment(caller.person, name, leave).await
     }
 
@@ -208,7 +208,7 @@ impl App {
         else {
             return Err(too_old());
         };
-        if token != caller.token || person != caller.person {
+        if Some(token) != caller.token || person != caller.person {
             return Err(too_old());
         }
         let passkey = self.registered(answer, &state)?;

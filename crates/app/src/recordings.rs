@@ -32,8 +32,8 @@ pub use closing::RecordOutcome;
 pub(crate) use closing::said;
 pub use depot::{Afar, At, Depot, DepotError};
 pub use read::{Found, Place, Playing, Purpose, Searched, Sought, Verified};
-pub use ship::{Shipped, Waiting};
 pub use search::Within;
+pub use ship::{Shipped, Waiting};
 
 /// Where recordings are written, and lie.
 #[async_trait]

@@ -154,7 +154,7 @@ impl App {
             change.note(event, Outcome::Done, about(person), json!({ "way": id, "name": way.value.name }));
             change.write(Write::RemoveWayIn(id));
             for token in self.store.tokens_of(person).await? {
-                if token.value.id != caller.token && came_by(&token, &way.value.what) {
+                if Some(token.value.id) != caller.token && came_by(&token, &way.value.what) {
                     change.write(Write::RemoveToken(token.value.id));
                 }
             }

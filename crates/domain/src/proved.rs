@@ -50,12 +50,6 @@ impl ProvedBy {
             Self::Provider { strength: Strength::PhishingResistant, .. } => "oidc+phishing-resistant",
         }
     }
-
-    /// Sessions from before there was another way were begun with a password.
-    #[must_use]
-    pub const fn before_there_was_a_choice() -> Self {
-        Self::PasswordAndCode
-    }
 }
 
 /// Whether a word says that nothing that was shown can be phished.

@@ -88,7 +88,8 @@ impl Watcher {
             | Event::Transferred { .. }
             | Event::Unclear { .. }
             | Event::Finding { .. }
-            | Event::Withheld { .. } => Vec::new(),
+            | Event::Withheld { .. }
+            | Event::Typed { .. } => Vec::new(),
         }
     }
 

@@ -342,7 +342,7 @@ impl Door for Entry {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
-    use wane_app::{SessionOpened, Standing};
+    use wane_app::{SessionFinding, SessionOpened, Standing};
     use wane_connector::broker::By;
     use wane_domain::id::{GrantId, PersonId, SessionId, TypedId as _};
     use wane_testkit::FakeClock;
@@ -360,7 +360,17 @@ mod tests {
             let (session, end) = (SessionId::mint(NOW, &[1; 10]), NOW.plus(Span::from_hours(1)));
             let told = self.0.subscribe();
             let (meter, company) = (Arc::default(), Arc::default());
-            Ok(SessionOpened { session, end, pass: Value::Null, told, meter, company, roll: None })
+            Ok(SessionOpened {
+                session,
+                end,
+                pass: Value::Null,
+                told,
+                meter,
+                company,
+                roll: None,
+                began: NOW,
+                rules: Vec::new(),
+            })
         }
         async fn admit(&self, _: &Proof, _: IpAddr, _: &str) -> Result<ArrivalId, Refused> {
             Ok(ArrivalId::mint(NOW, &[2; 10]))
@@ -382,7 +392,13 @@ mod tests {
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
             Ok(())
         }
-        async fn beat(&self, _: SessionId) {}
+        async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
+            Ok(())
+        }
+        async fn beat(&self) {}
+        async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
+            true
+        }
         async fn guest_left(&self, _: SessionId, _: PersonId, _: u64) {}
         async fn closed(&self, _: SessionId, _: &SessionEnd) -> bool {
             true

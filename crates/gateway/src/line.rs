@@ -52,12 +52,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(
-        begun: SessionOpened,
-        notes: Value,
-        ambient: Ambient,
-        port: Arc<dyn Port>,
-    ) -> Self {
+    pub(crate) fn new(begun: SessionOpened, notes: Value, ambient: Ambient, port: Arc<dyn Port>) -> Self {
         let (words, hears) = mpsc::unbounded_channel();
         Self {
             session: begun.session,

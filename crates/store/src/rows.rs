@@ -129,7 +129,6 @@ pub struct Token {
     #[serde(deserialize_with = "Option::deserialize")]
     pub spent: Option<Time>,
     /// How its person proved who they are; means something for a session only.
-    #[serde(default = "ProvedBy::before_there_was_a_choice")]
     pub by: ProvedBy,
 }
 

@@ -118,6 +118,8 @@ impl Server {
                 Ok::<(), Infallible>(())
             }
         });
+        // Before anything else is waited for: the engine runs already, and settles what was recorded.
+        let archive = crate::recordings::keep(&mut supervisor, &deployment.app, settings);
         if let Some(rules) = rules {
             rules.keep(&mut supervisor, &deployment.app).await;
         }
@@ -128,7 +130,6 @@ impl Server {
             }
             Err(error) => tracing::warn!(%error, "what lost logins asked for is not taken back; it lapses by itself"),
         }
-        let archive = crate::recordings::keep(&mut supervisor, &deployment.app, settings);
         if let (Some(bound), Some(key)) = (bound, deployment.gateway_key.take()) {
             bound.keep(&mut supervisor, &deployment.app, key, &self.ambient).await?;
         }

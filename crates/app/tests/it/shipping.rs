@@ -138,7 +138,8 @@ impl Yard {
 
     fn dies(&mut self) {
         self.house.reopen();
-        let rules = Rules { which: Which::All, on_failure: OnFailure::Close, keep: Some(KEEP), files: Files::default() };
+        let rules =
+            Rules { which: Which::All, on_failure: OnFailure::Close, keep: Some(KEEP), files: Files::default() };
         let afar = Afar { depot: Arc::<Places>::clone(&self.places), keep_local: Span::from_secs(0) };
         self.house.app.record_in(Some(Arc::<Places>::clone(&self.places)), rules, Some(afar));
     }

@@ -59,7 +59,7 @@ async fn session(house: &House, grant: GrantId) -> SessionId {
         peer: IpAddr::from([192, 0, 2, 1]),
         client: "SSH-2.0-test".to_owned(),
     };
-    let opened = house.app.open_session(&claim).await.unwrap();
+    let opened = house.app.open_session(&claim, None).await.unwrap();
     assert_eq!(opened.pass["task"], TASK);
     house.app.session_begun(opened.session, &json!({})).await.unwrap();
     opened.session
@@ -74,9 +74,9 @@ async fn spend(app: &App, session: SessionId, command: &str) -> Result<(), Strin
 }
 
 async fn cause(house: &House, grant: GrantId) -> Option<EndCause> {
-    match house.grant(grant).await.state {
-        GrantState::Ending { cause, .. } => Some(cause),
-        GrantState::Closed { closure, .. } => Some(closure.cause),
+    match &house.grant(grant).await.state {
+        GrantState::Ending { cause, .. } => Some(cause.clone()),
+        GrantState::Closed { closure, .. } => Some(closure.cause.clone()),
         GrantState::Scheduled | GrantState::Active { .. } => None,
     }
 }
@@ -114,7 +114,7 @@ async fn a_task_whose_spending_was_not_written_down_does_not_run() {
     house.door.writes(Goes::Well);
     assert!(house.grant(grant).await.spent.is_none());
     spend(&house.app, session, TASK).await.unwrap();
-    assert_eq!(house.grant(grant).await.spent.unwrap().session, session.lease());
+    assert_eq!(house.grant(grant).await.spent.clone().unwrap().session, session.lease());
 }
 
 #[tokio::test(flavor = "multi_thread")]

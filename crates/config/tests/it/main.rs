@@ -1,6 +1,6 @@
 //! Settings from text: what is read, what is refused, and how it says so.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::expect_used, reason = "tests")]
 
 mod absent;
 mod bad;

@@ -80,6 +80,7 @@ pub(crate) fn ask(duration: Span, start: Start, parent: Option<Parent>) -> Ask {
         justification: Some("to look at the queue".parse().unwrap()),
         ticket: Some("OPS-1".parse().unwrap()),
         parent,
+        arrival: None,
         nonce: "000102030405060708090a0b0c0d0e0f".to_owned(),
     }
 }

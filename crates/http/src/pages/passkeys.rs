@@ -47,9 +47,9 @@ async fn script() -> Response {
     ([(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")], SCRIPT).into_response()
 }
 
-/// A form of ours; the page that says no otherwise.
-fn read<'b>(shared: &Shared, headers: &HeaderMap, body: &'b Bytes) -> Result<Form<'b>, Response> {
-    Form::read(headers, body, shared.app.public_url()).map_err(|refused| refused.page(StatusCode::FORBIDDEN))
+/// A form of ours.
+fn read<'b>(shared: &Shared, headers: &HeaderMap, body: &'b Bytes) -> Result<Form<'b>, Html> {
+    Form::read(headers, body, shared.app.public_url())
 }
 
 /// Whoever is signed in and sent a form of theirs.
@@ -68,7 +68,7 @@ async fn owner(shared: &Shared, headers: &HeaderMap, form: &Form<'_>) -> Result<
 async fn begin(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match read(&shared, &headers, &body) {
         Ok(form) => form,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     let then = Whither::read(form.get("then").unwrap_or_default());
     match shared.app.begin_passkey_sign_in() {
@@ -83,7 +83,7 @@ async fn begin(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byte
 async fn finish(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match read(&shared, &headers, &body) {
         Ok(form) => form,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     let then = Whither::read(form.get("then").unwrap_or_default());
     match shared.app.finish_passkey_sign_in(field(&form, "reference"), field(&form, "answer")).await {
@@ -95,7 +95,7 @@ async fn finish(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
 async fn recover(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match read(&shared, &headers, &body) {
         Ok(form) => form,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     match shared.app.redeem_recovery(field(&form, "code").trim()).await {
         Ok(signed_in) => entrance::come_in(&shared, signed_in, &Whither::Home),
@@ -106,7 +106,7 @@ async fn recover(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
 async fn new_codes(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match read(&shared, &headers, &body) {
         Ok(form) => form,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     let visitor = match owner(&shared, &headers, &form).await {
         Ok(visitor) => visitor,
@@ -124,7 +124,7 @@ async fn new_codes(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: 
 async fn add(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match read(&shared, &headers, &body) {
         Ok(form) => form,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     let visitor = match owner(&shared, &headers, &form).await {
         Ok(visitor) => visitor,
@@ -146,7 +146,7 @@ async fn add(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes)
 async fn added(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match read(&shared, &headers, &body) {
         Ok(form) => form,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     let visitor = match owner(&shared, &headers, &form).await {
         Ok(visitor) => visitor,
@@ -170,7 +170,7 @@ async fn enrol(State(shared): State<Arc<Shared>>) -> Response {
 async fn enrol_begin(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match read(&shared, &headers, &body) {
         Ok(form) => form,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     let begun = match name_of(&form) {
         Ok(name) => shared.app.begin_passkey_with_code(field(&form, "code").trim(), name).await,
@@ -187,7 +187,7 @@ async fn enrol_begin(State(shared): State<Arc<Shared>>, headers: HeaderMap, body
 async fn enrol_finish(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match read(&shared, &headers, &body) {
         Ok(form) => form,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
     };
     match shared.app.finish_passkey_with_code(field(&form, "reference"), field(&form, "answer")).await {
         Ok((SignedIn { token, .. }, made)) => {

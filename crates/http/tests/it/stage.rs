@@ -40,7 +40,7 @@ pub(crate) fn ops() -> Vec<Op> {
             {
                 continue;
             }
-            let takes = op.get("requestBody").is_some();
+            let takes = op.pointer("/requestBody/content/application~1json").is_some();
             out.push(Op { method: method.to_uppercase(), path: path.clone(), takes });
         }
     }
@@ -95,8 +95,14 @@ impl Stage {
             Some("live" | "sessions") => &self.grant.replace("grt_", "ses_"),
             _ => &self.lock,
         };
-        let pairs =
-            [("{name}", name), ("{person}", "bo"), ("{kind}", "paper"), ("{version}", "1"), ("{id}", id.as_str())];
+        let pairs = [
+            ("{name}", name),
+            ("{person}", "bo"),
+            ("{kind}", "paper"),
+            ("{version}", "1"),
+            ("{id}", id.as_str()),
+            ("{place}", "x"),
+        ];
         pairs.into_iter().fold(path.to_owned(), |path, (from, to)| path.replace(from, to))
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
     RsaKeyPair,
@@ -213,6 +212,7 @@ fn corpus() -> Vec<(&'static str, String)> {
         ("a type that is a number", headed("typ", json!(1))),
         ("a token in a token", headed("cty", json!("JWT"))),
         ("two issuers", raw_claims(|c| c.replacen('{', "{\"iss\":\"https://evil.example\",", 1))),
+        ("two nonces", raw_claims(|c| c.replacen('{', "{\"nonce\":\"another\",", 1))),
         ("two subjects", raw_claims(|c| c.replacen('{', "{\"sub\":\"root\",", 1))),
         ("two algorithms", sealed("{\"alg\":\"none\",\"alg\":\"EdDSA\",\"kid\":\"k1\"}", &good().to_string(), &ours())),
         ("claims in a list", raw_claims(|c| format!("[{c}]"))),
@@ -313,7 +313,7 @@ fn a_sign_out_is_believed_as_that_alone() {
     reason = "these signatures are made with chance, which a test may take from the machine"
 )]
 fn each_algorithm_that_is_taken_is_checked_with_its_own_key() {
-    let rng = SystemRandom::new();
+    let rng = aws_lc_rs::rand::SystemRandom::new();
     let rsa = RsaKeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
     let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let n = rsa.public_key().modulus().big_endian_without_leading_zero().to_vec();

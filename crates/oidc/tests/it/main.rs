@@ -1,4 +1,4 @@
 //! What leaves this machine towards a provider, against one that is anything but well-behaved.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod egress;

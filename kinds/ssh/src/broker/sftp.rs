@@ -434,5 +434,4 @@ fn strange(channel: u32, name: &str) -> Event<'static> {
 }
 
 #[cfg(test)]
-#[path = "sftp_tests.rs"]
 mod tests;

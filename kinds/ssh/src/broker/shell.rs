@@ -276,5 +276,4 @@ impl vte::Perform for Inner {
 }
 
 #[cfg(test)]
-#[path = "shell_tests.rs"]
 mod tests;

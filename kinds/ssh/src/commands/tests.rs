@@ -1,3 +1,5 @@
+//! The patterns, the reader of lines and what a real shell makes of what is quoted.
+
 use std::process::Command;
 
 use proptest::prelude::*;

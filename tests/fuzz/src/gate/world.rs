@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use russh::keys::ssh_key;
 use serde_json::json;
 use tokio::io::DuplexStream;
-use wane_connector::broker::{Broker, Claim, Door, Files, Front, Invitation, Line, Next, Opened, Pipe, Refused, Word};
+use wane_connector::broker::{
+    Broker, Claim, Door, Files, Front, Goal, Inside, Invitation, Line, Next, Opened, Pipe, Proof, Refused, Speaks,
+    Typed, Word,
+};
 use wane_connector::{Kind, Target};
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::id::{ArrivalId, SessionId};
@@ -296,8 +299,27 @@ impl Door for Gate {
         Ok(Opened { session: SessionId::of(world.held.lease.id), pass, line })
     }
 
-    async fn arrive(&self, resource: &str, login: &str, _client: &str) -> Result<Invitation, Refused> {
-        self.seen().arrivals.push(format!("{login}%{resource}"));
+    async fn known(&self, _resource: &str, _login: &str, _client: &str) -> Result<(), Refused> {
+        Err(Refused("this connection is inside no other".to_owned()))
+    }
+
+    async fn admit(&self, _proof: Proof, _client: &str) -> Result<(), Refused> {
+        Err(Refused("nobody has sessions inside this one".to_owned()))
+    }
+
+    async fn inside(&self, _host: &str, _port: u16, _public_key: &str) -> Result<Inside, Refused> {
+        Err(Refused("nobody was admitted".to_owned()))
+    }
+
+    fn nest(&self, _pipe: Pipe, _speaks: Speaks) -> Result<(), Refused> {
+        Err(Refused("nobody was admitted".to_owned()))
+    }
+
+    async fn arrive(&self, goal: Goal, _client: &str) -> Result<Invitation, Refused> {
+        self.seen().arrivals.push(match goal {
+            Goal::Session { resource, login } => format!("{login}%{resource}"),
+            Goal::Passage => "to have sessions inside".to_owned(),
+        });
         let (link, code) = ("https://wane.example.org/login/0".to_owned(), "AAAA-AAAA".to_owned());
         Ok(Invitation { link, code, until: NOW.plus(Span::from_mins(5)) })
     }
@@ -330,6 +352,10 @@ struct Carried {
 impl Line for Carried {
     fn files(&self) -> Files {
         Files::default()
+    }
+
+    async fn typed(&self) -> Typed {
+        std::future::pending().await
     }
 
     async fn spend(&self, _channel: u32, _command: &[u8]) -> Result<(), Refused> {

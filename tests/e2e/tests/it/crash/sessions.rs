@@ -304,7 +304,7 @@ fn killed_at_every_step_of_a_session_nothing_of_it_is_left_open() {
     bench.works("archive.journal:after=kill@2");
     for side in ["before", "after"] {
         bench.is_killed(&format!("app.brokered.kill.commit:{side}"));
-        bench.works_much(&format!("archive.sync:{side}=kill"));
+        bench.works_much(&format!("archive.direct:{side}=kill"));
         bench.is_cut_off(&format!("app.recording.settle.commit:{side}"));
     }
     // After all of that one comes in as if nothing had been.
@@ -315,7 +315,6 @@ fn killed_at_every_step_of_a_session_nothing_of_it_is_left_open() {
     bench.is_verified();
     sees_what_is_planted(&bench);
     bench.is_deleted();
-    bench.lab.settle(None);
     bench.assert_sound("the end");
     points::assert_killed(&bench.lab.reached, points::SESSIONS);
 }

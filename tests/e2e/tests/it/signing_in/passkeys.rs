@@ -19,7 +19,10 @@ struct Chromium {
 impl Chromium {
     fn at(base: &str) -> Self {
         let program = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-        let program = program.into_iter().find(|p| Path::new(p).exists()).expect("a browser: run `cargo xtask deps`");
+        let program = program
+            .into_iter()
+            .find(|p| Path::new(p).exists())
+            .unwrap_or_else(|| panic!("no browser: run `cargo xtask deps`"));
         let mut node = Command::new("node");
         node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("node/browser.mjs")).arg(modules()).arg(program);
         let process = Interactive::spawn(&mut node).unwrap();
@@ -82,7 +85,7 @@ impl Chromium {
 
     /// A command line with the browser's session.
     fn held(&mut self, wane: &WaneServer) -> PersonSession {
-        let token = self.cookie().expect("somebody is signed in");
+        let token = self.cookie().unwrap();
         wane.person_with(&token[7..33], &token).unwrap()
     }
 }

@@ -60,7 +60,7 @@ impl Corp {
 
     /// A command line with the session of a browser.
     fn holds(&self, browser: &Roaming) -> PersonSession {
-        let token = browser.cookie(&self.wane.server.url(), "wane").expect("a session");
+        let token = browser.cookie(&self.wane.server.url(), "wane").unwrap();
         // What tells tokens apart tells their homes apart.
         self.wane.server.person_with(&token[7..33], token).unwrap()
     }

@@ -1,3 +1,5 @@
+//! What is understood of a shell: what was shown, never what was only typed.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What is understood of SFTP: the same in whatever pieces, bounded, and nothing that nobody said.
+
 use proptest::prelude::*;
 
 use super::*;
