@@ -33,7 +33,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 fn pieces(many: usize) -> impl Iterator<Item = Vec<u8>> {
     const PIECE: usize = 32 * 1024;
     let noise = noise(1, 16 * PIECE);
-    (0..many).map(move |n| noise[n % 16 * PIECE..(n % 16 + 1) * PIECE].to_vec())
+    (0..many).map(move |n| noise.chunks(PIECE).nth(n % 16).unwrap_or_default().to_vec())
 }
 
 /// The worst that a crash may leave: of the session's own file everything is gone that the journals have, and
@@ -47,7 +47,7 @@ fn ruin(folder: &std::path::Path, session: SessionId, tail: &[u8]) -> u64 {
         let (_, entries) = JournalFile::open(&place(folder).join(name), 16 * 1024 * 1024).unwrap();
         // The session as text, where its bytes go, and they.
         for entry in entries.iter().filter(|entry| entry.starts_with(session.to_string().as_bytes())) {
-            let (at, bytes) = entry[30..].split_first_chunk().unwrap();
+            let (at, bytes) = entry.get(30..).unwrap_or_default().split_first_chunk().unwrap();
             file.write_all_at(&vec![0xff; bytes.len()], u64::from_be_bytes(*at)).unwrap();
             gone += bytes.len() as u64;
         }

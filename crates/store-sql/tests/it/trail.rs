@@ -39,8 +39,8 @@ impl Cast {
             1 => Actor::Host(self.resources[n / 4 % 3]),
             _ => Actor::Person(self.people[n / 2 % 3]),
         };
-        record.about.person = (n % 5 > 0).then(|| self.people[n / 3 % 3]);
-        record.about.resource = (n % 3 > 0).then(|| self.resources[n / 5 % 3]);
+        record.about.person = (!n.is_multiple_of(5)).then(|| self.people[n / 3 % 3]);
+        record.about.resource = (!n.is_multiple_of(3)).then(|| self.resources[n / 5 % 3]);
         record.about.grant = (n % 7 > 2).then(|| self.grants[n / 7 % 4]);
         // Of a grant alone, of a request alone, of both.
         record.about.request = (n % 11 > 4).then(|| self.requests[n / 11 % 3]);
@@ -95,7 +95,7 @@ async fn listed(store: &SqlStore, filter: &RecordFilter, limit: u32) -> Vec<Reco
 async fn compare(store: &SqlStore, cast: &Cast, all: &[Record]) {
     for filter in cast.filters(all) {
         // The first record is that the store was founded.
-        let mut got = listed(store, &filter, if all.len() % 2 == 0 { 1_000 } else { 97 }).await;
+        let mut got = listed(store, &filter, if all.len().is_multiple_of(2) { 1_000 } else { 97 }).await;
         got.retain(|record| record.event != "store.founded");
         let want: Vec<&Record> = all.iter().rev().filter(|record| meets(record, &filter)).collect();
         assert_eq!(got.iter().collect::<Vec<_>>(), want, "{filter:?} of {}", all.len());

@@ -16,6 +16,9 @@ const TURNS: usize = 24;
 
 type Signs<'a> = Box<dyn FnOnce(&[u8]) -> Vec<Vec<u8>> + 'a>;
 
+/// What both sides of a session say, and in which order.
+type Talked = ([Vec<Vec<u8>>; 2], Vec<usize>);
+
 /// What the person's end does.
 pub(super) struct Client<'a> {
     /// Sent as it is, in place of a key exchange.
@@ -25,7 +28,7 @@ pub(super) struct Client<'a> {
     /// Sent as it is at the end.
     then: Vec<u8>,
     /// What is said in a session, by the person and by the host, and in which order.
-    session: Option<([Vec<Vec<u8>>; 2], Vec<usize>)>,
+    session: Option<Talked>,
 }
 
 impl<'a> Client<'a> {

@@ -257,7 +257,7 @@ impl Bench {
             assert!(!whole || said["whole"] == true, "{session}: {said:#}");
             *seen.entry(whole).or_insert(0) += 1;
         }
-        assert!(seen.get(&true).is_some() && seen.get(&false).is_some(), "neither sort is missing: {seen:?}");
+        assert!(seen.contains_key(&true) && seen.contains_key(&false), "neither sort is missing: {seen:?}");
     }
 
     /// Recordings whose time is up go; the server dies over that.

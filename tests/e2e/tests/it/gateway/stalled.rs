@@ -37,7 +37,6 @@ const HALF_OPEN: u16 = 2500;
 
 /// BUG-91, FLT-10.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "how many come in a second")]
 fn thousands_who_say_nothing_keep_nobody_out() {
     let lab = Lab::new(NOTHING);
     let maya = lab.comes(&lab.wane.maya, "20m");
@@ -257,7 +256,6 @@ const TOGETHER: usize = 50;
 
 /// FLT-9, INV-14, BUG-56.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a host that says the time again and again")]
 fn very_many_busy_sessions_end_at_once() {
     let lab = Lab::new(NOTHING);
     let (port, line) = raw_host(|mut raw| {
