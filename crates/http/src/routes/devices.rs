@@ -18,7 +18,7 @@ use crate::shared::Shared;
 use crate::view::at;
 
 /// Begins: a link and a code for a person, and what to ask with meanwhile.
-#[utoipa::path(post, path = "/v1/devices", tag = "sessions", security(()), request_body = NewDevice, responses((status = 201, body = DeviceBegun), Problems))]
+#[utoipa::path(post, path = "/v1/devices", tag = "sessions", security(()), request_body = Option<NewDevice>, responses((status = 201, body = DeviceBegun), Problems))]
 pub(crate) async fn begin_device(
     State(shared): State<Arc<Shared>>,
     peer: Option<Extension<Peer>>,
