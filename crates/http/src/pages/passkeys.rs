@@ -52,14 +52,15 @@ fn read<'b>(shared: &Shared, headers: &HeaderMap, body: &'b Bytes) -> Result<For
     Form::read(headers, body, shared.app.public_url())
 }
 
-/// Whoever is signed in and sent a form of theirs.
-async fn owner(shared: &Shared, headers: &HeaderMap, form: &Form<'_>) -> Result<Visitor, Response> {
+/// A form that whoever is signed in was given, and who that is.
+async fn theirs<'b>(shared: &Shared, headers: &HeaderMap, body: &'b Bytes) -> Result<(Form<'b>, Visitor), Response> {
+    let form = read(shared, headers, body).map_err(|refused| refused.page(StatusCode::FORBIDDEN))?;
     let Some(visitor) = Visitor::of(shared, headers).await else {
         let page = html::sign_in(&Whither::Home, &Ways::of(&shared.app), Some("You are not signed in any more."));
         return Err(page.page(StatusCode::UNAUTHORIZED));
     };
     if visitor.wrote(HOME, form.get("token").unwrap_or_default()) {
-        Ok(visitor)
+        Ok((form, visitor))
     } else {
         Err(html::foreign().page(StatusCode::FORBIDDEN))
     }
@@ -104,12 +105,8 @@ async fn recover(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
 }
 
 async fn new_codes(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let form = match read(&shared, &headers, &body) {
-        Ok(form) => form,
-        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
-    };
-    let visitor = match owner(&shared, &headers, &form).await {
-        Ok(visitor) => visitor,
+    let visitor = match theirs(&shared, &headers, &body).await {
+        Ok((_, visitor)) => visitor,
         Err(refused) => return refused,
     };
     match shared.app.new_recovery_codes(&visitor.caller).await {
@@ -122,12 +119,8 @@ async fn new_codes(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: 
 }
 
 async fn add(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let form = match read(&shared, &headers, &body) {
-        Ok(form) => form,
-        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
-    };
-    let visitor = match owner(&shared, &headers, &form).await {
-        Ok(visitor) => visitor,
+    let (form, visitor) = match theirs(&shared, &headers, &body).await {
+        Ok(theirs) => theirs,
         Err(refused) => return refused,
     };
     let begun = match name_of(&form) {
@@ -144,12 +137,8 @@ async fn add(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes)
 }
 
 async fn added(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let form = match read(&shared, &headers, &body) {
-        Ok(form) => form,
-        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
-    };
-    let visitor = match owner(&shared, &headers, &form).await {
-        Ok(visitor) => visitor,
+    let (form, visitor) = match theirs(&shared, &headers, &body).await {
+        Ok(theirs) => theirs,
         Err(refused) => return refused,
     };
     match shared.app.finish_passkey(&visitor.caller, field(&form, "reference"), field(&form, "answer")).await {
