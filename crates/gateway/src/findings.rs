@@ -1,10 +1,12 @@
 //! What rules find in one session: held against every event, written down, and the end of it where a rule says so.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use wane_app::SessionFinding;
 use wane_domain::id::SessionId;
 use wane_domain::time::Span;
@@ -24,6 +26,10 @@ pub(crate) struct Findings {
     /// What is not written down yet, and how many there were.
     unwritten: Mutex<(VecDeque<SessionFinding>, u32)>,
     news: Notify,
+    /// Writes them down: a task of its own, so that no end of anything breaks off a write half way.
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// No more will come.
+    last: AtomicBool,
     /// Set once, by a rule that ends the session.
     cut: OnceLock<String>,
     cuts: Notify,
@@ -37,6 +43,8 @@ impl Findings {
             watcher: watcher.map(Mutex::new),
             unwritten: Mutex::default(),
             news: Notify::new(),
+            writer: Mutex::default(),
+            last: AtomicBool::new(false),
             cut: OnceLock::new(),
             cuts: Notify::new(),
         }
@@ -85,24 +93,52 @@ impl Findings {
         }
     }
 
-    /// Has what is found written down, for as long as the session lasts.
-    pub(crate) async fn write_down(&self, port: &dyn Port, session: SessionId) {
+    /// Has what is found written down from now on, each once.
+    pub(crate) fn write_down(self: &Arc<Self>, port: Arc<dyn Port>, session: SessionId) {
+        if self.watcher.is_none() {
+            return;
+        }
+        let findings = Arc::clone(self);
+        self.writer()
+            .get_or_insert_with(|| tokio::spawn(async move { findings.keep_writing(port.as_ref(), session).await }));
+    }
+
+    /// Has all of it written down that is not.
+    pub(crate) async fn settle(&self, port: &dyn Port, session: SessionId) {
+        self.last.store(true, Ordering::SeqCst);
+        self.news.notify_one();
+        let writer = self.writer().take();
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::error!(%session, %error, "what writes down the findings of a session died; the rest is written now");
+        }
+        self.keep_writing(port, session).await;
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until the last is written down.
+    async fn keep_writing(&self, port: &dyn Port, session: SessionId) {
         loop {
-            self.settle(port, session).await;
+            let last = self.last.load(Ordering::SeqCst);
+            while let Some(next) = self.next() {
+                if port.finding(session, &next).await {
+                    self.unwritten().0.pop_front();
+                } else {
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+            if last {
+                return;
+            }
             self.news.notified().await;
         }
     }
 
-    /// Has all of it written down that is not. One that was interrupted may stand there twice, with its number.
-    pub(crate) async fn settle(&self, port: &dyn Port, session: SessionId) {
-        loop {
-            let next = self.unwritten().0.front().cloned();
-            let Some(next) = next else { return };
-            if port.finding(session, &next).await {
-                self.unwritten().0.pop_front();
-            } else {
-                tokio::time::sleep(AGAIN).await;
-            }
-        }
+    fn next(&self) -> Option<SessionFinding> {
+        self.unwritten().0.front().cloned()
     }
 }

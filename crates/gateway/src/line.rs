@@ -41,7 +41,7 @@ pub(crate) struct Live {
     tally: Mutex<Tally>,
     task: Task,
     record: Option<Record>,
-    findings: Findings,
+    findings: Arc<Findings>,
     company: Arc<Company>,
     notes: Value,
     /// Set once: from then on nothing passes.
@@ -64,7 +64,7 @@ impl Live {
             tally: Mutex::default(),
             task: Task::default(),
             record: begun.roll.map(Record::new),
-            findings: Findings::new(begun.rules),
+            findings: Arc::new(Findings::new(begun.rules)),
             company: begun.company,
             notes,
             over: OnceLock::new(),
@@ -136,8 +136,7 @@ impl Live {
                 None => std::future::pending().await,
             }
         });
-        // As are those who are told what was found; what is left is told at the end.
-        let mut told_of = Box::pin(self.findings.write_down(self.port.as_ref(), self.session));
+        self.findings.write_down(Arc::clone(&self.port), self.session);
         let mut cut = Box::pin(self.findings.cuts());
         let mut done = Box::pin(self.task.is_over());
         // Whatever the wall clock does meanwhile, this takes no longer than it should.
@@ -175,7 +174,6 @@ impl Live {
                 why = &mut cut => return why,
                 () = &mut done => return TASK_IS_DONE.to_owned(),
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
-                () = &mut told_of => {}
                 _ = &mut company => {}
             }
         }
@@ -357,8 +355,9 @@ mod tests {
 
     const NOW: Time = Time::from_micros(1_795_255_200_000_000);
 
-    /// Nobody answers: neither a store nor anything else works.
-    struct Silence;
+    /// Nobody answers: neither a store nor anything else works. But for findings, where they go somewhere.
+    #[derive(Default)]
+    struct Silence(Option<mpsc::UnboundedSender<u32>>);
 
     #[async_trait]
     impl Port for Silence {
@@ -377,8 +376,11 @@ mod tests {
         async fn closed(&self, _: SessionId, _: &SessionEnd) -> bool {
             true
         }
-        async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
-            std::future::pending().await
+        async fn finding(&self, _: SessionId, finding: &SessionFinding) -> bool {
+            let Some(written) = &self.0 else { return std::future::pending().await };
+            written.send(finding.number).unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            true
         }
         async fn arrive(&self, _: Arriving) -> Result<(ArrivalId, Invitation), Refused> {
             std::future::pending().await
@@ -414,7 +416,7 @@ mod tests {
             rules: Vec::new(),
         };
         let notes = notes("deploy", IpAddr::from([127, 0, 0, 1]), "ssh");
-        (Live::new(begun, notes, clock.ambient(1), Arc::new(Silence)), tell)
+        (Live::new(begun, notes, clock.ambient(1), Arc::new(Silence::default())), tell)
     }
 
     async fn passes(live: &Live) -> bool {
@@ -491,7 +493,7 @@ mod tests {
             { "id": "seen", "when": "output", "matches": "hello", "then": "notify" },
         ]);
         let (mut live, _tell) = live(&clock, NOW.plus(Span::from_mins(10)));
-        live.findings = Findings::new(vec![Arc::new(Rules::from_json(&rules).unwrap())]);
+        live.findings = Arc::new(Findings::new(vec![Arc::new(Rules::from_json(&rules).unwrap())]));
         let says = |text: &'static str| Event::Data { channel: 0, from: Side::Target, bytes: text.as_bytes().into() };
         assert!(live.tap(&says("hello\n")).await.is_ok());
         assert_eq!(live.meter.verdict(), (Verdict::Outside, 1));
@@ -501,6 +503,30 @@ mod tests {
         assert!(!passes(&live).await);
         assert_eq!(live.race().await, why);
         assert_eq!(live.tally().json((0, 0), why)["findings"], json!({ "key": 1, "seen": 1 }));
+    }
+
+    #[tokio::test]
+    async fn what_was_found_is_written_down_once_however_a_session_ends() {
+        let clock = FakeClock::at(NOW);
+        let rules = json!([{ "id": "seen", "when": "output", "matches": "hello", "then": "notify" }]);
+        let (mut live, tell) = live(&clock, NOW.plus(Span::from_mins(10)));
+        live.findings = Arc::new(Findings::new(vec![Arc::new(Rules::from_json(&rules).unwrap())]));
+        let (written, mut was_written) = mpsc::unbounded_channel();
+        live.port = Arc::new(Silence(Some(written)));
+        let says = |text: &'static str| Event::Data { channel: 0, from: Side::Target, bytes: text.as_bytes().into() };
+        assert!(live.tap(&says("hello\n")).await.is_ok());
+        // It ends while the first is being written down, and one more is found before it is closed.
+        let over = async {
+            let first = was_written.recv().await;
+            tell.send_replace(Standing::Over("it is over".to_owned()));
+            first
+        };
+        let (why, first) = tokio::join!(live.race(), over);
+        assert_eq!((why.as_str(), first), ("it is over", Some(1)));
+        live.findings.note(Span::ZERO, live.findings.of(&says("hello\n")).remove(0));
+        live.findings.settle(live.port.as_ref(), live.session).await;
+        assert_eq!(was_written.try_recv(), Ok(2), "written down twice, or not at all");
+        assert!(was_written.try_recv().is_err());
     }
 
     #[tokio::test]

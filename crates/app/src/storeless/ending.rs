@@ -138,19 +138,31 @@ impl App {
         if self.is_storeless() {
             owed.extend(self.storeless.agenda.those(|lease| matches!(lease.state, LeaseState::Revoking { .. })));
         }
-        owed.retain(|lease| !spool.is_cut(lease.id));
+        owed.retain(|lease| self.is_owed_storeless(lease));
         owed.sort_by_key(|lease| (lease.end, lease.id));
         owed.dedup_by_key(|lease| lease.id);
         owed
     }
 
+    /// Whether a lease is to be ended without the store, still: what was booked meanwhile is the engine's.
+    fn is_owed_storeless(&self, lease: &Lease) -> bool {
+        let spool = &self.storeless.spool;
+        let failed_while_ending = self.is_storeless() && matches!(lease.state, LeaseState::Revoking { .. });
+        !spool.is_cut(lease.id) && (failed_while_ending || spool.is_said(lease.grant))
+    }
+
     /// Ends a lease at its target and reads that back, whatever the store knows.
     pub async fn end_at_target(&self, lease: &Lease) -> TryEnd {
+        if !self.is_owed_storeless(lease) {
+            return TryEnd::Gone;
+        }
         let under_way = self.making.has(lease.id);
         match self.touch_target(lease).await {
             Tried::Proven(_) if under_way => TryEnd::Open,
             Tried::Proven(basis) => {
-                self.cut_from_memory(lease, basis);
+                if self.is_owed_storeless(lease) {
+                    self.cut_from_memory(lease, basis);
+                }
                 TryEnd::Gone
             }
             Tried::Not { met, .. } => {

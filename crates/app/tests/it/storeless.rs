@@ -167,7 +167,11 @@ async fn what_was_ended_without_the_store_is_booked_once() {
     let ask = house.try_ask("mia", crate::house::ask(&[("annex", "read")], 1)).await.unwrap();
     assert!(crate::house::denied(&ask, 0).contains("lock"), "a lock that is not booked yet does not hold");
     let frames = paper.frames();
+    // Read as still to be ended just before it was booked: it is the engine's by the time it is looked at.
+    let lease = house.leases(returned).await.remove(0);
     book(&house).await;
+    assert_eq!(house.app.end_at_target(&lease).await, TryEnd::Gone);
+    assert_eq!(house.app.store_state().unbooked, 0, "what was booked is done once more, and said once more");
     // A crash before the journal was reset: the same frames once more.
     house.reopen();
     house.app.keep_in(Arc::clone(&paper) as Arc<dyn Journal>, &frames);
