@@ -70,6 +70,9 @@ pub struct LiveSession {
     pub since: Timestamp,
     /// Until when; none while it is being cut.
     pub end: Option<Timestamp>,
+    /// Until when identity has to be proved again: from then on the session is paused. None where it need not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prove_by: Option<Timestamp>,
     /// Bytes to the resource.
     pub bytes_up: u64,
     /// Bytes from it.

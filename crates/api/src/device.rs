@@ -15,6 +15,9 @@ pub struct NewDevice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 256)]
     pub client: Option<String>,
+    /// Whether whoever confirms it has to have proved who they are after it asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prove: bool,
 }
 
 /// What it shows, and what it asks with.

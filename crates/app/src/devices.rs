@@ -40,6 +40,18 @@ const SLOWER: Span = Span::from_secs(5);
 /// By how much a wait may come out shorter than it was meant.
 const GRACE: Span = Span::from_micros(250_000);
 
+/// How far a provider's clock may be behind ours when it says when identity was proved.
+const CLOCKS: Span = Span::from_mins(1);
+
+/// What a command line wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceAsks {
+    /// To be signed in.
+    SignIn,
+    /// That its person proves who they are anew, after it asked.
+    Proof,
+}
+
 /// A command line that begins to wait.
 #[derive(Debug)]
 pub struct DeviceBegun {
@@ -75,6 +87,10 @@ pub struct DeviceShown {
     pub client: String,
     /// How long it may still be answered.
     pub left: Span,
+    /// What it wants.
+    pub asks: DeviceAsks,
+    /// Whether who looks at it has to prove who they are before they can say yes.
+    pub unproved: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +99,8 @@ struct Device {
     code: [u8; CODE],
     peer: Option<IpAddr>,
     client: String,
+    asks: DeviceAsks,
+    began: Time,
     until: Time,
     mistakes: u8,
     interval: Span,
@@ -209,17 +227,31 @@ impl Device {
         }
     }
 
+    /// Whether somebody has to prove who they are before this one is theirs to confirm.
+    fn is_unproved_by(&self, caller: &Caller) -> bool {
+        self.asks == DeviceAsks::Proof && caller.proved.plus(CLOCKS) < self.began
+    }
+
     fn detail(&self) -> serde_json::Value {
-        json!({ "peer": self.peer, "client": self.client })
+        let wants = match self.asks {
+            DeviceAsks::SignIn => "sign_in",
+            DeviceAsks::Proof => "proof",
+        };
+        json!({ "peer": self.peer, "client": self.client, "wants": wants })
     }
 }
 
 impl App {
-    /// A command line wants to be signed in.
+    /// A command line wants to be signed in, or a fresh proof of whose it is.
     ///
     /// # Errors
     /// When too many wait, it says too much of itself, or this cannot be written down.
-    pub async fn begin_device(&self, peer: Option<IpAddr>, client: &str) -> Result<DeviceBegun, AppError> {
+    pub async fn begin_device(
+        &self,
+        peer: Option<IpAddr>,
+        client: &str,
+        asks: DeviceAsks,
+    ) -> Result<DeviceBegun, AppError> {
         let now = self.now();
         let secret = format!("wane_d_{}", self.browser_mark());
         let key = key_of(&secret);
@@ -233,6 +265,8 @@ impl App {
             code,
             peer,
             client,
+            asks,
+            began: now,
             until: now.plus(LIFE),
             mistakes: 0,
             interval: INTERVAL,
@@ -285,19 +319,27 @@ impl App {
     ///
     /// # Errors
     /// When there is none under this reference that still waits.
-    pub fn device(&self, _caller: &Caller, reference: &str) -> Result<DeviceShown, AppError> {
+    pub fn device(&self, caller: &Caller, reference: &str) -> Result<DeviceShown, AppError> {
         let now = self.now();
         let device = self.devices.open(reference, now).map_err(said)?;
-        Ok(DeviceShown { peer: device.peer, client: device.client, left: device.until.since(now) })
+        let unproved = device.is_unproved_by(caller);
+        let left = device.until.since(now);
+        Ok(DeviceShown { peer: device.peer, client: device.client, left, asks: device.asks, unproved })
     }
 
     /// Says yes: whoever is at that command line is this caller.
     ///
     /// # Errors
-    /// When the code is another, it was answered before, or its time is over.
+    /// When the code is another, it was answered before, its time is over, or it takes a fresher proof of identity.
     pub async fn confirm_device(&self, caller: &Caller, reference: &str, typed: &str) -> Result<(), AppError> {
         let actor = Actor::Person(caller.person);
         let token = caller.token.ok_or(AppError::SignedOut)?;
+        if self.devices.open(reference, self.now()).map_err(said)?.is_unproved_by(caller) {
+            return Err(AppError::invalid(
+                "proof",
+                "prove who you are first: the last proof was before this was asked",
+            ));
+        }
         let (key, device) = match self.devices.claim(reference, typed, self.now()) {
             Ok(claimed) => claimed,
             Err(why) => {

@@ -52,6 +52,7 @@ mod past;
 mod policies;
 mod recordings;
 mod rejudge;
+mod reproof;
 mod residue;
 mod sessions;
 mod spend;
@@ -89,7 +90,7 @@ pub use catalogue::{NewResource, NewRole, OwnerName, ResourceChange, RoleChange}
 pub use company::{Company, News, Seen};
 pub use confirm::ArrivalShown;
 pub use credential::{HandedOut, Say, Telling};
-pub use devices::{DeviceAnswer, DeviceBegun, DeviceShown};
+pub use devices::{DeviceAnswer, DeviceAsks, DeviceBegun, DeviceShown};
 pub use directory::{Membership, NewPerson, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
@@ -111,6 +112,7 @@ pub use recordings::{
     Searched, Shipped, Sought, Tape, Taped, Verified, Waiting, Which, Within,
 };
 pub use rejudge::rejudge_all;
+pub use reproof::Reproof;
 pub use residue::Residue;
 pub use sessions::{Meter, SessionLine, Standing, Verdict};
 pub use storeless::{Booked, Journal, KeptWhere, StoreState};
@@ -142,6 +144,8 @@ pub struct Limits {
     pub session_idle: Span,
     /// The longest wait between tries to end something.
     pub retry_cap: Span,
+    /// How long a session that is paused waits for a fresh proof of identity before it is cut.
+    pub reproof_grace: Span,
 }
 
 impl Default for Limits {
@@ -153,6 +157,7 @@ impl Default for Limits {
             session_max: Span::from_hours(8),
             session_idle: Span::from_hours(1),
             retry_cap: Span::from_secs(30),
+            reproof_grace: Span::from_mins(5),
         }
     }
 }

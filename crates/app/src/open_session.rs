@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use wane_audit::{Actor, Outcome};
 use wane_connector::broker::{By, Claim, Goal};
+use wane_domain::decision::Why;
 use wane_domain::id::{ArrivalId, GrantId, LeaseId, SessionId};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
 use wane_domain::time::{Span, Time};
@@ -24,6 +25,7 @@ use crate::end_session::SessionEnd;
 use crate::error::{AppError, Class};
 use crate::judge::Proven;
 use crate::recordings::{Blank, RecordOutcome, Roll};
+use crate::reproof::Reproof;
 use crate::sessions::{Meter, SessionLine, Standing, standing_of};
 use crate::{App, decide};
 
@@ -41,6 +43,8 @@ pub struct SessionOpened {
     pub pass: Value,
     /// What it is told.
     pub told: watch::Receiver<Standing>,
+    /// How long the proof of identity carries it, if it has to be proved again.
+    pub proof: Option<watch::Receiver<Reproof>>,
     /// Where what passes is counted.
     pub meter: Arc<Meter>,
     /// Who is there besides.
@@ -143,6 +147,12 @@ impl App {
         let (lease, intended) =
             seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Session, now)?;
         let right = seen.value.session_permit(&lease, permit, now)?;
+        let reproof = match right.reproof() {
+            Some(every) if now.since(proven.proved) >= every => {
+                return Err(AppError::Refused { reasons: vec![Why::StepUpNeeded { max_age_micros: every.micros() }] });
+            }
+            every => every.map(|every| Reproof { every, grace: self.limits.reproof_grace, proved: proven.proved }),
+        };
         let (end, recording, serial) = (right.end(), right.recording(), self.store.next_serial().await?);
         let target = handle.target(now);
         let rules = vec![self.deployment_rules(), broker.rules(&role)?];
@@ -189,16 +199,17 @@ impl App {
             standing: Standing::Until(end),
             meter: Arc::clone(&meter),
             company: Arc::clone(&company),
+            reproof,
         };
         // In the book before it is in the store: an end that follows at once finds whom to tell.
-        let told = self.sessions.enter(line);
+        let (told, proof) = self.sessions.enter(line);
         if let Err(error) = change.commit(point!("app.brokered.open.commit")).await {
             self.sessions.strike(lease.id);
             return Err(error);
         }
         self.nudge();
         let pass = pass.public;
-        Ok((SessionOpened { session, end, pass, told, meter, company, roll: None, began: now, rules }, blank))
+        Ok((SessionOpened { session, end, pass, told, proof, meter, company, roll: None, began: now, rules }, blank))
     }
 
     /// Counts a certificate that opened nothing against whose it is.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use wane_domain::closure::EndCause;
 use wane_domain::grant::GrantState;
 use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId, SessionId};
@@ -18,6 +18,7 @@ use wane_domain::time::Time;
 use wane_store::Write;
 
 use crate::company::Company;
+use crate::reproof::{Fresh, Reproof, Turn, of_token};
 
 /// What a session is told by those who decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +128,8 @@ pub struct SessionLine {
     pub meter: Arc<Meter>,
     /// Who is there besides.
     pub company: Arc<Company>,
+    /// How long the last proof of identity carries it, if it has to be proved again.
+    pub reproof: Option<Reproof>,
 }
 
 /// A session of the book.
@@ -134,19 +137,26 @@ pub struct SessionLine {
 struct Entry {
     line: SessionLine,
     told: watch::Sender<Standing>,
+    /// How long its person's proof carries it, where it has to be proved again.
+    proof: Option<watch::Sender<Reproof>>,
+    /// A newer one, which policy has not been asked about yet.
+    fresh: Option<Fresh>,
+    /// The log says that it is paused.
+    paused: bool,
     /// What proves that nothing of it is left.
     closed: watch::Sender<Option<String>>,
 }
 
-/// The book.
+/// The book, and whether somebody proved who they are whom a session waits for.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<HashMap<LeaseId, Entry>>);
+pub(crate) struct Sessions(Mutex<HashMap<LeaseId, Entry>>, Notify);
 
 /// What a commit has to tell a session.
 #[derive(Debug)]
 pub(crate) enum News {
     Lease(LeaseId, Standing),
     Grant(GrantId, String),
+    Proof(Fresh),
 }
 
 impl Sessions {
@@ -155,11 +165,53 @@ impl Sessions {
     }
 
     /// Enters a session, before the store is told.
-    pub(crate) fn enter(&self, line: SessionLine) -> watch::Receiver<Standing> {
+    pub(crate) fn enter(&self, line: SessionLine) -> (watch::Receiver<Standing>, Option<watch::Receiver<Reproof>>) {
         let (told, hears) = watch::channel(line.standing.clone());
-        let entry = Entry { told, closed: watch::channel(None).0, line };
+        let proof = line.reproof.map(|reproof| watch::channel(reproof).0);
+        let proves = proof.as_ref().map(watch::Sender::subscribe);
+        let entry = Entry { told, proof, fresh: None, paused: false, closed: watch::channel(None).0, line };
         self.book().insert(entry.line.session.lease(), entry);
-        hears
+        (hears, proves)
+    }
+
+    /// Waits until somebody proved who they are whose session has to have it proved again.
+    pub(crate) async fn proof_heard(&self) {
+        self.1.notified().await;
+    }
+
+    /// The sessions whose person has a newer proof that policy has not been asked about.
+    pub(crate) fn fresh(&self) -> Vec<(LeaseId, GrantId, Fresh)> {
+        let book = self.book();
+        book.iter().filter_map(|(lease, entry)| Some((*lease, entry.line.grant, entry.fresh.clone()?))).collect()
+    }
+
+    /// What policy said of a proof: whether it carries a session. One that came meanwhile is asked about next.
+    pub(crate) fn proved(&self, lease: LeaseId, fresh: &Fresh, carries: bool) {
+        if let Some(entry) = self.book().get_mut(&lease) {
+            if entry.fresh.as_ref() == Some(fresh) {
+                entry.fresh = None;
+            }
+            if let (true, Some(reproof), Some(proof)) = (carries, &mut entry.line.reproof, &entry.proof) {
+                reproof.proved = reproof.proved.max(fresh.at);
+                proof.send_replace(*reproof);
+            }
+        }
+    }
+
+    /// The sessions that are paused or go on, and of which the log says otherwise.
+    pub(crate) fn turns(&self, now: Time) -> Vec<(LeaseId, Turn)> {
+        let turn = |entry: &Entry| {
+            let paused = entry.line.reproof?.pauses() <= now;
+            (paused != entry.paused).then_some(if paused { Turn::Pauses } else { Turn::GoesOn })
+        };
+        self.book().iter().filter_map(|(lease, entry)| Some((*lease, turn(entry)?))).collect()
+    }
+
+    /// The log says so.
+    pub(crate) fn turned(&self, lease: LeaseId, turn: Turn) {
+        if let Some(entry) = self.book().get_mut(&lease) {
+            entry.paused = turn == Turn::Pauses;
+        }
     }
 
     /// Strikes a session off: it never began, or its end is in the store.
@@ -229,7 +281,18 @@ impl Sessions {
         // A grant's cause says more than its leases' ends, and what was said first stays.
         let mut news: Vec<News> = writes.iter().filter_map(of_grant).collect();
         news.extend(writes.iter().filter_map(of_lease));
+        news.extend(writes.iter().filter_map(of_token).map(News::Proof));
         news
+    }
+
+    fn heard_proof(&self, fresh: &Fresh) {
+        for entry in self.book().values_mut().filter(|entry| entry.line.holder == fresh.person) {
+            let newest = entry.fresh.as_ref().map(|known| known.at).max(entry.line.reproof.map(|held| held.proved));
+            if entry.line.reproof.is_some() && newest < Some(fresh.at) {
+                entry.fresh = Some(fresh.clone());
+                self.1.notify_one();
+            }
+        }
     }
 
     /// Tells it.
@@ -238,6 +301,7 @@ impl Sessions {
             match one {
                 News::Lease(lease, standing) => self.tell(lease, standing),
                 News::Grant(grant, why) => self.tell_over(grant, &why),
+                News::Proof(fresh) => self.heard_proof(&fresh),
             }
         }
     }
@@ -296,6 +360,7 @@ pub(crate) fn in_words(cause: &EndCause) -> String {
 #[cfg(test)]
 mod tests {
     use wane_domain::id::TypedId;
+    use wane_domain::time::Span;
 
     use super::*;
 
@@ -315,13 +380,14 @@ mod tests {
             standing: Standing::Until(NOW),
             meter: Arc::default(),
             company: Arc::default(),
+            reproof: None,
         }
     }
 
     #[test]
     fn what_is_over_stays_over() {
         let sessions = Sessions::default();
-        let (lease, told) = (line(1).session.lease(), sessions.enter(line(1)));
+        let (lease, (told, _)) = (line(1).session.lease(), sessions.enter(line(1)));
         sessions.tell(lease, Standing::Until(Time::from_micros(7)));
         assert_eq!(*told.borrow(), Standing::Until(Time::from_micros(7)));
         sessions.tell_over(line(1).grant, "its time is up");
@@ -343,6 +409,30 @@ mod tests {
         sessions.tell(line(1).session.lease(), Standing::Over("it was ended".to_owned()));
         sessions.tell_over(another, "its time is up");
         assert_eq!(sessions.by_grant().into_iter().collect::<Vec<_>>(), [(grant, vec![line(2).session.lease()])]);
+    }
+
+    #[test]
+    fn a_proof_carries_the_sessions_of_its_person_and_only_once_policy_took_it() {
+        let sessions = Sessions::default();
+        let reproof = Reproof { every: Span::from_mins(30), grace: Span::from_mins(5), proved: NOW };
+        let anothers = SessionLine { holder: PersonId::mint(NOW, &[7; 10]), reproof: Some(reproof), ..line(2) };
+        let (_hears, told) = sessions.enter(SessionLine { reproof: Some(reproof), ..line(1) });
+        let (_others, others) = sessions.enter(anothers);
+        let fresh = Fresh { person: line(1).holder, at: NOW.plus(Span::from_mins(31)), how: "passkey".to_owned() };
+        let older = Fresh { at: NOW, ..fresh.clone() };
+        let lease = line(1).session.lease();
+        sessions.spread(vec![News::Proof(older), News::Proof(fresh.clone())]);
+        assert_eq!(sessions.fresh(), [(lease, line(1).grant, fresh.clone())]);
+        // Policy does not take it, and then another that it takes.
+        sessions.proved(lease, &fresh, false);
+        assert_eq!((sessions.fresh(), told.as_ref().unwrap().borrow().proved), (vec![], NOW));
+        assert_eq!(sessions.turns(reproof.pauses()).len(), 2, "both are paused");
+        sessions.turned(lease, Turn::Pauses);
+        sessions.proved(lease, &fresh, true);
+        assert_eq!(told.unwrap().borrow().proved, fresh.at);
+        assert_eq!(others.unwrap().borrow().proved, NOW, "the proof of another");
+        let turns = sessions.turns(fresh.at);
+        assert!(turns.contains(&(lease, Turn::GoesOn)) && turns.contains(&(line(2).session.lease(), Turn::Pauses)));
     }
 
     #[test]

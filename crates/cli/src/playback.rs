@@ -13,10 +13,16 @@ use vte::{Params, Parser, Perform};
 const RESET: &str = "\u{1b}[0m\u{1b}[r\u{1b}[?25h\u{1b}(B";
 const LEAVE: &str = "\u{1b}[?1049l";
 
+/// How often it is looked whether anything came of what went in. The parser keeps a sequence until it ends; one
+/// that does not is dropped.
+const EVERY: usize = 32 * 1024;
+
 /// A terminal's output on its way to another terminal.
 pub(crate) struct Screen {
     parser: Parser,
     shown: Shown,
+    /// How much went in since it was looked.
+    since: usize,
 }
 
 #[derive(Default)]
@@ -24,16 +30,29 @@ struct Shown {
     out: String,
     /// Whether it is on the screen that editors use.
     aside: bool,
+    /// Something came of what went in.
+    heard: bool,
 }
 
 impl Screen {
     pub(crate) fn new() -> Self {
-        Self { parser: Parser::new(), shown: Shown::default() }
+        Self { parser: Parser::new(), shown: Shown::default(), since: 0 }
     }
 
     /// What of these bytes may be shown.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> String {
-        self.parser.advance(&mut self.shown, bytes);
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> String {
+        while !bytes.is_empty() {
+            let (piece, rest) = bytes.split_at(EVERY.saturating_sub(self.since).min(bytes.len()));
+            self.parser.advance(&mut self.shown, piece);
+            self.since += piece.len();
+            bytes = rest;
+            if self.since >= EVERY {
+                if !self.shown.heard {
+                    self.parser = Parser::new();
+                }
+                (self.since, self.shown.heard) = (0, false);
+            }
+        }
         std::mem::take(&mut self.shown.out)
     }
 
@@ -56,6 +75,7 @@ impl Shown {
 
 impl Perform for Shown {
     fn print(&mut self, c: char) {
+        self.heard = true;
         // Marks that turn the direction of reading, and what has no width, would show something that was not there.
         if !crate::escape::hides(c) {
             self.out.push(c);
@@ -63,12 +83,22 @@ impl Perform for Shown {
     }
 
     fn execute(&mut self, byte: u8) {
+        self.heard = true;
         if matches!(byte, b'\n' | b'\r' | b'\t' | 0x08 | 0x0e | 0x0f) {
             self.out.push(char::from(byte));
         }
     }
 
+    fn osc_dispatch(&mut self, _: &[&[u8]], _: bool) {
+        self.heard = true;
+    }
+
+    fn put(&mut self, _: u8) {
+        self.heard = true;
+    }
+
     fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
+        self.heard = true;
         if ignore {
             return;
         }
@@ -96,6 +126,7 @@ impl Perform for Shown {
     }
 
     fn esc_dispatch(&mut self, intermediates: &[u8], ignore: bool, byte: u8) {
+        self.heard = true;
         if ignore {
             return;
         }
@@ -153,6 +184,21 @@ mod tests {
         ] {
             assert_eq!(shown(recorded), expected, "{recorded:?}");
         }
+    }
+
+    #[test]
+    fn a_sequence_without_an_end_is_dropped() {
+        let mut screen = Screen::new();
+        let (mut out, mut fed) = (screen.feed(b"before\x1b]52;c;"), 0);
+        while out == "before" && fed < 1 << 20 {
+            out += &screen.feed(&[b'x'; 1000]);
+            fed += 1000;
+        }
+        assert!(out.starts_with("beforex") && fed <= 3 * EVERY, "it keeps {fed} bytes of it and more");
+        // One that ends is none, however it is cut into pieces.
+        let long = [b"a\x1b]0;".as_slice(), &vec![b't'; EVERY / 2], b"\x07b"].concat();
+        let mut screen = Screen::new();
+        assert_eq!(long.chunks(7).map(|piece| screen.feed(piece)).collect::<String>(), "ab");
     }
 
     #[test]

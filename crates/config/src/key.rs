@@ -89,6 +89,11 @@ pub const KEYS: &[Key] = &[
     Key { name: "login.session_max", default: "8h", doc: "How long a sign-in lasts at most." },
     Key { name: "login.session_idle", default: "1h", doc: "After how long without use a sign-in ends." },
     Key {
+        name: "login.reproof_grace",
+        default: "5m",
+        doc: "How long a session that is paused waits for a fresh proof of identity before it is cut.",
+    },
+    Key {
         name: "gateway.ssh.listen",
         default: "",
         doc: "Address and port on which sessions to SSH hosts go through this server; none unless it is set.",

@@ -46,6 +46,7 @@ impl Reader {
         let retry_cap = self.read("engine.retry_cap", parse::duration);
         let session_max = self.read("login.session_max", parse::duration);
         let session_idle = self.read("login.session_idle", parse::duration);
+        let reproof_grace = self.read("login.reproof_grace", parse::duration);
         if let (Some(max), Some(idle)) = (session_max, session_idle)
             && idle > max
         {
@@ -64,7 +65,12 @@ impl Reader {
             seal: seal?,
             log: Log { level: level?, format: format? },
             engine: Engine { inventory_every: inventory_every?, retry_cap: retry_cap? },
-            login: Login { session_max: session_max?, session_idle: session_idle?, providers },
+            login: Login {
+                session_max: session_max?,
+                session_idle: session_idle?,
+                reproof_grace: reproof_grace?,
+                providers,
+            },
             gateway,
             recording: recording?,
             limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },

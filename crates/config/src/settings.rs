@@ -149,6 +149,8 @@ pub struct Login {
     pub session_max: Duration,
     /// Without use.
     pub session_idle: Duration,
+    /// How long a session at the gateway that is paused waits for a fresh proof of identity.
+    pub reproof_grace: Duration,
     /// Where people sign in besides here.
     pub providers: Vec<OidcProvider>,
 }

@@ -450,9 +450,10 @@ impl Grant {
         }
         // Of two terms the stricter: what it was given under, and what holds now.
         let recording = permit.terms.recording.max(self.terms.recording);
+        let reproof = [permit.terms.reproof, self.terms.reproof].into_iter().flatten().min();
         let issue = self.issue_permit(lease, permit, now)?;
         // What the gateway itself shows to the target.
-        Ok(SessionPermit { issue: IssuePermit { reach: Reach::Target, ..issue }, recording })
+        Ok(SessionPermit { issue: IssuePermit { reach: Reach::Target, ..issue }, recording, reproof })
     }
 
     /// Until when it may be used, if it may be used now.

@@ -3,7 +3,7 @@
 use crate::id::{GrantId, LeaseId};
 use crate::issue::IssuePermit;
 use crate::terms::Need;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// An active grant and a fresh judgement, for one session. Built only by
 /// [`crate::grant::Grant::session_permit`]; whoever opens the session consumes it.
@@ -15,6 +15,7 @@ use crate::time::Time;
 pub struct SessionPermit {
     pub(crate) issue: IssuePermit,
     pub(crate) recording: Need,
+    pub(crate) reproof: Option<Span>,
 }
 
 impl SessionPermit {
@@ -40,6 +41,12 @@ impl SessionPermit {
     #[must_use]
     pub fn recording(&self) -> Need {
         self.recording
+    }
+
+    /// How old the proof of identity may become while the session lasts.
+    #[must_use]
+    pub fn reproof(&self) -> Option<Span> {
+        self.reproof
     }
 
     /// The right to sign what the session shows to its target.

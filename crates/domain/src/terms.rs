@@ -22,6 +22,10 @@ pub struct Terms {
     pub ticket: Need,
     /// A proof of identity no older than this, at request and at every session start.
     pub step_up: Option<Span>,
+    /// While a session lasts, a proof of identity no older than this: one that gets older pauses it, and then cuts
+    /// it. Only a brokered session can be paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reproof: Option<Span>,
     /// Whether sessions must be recorded, which only a brokered session can be.
     pub recording: Need,
     /// How access is given.

@@ -365,6 +365,7 @@ mod tests {
                 end,
                 pass: Value::Null,
                 told,
+                proof: None,
                 meter,
                 company,
                 roll: None,
@@ -394,6 +395,9 @@ mod tests {
         }
         async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
             Ok(())
+        }
+        async fn proofs(&self) {
+            std::future::pending().await
         }
         async fn beat(&self) {}
         async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {

@@ -15,6 +15,7 @@ mod line;
 mod pipe;
 mod places;
 mod port;
+mod proof;
 mod record;
 mod serve;
 mod tally;

@@ -19,6 +19,7 @@ use wane_recording::{Event, Side};
 use crate::findings::Findings;
 use crate::pipe::{Tether, tether};
 use crate::port::Port;
+use crate::proof::Proof;
 use crate::record::Record;
 use crate::tally::Tally;
 use crate::task::Task;
@@ -42,6 +43,7 @@ pub(crate) struct Live {
     task: Task,
     record: Option<Record>,
     findings: Arc<Findings>,
+    proof: Proof,
     company: Arc<Company>,
     notes: Value,
     /// Set once: from then on nothing passes.
@@ -65,6 +67,7 @@ impl Live {
             task: Task::default(),
             record: begun.roll.map(Record::new),
             findings: Arc::new(Findings::new(begun.rules)),
+            proof: Proof::new(begun.proof),
             company: begun.company,
             notes,
             over: OnceLock::new(),
@@ -93,7 +96,20 @@ impl Live {
             Standing::Until(end) if self.ambient.now() >= *end => Some(TIME_IS_UP.to_owned()),
             Standing::Until(_) => None,
         };
-        ended.or_else(|| self.findings.ended()).or_else(|| self.record.as_ref()?.ended())
+        ended
+            .or_else(|| self.proof.ended(self.ambient.now()))
+            .or_else(|| self.findings.ended())
+            .or_else(|| self.record.as_ref()?.ended())
+    }
+
+    /// Waits while identity has to be proved again; then as [`Live::ended`].
+    async fn stands(&self) -> Option<String> {
+        loop {
+            let ended = self.ended();
+            if ended.is_some() || !self.proof.paused(self.ambient.now()).await {
+                return ended;
+            }
+        }
     }
 
     /// Counts what passes, and what happens.
@@ -138,6 +154,8 @@ impl Live {
         });
         self.findings.write_down(Arc::clone(&self.port), self.session);
         let mut cut = Box::pin(self.findings.cuts());
+        let words = self.words.clone();
+        let mut unproved = Box::pin(self.proof.race(&self.ambient, |word| drop(words.send(Word::Soon(word)))));
         let mut done = Box::pin(self.task.is_over());
         // Whatever the wall clock does meanwhile, this takes no longer than it should.
         let mut due = Box::pin(tokio::time::sleep(Duration::ZERO));
@@ -172,6 +190,7 @@ impl Live {
                 () = &mut due => return TIME_IS_UP.to_owned(),
                 why = &mut unrecorded => return why,
                 why = &mut cut => return why,
+                why = &mut unproved => return why,
                 () = &mut done => return TASK_IS_DONE.to_owned(),
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
                 _ = &mut company => {}
@@ -284,8 +303,11 @@ impl Line for Live {
         self.ended().map_or(Ok(()), |why| Err(Refused(why)))
     }
 
+    /// INVARIANT: nothing passes either way while identity has to be proved again; what Wane itself says does
+    /// (held by `nothing_passes_while_identity_is_to_be_proved_again`).
     async fn tap(&self, event: &Event<'_>) -> Result<(), Refused> {
-        if let Some(why) = self.ended() {
+        let own = matches!(event, Event::Data { from: Side::Wane, .. });
+        if let Some(why) = if own { self.ended() } else { self.stands().await } {
             return Err(Refused(why));
         }
         if let Some(record) = &self.record {
@@ -344,7 +366,7 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use wane_app::{Arriving, OnFailure, Roll, SessionFinding, Tape, Taped, Verdict};
+    use wane_app::{Arriving, OnFailure, Reproof, Roll, SessionFinding, Tape, Taped, Verdict};
     use wane_connector::broker::Claim;
     use wane_connector::broker::{Inside, Invitation, Next, Proof};
     use wane_domain::id::{ArrivalId, PersonId, TypedId};
@@ -352,6 +374,7 @@ mod tests {
     use wane_testkit::FakeClock;
 
     use super::*;
+    use crate::proof::NOT_PROVED;
 
     const NOW: Time = Time::from_micros(1_795_255_200_000_000);
 
@@ -368,6 +391,9 @@ mod tests {
             std::future::pending().await
         }
         async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
+            std::future::pending().await
+        }
+        async fn proofs(&self) {
             std::future::pending().await
         }
         async fn beat(&self) {
@@ -409,6 +435,7 @@ mod tests {
             end,
             pass: Value::Null,
             told,
+            proof: None,
             meter: Arc::default(),
             company: Arc::default(),
             roll: None,
@@ -527,6 +554,63 @@ mod tests {
         live.findings.settle(live.port.as_ref(), live.session).await;
         assert_eq!(was_written.try_recv(), Ok(2), "written down twice, or not at all");
         assert!(was_written.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_passes_while_identity_is_to_be_proved_again() {
+        let clock = FakeClock::at(NOW);
+        let (mut live, _tell) = live(&clock, NOW.plus(Span::from_hours(8)));
+        let every = Span::from_mins(30);
+        let reproof = Reproof { every, grace: Span::from_mins(5), proved: NOW };
+        let (proves, proved) = watch::channel(reproof);
+        live.proof = crate::proof::Proof::new(Some(proved));
+        clock.advance(Span::from_mins(29));
+        assert!(passes(&live).await);
+        clock.advance(Span::from_mins(1));
+        // Held, and let go by a proof.
+        let held = async { tokio::time::timeout(Duration::from_millis(300), passes(&live)).await.is_err() };
+        assert!(held.await, "it passed");
+        let says = Event::Data { channel: 0, from: Side::Wane, bytes: b"prove who you are".into() };
+        assert!(live.tap(&says).await.is_ok(), "the person is not told");
+        let prove = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            proves.send_replace(Reproof { proved: clock.ambient(1).now(), ..reproof });
+        };
+        assert!(tokio::join!(passes(&live), prove).0, "it is not let go");
+        // None comes: over, whoever is late.
+        clock.advance(Span::from_mins(34));
+        let held = async { tokio::time::timeout(Duration::from_millis(300), passes(&live)).await.is_err() };
+        assert!(held.await, "it passed");
+        clock.advance(Span::from_mins(1));
+        assert!(!passes(&live).await);
+        assert_eq!(live.race().await, NOT_PROVED);
+    }
+
+    #[tokio::test]
+    async fn who_has_to_prove_who_they_are_is_told() {
+        let clock = FakeClock::at(NOW);
+        let (mut live, _tell) = live(&clock, NOW.plus(Span::from_hours(8)));
+        let reproof = Reproof { every: Span::from_mins(30), grace: Span::from_mins(5), proved: NOW };
+        let (proves, proved) = watch::channel(reproof);
+        live.proof = crate::proof::Proof::new(Some(proved));
+        let told = async |has: &str| {
+            let Word::Soon(word) = live.word().await else { panic!("it is over") };
+            assert!(word.contains(has), "{has}: {word}");
+        };
+        let walk = async {
+            clock.advance(Span::from_mins(29));
+            proves.send_replace(reproof);
+            told("within 1m").await;
+            clock.advance(Span::from_mins(1));
+            proves.send_replace(reproof);
+            told("paused until you prove who you are: `wane prove`, or sign in again; it is cut in 5m").await;
+            proves.send_replace(Reproof { proved: clock.ambient(1).now(), ..reproof });
+            told("goes on").await;
+            clock.advance(Span::from_mins(35));
+            proves.send_replace(Reproof { proved: NOW.plus(Span::from_mins(30)), ..reproof });
+        };
+        let (why, ()) = tokio::join!(live.race(), walk);
+        assert_eq!(why, NOT_PROVED);
     }
 
     #[tokio::test]

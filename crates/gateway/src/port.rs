@@ -40,6 +40,8 @@ pub trait Port: Send + Sync {
     /// Has all sessions told where they stand, as the store has it. One of which that cannot be asked goes by what it
     /// knows.
     async fn beat(&self);
+    /// Has the sessions told whose identity was proved again, for as long as it is asked to.
+    async fn proofs(&self);
     /// A rule found something in it. False if that could not be written down and is to be said again.
     async fn finding(&self, session: SessionId, finding: &SessionFinding) -> bool;
     /// Somebody who had joined it left, and typed so many bytes.
@@ -139,6 +141,14 @@ impl Port for App {
     async fn beat(&self) {
         if let Err(error) = self.tell_sessions().await {
             tracing::warn!(%error, "it cannot be asked where all sessions stand; those go by what they know");
+        }
+    }
+
+    async fn proofs(&self) {
+        loop {
+            if let Err(error) = self.mind_proofs().await {
+                tracing::warn!(%error, "it cannot be asked whose identity is proved again; sessions go by what they know");
+            }
         }
     }
 

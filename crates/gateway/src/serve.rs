@@ -80,10 +80,12 @@ impl Gateway {
                 self.port.beat().await;
             }
         });
+        let mut proofs = Box::pin(self.port.proofs());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 _ = &mut beats => continue,
+                () = &mut proofs => continue,
                 Some(done) = connections.join_next(), if !connections.is_empty() => {
                     if let Err(error) = done {
                         tracing::error!(%error, "a connection died; the others go on");
@@ -230,6 +232,7 @@ mod tests {
                 end,
                 pass,
                 told,
+                proof: None,
                 meter: Arc::default(),
                 company: Arc::default(),
                 roll: None,
@@ -245,6 +248,9 @@ mod tests {
         }
         async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
             true
+        }
+        async fn proofs(&self) {
+            std::future::pending().await
         }
         async fn beat(&self) {
             self.beats.notify_one();

@@ -16,7 +16,7 @@ pub const MOST_STAGES: usize = 8;
 /// Most rules one stage may list.
 pub const MOST_APPROVERS: usize = 16;
 
-const PATH: [&str; 11] = [
+const PATH: [&str; 12] = [
     "id",
     "description",
     "max_ttl",
@@ -26,6 +26,7 @@ const PATH: [&str; 11] = [
     "justification",
     "ticket",
     "step_up",
+    "reproof",
     "recording",
     "mode",
 ];
@@ -160,6 +161,7 @@ fn terms(given: &Given<'_>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<
     let justification = keep(need(given, "justification"), take);
     let ticket = keep(need(given, "ticket"), take);
     let step_up = keep(span(given, "step_up"), take);
+    let reproof = keep(span(given, "reproof"), take);
     let recording = keep(need(given, "recording"), take);
     let mode = keep(mode(given), take);
     let terms = Terms {
@@ -170,6 +172,7 @@ fn terms(given: &Given<'_>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<
         justification: justification?,
         ticket: ticket?,
         step_up: step_up?,
+        reproof: reproof?,
         recording: recording?,
         mode: mode?,
     };
@@ -178,6 +181,12 @@ fn terms(given: &Given<'_>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<
     }
     if terms.recording == Need::Required && terms.mode == Mode::Direct {
         take(Err(fault("only a brokered session can be recorded", "leave out `@mode(\"direct\")`, or @recording")));
+    }
+    if terms.reproof.is_some() && terms.mode != Mode::Brokered {
+        take(Err(fault(
+            "only a brokered session can be paused for a proof",
+            "add `@mode(\"brokered\")`, or leave out @reproof",
+        )));
     }
     Some(terms)
 }

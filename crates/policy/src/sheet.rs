@@ -233,6 +233,7 @@ fn terms_record(terms: &Terms) -> Result<RestrictedExpression, SheetError> {
         ("quorum".to_owned(), RestrictedExpression::new_long(quorum)),
         ("recording".to_owned(), RestrictedExpression::new_bool(terms.recording == Need::Required)),
         ("step_up".to_owned(), RestrictedExpression::new_bool(terms.step_up.is_some())),
+        ("reproof".to_owned(), RestrictedExpression::new_bool(terms.reproof.is_some())),
         ("mode".to_owned(), text(mode)),
         ("max_ttl".to_owned(), secs(terms.max_ttl)),
     ])

@@ -26,6 +26,7 @@ fn terms() -> Terms {
         justification: Need::Optional,
         ticket: Need::Optional,
         step_up: None,
+        reproof: None,
         recording: Need::Optional,
         mode: Mode::Any,
     }

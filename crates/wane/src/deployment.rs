@@ -264,6 +264,7 @@ fn limits(settings: &Settings) -> Limits {
         session_max: span(settings.login.session_max),
         session_idle: span(settings.login.session_idle),
         retry_cap: span(settings.engine.retry_cap),
+        reproof_grace: span(settings.login.reproof_grace),
         ..Limits::default()
     }
 }

@@ -1,6 +1,6 @@
 //! Command lines that are signed in by a browser: once, by their code, and no longer than the browser is.
 
-use wane_app::{AppError, Caller, DeviceAnswer, DeviceBegun};
+use wane_app::{AppError, Caller, DeviceAnswer, DeviceAsks, DeviceBegun};
 use wane_domain::directory::Standing;
 use wane_domain::time::Span;
 
@@ -16,7 +16,7 @@ struct Line {
 
 impl Line {
     async fn waits(house: &House, peer: &str) -> Self {
-        Self::of(house.app.begin_device(peer.parse().ok(), "wane 1 on box").await.unwrap())
+        Self::of(house.app.begin_device(peer.parse().ok(), "wane 1 on box", DeviceAsks::SignIn).await.unwrap())
     }
 
     fn of(begun: DeviceBegun) -> Self {
@@ -42,6 +42,30 @@ async fn signed_in(house: &House, login: &Login) -> Caller {
 fn token(answer: DeviceAnswer) -> String {
     let DeviceAnswer::SignedIn(session) = answer else { panic!("{answer:?}") };
     session.token.reveal().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_for_a_command_line_is_given_after_it_asked() {
+    let house = House::new().await;
+    let login = Login::of(&house, "ann").await;
+    let before = signed_in(&house, &login).await;
+    house.advance(mins(2));
+    let begun = house.app.begin_device("192.0.2.7".parse().ok(), "wane 1 on box", DeviceAsks::Proof).await.unwrap();
+    let line = Line::of(begun);
+    let shown = house.app.device(&before, &line.reference).unwrap();
+    assert!(shown.unproved && shown.asks == DeviceAsks::Proof);
+    let refused = line.confirmed(&house, &before).await;
+    assert!(matches!(refused, Err(AppError::Invalid { .. })), "an older proof was handed on: {refused:?}");
+    let after = signed_in(&house, &login).await;
+    assert!(!house.app.device(&after, &line.reference).unwrap().unproved);
+    line.confirmed(&house, &after).await.unwrap();
+    house.advance(Span::from_secs(5));
+    let session = house.app.authenticate(&token(line.asks(&house).await.unwrap())).await.unwrap();
+    assert_eq!(session.proved, after.proved);
+    // Who only wants to be signed in takes what there is.
+    let line = Line::waits(&house, "192.0.2.7").await;
+    assert!(!house.app.device(&before, &line.reference).unwrap().unproved);
+    line.confirmed(&house, &before).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,10 +158,13 @@ async fn who_asks_too_soon_is_told_to_ask_less_and_those_who_wait_are_bounded() 
     house.advance(slower);
     assert!(matches!(line.asks(&house).await, Ok(DeviceAnswer::Wait(_))));
     for n in 0..15 {
-        house.app.begin_device("192.0.2.7".parse().ok(), &n.to_string()).await.unwrap();
+        house.app.begin_device("192.0.2.7".parse().ok(), &n.to_string(), DeviceAsks::SignIn).await.unwrap();
     }
-    assert!(matches!(house.app.begin_device("192.0.2.7".parse().ok(), "").await, Err(AppError::Crowded)));
-    house.app.begin_device("192.0.2.8".parse().ok(), "").await.unwrap();
+    assert!(matches!(
+        house.app.begin_device("192.0.2.7".parse().ok(), "", DeviceAsks::SignIn).await,
+        Err(AppError::Crowded)
+    ));
+    house.app.begin_device("192.0.2.8".parse().ok(), "", DeviceAsks::SignIn).await.unwrap();
     house.advance(mins(10));
-    house.app.begin_device("192.0.2.7".parse().ok(), "").await.unwrap();
+    house.app.begin_device("192.0.2.7".parse().ok(), "", DeviceAsks::SignIn).await.unwrap();
 }

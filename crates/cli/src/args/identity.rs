@@ -46,8 +46,14 @@ pub(crate) struct Enrol {
 }
 
 /// Prove again that it is you, where policy asks for it
+///
+/// A session that began with a password is proved with password and code, here. Any other, or with `--browser`, in a
+/// browser: a link and a code are shown, as by `wane login`.
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
+    /// In a browser, in whichever way you sign in there
+    #[arg(long, conflicts_with_all = ["password_file", "password_stdin", "totp"])]
+    pub(crate) browser: bool,
     #[command(flatten)]
     pub(crate) password: PasswordFrom,
     /// The six-digit code; asked for if left out

@@ -29,7 +29,7 @@ pub(super) async fn login(args: args::Login, s: &Session) -> Done {
         None if args.password.password_file.is_some() || args.password.password_stdin || args.totp.is_some() => {
             return Err(Stop::usage("a password is somebody's").todo("say whose: --person NAME"));
         }
-        None => by_browser(s, &client).await?,
+        None => by_browser(s, &client, Wants::SignIn).await?,
     };
     let bearer = Bearer::new(SecretText::new(signed_in.token.expose().to_owned()));
     let me = client.with_token(Some(bearer)).me().await?;
@@ -46,10 +46,18 @@ pub(super) async fn login(args: args::Login, s: &Session) -> Done {
     Ok(Exit::Done)
 }
 
+/// What a browser is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    SignIn,
+    Proof,
+}
+
 /// Shows a link and a code, and waits until their person has answered.
-async fn by_browser(s: &Session, client: &Client) -> Result<SignedIn, Stop> {
+async fn by_browser(s: &Session, client: &Client, wants: Wants) -> Result<SignedIn, Stop> {
     let client_is = format!("wane {}{}", env!("CARGO_PKG_VERSION"), on_machine());
-    let begun = s.out.busy("a link is made", client.begin_device(&NewDevice { client: Some(client_is) })).await?;
+    let asked = NewDevice { client: Some(client_is), prove: wants == Wants::Proof };
+    let begun = s.out.busy("a link is made", client.begin_device(&asked)).await?;
     s.out.raw_err(&format!(
         "Open this page in any browser, and sign in there:\n\n    {}\n\nThen enter this code:\n\n    {}\n\n\
          Nobody but you needs this code. Waiting until {}.\n",
@@ -136,6 +144,11 @@ pub(super) async fn enrol(args: args::Enrol, s: &Session) -> Done {
 
 pub(super) async fn prove(args: args::Prove, s: &Session) -> Done {
     let client = s.client()?;
+    let told = args.password.password_file.is_some() || args.password.password_stdin || args.totp.is_some();
+    let by_password = told || (!args.browser && client.me().await?.session.proof == BY_PASSWORD);
+    if !by_password {
+        return prove_by_browser(s, &client).await;
+    }
     let input = Prove { password: password(s, &args.password, "Password: ")?, totp: totp(s, args.totp)? };
     let proved = s.out.busy("the server is asked", client.prove(&input)).await?;
     // The session goes on under a new token; the former one is dead, wherever it came from.
@@ -150,6 +163,36 @@ pub(super) async fn prove(args: args::Prove, s: &Session) -> Done {
             s.out.put(&proved, |_| format!("{when}Set WANE_TOKEN anew: {}\n", proved.token.expose()));
         }
     }
+    Ok(Exit::Done)
+}
+
+/// The proof of a session that began with a password, in the API's word.
+const BY_PASSWORD: &str = "password+totp";
+
+/// A new session, on the proof that its person gives in a browser, in place of the one before.
+async fn prove_by_browser(s: &Session, client: &Client) -> Done {
+    let before = client.me().await?;
+    let signed_in = by_browser(s, &client.with_token(None), Wants::Proof).await?;
+    let bearer = Bearer::new(SecretText::new(signed_in.token.expose().to_owned()));
+    let fresh = client.with_token(Some(bearer));
+    let me = fresh.me().await?;
+    if me.person != before.person {
+        fresh.sign_out().await?;
+        let why = format!("`{}` proved who they are, and this is the session of `{}`", me.person, before.person);
+        return Err(Stop::failed(why).todo("confirm it in a browser where you are signed in yourself"));
+    }
+    let when = format!("proved {}\n", s.present().both(me.session.proved));
+    match s.remembered()? {
+        Some(file) if !s.is_told_token() => {
+            let shown = serde_json::json!({ "proved": me.session.proved, "expires": signed_in.expires });
+            s.remember(&SignedInFile { token: Some(signed_in.token), expires: Some(signed_in.expires), ..file })?;
+            s.out.put(&shown, |_| when);
+        }
+        Some(_) | None => {
+            s.out.put(&signed_in, |_| format!("{when}Set WANE_TOKEN anew: {}\n", signed_in.token.expose()));
+        }
+    }
+    client.sign_out().await?;
     Ok(Exit::Done)
 }
 

@@ -55,6 +55,9 @@ pub(crate) fn sessions(sessions: &[LiveSession], now: &Now, layout: Layout) -> S
     ]);
     for l in sessions {
         let end = match l.end {
+            Some(_) if l.prove_by.is_some_and(|by| by <= now.at) => {
+                Text::new("paused: identity is to be proved again").tone(Tone::Warn)
+            }
             Some(end) => Text::new(now.both(end)),
             None => Text::new("being cut").tone(Tone::Warn),
         };

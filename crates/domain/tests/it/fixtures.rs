@@ -39,6 +39,7 @@ pub(crate) fn terms(max_ttl: Span, quorums: &[u16]) -> Terms {
         justification: Need::Optional,
         ticket: Need::Optional,
         step_up: None,
+        reproof: None,
         recording: Need::Optional,
         mode: Mode::Any,
     }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use wane_app::{AppError, DeviceShown};
+use wane_app::{AppError, DeviceAsks, DeviceShown};
 
 use super::form::Form;
 use super::html::{self, Html, Ways, escaped};
@@ -46,6 +46,9 @@ async fn question(
         return html::sign_in(&Whither::Device(reference), &ways, None).page(StatusCode::OK);
     };
     match shared.app.device(&visitor.caller, &reference) {
+        Ok(device) if device.unproved => {
+            html::prove(&Whither::Device(reference), &Ways::of(&shared.app)).page(StatusCode::OK)
+        }
         Ok(device) => asked(&reference, &device, &visitor, peer, None).page(StatusCode::OK),
         Err(error) => failed(&error),
     }
@@ -130,10 +133,16 @@ fn page(
              Refuse, unless you know that machine and sit at it.</p>\n"
         )
     });
+    let (wants, command, title) = match device.asks {
+        DeviceAsks::SignIn => ("wants to be signed in", "wane login", "Sign a command line in"),
+        DeviceAsks::Proof => {
+            ("wants the proof you just gave, to go on", "wane prove", "Hand your proof to a command line")
+        }
+    };
     let body = format!(
-        "{problem}<p>A command line there wants to be signed in as <b>you, {name}</b>, for as long as you are signed in \
+        "{problem}<p>A command line there {wants} as <b>you, {name}</b>, for as long as you are signed in \
          here:</p>\n{table}{elsewhere}<p>Enter the code that <b>your own terminal</b> shows, and only if you ran \
-         <code>wane login</code> yourself just now. Whoever sent you a link or a code, and asks you to enter it here, \
+         <code>{command}</code> yourself just now. Whoever sent you a link or a code, and asks you to enter it here, \
          wants your access for themselves.</p>\n\
          <form method=\"post\" action=\"/device/{path}\">\n<input type=\"hidden\" name=\"token\" value=\"{token}\">\n\
          <label>Code <input name=\"code\" autocomplete=\"off\" autocapitalize=\"characters\" required></label>\n\
@@ -145,7 +154,7 @@ fn page(
         path = plain(reference),
         token = escaped(token),
     );
-    html::page(&format!("Sign a command line in as {name}?"), &body)
+    html::page(&format!("{title} as {name}?"), &body)
 }
 
 fn table(device: &DeviceShown) -> String {
@@ -163,7 +172,13 @@ mod tests {
 
     fn device(peer: &str) -> DeviceShown {
         let left = wane_domain::time::Span::from_mins(5);
-        DeviceShown { peer: peer.parse().ok(), client: "wane\"><script>alert(1)</script>\u{202e}".to_owned(), left }
+        DeviceShown {
+            peer: peer.parse().ok(),
+            client: "wane\"><script>alert(1)</script>\u{202e}".to_owned(),
+            left,
+            asks: DeviceAsks::SignIn,
+            unproved: false,
+        }
     }
 
     #[test]

@@ -53,11 +53,28 @@ pub(super) fn foreign() -> Html {
 
 /// Where somebody signs in. Says nothing about what for.
 pub(super) fn sign_in(then: &Whither, ways: &Ways, problem: Option<&str>) -> Html {
-    page("Sign in to Wane", &format!("{}{}", problem_text(problem), sign_in_form(then, ways)))
+    page("Sign in to Wane", &format!("{}{}", problem_text(problem), sign_in_form(then, ways, Anew::No)))
 }
 
-fn sign_in_form(then: &Whither, ways: &Ways) -> String {
-    let providers: String = ways.providers.iter().map(|way| provider_link(then, way, "Sign in with", "")).collect();
+/// The way to prove who one is once more.
+pub(super) fn prove(then: &Whither, ways: &Ways) -> Html {
+    let asked = "<p>This asks for a fresh proof of who you are: sign in again.</p>\n";
+    page("Prove who you are", &format!("{asked}{}", sign_in_form(then, ways, Anew::Yes)))
+}
+
+/// Whether a provider is to ask its person anew, whatever it remembers of them.
+#[derive(Clone, Copy)]
+enum Anew {
+    Yes,
+    No,
+}
+
+fn sign_in_form(then: &Whither, ways: &Ways, anew: Anew) -> String {
+    let (words, more) = match anew {
+        Anew::Yes => ("Prove it again at", "&amp;fresh=yes"),
+        Anew::No => ("Sign in with", ""),
+    };
+    let providers: String = ways.providers.iter().map(|way| provider_link(then, way, words, more)).collect();
     let (passkey, recovery) = if ways.passkeys { (passkey_form(then), RECOVERY) } else { (String::new(), "") };
     format!(
         "{passkey}{providers}<form method=\"post\" action=\"{}\">\n\
@@ -102,7 +119,7 @@ pub(super) fn home(name: &str, token: &str, ways: &Ways) -> Html {
          <details><summary>You are somebody else, or have to prove it again?</summary>\n{again}{}</details>\n",
         escaped(name),
         escaped(token),
-        sign_in_form(&Whither::Home, ways),
+        sign_in_form(&Whither::Home, ways, Anew::No),
     );
     page("Wane", &body)
 }
@@ -170,7 +187,7 @@ pub(super) fn question(
         about = about(arrival),
         path = plain(reference),
         token = escaped(token),
-        form = sign_in_form(&Whither::Login(reference.to_owned()), ways),
+        form = sign_in_form(&Whither::Login(reference.to_owned()), ways, Anew::No),
     );
     let title = match &arrival.goal {
         Goal::Session { resource, login } => format!("Log in to {resource} as {login}?"),

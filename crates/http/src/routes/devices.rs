@@ -25,7 +25,8 @@ pub(crate) async fn begin_device(
     Input(input): Input<NewDevice>,
 ) -> Answer<(Extension<HandsOut>, (StatusCode, Json<DeviceBegun>))> {
     let peer = peer.map(|Extension(Peer(address))| address);
-    let begun = shared.app.begin_device(peer, input.client.as_deref().unwrap_or_default()).await?;
+    let asks = if input.prove { wane_app::DeviceAsks::Proof } else { wane_app::DeviceAsks::SignIn };
+    let begun = shared.app.begin_device(peer, input.client.as_deref().unwrap_or_default(), asks).await?;
     let view = DeviceBegun {
         device_code: read::reveal(begun.device_code),
         link: begun.link,

@@ -59,6 +59,7 @@ pub(crate) fn session(names: Names<'_>, line: &SessionLine) -> LiveSession {
             Standing::Until(end) => Some(at(end)),
             Standing::Over(_) => None,
         },
+        prove_by: line.reproof.map(|reproof| at(reproof.pauses())),
         bytes_up,
         bytes_down,
         verdict: verdict.name().to_owned(),

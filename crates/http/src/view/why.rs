@@ -182,6 +182,9 @@ fn asks(terms: &Terms) -> Vec<String> {
     if let Some(age) = terms.step_up {
         asks.push(format!("identity proved within {age}"));
     }
+    if let Some(age) = terms.reproof {
+        asks.push(format!("identity proved again every {age} while a session lasts"));
+    }
     match terms.recording {
         Need::Required => asks.push("a recorded session".to_owned()),
         Need::Optional => {}

@@ -30,6 +30,8 @@ fn annotations_are_read_strictly() {
         format!("@id(\"a\") @max_ttl(\"1h\") @mode(\"direct\") @recording(\"required\") {SCOPE}"),
         format!("@id(\"a\") @max_ttl(\"1h\") @approval_window(\"1h\") {SCOPE}"),
         format!("@id(\"a\") @max_ttl(\"1h\") @step_up(\"\") {SCOPE}"),
+        format!("@id(\"a\") @max_ttl(\"1h\") @reproof(\"15m\") {SCOPE}"),
+        format!("@id(\"a\") @max_ttl(\"1h\") @mode(\"direct\") @reproof(\"15m\") {SCOPE}"),
         format!("@id(\"a\") @max_ttl(\"1h\") @description(\"two\\nlines\") {SCOPE}"),
         format!("@id(\"a\") @max_ttl(\"1h\") @max_ttl(\"2h\") {SCOPE}"),
         format!("@id(\"a\") @max_ttl(\"1h\") {forbid}"),
@@ -170,7 +172,7 @@ fn terms_and_their_defaults() {
         "@id(\"least\") @max_ttl(\"90m\") {SCOPE}
          @id(\"most\") @description(\"all of it\") @max_ttl(\"1d 12h\") @approve(\"1 of owner, group:sre; then 2 of group:security, person:zoe\")
          @approval_window(\"4h\") @activation_window(\"30m\") @justification(\"required\") @ticket(\"required\") @step_up(\"15m\")
-         @recording(\"required\") @mode(\"brokered\") {SCOPE}"
+         @reproof(\"30m\") @recording(\"required\") @mode(\"brokered\") {SCOPE}"
     ));
     let least = set.terms_of("least").unwrap();
     assert_eq!(
@@ -194,6 +196,7 @@ fn terms_and_their_defaults() {
         (Need::Required, Need::Required, Some(Span::from_mins(15)))
     );
     assert_eq!((most.recording, most.mode), (Need::Required, Mode::Brokered));
+    assert_eq!((least.reproof, most.reproof), (None, Some(Span::from_mins(30))));
 }
 
 #[test]

@@ -183,6 +183,7 @@ impl Fixture {
             justification: Need::Optional,
             ticket: Need::Optional,
             step_up: None,
+            reproof: None,
             recording: Need::Optional,
             mode: Mode::Any,
         }

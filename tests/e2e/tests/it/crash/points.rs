@@ -166,6 +166,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "where a journal is to forget, after much that was little; the archive's own tests cut it off anywhere",
     ),
     ("app.brokered.finding.commit", "a note that is said again until it is written down; nothing rests on it"),
+    ("app.brokered.turn.commit", "a note that a session is paused or goes on, said again until it is written down"),
     ("app.rules.loaded.commit", "a note at the start about the rules in force, said at the next start again"),
     ("archive.bucket.", "killed at each step by `gateway::stored`"),
     ("init.", "an installation that died half made says so and is made anew"),

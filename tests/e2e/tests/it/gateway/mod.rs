@@ -14,6 +14,7 @@ mod jumping;
 mod lab;
 mod logins;
 mod programs;
+mod proving;
 mod raw;
 mod recording;
 mod regress;

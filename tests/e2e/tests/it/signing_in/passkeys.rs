@@ -102,6 +102,14 @@ fn proof(person: &PersonSession) -> (String, String) {
     (text(&me["person"]), text(&me["session"]["proof"]))
 }
 
+/// The path and the code that a command line shows.
+fn shown(said: &str) -> (String, String) {
+    let found = |test: &dyn Fn(&str) -> bool| said.lines().map(str::trim).find(|line| test(line)).unwrap().to_owned();
+    let link = found(&|line| line.contains("/device/"));
+    let code = found(&|line| line.len() == 9 && line.as_bytes()[4] == b'-');
+    (format!("/device/{}", link.split("/device/").nth(1).unwrap()), code)
+}
+
 #[test]
 fn a_passkey_lets_its_person_in_and_nobody_else() {
     let wane = deployment();
@@ -136,19 +144,8 @@ fn a_passkey_lets_its_person_in_and_nobody_else() {
     waiting.wait_for("Nobody but you needs this code", SOON).unwrap_or_else(|_| {
         assert!(waiting.stderr().contains("Nobody but you needs this code"), "{}", waiting.stderr());
     });
-    let said = waiting.stderr();
-    let path = said
-        .lines()
-        .map(str::trim)
-        .find(|line| line.contains("/device/"))
-        .unwrap()
-        .split("/device/")
-        .nth(1)
-        .unwrap()
-        .to_owned();
-    let code =
-        said.lines().map(str::trim).find(|line| line.len() == 9 && line.as_bytes()[4] == b'-').unwrap().to_owned();
-    browser.open(&format!("/device/{path}"));
+    let (path, code) = shown(&waiting.stderr());
+    browser.open(&path);
     browser.fill("input[name=code]", &code);
     browser.click("Sign it in");
     browser.sees("is signed in as you");
@@ -157,6 +154,26 @@ fn a_passkey_lets_its_person_in_and_nobody_else() {
     assert_eq!(proof(&line), ("kim".to_owned(), "passkey".to_owned()));
     browser.signs_out();
     assert_eq!(proof(&line).0, "kim", "it is a session of its own once it was handed over");
+
+    // Its person proves who they are once more, the same way.
+    let before = line.token().unwrap();
+    let waiting = line.interactive(&["--json", "prove"]).unwrap();
+    wait_until("a link and a code", SOON, || waiting.stderr().contains("Nobody but you needs this code")).unwrap();
+    let (path, code) = shown(&waiting.stderr());
+    browser.signs_in();
+    browser.sees("You are signed in as kim");
+    browser.open(&path);
+    browser.sees("the proof you just gave");
+    browser.fill("input[name=code]", &code);
+    browser.click("Sign it in");
+    browser.sees("is signed in as you");
+    let outcome = waiting.wait_exit(SOON).unwrap();
+    assert!(outcome.success(), "{outcome:?}");
+    assert_eq!(proof(&line), ("kim".to_owned(), "passkey".to_owned()));
+    assert_ne!(line.token().unwrap(), before, "it goes on under the old token");
+    let held = wane.server.person_with("before", &before).unwrap();
+    assert!(!held.run(&["me"]).unwrap().success(), "the old token is good still");
+    browser.signs_out();
 
     // Unlocked by nobody, it proves nothing.
     browser.act(&json!({ "do": "verified", "is": false }));
