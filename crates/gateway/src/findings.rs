@@ -1,12 +1,11 @@
 //! What rules find in one session: held against every event, written down, and the end of it where a rule says so.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use wane_app::SessionFinding;
 use wane_domain::id::SessionId;
 use wane_domain::time::Span;
@@ -26,10 +25,8 @@ pub(crate) struct Findings {
     /// What is not written down yet, and how many there were.
     unwritten: Mutex<(VecDeque<SessionFinding>, u32)>,
     news: Notify,
-    /// Writes them down: a task of its own, so that no end of anything breaks off a write half way.
-    writer: Mutex<Option<JoinHandle<()>>>,
-    /// No more will come.
-    last: AtomicBool,
+    /// The write that is under way: no end of anything breaks it off half way.
+    writing: tokio::sync::Mutex<Option<Pin<Box<dyn Future<Output = bool> + Send>>>>,
     /// Set once, by a rule that ends the session.
     cut: OnceLock<String>,
     cuts: Notify,
@@ -43,8 +40,7 @@ impl Findings {
             watcher: watcher.map(Mutex::new),
             unwritten: Mutex::default(),
             news: Notify::new(),
-            writer: Mutex::default(),
-            last: AtomicBool::new(false),
+            writing: tokio::sync::Mutex::default(),
             cut: OnceLock::new(),
             cuts: Notify::new(),
         }
@@ -93,52 +89,34 @@ impl Findings {
         }
     }
 
-    /// Has what is found written down from now on, each once.
-    pub(crate) fn write_down(self: &Arc<Self>, port: Arc<dyn Port>, session: SessionId) {
-        if self.watcher.is_none() {
-            return;
-        }
-        let findings = Arc::clone(self);
-        self.writer()
-            .get_or_insert_with(|| tokio::spawn(async move { findings.keep_writing(port.as_ref(), session).await }));
-    }
-
-    /// Has all of it written down that is not.
-    pub(crate) async fn settle(&self, port: &dyn Port, session: SessionId) {
-        self.last.store(true, Ordering::SeqCst);
-        self.news.notify_one();
-        let writer = self.writer().take();
-        if let Some(writer) = writer
-            && let Err(error) = writer.await
-        {
-            tracing::error!(%session, %error, "what writes down the findings of a session died; the rest is written now");
-        }
-        self.keep_writing(port, session).await;
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Until the last is written down.
-    async fn keep_writing(&self, port: &dyn Port, session: SessionId) {
+    /// Has what is found written down, for as long as the session lasts.
+    pub(crate) async fn write_down(&self, port: &Arc<dyn Port>, session: SessionId) {
         loop {
-            let last = self.last.load(Ordering::SeqCst);
-            while let Some(next) = self.next() {
-                if port.finding(session, &next).await {
-                    self.unwritten().0.pop_front();
-                } else {
-                    tokio::time::sleep(AGAIN).await;
-                }
-            }
-            if last {
-                return;
-            }
+            self.settle(port, session).await;
             self.news.notified().await;
         }
     }
 
-    fn next(&self) -> Option<SessionFinding> {
-        self.unwritten().0.front().cloned()
+    /// Has all of it written down that is not, each once.
+    pub(crate) async fn settle(&self, port: &Arc<dyn Port>, session: SessionId) {
+        loop {
+            let next = self.unwritten().0.front().cloned();
+            let Some(next) = next else { return };
+            if self.write(port, session, next).await {
+                self.unwritten().0.pop_front();
+            } else {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Writes one down. If whoever waits for it is gone, the next goes on with the same write.
+    async fn write(&self, port: &Arc<dyn Port>, session: SessionId, next: SessionFinding) -> bool {
+        let mut writing = self.writing.lock().await;
+        let port = Arc::clone(port);
+        let under_way = writing.get_or_insert_with(|| Box::pin(async move { port.finding(session, &next).await }));
+        let written = under_way.as_mut().await;
+        *writing = None;
+        written
     }
 }

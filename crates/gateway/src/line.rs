@@ -42,7 +42,7 @@ pub(crate) struct Live {
     tally: Mutex<Tally>,
     task: Task,
     record: Option<Record>,
-    findings: Arc<Findings>,
+    findings: Findings,
     proof: Proof,
     company: Arc<Company>,
     notes: Value,
@@ -66,7 +66,7 @@ impl Live {
             tally: Mutex::default(),
             task: Task::default(),
             record: begun.roll.map(Record::new),
-            findings: Arc::new(Findings::new(begun.rules)),
+            findings: Findings::new(begun.rules),
             proof: Proof::new(begun.proof),
             company: begun.company,
             notes,
@@ -152,7 +152,8 @@ impl Live {
                 None => std::future::pending().await,
             }
         });
-        self.findings.write_down(Arc::clone(&self.port), self.session);
+        // As are those who are told what was found; what is left is told at the end.
+        let mut told_of = Box::pin(self.findings.write_down(&self.port, self.session));
         let mut cut = Box::pin(self.findings.cuts());
         let words = self.words.clone();
         let mut unproved = Box::pin(self.proof.race(&self.ambient, |word| drop(words.send(Word::Soon(word)))));
@@ -193,6 +194,7 @@ impl Live {
                 why = &mut unproved => return why,
                 () = &mut done => return TASK_IS_DONE.to_owned(),
                 () = tokio::time::sleep(to_warning.unwrap_or_default()), if to_warning.is_some() => {}
+                () = &mut told_of => {}
                 _ = &mut company => {}
             }
         }
@@ -238,7 +240,7 @@ impl Live {
             tether.cut();
             tether.gone().await;
         }
-        self.findings.settle(self.port.as_ref(), self.session).await;
+        self.findings.settle(&self.port, self.session).await;
         for news in self.company.last() {
             self.mind(news).await;
         }
@@ -520,7 +522,7 @@ mod tests {
             { "id": "seen", "when": "output", "matches": "hello", "then": "notify" },
         ]);
         let (mut live, _tell) = live(&clock, NOW.plus(Span::from_mins(10)));
-        live.findings = Arc::new(Findings::new(vec![Arc::new(Rules::from_json(&rules).unwrap())]));
+        live.findings = Findings::new(vec![Arc::new(Rules::from_json(&rules).unwrap())]);
         let says = |text: &'static str| Event::Data { channel: 0, from: Side::Target, bytes: text.as_bytes().into() };
         assert!(live.tap(&says("hello\n")).await.is_ok());
         assert_eq!(live.meter.verdict(), (Verdict::Outside, 1));
@@ -537,7 +539,7 @@ mod tests {
         let clock = FakeClock::at(NOW);
         let rules = json!([{ "id": "seen", "when": "output", "matches": "hello", "then": "notify" }]);
         let (mut live, tell) = live(&clock, NOW.plus(Span::from_mins(10)));
-        live.findings = Arc::new(Findings::new(vec![Arc::new(Rules::from_json(&rules).unwrap())]));
+        live.findings = Findings::new(vec![Arc::new(Rules::from_json(&rules).unwrap())]);
         let (written, mut was_written) = mpsc::unbounded_channel();
         live.port = Arc::new(Silence(Some(written)));
         let says = |text: &'static str| Event::Data { channel: 0, from: Side::Target, bytes: text.as_bytes().into() };
@@ -551,7 +553,7 @@ mod tests {
         let (why, first) = tokio::join!(live.race(), over);
         assert_eq!((why.as_str(), first), ("it is over", Some(1)));
         live.findings.note(Span::ZERO, live.findings.of(&says("hello\n")).remove(0));
-        live.findings.settle(live.port.as_ref(), live.session).await;
+        live.findings.settle(&live.port, live.session).await;
         assert_eq!(was_written.try_recv(), Ok(2), "written down twice, or not at all");
         assert!(was_written.try_recv().is_err());
     }
