@@ -37,6 +37,23 @@ pub struct PersonView {
     pub groups: Vec<String>,
     /// When they were entered.
     pub since: Timestamp,
+    /// When their time is over; none if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Who answers for them, if somebody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sponsor: Option<String>,
+    /// Whether whoever answered for them has left: they may ask for nothing until somebody else does.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub unsponsored: bool,
+    /// When they left, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_no(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Enters a person.
@@ -56,6 +73,12 @@ pub struct NewPerson {
     /// Facts for policy.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
+    /// When their time is over: from then on they may do nothing and hold nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Who answers for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sponsor: Option<String>,
 }
 
 /// Changes a person; what is left out stays.
@@ -76,6 +99,14 @@ pub struct EditPerson {
     /// `disabled` ends everything they hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
+    /// When their time is over; `null` for never.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<Timestamp>)]
+    pub until: Edit<Timestamp>,
+    /// Who answers for them; `null` for nobody.
+    #[serde(default, skip_serializing_if = "Edit::is_keep")]
+    #[schema(value_type = Option<String>)]
+    pub sponsor: Edit<String>,
 }
 
 /// A group.

@@ -185,6 +185,9 @@ pub struct RequestView {
     pub ticket: Option<String>,
     /// What it derives from.
     pub parent: Option<ParentView>,
+    /// The package that it was asked for out of, by nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
 }
 
 /// Takes a request back, or one item of it.

@@ -83,6 +83,9 @@ impl App {
         if let Some(lock) = world.lock_on(grant.holder, grant.item.resource, grant.item.role, Some(grant.id)) {
             return Err(refused(vec![Why::Locked { lock: lock.id.to_string() }]));
         }
+        if let Some(missing) = self.not_packaged(world, ask) {
+            return Err(refused(vec![Why::TermsNotMet { missing }]));
+        }
         let (resource, role) = self.grant_parts(world, grant)?;
         if role.digest()? != grant.item.role_digest {
             let missing = format!("role `{}` was redefined after this was approved; ask again", role.name);

@@ -118,9 +118,18 @@ impl App {
             }
         }
         let lock = [beneficiary, requester].into_iter().find_map(|p| world.lock_on(p, resource.id, role.id, extends));
+        let unpackaged = self.not_packaged(world, &request.ask);
         let verdict = match lock {
             Some(lock) => Err(format!("it is locked (`{}`)", lock.id)),
             None if !world.is_active(requester) => Err("who asked is disabled".to_owned()),
+            None if [requester, beneficiary]
+                .iter()
+                .filter_map(|p| world.people.get(p))
+                .any(|p| world.is_unsponsored(p)) =>
+            {
+                Err("whoever answered for them has left".to_owned())
+            }
+            None if unpackaged.is_some() => Err(unpackaged.unwrap_or_default()),
             None if request.ask.items.get(index).map(|i| i.role_digest) != Some(role.digest()?) => {
                 Err(format!("role `{}` was redefined after it was asked for", role.name))
             }

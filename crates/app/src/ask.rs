@@ -181,6 +181,11 @@ impl App {
         if !world.is_active(person.id) {
             return Ok(Answer::Denied(vec![Why::Disabled]));
         }
+        let start = facts.start.unwrap_or(facts.now);
+        let asker = world.people.get(&requester).filter(|asker| world.is_unsponsored(asker)).map(|_| Why::Unsponsored);
+        if let Some(why) = asker.or_else(|| self.stays_not(world, person, start)) {
+            return Ok(Answer::Denied(vec![why]));
+        }
         if let Some(grant) = self.covering(person, resource, role, facts).await? {
             return Ok(Answer::Covered(grant));
         }
@@ -255,7 +260,8 @@ impl App {
             .find(|g| {
                 g.item.task.is_none()
                     && g.item.role_digest == digest
-                    && g.usable_until(facts.now).is_ok_and(|end| end >= facts.now.plus(facts.duration))
+                    && g.usable_until(facts.now)
+                        .is_ok_and(|end| end >= person.stay.at_most(facts.now.plus(facts.duration)))
             })
             .map(|g| g.id))
     }
@@ -323,6 +329,7 @@ impl App {
             parent: None,
             nonce: self.nonce(),
             arrival: None,
+            package: None,
         })
     }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Subjects};
-use wane_domain::directory::{Group, Person, Standing};
+use wane_domain::directory::{Group, Person, Standing, Stay};
 use wane_domain::id::PersonId;
 use wane_domain::text::{Line, Name};
+use wane_domain::time::Time;
 use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_store::{Put, Write};
@@ -26,6 +27,17 @@ pub struct NewPerson {
     pub manager: Option<String>,
     /// Facts for policy.
     pub attributes: BTreeMap<Name, Line>,
+    /// How long they are here, and who answers for them.
+    pub stay: NewStay,
+}
+
+/// How long somebody is here, and who answers for them.
+#[derive(Clone, Debug, Default)]
+pub struct NewStay {
+    /// When their time is over; none if that is not known.
+    pub until: Option<Time>,
+    /// Who answers for them, by name.
+    pub sponsor: Option<String>,
 }
 
 /// What changes about a person; what is none stays.
@@ -39,6 +51,10 @@ pub struct PersonChange {
     pub attributes: Option<BTreeMap<Name, Line>>,
     /// Whether they may do anything.
     pub standing: Option<Standing>,
+    /// When their time is over; `Some(None)` for never.
+    pub until: Option<Option<Time>>,
+    /// Who answers for them, by name; `Some(None)` for nobody.
+    pub sponsor: Option<Option<String>>,
 }
 
 impl App {
@@ -55,14 +71,18 @@ impl App {
                 Some(name) => Some(world.person(name).ok_or_else(|| AppError::missing("person", name))?.id),
                 None => None,
             };
+            let id = self.ambient.id();
+            let until = new.stay.until.map(|until| self.check_until(until)).transpose()?;
+            let sponsor = new.stay.sponsor.as_ref().map(|name| self.check_sponsor(&world, id, name)).transpose()?;
             let person = Person {
-                id: self.ambient.id(),
+                id,
                 name: new.name.clone(),
                 display: new.display.clone(),
                 manager,
                 attributes: new.attributes.clone(),
                 standing: Standing::Active,
                 since: now,
+                stay: Stay { until, sponsor, left: None },
             };
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.note("person.entered", Outcome::Done, about(person.id), json!({ "person": person }));
@@ -72,7 +92,8 @@ impl App {
         })
     }
 
-    /// Changes a person. Disabling ends their sessions at once; what they hold ends with the next judgement of live grants.
+    /// Changes a person. Disabling ends their sessions and what they hold in the same commit; a nearer end of their
+    /// time brings the ends of what they hold forward with the next judgement of live grants.
     ///
     /// # Errors
     /// When policy does not let the caller, or there is no such person.
@@ -81,7 +102,7 @@ impl App {
             let world = self.world().await?;
             self.allow(caller, &world, Action::ManageDirectory)?;
             let now = self.now();
-            let mut person = world.person(name).cloned().ok_or_else(|| AppError::missing("person", name))?;
+            let mut person = self.stored_person(&world, name).await?;
             if let Some(display) = &wanted.display {
                 person.display = display.clone();
             }
@@ -97,17 +118,32 @@ impl App {
             if let Some(attributes) = &wanted.attributes {
                 person.attributes = attributes.clone();
             }
+            if let Some(until) = wanted.until {
+                person.stay.until = until.map(|until| self.check_until(until)).transpose()?;
+            }
+            if let Some(sponsor) = &wanted.sponsor {
+                let named = sponsor.as_ref().map(|name| self.check_sponsor(&world, person.id, name));
+                person.stay.sponsor = named.transpose()?;
+            }
             if let Some(standing) = wanted.standing {
                 person.standing = standing;
+                if standing == Standing::Active {
+                    if let Some(until) = person.stay.until.filter(|until| *until <= now) {
+                        let why = format!("their time was over at {until}; say until when they are here now as well");
+                        return Err(AppError::invalid("standing", why));
+                    }
+                    person.stay.left = None;
+                }
+            }
+            if person.standing == Standing::Disabled {
+                self.check_not_last(caller, &world, person.id)?;
             }
             let seen = self.seen(person.id).await?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.note("person.changed", Outcome::Done, about(person.id), json!({ "person": person }));
             change.write(Write::Person(Put { value: person.clone(), seen }));
             if person.standing == Standing::Disabled {
-                for token in self.store.tokens_of(person.id).await? {
-                    change.write(Write::RemoveToken(token.value.id));
-                }
+                self.disable_in(&mut change, &world, &person).await?;
             }
             change.commit(point!("app.person_change.commit")).await?;
             Ok(person)

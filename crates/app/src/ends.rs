@@ -17,6 +17,7 @@ use wane_failpoint::point;
 use wane_store::{GrantFilter, LeaseFilter, LeasePhase, Put, Slice, Versioned, Write};
 
 use crate::App;
+use crate::change::Change;
 use crate::end::{Owed, Owing, Tried, TryEnd, begin_end, close_at_once, close_over};
 use crate::error::AppError;
 
@@ -47,22 +48,37 @@ impl App {
     async fn say_ends(&self, actor: &Actor, ids: &[GrantId], cause: &EndCause) -> Result<BTreeSet<GrantId>, AppError> {
         let now = self.now();
         let grants = self.grants_of(ids).await?;
-        let mut open = self.open_of(ids).await?;
+        let mut change = self.change(actor.clone(), now);
+        let said = self.ends_in(&mut change, &grants, cause).await?;
+        if !said.is_empty() {
+            change.commit(point!("app.ends.commit")).await?;
+        }
+        Ok(said)
+    }
+
+    /// Puts into a change that those of these grants end that live; which they are.
+    pub(crate) async fn ends_in(
+        &self,
+        change: &mut Change<'_>,
+        grants: &HashMap<GrantId, Versioned<Grant>>,
+        cause: &EndCause,
+    ) -> Result<BTreeSet<GrantId>, AppError> {
+        if grants.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let ids: Vec<GrantId> = grants.keys().copied().collect();
+        let mut open = self.open_of(&ids).await?;
         let bare: Vec<GrantId> = grants.keys().filter(|id| !open.contains_key(id)).copied().collect();
         let mut ended = by_grant(self.under(&bare).await?, |lease| lease.value);
-        let mut change = self.change(actor.clone(), now);
         let mut said = BTreeSet::new();
         for (id, seen) in grants.iter().filter(|(_, seen)| seen.value.is_live()) {
             let open = open.remove(id).unwrap_or_default();
-            let mut grant = begin_end(&mut change, seen, &open, cause)?;
+            let mut grant = begin_end(change, seen, &open, cause)?;
             if open.is_empty() && matches!(grant.state, GrantState::Ending { .. }) {
-                grant = close_at_once(&mut change, grant, ended.remove(id).unwrap_or_default())?;
+                grant = close_at_once(change, grant, ended.remove(id).unwrap_or_default())?;
             }
             change.write(Write::Grant(Put::over(seen, grant)));
             said.insert(*id);
-        }
-        if !said.is_empty() {
-            change.commit(point!("app.ends.commit")).await?;
         }
         Ok(said)
     }

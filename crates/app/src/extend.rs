@@ -61,7 +61,7 @@ impl App {
             return Err(AppError::NotAllowed { what: "extend somebody else's grant" });
         }
         let end = grant.usable_until(now)?;
-        let person = world.people.get(&grant.holder).ok_or(AppError::SignedOut)?;
+        let person = world.people.get(&grant.holder).filter(|p| world.is_active(p.id)).ok_or(AppError::SignedOut)?;
         self.check_open_requests(caller).await?;
         let (resource, role) = self.grant_parts(&world, grant)?;
         let first =
@@ -79,6 +79,7 @@ impl App {
             parent: Some(Parent::Extends { digest: grant.digest, grant: id }),
             nonce: self.nonce(),
             arrival: None,
+            package: None,
         };
         // What counts against the cap is the whole access, from its activation to the new end.
         let since = match &grant.state {
@@ -92,7 +93,7 @@ impl App {
         let refused = match world.lock_on(person.id, resource.id, role.id, Some(id)) {
             Some(lock) => Some(format!("it is locked (`{}`)", lock.id)),
             None if role.digest()? != grant.item.role_digest => Some(format!("role `{}` was redefined", role.name)),
-            None => None,
+            None => self.stays_not(&world, person, now).map(|why| why.to_string()),
         };
         let (opening, permit): (Opening, Option<Permit>) =
             match (refused, self.judge(&world, person, &resource, &role, &facts)?) {

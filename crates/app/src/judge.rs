@@ -108,6 +108,20 @@ impl AskFacts {
         }
     }
 
+    /// The facts of an ask that nobody makes: what a package gives. A proof of identity is judged when it is used.
+    pub(crate) fn of_nobody(duration: Span, now: Time) -> Self {
+        Self {
+            duration,
+            start: None,
+            justified: true,
+            ticket: None,
+            task: None,
+            proof_age: Span::ZERO,
+            proof: FROZEN.to_owned(),
+            now,
+        }
+    }
+
     /// The facts of an ask made earlier, of which each item has a task of its own. The proof of identity was judged then, and is judged again when the grant is used.
     pub(crate) fn frozen(ask: &Ask, now: Time) -> Self {
         Self {

@@ -37,6 +37,8 @@ mod front;
 mod hosts;
 mod join;
 mod judge;
+mod leave;
+mod leaving;
 mod lock;
 mod log;
 mod lost_logins;
@@ -45,6 +47,7 @@ mod many;
 mod named;
 mod narrow;
 mod open_session;
+mod packages;
 mod passage;
 mod passages;
 mod passkeys;
@@ -56,6 +59,7 @@ mod reproof;
 mod residue;
 mod sessions;
 mod spend;
+mod stays;
 mod storeless;
 mod story;
 mod targets;
@@ -91,7 +95,7 @@ pub use company::{Company, News, Seen};
 pub use confirm::ArrivalShown;
 pub use credential::{HandedOut, Say, Telling};
 pub use devices::{DeviceAnswer, DeviceAsks, DeviceBegun, DeviceShown};
-pub use directory::{Membership, NewPerson, PersonChange};
+pub use directory::{Membership, NewPerson, NewStay, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
 pub use error::{AppError, Class};
@@ -101,9 +105,11 @@ pub use front::GatewayAt;
 pub use hosts::Joined;
 pub use join::Seat;
 pub use judge::AskFacts;
+pub use leaving::{Leaving, Look, Strangers as AccountsSeen, TheirAccount, Unseen};
 pub use lock::LockInput;
 pub use narrow::Narrower;
 pub use open_session::SessionOpened;
+pub use packages::NewPackage;
 pub use passkeys::{Ceremony, PasskeyMade};
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
@@ -228,6 +234,8 @@ pub struct App {
     unconfirmed: Mutex<Vec<LeaseId>>,
     /// Ends that were said since the last look and are to be done now.
     owed: Mutex<Vec<Due>>,
+    /// The last world in which somebody's time was over.
+    pub(crate) overdue: stays::Overdue,
     /// Ends and what they write take turns at the store, so that there is always room for requests.
     pub(crate) turns: tokio::sync::Semaphore,
     /// What memory holds for the time without a store.
@@ -300,6 +308,7 @@ impl App {
             nudge: tokio::sync::Notify::new(),
             unconfirmed: Mutex::new(Vec::new()),
             owed: Mutex::new(Vec::new()),
+            overdue: stays::Overdue::default(),
             turns: tokio::sync::Semaphore::new(ENDS_AT_STORE),
             storeless: storeless::Storeless::default(),
             sessions: sessions::Sessions::default(),
@@ -360,12 +369,12 @@ impl App {
         &self.kinds
     }
 
-    /// The world as it is.
+    /// The world as it is now: with the locks that hold from memory, and without those whose time is over.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn world(&self) -> Result<Arc<World>, AppError> {
-        Ok(self.with_locks(self.store.world().await?))
+        Ok(self.without_those_over(self.with_locks(self.store.world().await?)))
     }
 
     /// Waits until something may be due sooner than was known.

@@ -80,12 +80,15 @@ impl App {
             return lost(format!("role `{}` was redefined", role.name)).await.map(|_| ());
         }
         let ask = self.ask_of(grant).await?;
+        if let Some(why) = self.not_packaged(world, &ask) {
+            return lost(why).await.map(|_| ());
+        }
         let facts = AskFacts::of_grant(grant, &ask, self.now());
         match self.rejudge(world, &ask, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Lost(reason) => lost(reason).await.map(|_| ()),
             Rejudged::Keeps(permit) => match &grant.state {
-                GrantState::Active { since, end } if since.plus(permit.terms().max_ttl) < *end => {
-                    self.shorten(grant, since.plus(permit.terms().max_ttl)).await
+                GrantState::Active { since, end } if permit.at_most(since.plus(permit.terms().max_ttl)) < *end => {
+                    self.shorten(grant, permit.at_most(since.plus(permit.terms().max_ttl))).await
                 }
                 GrantState::Active { .. }
                 | GrantState::Scheduled

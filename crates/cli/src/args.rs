@@ -4,7 +4,9 @@ pub(crate) mod arrange;
 pub(crate) mod decide;
 pub(crate) mod identity;
 pub(crate) mod item;
+pub(crate) mod leaving;
 pub(crate) mod machine;
+pub(crate) mod package;
 pub(crate) mod recordings;
 pub(crate) mod see;
 pub(crate) mod using;
@@ -69,6 +71,7 @@ pub(crate) enum Command {
     Live(see::Live),
     Sessions(see::Sessions),
     Kill(decide::Kill),
+    Offboard(leaving::Offboard),
     Grants(see::Grants),
     Grant(see::Grant),
     Debts(see::Debts),
@@ -90,6 +93,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Role(arrange::Role),
     #[command(subcommand)]
+    Package(package::Package),
+    #[command(subcommand)]
     Policy(arrange::Policy),
     Login(identity::Login),
     Logout(identity::Logout),
@@ -108,7 +113,7 @@ pub(crate) enum Command {
 pub(crate) const LISTED: [(Group, &[&str]); 7] = [
     (Group::Use, &["askable", "request", "credential", "exec", "extend", "done", "withdraw"]),
     (Group::Decide, &["requests", "approve", "deny"]),
-    (Group::End, &["revoke", "kill", "lock"]),
+    (Group::End, &["revoke", "kill", "lock", "offboard"]),
     (
         Group::See,
         &[
@@ -127,7 +132,7 @@ pub(crate) const LISTED: [(Group, &[&str]); 7] = [
             "recording",
         ],
     ),
-    (Group::Arrange, &["person", "group", "resource", "role", "policy"]),
+    (Group::Arrange, &["person", "group", "resource", "role", "package", "policy"]),
     (Group::Identity, &["login", "logout", "enrol", "prove", "passkey", "me"]),
     (Group::Machine, &["doctor", "completion", "version", "exit-codes", "help"]),
 ];

@@ -26,6 +26,8 @@ pub enum Exit {
     Unreachable,
     /// The server was reached, the resource was not.
     TargetUnreachable,
+    /// Somebody has left, and not all that they held is over yet.
+    Owed,
     /// Interrupted.
     Interrupted,
     /// What the command that was run came out as: its own exit code, or 128 and its signal.
@@ -33,7 +35,7 @@ pub enum Exit {
 }
 
 /// Every exit code of our own, its word and what it means; the table of the reference.
-pub(crate) const CODES: [(Exit, &str); 10] = [
+pub(crate) const CODES: [(Exit, &str); 11] = [
     (Exit::Done, "done"),
     (Exit::Failed, "failed, here or on the server"),
     (Exit::Usage, "the command line, or what was sent, is off"),
@@ -43,6 +45,7 @@ pub(crate) const CODES: [(Exit, &str); 10] = [
     (Exit::Waiting, "the request stands and waits for approval, also after waiting for as long as was said"),
     (Exit::Unreachable, "the server was not reached, or is too busy"),
     (Exit::TargetUnreachable, "the server was reached, the resource was not"),
+    (Exit::Owed, "somebody has left, and an end of something that they held is still owed"),
     (Exit::Interrupted, "interrupted (Ctrl-C)"),
 ];
 
@@ -60,6 +63,7 @@ impl Exit {
             Self::Waiting => 6,
             Self::Unreachable => 7,
             Self::TargetUnreachable => 8,
+            Self::Owed => 9,
             Self::Interrupted => 130,
             Self::Child(code) => code as i32,
         }
@@ -204,7 +208,7 @@ mod tests {
     #[test]
     fn codes_are_told_apart() {
         let codes = CODES.map(|(exit, _)| exit.code());
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
         assert_eq!(Exit::Child(255).code(), 255);
     }
 }

@@ -5,7 +5,9 @@ mod decide;
 mod exec;
 mod identity;
 mod joining;
+mod leaving;
 mod machine;
+mod packages;
 mod recordings;
 mod see;
 mod using;
@@ -40,6 +42,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Live(args) => see::live(args, s).await,
         Command::Sessions(_) => see::sessions(s).await,
         Command::Kill(args) => decide::kill(args, s).await,
+        Command::Offboard(args) => leaving::offboard(args, s).await,
         Command::Grants(args) => see::grants(args, s).await,
         Command::Grant(args) => see::grant(args, s).await,
         Command::Debts(_) => see::debts(s).await,
@@ -55,6 +58,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Group(args) => arrange::group(args, s).await,
         Command::Resource(args) => arrange::resource(args, s).await,
         Command::Role(args) => arrange::role(args, s).await,
+        Command::Package(args) => packages::package(args, s).await,
         Command::Policy(args) => arrange::policy(args, s).await,
         Command::Login(args) => identity::login(args, s).await,
         Command::Logout(_) => identity::logout(s).await,

@@ -6,6 +6,8 @@ pub(crate) mod catalogue;
 pub(crate) mod directory;
 pub(crate) mod grant;
 pub(crate) mod identity;
+pub(crate) mod leaving;
+pub(crate) mod package;
 pub(crate) mod policy;
 pub(crate) mod recording;
 pub(crate) mod request;

@@ -21,15 +21,25 @@ pub enum Decision {
 /// fn twice(permit: wane_domain::decision::Permit) { drop(permit.clone()); }
 /// ```
 /// ```compile_fail
-/// let permit = wane_domain::decision::Permit { terms: todo!(), basis: todo!() };
+/// let permit = wane_domain::decision::Permit { terms: todo!(), basis: todo!(), latest: None };
 /// ```
 #[derive(Debug)]
 pub struct Permit {
     pub(crate) terms: Terms,
     pub(crate) basis: Basis,
+    /// When the time of whoever it is for is over.
+    pub(crate) latest: Option<Time>,
 }
 
 impl Permit {
+    /// The earlier of a moment and the end of the time of whoever this is for.
+    ///
+    /// INVARIANT: no grant ends after its holder's time is over (held by `no_grant_outlives_its_holders_time`).
+    #[must_use]
+    pub fn at_most(&self, at: Time) -> Time {
+        self.latest.map_or(at, |latest| latest.min(at))
+    }
+
     /// What must be true.
     #[must_use]
     pub fn terms(&self) -> &Terms {
@@ -117,6 +127,13 @@ pub enum Why {
     },
     /// The person is disabled.
     Disabled,
+    /// The person's time is over before this would begin.
+    TimeOver {
+        /// When.
+        until: Time,
+    },
+    /// Whoever answered for the person has left.
+    Unsponsored,
     /// The approvals that a live grant holds no longer meet any path.
     TermsNotMet {
         /// What is missing.
@@ -151,6 +168,12 @@ impl std::fmt::Display for Why {
             }
             Self::Locked { lock } => write!(f, "it is locked (`{lock}`)"),
             Self::Disabled => f.write_str("the person is disabled"),
+            Self::TimeOver { until } => {
+                write!(f, "the person's time here is over at {until}; ask for less, or have it made longer")
+            }
+            Self::Unsponsored => {
+                f.write_str("whoever answered for the person has left; have somebody else answer for them")
+            }
             Self::TermsNotMet { missing } => write!(f, "the approvals held no longer meet policy: {missing}"),
         }
     }

@@ -25,6 +25,44 @@ pub struct Person {
     pub standing: Standing,
     /// When they were entered.
     pub since: Time,
+    /// How long they are here, and who answers for them.
+    #[serde(default, skip_serializing_if = "Stay::is_plain")]
+    pub stay: Stay,
+}
+
+/// How long somebody is here, and who answers for them: contractors, guests, auditors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stay {
+    /// From this moment on they may do nothing and hold nothing; none for people whose end is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Who answers for them; none for people nobody needs to answer for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sponsor: Option<PersonId>,
+    /// Since when they have left, with everything of theirs taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Time>,
+}
+
+impl Stay {
+    /// Somebody without an end, whom nobody answers for, and who is here.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether their time is over and that was not booked yet.
+    #[must_use]
+    pub fn is_over(&self, now: Time) -> bool {
+        self.left.is_none() && self.until.is_some_and(|until| until <= now)
+    }
+
+    /// The earlier of a moment and the end of their time.
+    #[must_use]
+    pub fn at_most(&self, at: Time) -> Time {
+        self.until.map_or(at, |until| until.min(at))
+    }
 }
 
 /// Whether a person may do anything at all.

@@ -189,7 +189,7 @@ impl Grant {
         if matches!(item.parent, Some(Parent::Extends { .. })) {
             return Err(refuse("new", mint, "the item extends a grant"));
         }
-        let terms = permit.terms;
+        let terms = &permit.terms;
         if item.duration > terms.max_ttl {
             return Err(refuse("new", mint, "longer than policy allows"));
         }
@@ -197,6 +197,10 @@ impl Grant {
             Start::Now => (now, now.plus(terms.activation_window).plus(item.duration)),
             Start::At(start) => (start.max(now), start.plus(item.duration)),
         };
+        let latest_end = permit.at_most(latest_end);
+        if latest_end <= opens && permit.latest.is_some_and(|latest| latest <= opens) {
+            return Err(refuse("new", mint, "its holder's time is over before it would begin"));
+        }
         let activate_by = opens.plus(terms.activation_window).min(latest_end);
         if latest_end <= now {
             return Err(refuse("new", mint, "its whole window has passed"));
@@ -220,7 +224,7 @@ impl Grant {
             item: item.item,
             ticket: item.ticket,
             approvals: item.approvals,
-            terms,
+            terms: permit.terms,
             basis: permit.basis,
             window,
             at: now,
@@ -250,7 +254,10 @@ impl Grant {
                     return Err(refuse("scheduled", name, "its window to be activated has passed"));
                 }
                 let span = d.window.duration.min(permit.terms.max_ttl);
-                let end = now.plus(span).min(d.window.latest_end);
+                let end = permit.at_most(now.plus(span).min(d.window.latest_end));
+                if end <= now {
+                    return Err(refuse("scheduled", name, "its holder's time is over"));
+                }
                 let fact = Fact::new(
                     "grant.activated",
                     json!({ "grant": id, "end": end, "policy_set": permit.basis.policy_set, "path": permit.basis.path }),
@@ -267,7 +274,7 @@ impl Grant {
                 if now >= *end {
                     return Err(refuse("active", name, "its time is up; ask again"));
                 }
-                let wanted = end.plus(item.duration).min(since.plus(permit.terms.max_ttl));
+                let wanted = permit.at_most(end.plus(item.duration).min(since.plus(permit.terms.max_ttl)));
                 if wanted <= *end {
                     return Err(refuse("active", name, "it already lasts as long as policy allows"));
                 }
@@ -415,7 +422,7 @@ impl Grant {
     /// # Errors
     /// When the grant is not active, its time is up, or the lease is not its own or no longer wanted.
     pub fn issue_permit(&self, lease: &Lease, permit: Permit, now: Time) -> Result<IssuePermit, IllegalTransition> {
-        let end = self.usable_until(now)?.min(lease.end).min(now.plus(permit.terms.max_ttl));
+        let end = permit.at_most(self.usable_until(now)?.min(lease.end).min(now.plus(permit.terms.max_ttl)));
         let wanted = matches!(lease.state, LeaseState::Intended | LeaseState::Live { .. });
         if lease.grant != self.id || !wanted {
             return Err(refuse("active", "issue", "the lease is not one of this grant's open leases"));

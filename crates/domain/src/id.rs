@@ -110,6 +110,8 @@ typed_ids! {
     LeaseId = "lse";
     /// A lock.
     LockId = "lck";
+    /// An access package.
+    PackageId = "pkg";
     /// A record of the log.
     EventId = "evt";
     /// A session through the gateway; the same one as the lease of its number.

@@ -15,6 +15,7 @@ pub mod id;
 pub mod issue;
 pub mod lease;
 pub mod lock;
+pub mod package;
 pub mod proved;
 pub mod request;
 pub mod secret;

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::Digest;
 use crate::catalogue::{Owner, Resource, Role};
 use crate::directory::{Group, Person, Standing};
-use crate::id::{GrantId, GroupId, LockId, OrgId, PersonId, ResourceId, RoleId};
+use crate::id::{GrantId, GroupId, LockId, OrgId, PackageId, PersonId, ResourceId, RoleId};
 use crate::lock::Lock;
+use crate::package::{Package, PackageItem};
 use crate::terms::Approvers;
 use crate::text::Name;
 use crate::time::Time;
@@ -55,6 +56,8 @@ pub struct World {
     pub roles: HashMap<RoleId, Role>,
     /// Locks that hold, by id.
     pub locks: HashMap<LockId, Lock>,
+    /// Access packages, by id.
+    pub packages: HashMap<PackageId, Package>,
     /// The policy set in force.
     pub policy: PolicyVersion,
     /// Where names lead.
@@ -83,6 +86,8 @@ struct Index {
     roles: HashMap<Name, HashMap<Name, RoleId>>,
     /// The groups each person is in.
     memberships: HashMap<PersonId, Vec<GroupId>>,
+    /// Whose time ends when, of those who have not left, soonest first.
+    stays: Vec<(Time, PersonId)>,
 }
 
 impl Index {
@@ -101,6 +106,9 @@ impl Index {
                 index.memberships.entry(*member).or_default().push(group.id);
             }
         }
+        let staying = world.people.values().filter(|p| p.stay.left.is_none());
+        index.stays = staying.filter_map(|p| p.stay.until.map(|until| (until, p.id))).collect();
+        index.stays.sort_unstable();
         index
     }
 }
@@ -134,6 +142,21 @@ impl World {
         self.roles.get(self.index().roles.get(kind)?.get(name)?)
     }
 
+    /// A package by name.
+    #[must_use]
+    pub fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.values().find(|package| package.name.as_str() == name)
+    }
+
+    /// Whether a package gives this to a person now.
+    #[must_use]
+    pub fn is_packaged(&self, package: PackageId, person: PersonId, item: PackageItem) -> bool {
+        let (Some(package), Some(person)) = (self.packages.get(&package), self.people.get(&person)) else {
+            return false;
+        };
+        package.items.contains(&item) && package.rule.means(person, &self.groups_of(person.id))
+    }
+
     /// The groups a person is in, by name.
     #[must_use]
     pub fn groups_of(&self, person: PersonId) -> BTreeSet<&Name> {
@@ -159,7 +182,34 @@ impl World {
         self.people.get(&person).is_some_and(|p| p.standing == Standing::Active)
     }
 
-    /// The active people an approval rule means for this holder and resource, without the excluded.
+    /// Whose time is over although nobody has booked that they left, soonest first.
+    pub fn over(&self, now: Time) -> impl Iterator<Item = PersonId> + '_ {
+        self.index().stays.iter().take_while(move |(until, _)| *until <= now).map(|(_, id)| *id)
+    }
+
+    /// When the time of somebody who has not left is over next, after `now`.
+    #[must_use]
+    pub fn next_over(&self, now: Time) -> Option<Time> {
+        self.index().stays.iter().map(|(until, _)| *until).find(|until| *until > now)
+    }
+
+    /// Whether somebody has to be answered for, and nobody who may act does.
+    #[must_use]
+    pub fn is_unsponsored(&self, person: &Person) -> bool {
+        person.stay.sponsor.is_some_and(|sponsor| !self.is_active(sponsor))
+    }
+
+    /// Whether one of two people answers for the other: an approval between them would be one's own.
+    #[must_use]
+    pub fn is_sponsored_between(&self, one: PersonId, other: PersonId) -> bool {
+        let answers = |who: PersonId, of: PersonId| self.people.get(&of).is_some_and(|p| p.stay.sponsor == Some(who));
+        answers(one, other) || answers(other, one)
+    }
+
+    /// The active people an approval rule means for this holder and resource, without the excluded and without
+    /// those who answer for the holder or one of the excluded, or for whom these do.
+    ///
+    /// INVARIANT: nobody approves through somebody they sponsor (held by `nobody_approves_through_whom_they_sponsor`).
     #[must_use]
     pub fn approvers(
         &self,
@@ -185,7 +235,9 @@ impl World {
                 Approvers::Person(name) => out.extend(self.person(name.as_str()).map(|p| p.id)),
             }
         }
+        let own = |id: PersonId| without.iter().chain([&holder]).any(|them| self.is_sponsored_between(id, *them));
         out.retain(|id| self.is_active(*id) && !without.contains(id));
+        out.retain(|id| !own(*id));
         out
     }
 }

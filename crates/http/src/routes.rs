@@ -8,7 +8,9 @@ mod gateways;
 mod grants;
 mod hosts;
 mod joining;
+mod leaving;
 mod locks;
+mod packages;
 mod policy;
 mod recordings;
 mod requests;
@@ -42,6 +44,8 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(directory::people, directory::new_person))
         .routes(routes!(directory::person, directory::edit_person))
         .routes(routes!(directory::enrolment))
+        .routes(routes!(leaving::offboard))
+        .routes(routes!(leaving::leaving))
         .routes(routes!(ways_in::ways_in))
         .routes(routes!(ways_in::new_identity))
         .routes(routes!(ways_in::remove_way_in))
@@ -58,6 +62,8 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(hosts::revocations))
         .routes(routes!(roles::roles, roles::new_role))
         .routes(routes!(roles::role, roles::edit_role, roles::remove_role))
+        .routes(routes!(packages::packages, packages::new_package))
+        .routes(routes!(packages::package, packages::remove_package))
         .routes(routes!(policy::policy, policy::load_policy))
         .routes(routes!(policy::check_policy))
         .routes(routes!(policy::versions))

@@ -4,6 +4,8 @@ pub(crate) mod board;
 pub(crate) mod catalogue;
 pub(crate) mod directory;
 pub(crate) mod grant;
+pub(crate) mod leaving;
+pub(crate) mod package;
 pub(crate) mod recording;
 pub(crate) mod request;
 pub(crate) mod sentence;

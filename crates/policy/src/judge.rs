@@ -168,7 +168,7 @@ impl<'a> Case<'a> {
     pub(crate) fn permit(&self, policy: &Compiled, terms: &Terms) -> Permit {
         let mut basis = basis(self.set, self.query, vec![policy.id.clone()]);
         basis.path = Some(policy.id.clone());
-        evidence::permit(terms.clone(), basis)
+        evidence::permit(terms.clone(), basis, self.query.who.person.stay.until)
     }
 
     pub(crate) fn deny(&self, reasons: Vec<Why>) -> Box<Denial> {

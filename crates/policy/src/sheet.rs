@@ -246,6 +246,8 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
     struct Sheet<'a> {
         person: &'a Name,
         standing: Standing,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<wane_domain::time::Time>,
         groups: &'a BTreeSet<&'a Name>,
         attributes: &'a BTreeMap<Name, Line>,
         resource: &'a Name,
@@ -273,6 +275,7 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
     let sheet = Sheet {
         person: &query.who.person.name,
         standing: query.who.person.standing,
+        until: query.who.person.stay.until,
         groups: &query.who.groups,
         attributes: &query.who.person.attributes,
         resource: &resource.name,

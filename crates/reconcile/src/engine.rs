@@ -1,12 +1,13 @@
 //! The loop: look what is due, start it, sleep until the next thing is.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wane_app::{App, AppError, TryEnd, rejudge_all};
-use wane_domain::id::{LeaseId, ResourceId};
+use wane_domain::id::{LeaseId, PersonId, ResourceId};
 use wane_domain::lease::{Lease, LeaseKind};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::Epoch;
@@ -26,6 +27,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
 /// How soon a pass over all live grants that failed is tried again.
 const JUDGE_AGAIN: Span = Span::from_secs(5);
+/// How often packages are looked at although nothing has changed: what is held comes to its end.
+const PACKAGES_EVERY: Span = Span::from_secs(30);
+/// How soon booking that somebody has left is tried again.
+const LEAVE_AGAIN: Span = Span::from_secs(5);
+/// How many are booked as left at once.
+const LEAVING_AT_ONCE: usize = 16;
 /// How soon what is still owed is looked for again.
 const OWED_AGAIN: Span = Span::from_secs(1);
 /// How often abandoned intents are looked for.
@@ -54,6 +61,8 @@ enum Back {
     Judged(Result<Epoch, AppError>),
     Visited(Sightings),
     Scanned(Scan),
+    Left(PersonId, Result<(), AppError>),
+    Packaged(Result<Epoch, AppError>),
 }
 
 /// The engine.
@@ -72,6 +81,14 @@ pub struct Engine {
     /// What is known of the traces at each target, and of which world the targets are.
     residue: Watch,
     watched: Option<Epoch>,
+    /// People whose time is over and who are being booked as left, and from when on the next may be.
+    leaving: HashSet<PersonId>,
+    leave_from: Time,
+    /// At which world packages were given last, and when they are looked at next whatever happens.
+    packaged: Option<Epoch>,
+    packaging: bool,
+    package_by: Time,
+    package_from: Time,
     /// When the store is asked next what is due, and from where on.
     looking: Looking,
     next_visit: Time,
@@ -101,6 +118,12 @@ impl Engine {
             sayings: Sayings::default(),
             residue: Watch::default(),
             watched: None,
+            leaving: HashSet::new(),
+            leave_from: now,
+            packaged: None,
+            packaging: false,
+            package_by: now,
+            package_from: now,
             looking: Looking::new(now),
             swept: Sweep::AtStart,
             unread: Some(Slice::first(PAGE)),
@@ -149,6 +172,8 @@ impl Engine {
                 self.sayings = Sayings::default();
                 (self.residue, self.watched) = (Watch::default(), None);
                 self.judging = false;
+                self.leaving.clear();
+                self.packaging = false;
                 self.sightings.get_or_insert_default();
                 self.confirmations.none_under_way();
                 self.looking = Looking::new(self.app.now());
@@ -193,6 +218,20 @@ impl Engine {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Judged(rejudge_all(&app).await) });
         }
+        let due = self.packaged != Some(world.epoch) || now >= self.package_by;
+        if due && !self.packaging && now >= self.package_from {
+            self.packaging = true;
+            let app = Arc::clone(&self.app);
+            tasks.spawn(async move { Back::Packaged(app.give_packages().await) });
+        }
+        if now >= self.leave_from {
+            for person in world.over(now).take(LEAVING_AT_ONCE) {
+                if self.leaving.insert(person) {
+                    let app = Arc::clone(&self.app);
+                    tasks.spawn(async move { Back::Left(person, app.leave_if_over(person).await) });
+                }
+            }
+        }
         if now >= self.next_sweep {
             self.next_sweep = now.plus(SWEEP_EVERY.min(OWED_AGAIN));
             self.sweep().await?;
@@ -208,7 +247,8 @@ impl Engine {
             tasks.spawn(async move { Back::Visited(visit_all(&app, sightings).await) });
         }
         let next = [self.queues.next(), self.confirmations.next(), self.residue.next(now), Some(self.looking.next)];
-        let next = next.into_iter().chain([Some(self.next_visit), Some(self.next_sweep)]).flatten().min();
+        let others = [Some(self.next_visit), Some(self.next_sweep), world.next_over(now)];
+        let next = next.into_iter().chain(others).flatten().min();
         Ok(next.unwrap_or(now).since(self.app.now()).to_std().clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
     }
 
@@ -282,6 +322,24 @@ impl Engine {
                 self.residue.visited(now);
             }
             Back::Scanned(scan) => self.residue.done(scan, now),
+            Back::Packaged(result) => {
+                self.packaging = false;
+                self.package_by = now.plus(PACKAGES_EVERY);
+                match result {
+                    Ok(epoch) => self.packaged = Some(epoch),
+                    Err(error) => {
+                        self.package_from = now.plus(JUDGE_AGAIN);
+                        tracing::error!(%error, "what is in packages could not all be asked for; tried again");
+                    }
+                }
+            }
+            Back::Left(person, result) => {
+                self.leaving.remove(&person);
+                if let Err(error) = result {
+                    self.leave_from = now.plus(LEAVE_AGAIN);
+                    tracing::error!(%person, %error, "somebody whose time is over could not be booked as left; tried again");
+                }
+            }
         }
     }
 

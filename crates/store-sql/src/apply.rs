@@ -6,8 +6,8 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, grants, groups, issuances, leases, locks, logins, people, policies, recordings, requests, resources,
-    roles, sealed, tokens, trail, ways_in,
+    answers, grants, groups, issuances, leases, locks, logins, packages, people, policies, recordings, requests,
+    resources, roles, sealed, tokens, trail, ways_in,
 };
 
 /// How a commit came out.
@@ -137,7 +137,10 @@ const fn rank(write: &Write) -> u8 {
         | Write::RemoveRole(..)
         | Write::Policy(_)
         | Write::Lock(_)
+        | Write::Package(_)
+        | Write::RemovePackage(..)
         | Write::Login(_)
+        | Write::RemoveLogin(..)
         | Write::Token(_)
         | Write::RemoveToken(_)
         | Write::WayIn(_)
@@ -165,12 +168,15 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         }
         Write::Policy(policy) => policies::put(policy)?,
         Write::Lock(put) => locks::put(put)?,
+        Write::Package(put) => packages::put(put)?,
+        Write::RemovePackage(id, seen) => packages::remove(*id, *seen)?,
         Write::Request(put) => requests::put(put)?,
         Write::Grant(put) => grants::put(put)?,
         Write::Still(id, generation) => grants::still(*id, *generation)?,
         Write::Lease(put) => leases::put(put)?,
         Write::Issuance(value) => issuances::put(value)?,
         Write::Login(put) => logins::put(put)?,
+        Write::RemoveLogin(person, generation) => logins::remove(*person, *generation)?,
         Write::Token(put) => tokens::put(put)?,
         Write::RemoveToken(id) => tokens::remove(*id),
         Write::WayIn(put) => ways_in::put(put)?,

@@ -18,6 +18,7 @@ mod listing;
 mod locks;
 mod logins;
 mod memory;
+mod packages;
 mod people;
 mod place;
 mod policies;

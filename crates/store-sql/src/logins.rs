@@ -4,7 +4,7 @@ use sqlx::SqlitePool;
 use wane_domain::id::PersonId;
 use wane_store::{Login, Put, StoreError, Versioned};
 
-use crate::row::{Guarded, Row, as_is, encode, unavailable, versioned};
+use crate::row::{Guarded, Row, as_is, encode, number, unavailable, versioned};
 use crate::step::Step;
 
 const PUT: Guarded = Guarded {
@@ -16,6 +16,12 @@ const PUT: Guarded = Guarded {
 pub(crate) fn put(put: &Put<Login>) -> Result<Step, StoreError> {
     let id = put.value.person.to_string();
     Ok(PUT.step(&id, put.seen, vec![encode(&id, &put.value)?.into()])?.one(&id))
+}
+
+/// Removes one, if it is as it was seen.
+pub(crate) fn remove(person: PersonId, generation: u64) -> Result<Step, StoreError> {
+    let values = vec![person.to_string().into(), number(generation)?.into()];
+    Ok(Step::new("DELETE FROM logins WHERE id = $1 AND generation = $2", values).one(&person.to_string()))
 }
 
 /// A person's.

@@ -16,6 +16,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (5, "recordings lie", include_str!("../migrations/0005_recordings_lie.sql")),
     (6, "trail in strides", include_str!("../migrations/0006_trail_in_strides.sql")),
     (7, "ways in", include_str!("../migrations/0007_ways_in.sql")),
+    (8, "packages", include_str!("../migrations/0008_packages.sql")),
 ];
 
 /// Brings a file to the newest schema.

@@ -31,6 +31,7 @@ pub(crate) fn load(conn: &Connection) -> Result<Option<World>, StoreError> {
         resources: all(conn, "resources", |r: &wane_domain::catalogue::Resource| r.id)?,
         roles: all(conn, "roles", |r: &wane_domain::catalogue::Role| r.id)?,
         locks: all(conn, "locks WHERE holds = 1", |l: &wane_domain::lock::Lock| l.id)?,
+        packages: all(conn, "packages", |p: &wane_domain::package::Package| p.id)?,
         policy,
         names: Names::default(),
     }))
@@ -78,12 +79,15 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         Write::Policy(policy) => world.policy = policy.clone(),
         Write::Lock(put) if put.value.holds() => drop(world.locks.insert(put.value.id, put.value.clone())),
         Write::Lock(put) => drop(world.locks.remove(&put.value.id)),
+        Write::Package(put) => drop(world.packages.insert(put.value.id, put.value.clone())),
+        Write::RemovePackage(id, _) => drop(world.packages.remove(id)),
         Write::Request(_)
         | Write::Grant(_)
         | Write::Still(..)
         | Write::Lease(_)
         | Write::Issuance(_)
         | Write::Login(_)
+        | Write::RemoveLogin(..)
         | Write::Token(_)
         | Write::RemoveToken(_)
         | Write::WayIn(_)
@@ -102,6 +106,7 @@ pub(crate) async fn seen(pool: &SqlitePool, id: &str) -> Result<Seen, StoreError
         Some("grp") => "SELECT generation FROM groups WHERE id = $1",
         Some("res") => "SELECT generation FROM resources WHERE id = $1",
         Some("rol") => "SELECT generation FROM roles WHERE id = $1",
+        Some("pkg") => "SELECT generation FROM packages WHERE id = $1",
         Some("lck") => "SELECT generation FROM locks WHERE id = $1",
         _ => return Err(StoreError::Refused(format!("`{id}` is no person, group, resource, role or lock"))),
     };

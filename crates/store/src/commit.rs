@@ -4,9 +4,10 @@ use wane_audit::Record;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::directory::{Group, Person};
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, ResourceId, RoleId, TokenId, WayId};
+use wane_domain::id::{GrantId, PackageId, PersonId, ResourceId, RoleId, TokenId, WayId};
 use wane_domain::lease::Lease;
 use wane_domain::lock::Lock;
+use wane_domain::package::Package;
 use wane_domain::request::AccessRequest;
 use wane_domain::world::{Epoch, PolicyVersion};
 
@@ -55,6 +56,8 @@ pub enum Write {
     /// Becomes the policy in force; its version must be one more than the last.
     Policy(PolicyVersion),
     Lock(Put<Lock>),
+    Package(Put<Package>),
+    RemovePackage(PackageId, Seen),
     Request(Put<AccessRequest>),
     Grant(Put<Grant>),
     /// Writes nothing: the grant must still be of this generation.
@@ -62,6 +65,8 @@ pub enum Write {
     Lease(Put<Lease>),
     Issuance(Issuance),
     Login(Put<Login>),
+    /// Refused if it is not of this generation any more.
+    RemoveLogin(PersonId, u64),
     Token(Put<Token>),
     RemoveToken(TokenId),
     WayIn(Put<WayIn>),
@@ -87,13 +92,16 @@ impl Write {
             | Self::Role(_)
             | Self::RemoveRole(..)
             | Self::Policy(_)
-            | Self::Lock(_) => true,
+            | Self::Lock(_)
+            | Self::Package(_)
+            | Self::RemovePackage(..) => true,
             Self::Request(_)
             | Self::Grant(_)
             | Self::Still(..)
             | Self::Lease(_)
             | Self::Issuance(_)
             | Self::Login(_)
+            | Self::RemoveLogin(..)
             | Self::Token(_)
             | Self::RemoveToken(_)
             | Self::WayIn(_)

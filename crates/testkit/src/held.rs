@@ -42,7 +42,7 @@ pub fn lax_permit(now: Time) -> Permit {
         facts: digest,
         at: now,
     };
-    evidence::permit(terms(), basis)
+    evidence::permit(terms(), basis, None)
 }
 
 /// Somebody asks for this, for themselves and from now on.
@@ -60,6 +60,7 @@ pub fn plain_ask(ambient: &Ambient, item: AskItem, duration: Span) -> Ask {
         parent: None,
         nonce: "00".repeat(16),
         arrival: None,
+        package: None,
     }
 }
 

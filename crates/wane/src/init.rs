@@ -108,6 +108,7 @@ impl Init {
             attributes: BTreeMap::new(),
             standing: Standing::Active,
             since: now,
+            stay: wane_domain::directory::Stay::default(),
         };
         let admins = People {
             id: self.ambient.id(),

@@ -112,6 +112,7 @@ fn failed(stop: &Stop) -> VerbError {
         | Exit::Conflict
         | Exit::Unreachable
         | Exit::TargetUnreachable
+        | Exit::Owed
         | Exit::Interrupted
         | Exit::Child(_) => VerbError::Failed(message),
     }

@@ -105,6 +105,7 @@ fn world(many: u32, text: &str) -> Result<World> {
                 attributes: BTreeMap::new(),
                 standing: Standing::Active,
                 since: NOW,
+                stay: wane_domain::directory::Stay::default(),
             },
         );
         let group: GroupId = id(n);
@@ -133,7 +134,18 @@ fn world(many: u32, text: &str) -> Result<World> {
         at: NOW,
     };
     let (roles, locks, names) = (HashMap::new(), HashMap::new(), Names::default());
-    Ok(World { org: id(0), epoch: Epoch(1), people, groups, resources, roles, locks, policy, names })
+    Ok(World {
+        org: id(0),
+        epoch: Epoch(1),
+        people,
+        groups,
+        resources,
+        roles,
+        locks,
+        packages: HashMap::new(),
+        policy,
+        names,
+    })
 }
 
 fn role() -> Result<Role> {

@@ -160,6 +160,7 @@ async fn open(folder: &std::path::Path) -> (Router, String, Arc<FakeClock>) {
         attributes: Default::default(),
         standing: Standing::Active,
         since: NOW,
+        stay: wane_domain::directory::Stay::default(),
     };
     let admins = Group {
         id: ambient.id(),

@@ -82,6 +82,7 @@ fn question() -> Question {
         attributes: BTreeMap::from([("team".parse().unwrap(), "red".parse().unwrap())]),
         standing: Standing::Active,
         since: NOW,
+        stay: wane_domain::directory::Stay::default(),
     };
     let resource = Resource {
         id: ambient.id(),

@@ -175,6 +175,7 @@ impl App {
             attributes: rules.facts(&identity.claims),
             standing: Standing::Active,
             since: now,
+            stay: wane_domain::directory::Stay::default(),
         }))
     }
 

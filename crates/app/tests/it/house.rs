@@ -343,6 +343,7 @@ async fn furnish(store: &SqlStore, ambient: &Ambient, org: OrgId) {
             attributes: BTreeMap::new(),
             standing: Standing::Active,
             since,
+            stay: wane_domain::directory::Stay::default(),
         })));
     }
     let mut dba = None;

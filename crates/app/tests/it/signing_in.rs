@@ -17,9 +17,9 @@ use wane_store::Store as _;
 use crate::faulty::Goes;
 use crate::house::{House, limits, mins};
 
-const PASSWORD: &str = "four plain words here";
+pub(crate) const PASSWORD: &str = "four plain words here";
 
-fn secret(text: &str) -> Secret {
+pub(crate) fn secret(text: &str) -> Secret {
     Secret::new(text.as_bytes().to_vec())
 }
 
@@ -37,8 +37,13 @@ impl Login {
         Self { name, totp: Builder::new().with_secret(bytes).with_account_name(name).build().unwrap() }
     }
 
-    fn code(&self, house: &House) -> String {
+    pub(crate) fn code(&self, house: &House) -> String {
         self.totp.generate(u64::try_from(house.app.now().seconds()).unwrap()).to_string()
+    }
+
+    /// Tries to sign in with the code of the moment.
+    pub(crate) async fn try_sign_in(&self, house: &House) -> Result<wane_app::SignedIn, AppError> {
+        house.app.sign_in(self.name, secret(PASSWORD), Some(&self.code(house))).await
     }
 
     /// Signs in with the next code; returns the token.

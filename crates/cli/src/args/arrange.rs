@@ -20,6 +20,8 @@ pub(crate) enum Person {
     Disable(PersonName),
     /// Enable a person again
     Enable(PersonName),
+    Until(UntilPerson),
+    Sponsor(SponsorPerson),
     /// Make a one-time code for a person to set up their sign-in
     Enrol(PersonName),
     #[command(subcommand)]
@@ -75,6 +77,33 @@ pub(crate) struct AddPerson {
     /// A fact for policy; several times
     #[arg(long = "attribute", value_name = "KEY=VALUE")]
     pub(crate) attributes: Vec<Pair>,
+    /// When their time is over: `2026-12-31T18:00+01:00`
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// Who answers for them
+    #[arg(long, value_name = "PERSON")]
+    pub(crate) sponsor: Option<String>,
+}
+
+/// Say when a person's time is over: from then on they may do nothing and hold nothing
+#[derive(Debug, Args)]
+pub(crate) struct UntilPerson {
+    pub(crate) person: String,
+    /// When: `2026-12-31T18:00+01:00`, `+30d`; or `never`
+    #[arg(value_name = "WHEN|never")]
+    pub(crate) until: String,
+}
+
+/// Say who answers for a person
+#[derive(Debug, Args)]
+pub(crate) struct SponsorPerson {
+    pub(crate) person: String,
+    /// Who; or `--nobody`
+    #[arg(required_unless_present = "nobody", value_name = "SPONSOR")]
+    pub(crate) sponsor: Option<String>,
+    /// Nobody has to
+    #[arg(long, conflicts_with = "sponsor")]
+    pub(crate) nobody: bool,
 }
 
 /// Change a person; what is left out stays

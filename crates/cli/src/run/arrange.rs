@@ -20,7 +20,7 @@ use crate::show;
 
 /// Lists: calls, shows, says if there is more.
 macro_rules! list {
-    ($s:expr, $client:expr, $many:expr, $call:ident, $show:path) => {{
+    ($s:expr, $client:expr, $many:expr, $call:ident, $show:expr) => {{
         let many: Many = $many;
         let listing = pages(many.into(), |cursor, limit| {
             let client = &$client;
@@ -41,11 +41,14 @@ pub(super) async fn person(args: args::Person, s: &Session) -> Done {
                 display: args.display,
                 manager: args.manager,
                 attributes: facts(&args.attributes)?,
+                until: args.until.as_deref().map(|until| s.present().parse(until)).transpose()?,
+                sponsor: args.sponsor,
             };
             s.out.busy("the person is entered", client.new_person(&input)).await?
         }
         args::Person::List(many) => {
-            list!(s, client, many, people, show::directory::people);
+            let now = s.present();
+            list!(s, client, many, people, |people, layout| show::directory::people(people, &now, layout));
             return Ok(Exit::Done);
         }
         args::Person::Show(args) => s.out.busy("the server is asked", client.person(&args.person)).await?,
@@ -54,7 +57,7 @@ pub(super) async fn person(args: args::Person, s: &Session) -> Done {
                 display: args.display,
                 manager: edit(args.manager, Clear::when(args.no_manager)),
                 attributes: replaced(facts(&args.attributes)?, Clear::when(args.no_attributes)),
-                standing: None,
+                ..EditPerson::default()
             };
             if input == EditPerson::default() {
                 return Err(nothing_to_change());
@@ -63,6 +66,19 @@ pub(super) async fn person(args: args::Person, s: &Session) -> Done {
         }
         args::Person::Disable(args) => stand(&client, &args.person, Standing::Disabled, s).await?,
         args::Person::Enable(args) => stand(&client, &args.person, Standing::Active, s).await?,
+        args::Person::Until(args) => {
+            let until = match args.until.as_str() {
+                "never" => Edit::Clear,
+                until => Edit::Set(s.present().parse(until)?),
+            };
+            let input = EditPerson { until, ..EditPerson::default() };
+            s.out.busy("the person is changed", client.edit_person(&args.person, &input)).await?
+        }
+        args::Person::Sponsor(args) => {
+            let sponsor = args.sponsor.map_or(Edit::Clear, Edit::Set);
+            let input = EditPerson { sponsor, ..EditPerson::default() };
+            s.out.busy("the person is changed", client.edit_person(&args.person, &input)).await?
+        }
         args::Person::Enrol(args) => {
             let code = s.out.busy("a code is made", client.new_enrolment(&args.person)).await?;
             s.out.put(&code, |layout| show::identity::code(&code, "wane enrol CODE", &s.present(), layout));

@@ -7,9 +7,13 @@ use jiff::fmt::rfc2822;
 use nix::unistd::{AccessFlags, access};
 use serde::Serialize;
 use serde_json::json;
+use wane_api::directory::PersonView;
+use wane_api::query::Listing;
+use wane_client::Client;
 
 use super::Done;
-use crate::access::Session;
+use crate::access::{Session, pages};
+use crate::args::Many;
 use crate::exit::{CODES, Exit, Stop, table_of_codes};
 use crate::table::{Sheet, Text, Tone, WRAPS};
 
@@ -122,10 +126,23 @@ async fn server(s: &Session, checks: &mut Vec<Check>) {
         )),
         Err(error) => checks.push(Check::failed("clock", error.into())),
     }
+    checks.extend(guests(&client).await);
     checks.push(match client.me().await {
         Ok(me) => Check::ok("session", format!("{}, ends {}", me.person, s.present().both(me.session.expires))),
         Err(error) => Check::failed("session", error.into()),
     });
+}
+
+/// Whom nobody answers for any more, for whoever may see who is here.
+async fn guests(client: &Client) -> Option<Check> {
+    let all = Many { limit: 1, all: true };
+    let listing = pages(all.into(), |cursor, limit| async move { client.people(&Listing { cursor, limit }).await });
+    let people = listing.await.ok()?.items;
+    let gone = |p: &&PersonView| p.unsponsored && p.left.is_none();
+    let alone: Vec<&str> = people.iter().filter(gone).map(|p| p.name.as_str()).collect();
+    let found = format!("nobody answers any more for {}", alone.join(", "));
+    let todo = "`wane person sponsor PERSON SPONSOR`, or `wane offboard PERSON`";
+    (!alone.is_empty()).then(|| Check::not("guests", Verdict::Warn, found, todo))
 }
 
 /// Keys live in memory behind a socket; the socket needs a folder of one's own.

@@ -14,12 +14,28 @@ fn standing(standing: Standing) -> Text {
     })
 }
 
-pub(crate) fn people(people: &[PersonView], layout: Layout) -> String {
+/// When they left, or when their time is over.
+fn stay(p: &PersonView, now: &Now) -> String {
+    match (p.left, p.until) {
+        (Some(left), _) => format!("left {}", now.exact(left)),
+        (None, Some(until)) => now.exact(until),
+        (None, None) => String::new(),
+    }
+}
+
+fn sponsor(p: &PersonView) -> Text {
+    let name = p.sponsor.as_deref().unwrap_or_default();
+    if p.unsponsored { Text::new(format!("{name} (has left)")).tone(Tone::Bad) } else { Text::new(name) }
+}
+
+pub(crate) fn people(people: &[PersonView], now: &Now, layout: Layout) -> String {
     let mut sheet = Sheet::new(&[
         ("PERSON", 0),
         ("NAME", 1),
         ("STANDING", 0),
         ("GROUPS", WRAPS | 2),
+        ("UNTIL", 1),
+        ("SPONSOR", 3),
         ("MANAGER", 3),
         ("ATTRIBUTES", WRAPS | 4),
     ]);
@@ -29,6 +45,8 @@ pub(crate) fn people(people: &[PersonView], layout: Layout) -> String {
             (&p.display).into(),
             standing(p.standing),
             p.groups.join(", ").into(),
+            stay(p, now).into(),
+            sponsor(p),
             p.manager.as_deref().unwrap_or_default().into(),
             pairs(&p.attributes).into(),
         ]);
@@ -45,7 +63,12 @@ pub(crate) fn person(p: &PersonView, now: &Now, layout: Layout) -> String {
         .put("groups", or_dash((!p.groups.is_empty()).then(|| p.groups.join(", ")).as_deref()))
         .maybe("manager", p.manager.as_ref())
         .each("attributes", p.attributes.iter().map(|(k, v)| format!("{k}={v}")))
-        .put("since", now.both(p.since));
+        .put("since", now.both(p.since))
+        .maybe("until", p.until.map(|until| now.both(until)))
+        .maybe("left", p.left.map(|left| now.both(left)));
+    if p.sponsor.is_some() {
+        fields.put("sponsor", sponsor(p));
+    }
     fields.render(layout)
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn one(r: &RequestView, now: &Now, layout: Layout) -> String {
     }
     fields.put("duration", &r.duration.text).maybe("from", r.start.map(|at| now.both(at)));
     fields.put("asked", now.both(r.at)).maybe("reason", r.reason.as_ref()).maybe("ticket", r.ticket.as_ref());
+    fields.maybe("package", r.package.as_ref());
     match &r.parent {
         None => {}
         Some(ParentView::Narrows { request, .. }) => {

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use wane_api::Page;
 use wane_api::host::{HostJoined, JoinHost};
+use wane_api::package::{NewPackage, PackageView};
 use wane_api::query::Listing;
 use wane_api::resource::{EditResource, Inventory, NewResource, Probe, ResourceView, SetCredential};
 use wane_api::role::{EditRole, NewRole, RoleView};
@@ -140,5 +141,37 @@ impl Client {
     /// When a grant of it is not yet closed.
     pub async fn remove_role(&self, kind: &str, name: &str) -> Result<(), ClientError> {
         self.write_only(Method::DELETE, &["v1", "roles", kind, name], None).await
+    }
+
+    /// Access packages.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn packages(&self, query: &Listing) -> Result<Page<PackageView>, ClientError> {
+        self.get(&["v1", "packages"], query).await
+    }
+
+    /// One access package.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn package(&self, name: &str) -> Result<PackageView, ClientError> {
+        self.get(&["v1", "packages", name], &()).await
+    }
+
+    /// Enters an access package.
+    ///
+    /// # Errors
+    /// When the name is taken, or something in it is not there.
+    pub async fn new_package(&self, input: &NewPackage) -> Result<PackageView, ClientError> {
+        self.write(Method::POST, &["v1", "packages"], input).await
+    }
+
+    /// Takes an access package out.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn remove_package(&self, name: &str) -> Result<(), ClientError> {
+        self.write_only(Method::DELETE, &["v1", "packages", name], None).await
     }
 }

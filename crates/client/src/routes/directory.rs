@@ -3,6 +3,7 @@
 use reqwest::Method;
 use wane_api::Page;
 use wane_api::directory::{EditPerson, GroupView, NewGroup, NewPerson, PersonView};
+use wane_api::leaving::{LeavingQuery, LeavingView, Offboard};
 use wane_api::query::Listing;
 use wane_api::session::OneTimeCode;
 use wane_api::ways_in::{NewIdentity, WayInView, WaysIn};
@@ -41,6 +42,22 @@ impl Client {
     /// As every call.
     pub async fn edit_person(&self, name: &str, input: &EditPerson) -> Result<PersonView, ClientError> {
         self.write(Method::PATCH, &["v1", "people", name], input).await
+    }
+
+    /// Sends a person away; the report as it stands right after.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn offboard(&self, name: &str, input: &Offboard) -> Result<LeavingView, ClientError> {
+        self.write(Method::POST, &["v1", "people", name, "offboard"], input).await
+    }
+
+    /// What came of somebody's leaving.
+    ///
+    /// # Errors
+    /// When they have not left.
+    pub async fn leaving(&self, name: &str, query: &LeavingQuery) -> Result<LeavingView, ClientError> {
+        self.get(&["v1", "people", name, "leaving"], query).await
     }
 
     /// A one-time code for a person to set up a local sign-in.

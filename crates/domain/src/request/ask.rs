@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::Digest;
-use crate::id::{ArrivalId, GrantId, OrgId, PersonId, RequestId, ResourceId, RoleId};
+use crate::id::{ArrivalId, GrantId, OrgId, PackageId, PersonId, RequestId, ResourceId, RoleId};
 use crate::text::{Reason, Task, Ticket};
 use crate::time::{Span, Time};
 
@@ -33,6 +33,9 @@ pub struct Ask {
     /// The login at the gateway that asks and waits, if one does: without it nobody wants what is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival: Option<ArrivalId>,
+    /// The package that this was asked for out of, by nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageId>,
 }
 
 /// One role on one resource.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wane_domain::canonical::Digest;
 use wane_domain::catalogue::{Owner, Resource, Role};
-use wane_domain::directory::{Group, Person, Standing};
+use wane_domain::directory::{Group, Person, Standing, Stay};
 use wane_domain::id::{GroupId, LockId, PersonId, ResourceId, RoleId, TypedId};
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::terms::Approvers;
@@ -46,7 +46,19 @@ fn world() -> World {
         let manager = (n == HOLDER).then(|| person(MANAGER));
         let standing = if n == OUT { Standing::Disabled } else { Standing::Active };
         let (called, display, attributes) = (name(&format!("p{n}")), "".parse().unwrap(), BTreeMap::new());
-        (person(n), Person { id: person(n), name: called, display, manager, attributes, standing, since: T0 })
+        (
+            person(n),
+            Person {
+                id: person(n),
+                name: called,
+                display,
+                manager,
+                attributes,
+                standing,
+                since: T0,
+                stay: Stay::default(),
+            },
+        )
     };
     World {
         org: id(9),
@@ -60,6 +72,7 @@ fn world() -> World {
         ]),
         roles: keyed([role(30, "deploy", "ssh"), role(31, "deploy", "postgres")]),
         locks: HashMap::new(),
+        packages: HashMap::new(),
         names: Names::default(),
         policy: PolicyVersion { version: 1, digest: Digest::of_bytes("t", b""), text: String::new(), by: None, at: T0 },
     }
@@ -119,4 +132,57 @@ fn a_lock_is_found_by_what_it_covers() {
     world.locks.insert(lock, imposed);
     let on = |who: u8| world.lock_on(person(who), id(20), id(30), None).map(|l| l.id);
     assert_eq!((on(HOLDER), on(MANAGER)), (Some(lock), None));
+}
+
+/// Neither for whom one answers, nor for whoever answers for oneself.
+#[test]
+fn nobody_approves_through_whom_they_sponsor() {
+    let rule = [Approvers::Group(name("dba")), Approvers::Group(name("ops"))];
+    let sponsored = |of: u8, by: u8| {
+        let mut world = world();
+        world.people.get_mut(&person(of)).unwrap().stay.sponsor = Some(person(by));
+        world
+    };
+    let without = [person(HOLDER), person(1)];
+    let everybody = who(&world(), &rule, 22, &without);
+    assert_eq!(everybody, people(&[4, 5, 7]));
+    for (of, by, left, why) in [
+        (HOLDER, 7, vec![4, 5], "who answers for the holder"),
+        (7, HOLDER, vec![4, 5], "for whom the holder answers"),
+        (1, 7, vec![4, 5], "who answers for the asker"),
+        (7, 1, vec![4, 5], "for whom the asker answers"),
+        (4, 5, vec![4, 5, 7], "others between themselves"),
+    ] {
+        assert_eq!(who(&sponsored(of, by), &rule, 22, &without), people(&left), "{why}");
+    }
+}
+
+/// Whoever is answered for by somebody who may not act is answered for by nobody.
+#[test]
+fn a_guest_without_a_sponsor_is_found() {
+    let mut world = world();
+    let guest = |world: &mut World, sponsor: Option<u8>| {
+        let guest = world.people.get_mut(&person(HOLDER)).unwrap();
+        guest.stay.sponsor = sponsor.map(person);
+        guest.clone()
+    };
+    for (sponsor, alone) in [(None, false), (Some(MANAGER), false), (Some(OUT), true), (Some(99), true)] {
+        let guest = guest(&mut world, sponsor);
+        assert_eq!(world.is_unsponsored(&guest), alone, "{sponsor:?}");
+    }
+}
+
+#[test]
+fn whose_time_is_over_is_found_in_its_order() {
+    let mut world = world();
+    let at = |n: i64| T0.plus(wane_domain::time::Span::from_mins(u64::try_from(n).unwrap()));
+    for (n, until, left) in [(1, 9, None), (3, 5, None), (4, 5, Some(at(5))), (5, 20, None)] {
+        world.people.get_mut(&person(n)).unwrap().stay = Stay { until: Some(at(until)), sponsor: None, left };
+    }
+    let over = |n| world.over(at(n)).collect::<Vec<_>>();
+    assert_eq!((over(4), over(5), over(9)), (vec![], vec![person(3)], vec![person(3), person(1)]));
+    assert_eq!(
+        (world.next_over(at(4)), world.next_over(at(5)), world.next_over(at(20))),
+        (Some(at(5)), Some(at(9)), None)
+    );
 }

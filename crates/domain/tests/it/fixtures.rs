@@ -53,7 +53,13 @@ pub(crate) fn permit(max_ttl: Span) -> Permit {
         facts: Digest::of_bytes("t", b"facts"),
         at: T0,
     };
-    evidence::permit(terms(max_ttl, &[]), basis)
+    evidence::permit(terms(max_ttl, &[]), basis, None)
+}
+
+/// The same for somebody whose time is over then.
+pub(crate) fn permit_until(max_ttl: Span, latest: Time) -> Permit {
+    let plain = permit(max_ttl);
+    evidence::permit(plain.terms().clone(), plain.basis().clone(), Some(latest))
 }
 
 pub(crate) fn item() -> AskItem {
@@ -82,6 +88,7 @@ pub(crate) fn ask(duration: Span, start: Start, parent: Option<Parent>) -> Ask {
         ticket: Some("OPS-1".parse().unwrap()),
         parent,
         arrival: None,
+        package: None,
         nonce: "000102030405060708090a0b0c0d0e0f".to_owned(),
     }
 }

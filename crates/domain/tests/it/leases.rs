@@ -100,7 +100,7 @@ fn a_session_that_must_be_recorded_says_so() {
     let grant = active(hour, hour);
     let begin = |what| grant.lease(id::<LeaseId>(51), "ssh".parse().unwrap(), what, T0).unwrap().0;
     let basis = || permit(hour).basis().clone();
-    let under = |recording, mode| evidence::permit(Terms { recording, mode, ..terms(hour, &[]) }, basis());
+    let under = |recording, mode| evidence::permit(Terms { recording, mode, ..terms(hour, &[]) }, basis(), None);
     let session = begin(LeaseKind::Session);
     for (recording, mode, good) in [
         (Need::Optional, Mode::Any, true),

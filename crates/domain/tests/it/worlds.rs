@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wane_domain::canonical::Digest;
 use wane_domain::catalogue::{Resource, Role};
-use wane_domain::directory::{Group, Person, Standing};
+use wane_domain::directory::{Group, Person, Standing, Stay};
 use wane_domain::id::{GroupId, PersonId};
 use wane_domain::text::{Line, Name};
 use wane_domain::world::{Epoch, Names, PolicyVersion, World};
@@ -22,7 +22,16 @@ fn line() -> Line {
 fn person(n: u8) -> Person {
     let attributes = BTreeMap::new();
     let name = name(&format!("p{n}"));
-    Person { id: id(n), name, display: line(), manager: None, attributes, standing: Standing::Active, since: T0 }
+    Person {
+        id: id(n),
+        name,
+        display: line(),
+        manager: None,
+        attributes,
+        standing: Standing::Active,
+        since: T0,
+        stay: Stay::default(),
+    }
 }
 
 fn group(n: u8, members: &[u8]) -> Group {
@@ -57,6 +66,7 @@ fn world() -> World {
             .map(|r| (r.id, r))
             .into(),
         locks: HashMap::new(),
+        packages: HashMap::new(),
         policy,
         names: Names::default(),
     }

@@ -48,6 +48,7 @@ pub(crate) async fn new_person(
         display: read::text("display", input.display.as_deref().unwrap_or(&input.name))?,
         manager: input.manager,
         attributes: read::facts("attributes", &input.attributes)?,
+        stay: wane_app::NewStay { until: input.until.map(read::time), sponsor: input.sponsor },
     };
     let person = shared.app.add_person(&caller, &new).await?;
     let world = shared.app.world().await?;
@@ -85,6 +86,8 @@ pub(crate) async fn edit_person(
             Standing::Active => directory::Standing::Active,
             Standing::Disabled => directory::Standing::Disabled,
         }),
+        until: read::edit(input.until).map(|until| until.map(read::time)),
+        sponsor: read::edit(input.sponsor),
     };
     let person = shared.app.change_person(&caller, &name, &wanted).await?;
     let world = shared.app.world().await?;

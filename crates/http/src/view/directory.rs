@@ -17,6 +17,10 @@ pub(crate) fn person(names: Names<'_>, person: &Person) -> PersonView {
         },
         groups: names.0.groups_of(person.id).into_iter().map(ToString::to_string).collect(),
         since: at(person.since),
+        until: person.stay.until.map(at),
+        sponsor: person.stay.sponsor.map(|id| names.person(id)),
+        unsponsored: names.0.is_unsponsored(person),
+        left: person.stay.left.map(at),
     }
 }
 

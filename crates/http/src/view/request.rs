@@ -26,6 +26,7 @@ pub(crate) fn request(app: &App, names: Names<'_>, request: &AccessRequest) -> R
         reason: ask.justification.as_ref().map(ToString::to_string),
         ticket: ask.ticket.as_ref().map(ToString::to_string),
         parent: ask.parent.map(parent),
+        package: ask.package.map(|id| names.0.packages.get(&id).map_or_else(|| id.to_string(), |p| p.name.to_string())),
     })
 }
 

@@ -103,6 +103,7 @@ impl House {
             attributes: std::collections::BTreeMap::new(),
             standing: Standing::Active,
             since: now,
+            stay: wane_domain::directory::Stay::default(),
         };
         let admins = Group {
             id: ambient.id(),

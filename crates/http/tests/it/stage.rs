@@ -125,6 +125,11 @@ impl Stage {
             ("POST", "/v1/devices") => json!({ "client": "wane" }),
             ("POST", "/v1/devices/token") => json!({ "device_code": "wane_d_x" }),
             ("POST", "/v1/people/{name}/identities") => json!({ "provider": "corp", "subject": "1" }),
+            ("POST", "/v1/people/{name}/offboard") => json!({ "reason": "r" }),
+            ("POST", "/v1/packages") => json!({
+                "name": "newpack", "description": "d", "items": [{ "role": "read", "resource": "ledger" }],
+                "groups": ["staff"], "attributes": facts, "at_most": "1h",
+            }),
             ("POST", "/v1/groups") => json!({ "name": "newgroup", "description": "d" }),
             ("POST", "/v1/resources") => json!({
                 "name": "newres", "kind": "paper", "labels": facts, "owner": { "person": "ada" }, "settings": {},

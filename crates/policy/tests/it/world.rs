@@ -72,6 +72,7 @@ pub(crate) fn person(called: &str) -> Person {
         attributes: BTreeMap::new(),
         standing: Standing::Active,
         since: NOW,
+        stay: wane_domain::directory::Stay::default(),
     }
 }
 

@@ -114,6 +114,7 @@ impl Fixture {
             attributes: BTreeMap::from([("team".parse().map_err(told)?, "db".parse().map_err(told)?)]),
             standing: Standing::Active,
             since: self.now,
+            stay: wane_domain::directory::Stay::default(),
         })
     }
 
@@ -200,7 +201,7 @@ impl Fixture {
             facts: digest,
             at: self.now,
         };
-        wane_domain::evidence::permit(Self::terms(0), basis)
+        wane_domain::evidence::permit(Self::terms(0), basis, None)
     }
 
     /// A request for an hour of one role on one resource: waiting if it has stages, else approved.
@@ -226,6 +227,7 @@ impl Fixture {
             parent: None,
             nonce: format!("{:032x}", self.count),
             arrival: None,
+            package: None,
         };
         let answers = vec![Opening::Path { terms: Self::terms(stages), path: "kit".to_owned() }];
         let lapses = self.now.plus(Span::from_hours(24));

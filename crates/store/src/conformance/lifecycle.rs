@@ -183,6 +183,12 @@ pub(crate) async fn tokens_answers_and_secrets<S: Store>(s: &S, f: &mut Fixture)
     ];
     s.commit(f.commit(writes)?).await.map_err(told)?;
     same("the login", &s.login(person).await, &Ok(Some(Versioned { value: login, generation: 1 })))?;
+    match s.commit(f.commit(vec![Write::RemoveLogin(person, 2)])?).await {
+        Err(StoreError::Conflict(_)) => {}
+        stale => return Err(format!("removing a login that was never so gave {stale:?}")),
+    }
+    s.commit(f.commit(vec![Write::RemoveLogin(person, 1)])?).await.map_err(told)?;
+    same("the removed login", &s.login(person).await, &Ok(None))?;
     same("the token", &s.token(session.id).await, &Ok(Some(Versioned { value: session.clone(), generation: 1 })))?;
     same(
         "the person's tokens",

@@ -19,6 +19,7 @@ mod gateway;
 mod host;
 mod main_job;
 mod nesting;
+mod packages;
 mod people;
 mod secrets;
 mod server;

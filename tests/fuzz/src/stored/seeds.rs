@@ -31,6 +31,7 @@ pub(crate) fn row() -> Vec<Vec<u8>> {
         attributes: BTreeMap::from([("team".parse().unwrap(), "red".parse().unwrap())]),
         standing: Standing::Disabled,
         since: NOW,
+        stay: wane_domain::directory::Stay::default(),
     };
     let group = Group {
         id: ambient.id(),

@@ -73,6 +73,7 @@ pub(crate) const DETOURS: &[&str] = &[
 pub(crate) const STEPS: &[&str] = &[
     "app.person_add.commit",
     "app.person_change.commit",
+    "app.leave.commit",
     "app.group_new.commit",
     "app.group.commit",
     "app.token.commit",
@@ -82,6 +83,9 @@ pub(crate) const STEPS: &[&str] = &[
     "app.sign_out.commit",
     "app.sign_in_failed.commit",
     "app.policy.commit",
+    "app.package_add.commit",
+    "app.package_give.commit",
+    "app.package_remove.commit",
     "app.role_add.commit",
     "app.role_change.commit",
     "app.role_remove.commit",

@@ -3,13 +3,13 @@
 
 use std::fs;
 
-use wane_testkit::{Ended, PersonSession, Sshd};
+use wane_testkit::{Ended, PersonSession, Sshd, wait_until};
 
 use super::database::Bench;
 use super::lab::{Lab, Who};
 use super::points;
 use super::random::facts;
-use crate::people::{POLICY, text};
+use crate::people::{POLICY, SOON, items, text};
 
 const SIDES: [&str; 2] = ["before", "after"];
 
@@ -48,6 +48,10 @@ impl Steps {
         );
         self.step("app.group_new.commit", &["group", "add", "g{n}"], "group g{n}", "there");
         self.step("app.group.commit", &["group", "join", "g{n}", "p0"], "member g{n} p0", "in");
+        // Whichever side it dies on, said again it is whole: out of every group.
+        self.step("app.leave.commit", &["offboard", "p{n}"], "member g{n} p0", "");
+        self.assert_is("left p0", "out");
+        self.assert_is("left p1", "out");
     }
 
     fn catalogue(&mut self) {
@@ -77,6 +81,36 @@ impl Steps {
         self.step("app.resource_remove.commit", &["resource", "remove", "h{n}"], "resource h{n}", "");
         self.step("app.probe", &["resource", "probe", "shop"], "resource shop", "there");
         self.connector();
+        self.packages();
+    }
+
+    /// A package is entered, given by nobody's doing, and taken out.
+    fn packages(&mut self) {
+        let words = ["package", "add", "k{n}", "readonly@shop", "--group", "approvers"];
+        self.step("app.package_add.commit", &words, "package k{n}", "there");
+        self.step("app.package_remove.commit", &["package", "remove", "k{n}"], "package k{n}", "");
+        let lab = &mut self.bench.lab;
+        for side in SIDES {
+            let (place, name) = (format!("app.package_give.commit:{side}"), format!("given-{side}"));
+            let before = lab.deaths;
+            lab.wane.server.plan(&format!("{place}=kill")).unwrap();
+            lab.say(Who::Ada, &["package", "add", &name, "readonly@shop", "--group", "engineers"]);
+            wait_until("the server to die over what nobody asked for", SOON, || {
+                lab.revive();
+                lab.deaths > before
+            })
+            .unwrap_or_else(|e| panic!("{place}: {e}\n{}", lab.wane.server.log()));
+            lab.wane.server.plan("").unwrap();
+            lab.reached.insert(place);
+            let asked = |lab: &Lab| {
+                let page = lab.wane.ada.json(&["requests", "--person", "maya", "--all"]).unwrap();
+                items(&page).iter().filter(|request| request["package"] == name.as_str()).count()
+            };
+            wait_until("it to be asked for", SOON, || asked(lab) > 0).unwrap();
+            assert_eq!(asked(lab), 1, "asked for twice");
+            let removed = lab.say(Who::Ada, &["package", "remove", &name]);
+            assert!(removed.success(), "{removed:?}");
+        }
     }
 
     /// The connector's own credential at a target.

@@ -12,6 +12,7 @@ mod findings;
 mod joining;
 mod jumping;
 mod lab;
+mod leaving;
 mod logins;
 mod programs;
 mod proving;

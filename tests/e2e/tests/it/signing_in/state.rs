@@ -180,6 +180,30 @@ fn nobody_becomes_somebody_by_what_they_are_called() {
     assert_eq!(corp.signs_in("evil1").1.status, 401);
 }
 
+/// Neither by the identity that was theirs, nor by a name that the provider says for the first time.
+#[test]
+fn who_was_sent_away_does_not_come_back_as_somebody_new() {
+    let corp = Corp::new("provision = \"create\"\n", &json!({}));
+    corp.provider.person("00u1", &json!({ "preferred_username": "maya.smith" }), &json!({}));
+    let ada = &corp.wane.ada;
+    ada.json(&["person", "identity", "add", "maya", "--provider", "corp", "--subject", "00u1"]).unwrap();
+    let maya = corp.session("00u1");
+    assert_eq!(me(&maya)["person"], "maya");
+    let until = ada.json(&["person", "until", "maya", "+4s"]).unwrap();
+    wait_until("her time to be over", SOON, || !maya.run(&["me"]).unwrap().success()).unwrap();
+    assert!(until["until"].is_string());
+    assert_eq!(corp.signs_in("00u1").1.status, 401, "let in by a provider after her time was over");
+    wait_until("that she left to be booked", SOON, || {
+        ada.json(&["person", "show", "maya"]).unwrap()["left"].is_string()
+    })
+    .unwrap();
+    assert_eq!(corp.signs_in("00u1").1.status, 401, "let in by a provider after she left");
+    let people = ada.json(&["person", "list", "--all"]).unwrap();
+    assert!(items(&people).iter().all(|p| p["name"] != "maya.smith"), "she is somebody new: {people:#}");
+    let report = ada.json(&["offboard", "maya", "--report"]).unwrap();
+    assert_eq!(report["identities"][0]["subject"], "00u1", "{report:#}");
+}
+
 #[test]
 fn an_answer_counts_once_and_where_it_was_asked_for() {
     let corp = Corp::new("provision = \"create\"\n", &json!({}));

@@ -110,6 +110,8 @@ pub(in crate::crash) fn facts(db: &Path) -> BTreeMap<String, String> {
         UNION ALL SELECT 'resource ' || name, 'there' FROM resources \
         UNION ALL SELECT 'lock ' || id, CASE holds WHEN 1 THEN 'holds' ELSE 'lifted' END FROM locks \
         UNION ALL SELECT 'person ' || name, 'there' FROM people UNION ALL SELECT 'group ' || name, 'there' FROM groups \
+        UNION ALL SELECT 'left ' || name, 'out' FROM people WHERE json_extract(doc, '$.stay.left') IS NOT NULL \
+        UNION ALL SELECT 'package ' || name, 'there' FROM packages \
         UNION ALL SELECT 'login ' || p.name, 'there' FROM people p JOIN logins l ON l.id = p.id \
         UNION ALL SELECT 'member ' || g.name || ' ' || p.name, 'in' FROM groups g, json_each(g.doc, '$.members') m \
             JOIN people p ON p.id = m.value";

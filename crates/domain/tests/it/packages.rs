@@ -1,0 +1,44 @@
+//! Whom a package is for: who has all that its rule asks for, and nobody where it asks for nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wane_domain::directory::{Person, Standing, Stay};
+use wane_domain::package::Rule;
+use wane_domain::text::Name;
+
+use crate::fixtures::{T0, id};
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn rule(groups: &[&str], attributes: &[(&str, &str)]) -> Rule {
+    Rule {
+        groups: groups.iter().map(|group| name(group)).collect(),
+        attributes: attributes.iter().map(|(k, v)| (name(k), v.parse().unwrap())).collect(),
+    }
+}
+
+#[test]
+fn a_rule_means_who_has_all_of_it() {
+    let attributes = BTreeMap::from([(name("site"), "lab".parse().unwrap()), (name("team"), "db".parse().unwrap())]);
+    let (display, standing, stay) = ("".parse().unwrap(), Standing::Active, Stay::default());
+    let person = Person { id: id(1), name: name("p"), display, manager: None, attributes, standing, since: T0, stay };
+    let (dba, ops) = (name("dba"), name("ops"));
+    let groups = BTreeSet::from([&dba, &ops]);
+    for (rule, means) in [
+        (rule(&[], &[]), false),
+        (rule(&["dba"], &[]), true),
+        (rule(&["dba", "ops"], &[]), true),
+        (rule(&["dba", "web"], &[]), false),
+        (rule(&[], &[("site", "lab")]), true),
+        (rule(&[], &[("site", "Lab")]), false),
+        (rule(&[], &[("site", "lab"), ("floor", "1")]), false),
+        (rule(&["dba"], &[("site", "lab"), ("team", "db")]), true),
+        (rule(&["web"], &[("site", "lab")]), false),
+    ] {
+        assert_eq!(rule.means(&person, &groups), means, "{rule:?}");
+    }
+    assert!(serde_json::from_str::<Rule>(r#"{"groups":["a"],"attributes":{},"any":true}"#).is_err());
+    assert!(serde_json::from_str::<Rule>(r#"{"groups":["a"]}"#).is_err(), "what is left out is no rule");
+}
