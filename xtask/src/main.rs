@@ -13,6 +13,7 @@ mod mutants;
 mod node;
 mod python;
 mod schemathesis;
+mod scim2;
 mod seaweedfs;
 mod soak;
 mod ssh_audit;
@@ -55,7 +56,8 @@ fn main() -> ExitCode {
         ["deps"] => deps::ensure()
             .and_then(|()| seaweedfs::ensure())
             .and_then(|()| node::install())
-            .and_then(|()| ansible::install()),
+            .and_then(|()| ansible::install())
+            .and_then(|()| scim2::install()),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

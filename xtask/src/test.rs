@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{ansible, command, deps, node, seaweedfs, ssh_audit};
+use crate::{ansible, command, deps, node, scim2, seaweedfs, ssh_audit};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.
@@ -27,5 +27,6 @@ pub(crate) fn run() -> Result<()> {
     schemathesis::call(Length::Short)?;
     ssh_audit::run()?;
     ansible::install()?;
+    scim2::install()?;
     chore(&["nextest", "run"])
 }

@@ -49,6 +49,9 @@ pub struct PersonView {
     /// When they left, if they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Timestamp>,
+    /// The directory that says who they are; nobody else does then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -118,7 +121,7 @@ pub struct GroupView {
     pub description: String,
     /// Who is in it.
     pub members: Vec<String>,
-    /// The provider that says who is in it; nobody else does then.
+    /// The provider of sign-ins, or the directory, that says who is in it; nobody else does then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_by: Option<String>,
 }

@@ -8,6 +8,7 @@
 
 pub mod board;
 pub mod device;
+pub mod directories;
 pub mod directory;
 pub mod gateway;
 pub mod grant;

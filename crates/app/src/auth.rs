@@ -353,7 +353,7 @@ impl App {
     pub async fn authenticate_host(&self, text: &str) -> Result<ResourceId, AppError> {
         match self.token(BearerKind::Host, text).await?.value.owner {
             TokenOwner::Resource(id) => Ok(id),
-            TokenOwner::Person(_) => Err(AppError::SignedOut),
+            TokenOwner::Person(_) | TokenOwner::Directory(_) => Err(AppError::SignedOut),
         }
     }
 
@@ -511,6 +511,7 @@ const fn stored(kind: BearerKind) -> TokenKind {
         BearerKind::Join => TokenKind::Join,
         BearerKind::Host => TokenKind::Host,
         BearerKind::Recovery => TokenKind::Recovery,
+        BearerKind::Directory => TokenKind::Directory,
     }
 }
 
@@ -518,6 +519,7 @@ fn about(owner: TokenOwner) -> Subjects {
     match owner {
         TokenOwner::Person(id) => about_person(id),
         TokenOwner::Resource(id) => Subjects { resource: Some(id), ..Subjects::default() },
+        TokenOwner::Directory(_) => Subjects::default(),
     }
 }
 

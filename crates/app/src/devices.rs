@@ -374,7 +374,7 @@ impl App {
     ) -> Result<(), AppError> {
         let person = match &actor {
             Actor::Person(id) => Some(*id),
-            Actor::System | Actor::Host(_) | Actor::Unknown => None,
+            Actor::System | Actor::Host(_) | Actor::Directory(_) | Actor::Unknown => None,
         };
         let mut change = self.change(actor, self.now());
         change.note(event, outcome, Subjects { person, ..Subjects::default() }, detail);

@@ -8,9 +8,10 @@ use wane_domain::directory::{Group, Person, Standing, Stay};
 use wane_domain::id::PersonId;
 use wane_domain::text::{Line, Name};
 use wane_domain::time::Time;
+use wane_domain::world::World;
 use wane_failpoint::point;
 use wane_policy::schema::Action;
-use wane_store::{Put, Write};
+use wane_store::{Entry, EntryId, Put, Write};
 
 use crate::caller::Caller;
 use crate::error::AppError;
@@ -83,6 +84,7 @@ impl App {
                 standing: Standing::Active,
                 since: now,
                 stay: Stay { until, sponsor, left: None },
+                kept_by: None,
             };
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.note("person.entered", Outcome::Done, about(person.id), json!({ "person": person }));
@@ -103,6 +105,7 @@ impl App {
             self.allow(caller, &world, Action::ManageDirectory)?;
             let now = self.now();
             let mut person = self.stored_person(&world, name).await?;
+            let entry = self.check_kept(&world, &person, wanted).await?;
             if let Some(display) = &wanted.display {
                 person.display = display.clone();
             }
@@ -145,11 +148,48 @@ impl App {
             if person.standing == Standing::Disabled {
                 self.disable_in(&mut change, &world, &person).await?;
             }
+            if let Some(entry) = entry {
+                change.write(Write::Entry(entry));
+            }
             change.commit(point!("app.person_change.commit")).await?;
             Ok(person)
         })?;
         self.nudge();
         Ok(person)
+    }
+
+    /// Refuses what only somebody's directory says. To disable them a hand is enough, and then only a hand enables
+    /// them again: what is to be written down for that.
+    async fn check_kept(
+        &self,
+        world: &World,
+        person: &Person,
+        wanted: &PersonChange,
+    ) -> Result<Option<Put<Entry>>, AppError> {
+        let Some(directory) = world.keeper(person.kept_by.as_ref()) else { return Ok(None) };
+        let theirs = |what: &str| {
+            let (name, called) = (&directory.name, &person.name);
+            Err(AppError::Taken(format!("the directory `{name}` says {what} of `{called}`; change it there")))
+        };
+        if wanted.display.is_some() || wanted.manager.is_some() {
+            return theirs("the name people read and the manager");
+        }
+        if let Some(attributes) = &wanted.attributes {
+            for mapped in directory.rules.attributes.keys() {
+                if attributes.get(mapped) != person.attributes.get(mapped) {
+                    return theirs(&format!("the attribute `{mapped}`"));
+                }
+            }
+        }
+        let Some(entry) = self.store.entry(EntryId::Person(person.id)).await? else { return Ok(None) };
+        match wanted.standing {
+            None => Ok(None),
+            Some(Standing::Active) if !entry.value.active => theirs("that they are not active"),
+            Some(standing) => {
+                let held = standing == Standing::Disabled;
+                Ok(Some(Put::over(&entry, Entry { held, ..entry.value.clone() })))
+            }
+        }
     }
 
     /// Makes a group.
@@ -188,6 +228,11 @@ impl App {
         member: Membership,
     ) -> Result<Group, AppError> {
         self.edit_group(caller, group, |group, world| {
+            if let Some(directory) = world.keeper(group.kept_by.as_ref()) {
+                let why =
+                    format!("the directory `{}` says who is in `{}`; change it there", directory.name, group.name);
+                return Err(AppError::Taken(why));
+            }
             if let Some(keeper) = group.kept_by.as_ref().filter(|keeper| self.is_provider(keeper)) {
                 let why = format!("the provider `{keeper}` says who is in `{}`; change it there", group.name);
                 return Err(AppError::Taken(why));
@@ -206,7 +251,7 @@ impl App {
         &self,
         caller: &Caller,
         name: &Name,
-        edit: impl Fn(&mut Group, &wane_domain::world::World) -> Result<(), AppError>,
+        edit: impl Fn(&mut Group, &World) -> Result<(), AppError>,
     ) -> Result<Group, AppError> {
         let group = decide!(async {
             let world = self.world().await?;

@@ -73,6 +73,9 @@ pub enum AppError {
         /// Why, and what to do.
         why: String,
     },
+    /// What a directory pushed is refused.
+    #[error(transparent)]
+    Scim(#[from] wane_scim::Refused),
     /// A policy set that does not validate.
     #[error("the policy does not validate; nothing was changed")]
     Policy {
@@ -149,6 +152,11 @@ impl AppError {
             | Self::NotAllowed { .. }
             | Self::Refused { .. } => Class::Denied,
             Self::Missing { .. } => Class::Missing,
+            Self::Scim(refused) => match refused.kind.status() {
+                404 => Class::Missing,
+                409 | 412 => Class::Conflict,
+                _ => Class::Invalid,
+            },
             Self::Invalid { .. } | Self::Policy { .. } => Class::Invalid,
             Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut | Self::AnswerLost => Class::Conflict,
             Self::Closed { .. }
@@ -178,6 +186,7 @@ impl AppError {
             Self::Refused { .. } => "refused",
             Self::Missing { .. } => "missing",
             Self::Invalid { .. } => "invalid",
+            Self::Scim(_) => "directory",
             Self::Policy { .. } => "policy-invalid",
             Self::Illegal(_) => "illegal-transition",
             Self::Taken(_) => "taken",

@@ -182,7 +182,9 @@ impl App {
         for token in tokens {
             match token.value.kind {
                 TokenKind::Session => gone.sessions += 1,
-                TokenKind::Enrol | TokenKind::Join | TokenKind::Host | TokenKind::Recovery => gone.codes += 1,
+                TokenKind::Enrol | TokenKind::Join | TokenKind::Host | TokenKind::Recovery | TokenKind::Directory => {
+                    gone.codes += 1;
+                }
             }
             change.write(Write::RemoveToken(token.value.id));
         }

@@ -24,6 +24,7 @@ mod confirm;
 mod credential;
 mod decline;
 mod devices;
+mod directories;
 mod directory;
 mod doors;
 mod end;
@@ -53,6 +54,7 @@ mod passages;
 mod passkeys;
 mod past;
 mod policies;
+mod pushed;
 mod recordings;
 mod rejudge;
 mod reproof;
@@ -95,6 +97,7 @@ pub use company::{Company, News, Seen};
 pub use confirm::ArrivalShown;
 pub use credential::{HandedOut, Say, Telling};
 pub use devices::{DeviceAnswer, DeviceAsks, DeviceBegun, DeviceShown};
+pub use directories::{DirectoryCaller, DirectoryShown};
 pub use directory::{Membership, NewPerson, NewStay, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
@@ -113,6 +116,7 @@ pub use packages::NewPackage;
 pub use passkeys::{Ceremony, PasskeyMade};
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
+pub use pushed::{IfMatch, Listed, Pushed, Sending, Wanted};
 pub use recordings::{
     Afar, At, Depot, DepotError, Found, OnFailure, Place, Playing, Purpose, RecordOutcome, Recordings, Roll, Rules,
     Searched, Shipped, Sought, Tape, Taped, Verified, Waiting, Which, Within,
@@ -265,6 +269,8 @@ pub struct App {
     /// How often people's logins at the gateway of this process failed of late, by code and by certificate.
     pub(crate) codes: tries::Tries,
     pub(crate) certificates: tries::Tries,
+    /// How fast directories push, and what was heard of them.
+    pub(crate) paces: directories::Paces,
 }
 
 impl std::fmt::Debug for App {
@@ -324,6 +330,7 @@ impl App {
             passages: passages::Passages::default(),
             codes: tries::Tries::of_codes(),
             certificates: tries::Tries::of_certificates(),
+            paces: directories::Paces::default(),
         })
     }
 

@@ -164,7 +164,7 @@ impl App {
 }
 
 /// Whether a session may have been begun by a way in. Which of several passkeys it was is not kept.
-fn came_by(token: &Versioned<Token>, what: &Way) -> bool {
+pub(crate) fn came_by(token: &Versioned<Token>, what: &Way) -> bool {
     match (&token.value.by, what) {
         (ProvedBy::Provider { issuer, subject, .. }, Way::Identity { issuer: at, subject: who }) => {
             issuer == at && subject == who

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use wane_domain::id::{EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId};
+use wane_domain::id::{DirectoryId, EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId};
 use wane_domain::text::Ticket;
 use wane_domain::time::Time;
 use wane_domain::transition::Fact;
@@ -17,6 +17,8 @@ pub enum Actor {
     System,
     /// A registered host, by its resource.
     Host(ResourceId),
+    /// A directory that pushes people and groups.
+    Directory(DirectoryId),
     /// Nobody known: a failed sign-in.
     Unknown,
 }

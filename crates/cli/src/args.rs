@@ -2,6 +2,7 @@
 
 pub(crate) mod arrange;
 pub(crate) mod decide;
+pub(crate) mod directory;
 pub(crate) mod identity;
 pub(crate) mod item;
 pub(crate) mod leaving;
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Group(arrange::GroupCommand),
     #[command(subcommand)]
+    Directory(directory::Directory),
+    #[command(subcommand)]
     Resource(arrange::Resource),
     #[command(subcommand)]
     Role(arrange::Role),
@@ -132,7 +135,7 @@ pub(crate) const LISTED: [(Group, &[&str]); 7] = [
             "recording",
         ],
     ),
-    (Group::Arrange, &["person", "group", "resource", "role", "package", "policy"]),
+    (Group::Arrange, &["person", "group", "directory", "resource", "role", "package", "policy"]),
     (Group::Identity, &["login", "logout", "enrol", "prove", "passkey", "me"]),
     (Group::Machine, &["doctor", "completion", "version", "exit-codes", "help"]),
 ];

@@ -2,6 +2,7 @@
 
 mod arrange;
 mod decide;
+mod directory;
 mod exec;
 mod identity;
 mod joining;
@@ -56,6 +57,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Recording(command) => recordings::recording(command, s).await,
         Command::Person(args) => arrange::person(args, s).await,
         Command::Group(args) => arrange::group(args, s).await,
+        Command::Directory(args) => directory::directory(args, s).await,
         Command::Resource(args) => arrange::resource(args, s).await,
         Command::Role(args) => arrange::role(args, s).await,
         Command::Package(args) => packages::package(args, s).await,

@@ -2,6 +2,7 @@
 
 mod board;
 mod catalogue;
+mod directories;
 mod directory;
 mod grant;
 mod policy;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{GroupId, PersonId};
-use crate::text::{Line, Name};
+use crate::id::{DirectoryId, GroupId, PersonId};
+use crate::text::{Line, Name, TextError};
 use crate::time::Time;
 
 /// A person who can sign in, ask and approve. Never deleted, only disabled: a name is never reused.
@@ -28,6 +28,9 @@ pub struct Person {
     /// How long they are here, and who answers for them.
     #[serde(default, skip_serializing_if = "Stay::is_plain")]
     pub stay: Stay,
+    /// The directory that says who they are; nobody else does then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<Name>,
 }
 
 /// How long somebody is here, and who answers for them: contractors, guests, auditors.
@@ -86,7 +89,57 @@ pub struct Group {
     pub description: Line,
     /// Who is in it.
     pub members: BTreeSet<PersonId>,
-    /// The provider of sign-ins that says who is in it; nobody else does then.
+    /// The provider of sign-ins, or the directory, that says who is in it; nobody else does then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_by: Option<Name>,
+}
+
+/// A directory that pushes people and groups. Never deleted, only removed: what it made it keeps once it is back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// Opaque identity.
+    pub id: DirectoryId,
+    /// Unique name.
+    pub name: Name,
+    /// What of its word counts.
+    pub rules: DirectoryRules,
+    /// Since when.
+    pub since: Time,
+    /// When it was removed.
+    pub removed: Option<Time>,
+}
+
+/// What of a directory's word counts here. Paths are SCIM paths (RFC 7644 section 3.5.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryRules {
+    /// What is the name of a person here.
+    pub name: String,
+    /// What is the name people read; the first of them that is said.
+    pub display: String,
+    /// From our attributes to its own.
+    pub attributes: BTreeMap<Name, String>,
+    /// From its groups to names of ours. Those that are not in it are called by the directory's name and theirs.
+    pub groups: BTreeMap<String, Name>,
+    /// Where its people sign in, if it says so.
+    pub sign_in: Option<DirectorySignIn>,
+}
+
+/// Where the people of a directory sign in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectorySignIn {
+    /// The provider of sign-ins.
+    pub provider: Name,
+    /// What is the subject of somebody there.
+    pub subject: String,
+}
+
+impl Directory {
+    /// What it is called as the keeper of people and groups. No provider of sign-ins can be called so: their names
+    /// have no dots.
+    ///
+    /// # Errors
+    /// When its name is too long for that.
+    pub fn keeper(name: &Name) -> Result<Name, TextError> {
+        format!("directory.{name}").parse()
+    }
 }

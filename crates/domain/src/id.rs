@@ -120,6 +120,8 @@ typed_ids! {
     ArrivalId = "arr";
     /// A login session, an enrolment code, or another bearer Wane issued.
     TokenId = "tok";
+    /// A directory that pushes people and groups.
+    DirectoryId = "dir";
     /// A way in besides a local password: an identity at a provider, a passkey.
     WayId = "way";
 }

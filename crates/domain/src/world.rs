@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::Digest;
 use crate::catalogue::{Owner, Resource, Role};
-use crate::directory::{Group, Person, Standing};
-use crate::id::{GrantId, GroupId, LockId, OrgId, PackageId, PersonId, ResourceId, RoleId};
+use crate::directory::{Directory, Group, Person, Standing};
+use crate::id::{DirectoryId, GrantId, GroupId, LockId, OrgId, PackageId, PersonId, ResourceId, RoleId};
 use crate::lock::Lock;
 use crate::package::{Package, PackageItem};
 use crate::terms::Approvers;
@@ -50,6 +50,8 @@ pub struct World {
     pub people: HashMap<PersonId, Person>,
     /// Groups by id.
     pub groups: HashMap<GroupId, Group>,
+    /// Directories by id, those that were removed as well.
+    pub directories: HashMap<DirectoryId, Directory>,
     /// Resources by id.
     pub resources: HashMap<ResourceId, Resource>,
     /// Roles by id.
@@ -130,6 +132,19 @@ impl World {
         self.groups.get(self.index().groups.get(name)?)
     }
 
+    /// A directory by name, also one that was removed. There are few.
+    #[must_use]
+    pub fn directory(&self, name: &str) -> Option<&Directory> {
+        self.directories.values().find(|one| one.name.as_str() == name)
+    }
+
+    /// The directory that keeps what is kept by `keeper`, while it is there.
+    #[must_use]
+    pub fn keeper(&self, keeper: Option<&Name>) -> Option<&Directory> {
+        let name = keeper?.as_str().strip_prefix("directory.")?;
+        self.directory(name).filter(|one| one.removed.is_none())
+    }
+
     /// A resource by name.
     #[must_use]
     pub fn resource(&self, name: &str) -> Option<&Resource> {
@@ -162,6 +177,12 @@ impl World {
     pub fn groups_of(&self, person: PersonId) -> BTreeSet<&Name> {
         let groups = self.index().memberships.get(&person).into_iter().flatten();
         groups.filter_map(|id| self.groups.get(id)).map(|g| &g.name).collect()
+    }
+
+    /// The groups a person is in.
+    pub fn groups_with(&self, person: PersonId) -> impl Iterator<Item = &Group> {
+        let groups = self.index().memberships.get(&person).into_iter().flatten();
+        groups.filter_map(|id| self.groups.get(id))
     }
 
     /// The lock that covers an access, if any.

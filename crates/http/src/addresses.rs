@@ -37,7 +37,7 @@ const GUARDED: [&str; 5] =
 pub(crate) async fn bounded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Answer<Response> {
     let path = request.uri().path();
     let tried = request.method() == Method::POST && (GUARDED.contains(&path) || pages::is_sign_in(path));
-    let guarded = tried || pages::is_answer(path);
+    let guarded = tried || pages::is_answer(path) || path.starts_with(crate::scim::ROOT);
     let peer = request.extensions().get::<Peer>().copied().filter(|_| guarded);
     let Some(key) = peer.and_then(key) else { return Ok(next.run(request).await) };
     shared.addresses.take(key, shared.app.now()).map_err(too_many)?;

@@ -12,6 +12,7 @@ mod read;
 mod refused;
 mod rim;
 mod routes;
+mod scim;
 mod shared;
 mod view;
 
@@ -42,9 +43,16 @@ pub fn router(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Router
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), addresses::bounded))
         .layer(middleware::from_fn_with_state(pages::LONGEST_FORM, layers::whole_body))
         .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
+    // Bodies are long, so nobody unknown has one read.
+    let pushes = scim::router()
+        .layer(middleware::from_fn_with_state(scim::LONGEST_BODY, layers::whole_body))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), scim::known))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), addresses::bounded))
+        .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
     calls
         .merge(streams)
         .merge(pages)
+        .merge(pushes)
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::not_allowed)
         .layer(axum::extract::DefaultBodyLimit::disable())

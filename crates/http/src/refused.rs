@@ -68,6 +68,7 @@ impl From<AppError> for Failure {
             }
             AppError::NotAllowed { .. }
             | AppError::Missing { .. }
+            | AppError::Scim(_)
             | AppError::Illegal(_)
             | AppError::Taken(_)
             | AppError::Contended

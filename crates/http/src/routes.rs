@@ -2,6 +2,7 @@
 
 mod board;
 mod devices;
+mod directories;
 mod directory;
 mod events;
 mod gateways;
@@ -52,6 +53,10 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(directory::groups, directory::new_group))
         .routes(routes!(directory::group))
         .routes(routes!(directory::add_member, directory::remove_member))
+        .routes(routes!(directories::directories, directories::new_directory))
+        .routes(routes!(directories::directory, directories::remove_directory))
+        .routes(routes!(directories::directory_rules))
+        .routes(routes!(directories::rotate_directory))
         .routes(routes!(resources::resources, resources::new_resource))
         .routes(routes!(resources::resource, resources::edit_resource, resources::remove_resource))
         .routes(routes!(resources::set_credential))

@@ -41,11 +41,13 @@ pub enum BearerKind {
     Host,
     /// A one-time code for the day somebody loses their passkeys.
     Recovery,
+    /// A directory that pushes people and groups.
+    Directory,
 }
 
 impl BearerKind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [Self::Session, Self::Enrol, Self::Join, Self::Host, Self::Recovery];
+    pub const ALL: [Self; 6] = [Self::Session, Self::Enrol, Self::Join, Self::Host, Self::Recovery, Self::Directory];
 
     /// Its letter in a token.
     #[must_use]
@@ -56,6 +58,7 @@ impl BearerKind {
             Self::Join => "j",
             Self::Host => "h",
             Self::Recovery => "r",
+            Self::Directory => "d",
         }
     }
 

@@ -6,8 +6,8 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, grants, groups, issuances, leases, locks, logins, packages, people, policies, recordings, requests,
-    resources, roles, sealed, tokens, trail, ways_in,
+    answers, directories, entries, grants, groups, issuances, leases, locks, logins, packages, people, policies,
+    recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
 };
 
 /// How a commit came out.
@@ -131,6 +131,7 @@ const fn rank(write: &Write) -> u8 {
         Write::Issuance(_) => 3,
         Write::Person(_)
         | Write::Group(_)
+        | Write::Directory(_)
         | Write::Resource(_)
         | Write::RemoveResource(..)
         | Write::Role(_)
@@ -145,6 +146,8 @@ const fn rank(write: &Write) -> u8 {
         | Write::RemoveToken(_)
         | Write::WayIn(_)
         | Write::RemoveWayIn(_)
+        | Write::Entry(_)
+        | Write::RemoveEntry(..)
         | Write::Sealed(_)
         | Write::RemoveSealed(_)
         | Write::Recording(_)
@@ -156,6 +159,9 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
     steps.push(match write {
         Write::Person(put) => people::put(put)?,
         Write::Group(put) => groups::put(put)?,
+        Write::Directory(put) => directories::put(put)?,
+        Write::Entry(put) => entries::put(put)?,
+        Write::RemoveEntry(id, seen) => entries::remove(*id, *seen)?,
         Write::Resource(put) => resources::put(put)?,
         Write::RemoveResource(id, seen) => {
             steps.extend(resources::remove(*id, *seen)?);

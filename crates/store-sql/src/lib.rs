@@ -8,7 +8,9 @@
 
 mod answers;
 mod apply;
+mod directories;
 mod due;
+mod entries;
 mod grants;
 mod groups;
 mod issuances;

@@ -139,6 +139,7 @@ impl Kept {
             }
             Write::Person(_)
             | Write::Group(_)
+            | Write::Directory(_)
             | Write::Resource(_)
             | Write::RemoveResource(..)
             | Write::Role(_)
@@ -153,6 +154,8 @@ impl Kept {
             | Write::RemoveLogin(..)
             | Write::WayIn(_)
             | Write::RemoveWayIn(_)
+            | Write::Entry(_)
+            | Write::RemoveEntry(..)
             | Write::Sealed(_)
             | Write::RemoveSealed(_)
             | Write::Recording(_)

@@ -17,6 +17,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (6, "trail in strides", include_str!("../migrations/0006_trail_in_strides.sql")),
     (7, "ways in", include_str!("../migrations/0007_ways_in.sql")),
     (8, "packages", include_str!("../migrations/0008_packages.sql")),
+    (9, "directories", include_str!("../migrations/0009_directories.sql")),
 ];
 
 /// Brings a file to the newest schema.

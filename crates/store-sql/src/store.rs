@@ -13,7 +13,9 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{
+    DirectoryId, EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
@@ -21,9 +23,9 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around_call, point};
 use wane_store::{
-    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
-    WayIn,
+    Answer, Commit, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
+    PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store,
+    StoreError, Token, TokenOwner, Versioned, WayIn,
 };
 
 use crate::apply::Ready;
@@ -32,8 +34,8 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, due, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step, tokens,
-    trail, ways_in, world,
+    answers, due, entries, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step,
+    tokens, trail, ways_in, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.
@@ -274,6 +276,32 @@ impl Store for SqlStore {
     }
     async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError> {
         ways_in::of(&self.pool, person).await
+    }
+    async fn entry(&self, id: EntryId) -> Result<Option<Versioned<Entry>>, StoreError> {
+        entries::get(&self.pool, id).await
+    }
+    async fn entry_by(
+        &self,
+        directory: DirectoryId,
+        sort: EntrySort,
+        key: EntryKey,
+    ) -> Result<Option<Versioned<Entry>>, StoreError> {
+        entries::by(&self.pool, directory, sort, &key).await
+    }
+    async fn entries(
+        &self,
+        directory: DirectoryId,
+        sort: EntrySort,
+        skip: usize,
+        most: usize,
+    ) -> Result<Vec<Versioned<Entry>>, StoreError> {
+        entries::list(&self.pool, directory, sort, skip, most).await
+    }
+    async fn count_entries(&self, directory: DirectoryId, sort: EntrySort) -> Result<usize, StoreError> {
+        entries::count_of(&self.pool, directory, sort).await
+    }
+    async fn tokens_of_directory(&self, directory: DirectoryId) -> Result<Vec<Versioned<Token>>, StoreError> {
+        tokens::unspent(&self.pool, TokenOwner::Directory(directory)).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         sealed::get(&self.pool, key).await

@@ -76,10 +76,11 @@ pub(crate) async fn via(pool: &SqlitePool, via: &str) -> Result<Vec<Versioned<To
     rows.iter().map(|r| versioned(r, as_is)).collect()
 }
 
-/// People and resources have ids of different prefixes, so one column holds either.
+/// People, resources and directories have ids of different prefixes, so one column holds any.
 fn owner_id(owner: TokenOwner) -> String {
     match owner {
         TokenOwner::Person(id) => id.to_string(),
         TokenOwner::Resource(id) => id.to_string(),
+        TokenOwner::Directory(id) => id.to_string(),
     }
 }

@@ -23,6 +23,7 @@ pub(crate) fn append(record: &Record) -> Result<Step, StoreError> {
     let actor = match &record.actor {
         Actor::Person(id) => Some(id.to_string()),
         Actor::Host(id) => Some(id.to_string()),
+        Actor::Directory(id) => Some(id.to_string()),
         Actor::System | Actor::Unknown => None,
     };
     let step = Step::new(

@@ -28,6 +28,7 @@ pub(crate) fn load(conn: &Connection) -> Result<Option<World>, StoreError> {
         epoch: Epoch(count(epoch)?),
         people: all(conn, "people", |p: &wane_domain::directory::Person| p.id)?,
         groups: all(conn, "groups", |g: &wane_domain::directory::Group| g.id)?,
+        directories: all(conn, "directories", |d: &wane_domain::directory::Directory| d.id)?,
         resources: all(conn, "resources", |r: &wane_domain::catalogue::Resource| r.id)?,
         roles: all(conn, "roles", |r: &wane_domain::catalogue::Role| r.id)?,
         locks: all(conn, "locks WHERE holds = 1", |l: &wane_domain::lock::Lock| l.id)?,
@@ -72,6 +73,7 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
     match write {
         Write::Person(put) => drop(world.people.insert(put.value.id, put.value.clone())),
         Write::Group(put) => drop(world.groups.insert(put.value.id, put.value.clone())),
+        Write::Directory(put) => drop(world.directories.insert(put.value.id, put.value.clone())),
         Write::Resource(put) => drop(world.resources.insert(put.value.id, put.value.clone())),
         Write::RemoveResource(id, _) => drop(world.resources.remove(id)),
         Write::Role(put) => drop(world.roles.insert(put.value.id, put.value.clone())),
@@ -92,6 +94,8 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::RemoveToken(_)
         | Write::WayIn(_)
         | Write::RemoveWayIn(_)
+        | Write::Entry(_)
+        | Write::RemoveEntry(..)
         | Write::Sealed(_)
         | Write::RemoveSealed(_)
         | Write::Recording(_)
@@ -104,11 +108,12 @@ pub(crate) async fn seen(pool: &SqlitePool, id: &str) -> Result<Seen, StoreError
     let sql = match id.split_once('_').map(|(prefix, _)| prefix) {
         Some("per") => "SELECT generation FROM people WHERE id = $1",
         Some("grp") => "SELECT generation FROM groups WHERE id = $1",
+        Some("dir") => "SELECT generation FROM directories WHERE id = $1",
         Some("res") => "SELECT generation FROM resources WHERE id = $1",
         Some("rol") => "SELECT generation FROM roles WHERE id = $1",
         Some("pkg") => "SELECT generation FROM packages WHERE id = $1",
         Some("lck") => "SELECT generation FROM locks WHERE id = $1",
-        _ => return Err(StoreError::Refused(format!("`{id}` is no person, group, resource, role or lock"))),
+        _ => return Err(StoreError::Refused(format!("`{id}` is no person, group, directory, resource, role or lock"))),
     };
     let generation: Option<i64> = sqlx::query_scalar(sql).bind(id).fetch_optional(pool).await.map_err(unavailable)?;
     generation.map_or(Ok(Seen::Nothing), |g| count(g).map(Seen::Generation))

@@ -2,7 +2,7 @@
 
 use wane_audit::Record;
 use wane_domain::catalogue::{Resource, Role};
-use wane_domain::directory::{Group, Person};
+use wane_domain::directory::{Directory, Group, Person};
 use wane_domain::grant::Grant;
 use wane_domain::id::{GrantId, PackageId, PersonId, ResourceId, RoleId, TokenId, WayId};
 use wane_domain::lease::Lease;
@@ -11,7 +11,7 @@ use wane_domain::package::Package;
 use wane_domain::request::AccessRequest;
 use wane_domain::world::{Epoch, PolicyVersion};
 
-use crate::rows::{Answer, Issuance, Login, Recording, Sealed, Token, Versioned, WayIn};
+use crate::rows::{Answer, Entry, EntryId, Issuance, Login, Recording, Sealed, Token, Versioned, WayIn};
 
 /// The generation a writer saw; the write is refused if it is no longer that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,10 @@ impl<T> Put<T> {
 pub enum Write {
     Person(Put<Person>),
     Group(Put<Group>),
+    Directory(Put<Directory>),
+    Entry(Put<Entry>),
+    /// Refused if it is not as it was seen.
+    RemoveEntry(EntryId, Seen),
     Resource(Put<Resource>),
     RemoveResource(ResourceId, Seen),
     Role(Put<Role>),
@@ -87,6 +91,7 @@ impl Write {
         match self {
             Self::Person(_)
             | Self::Group(_)
+            | Self::Directory(_)
             | Self::Resource(_)
             | Self::RemoveResource(..)
             | Self::Role(_)
@@ -106,6 +111,8 @@ impl Write {
             | Self::RemoveToken(_)
             | Self::WayIn(_)
             | Self::RemoveWayIn(_)
+            | Self::Entry(_)
+            | Self::RemoveEntry(..)
             | Self::Sealed(_)
             | Self::RemoveSealed(_)
             | Self::Recording(_)

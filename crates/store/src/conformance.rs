@@ -3,6 +3,7 @@
 //! Owns: what the words of the port mean, as checks. Refuses to know: any adapter, any runtime; it
 //! makes its stores through a function it is given and never sleeps.
 
+mod directories;
 mod fixture;
 mod lifecycle;
 mod listing;
@@ -56,6 +57,7 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         lifecycle::revoked_is_what_would_still_work,
         lifecycle::serials_never_repeat,
         lifecycle::tokens_answers_and_secrets,
+        directories::entries_are_found_and_guarded,
         writing::one_of_two_wins,
         writing::a_guard_holds_and_writes_nothing,
         writing::all_or_nothing,

@@ -16,7 +16,7 @@ pub use query::{
     RequestFilter, Slice,
 };
 pub use rows::{
-    Answer, EnteredBy, Issuance, Lies, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced,
-    Standing, StoredObject, Token, TokenKind, TokenOwner, Versioned, Way, WayIn, Whereabouts, identity_key,
-    passkey_key, provider_session,
+    Answer, EnteredBy, Entry, EntryId, EntryKey, EntrySort, Issuance, Lies, Login, PolicyEntry, Recording,
+    RecordingEnd, RecordingState, Sealed, Sequenced, Standing, StoredObject, Token, TokenKind, TokenOwner, Versioned,
+    Way, WayIn, Whereabouts, identity_key, passkey_key, provider_session,
 };

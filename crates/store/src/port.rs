@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
@@ -14,7 +14,10 @@ use crate::commit::{Commit, Seen};
 use crate::query::{
     Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter, RequestFilter, Slice,
 };
-use crate::rows::{Answer, Issuance, Login, PolicyEntry, Recording, Sequenced, Standing, Token, Versioned, WayIn};
+use crate::rows::{
+    Answer, Entry, EntryId, EntryKey, EntrySort, Issuance, Login, PolicyEntry, Recording, Sequenced, Standing, Token,
+    Versioned, WayIn,
+};
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +114,27 @@ pub trait Store: Send + Sync {
     async fn way_in(&self, key: &str) -> Result<Option<Versioned<WayIn>>, StoreError>;
     /// A person's ways in, oldest first.
     async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError>;
+    /// What a directory said of a person or group.
+    async fn entry(&self, id: EntryId) -> Result<Option<Versioned<Entry>>, StoreError>;
+    /// The entry of a directory that a key leads to.
+    async fn entry_by(
+        &self,
+        directory: DirectoryId,
+        sort: EntrySort,
+        key: EntryKey,
+    ) -> Result<Option<Versioned<Entry>>, StoreError>;
+    /// Entries of a directory, oldest first: at most `most`, after so many that are skipped.
+    async fn entries(
+        &self,
+        directory: DirectoryId,
+        sort: EntrySort,
+        skip: usize,
+        most: usize,
+    ) -> Result<Vec<Versioned<Entry>>, StoreError>;
+    /// How many entries a directory has.
+    async fn count_entries(&self, directory: DirectoryId, sort: EntrySort) -> Result<usize, StoreError>;
+    /// Unspent tokens of a directory.
+    async fn tokens_of_directory(&self, directory: DirectoryId) -> Result<Vec<Versioned<Token>>, StoreError>;
     /// A sealed secret.
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// What is known of a session's recording.

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use wane_audit::Record;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId, SessionId, TokenId, WayId};
+use wane_domain::id::{
+    DirectoryId, GrantId, GroupId, LeaseId, PersonId, ResourceId, RoleId, SessionId, TokenId, WayId,
+};
 use wane_domain::lease::Lease;
 use wane_domain::proved::ProvedBy;
 use wane_domain::request::AccessRequest;
@@ -91,6 +93,8 @@ pub enum TokenKind {
     Host,
     /// A one-time code for the day somebody loses their passkeys.
     Recovery,
+    /// A directory that pushes people and groups.
+    Directory,
 }
 
 /// Whom a token stands for.
@@ -101,6 +105,8 @@ pub enum TokenOwner {
     Person(PersonId),
     /// A registered resource.
     Resource(ResourceId),
+    /// A directory.
+    Directory(DirectoryId),
 }
 
 /// A bearer token; only a keyed hash of it is kept.
@@ -199,6 +205,8 @@ pub enum EnteredBy {
     Person(PersonId),
     /// Nobody: the settings have a provider's people entered.
     Settings,
+    /// This directory.
+    Directory(DirectoryId),
 }
 
 /// What a way in is.
@@ -217,6 +225,88 @@ pub enum Way {
         /// Its public half and counter, as the library that checks it keeps them.
         credential: serde_json::Value,
     },
+}
+
+/// What a directory said last of a person or group that it made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The person or group.
+    pub id: EntryId,
+    /// Which directory.
+    pub directory: DirectoryId,
+    /// What it is looked up by: the user name in lower case, or the display name of a group.
+    pub key: String,
+    /// What the directory calls it.
+    pub external: Option<String>,
+    /// Whether the directory says that they may do anything; of a group always.
+    pub active: bool,
+    /// Set while a person is disabled by hand: then the directory cannot enable them.
+    #[serde(default)]
+    pub held: bool,
+    /// Since when.
+    pub made: Time,
+    /// When it was changed.
+    pub changed: Time,
+    /// What it said, as it was read; members apart.
+    pub doc: serde_json::Value,
+}
+
+/// Of whom or what an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryId {
+    /// A person.
+    Person(PersonId),
+    /// A group.
+    Group(GroupId),
+}
+
+impl EntryId {
+    /// What sort it is of.
+    #[must_use]
+    pub const fn sort(self) -> EntrySort {
+        match self {
+            Self::Person(_) => EntrySort::Person,
+            Self::Group(_) => EntrySort::Group,
+        }
+    }
+}
+
+impl std::fmt::Display for EntryId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Person(id) => id.fmt(f),
+            Self::Group(id) => id.fmt(f),
+        }
+    }
+}
+
+/// The sorts of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are words")]
+pub enum EntrySort {
+    Person,
+    Group,
+}
+
+impl EntrySort {
+    /// The word, as it is kept.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Group => "group",
+        }
+    }
+}
+
+/// What an entry is looked up by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKey {
+    /// Its key.
+    Named(String),
+    /// What the directory calls it.
+    External(String),
 }
 
 /// One issue of a self-contained credential.

@@ -109,6 +109,7 @@ impl Init {
             standing: Standing::Active,
             since: now,
             stay: wane_domain::directory::Stay::default(),
+            kept_by: None,
         };
         let admins = People {
             id: self.ambient.id(),

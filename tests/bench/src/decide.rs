@@ -106,6 +106,7 @@ fn world(many: u32, text: &str) -> Result<World> {
                 standing: Standing::Active,
                 since: NOW,
                 stay: wane_domain::directory::Stay::default(),
+                kept_by: None,
             },
         );
         let group: GroupId = id(n);
@@ -143,6 +144,7 @@ fn world(many: u32, text: &str) -> Result<World> {
         roles,
         locks,
         packages: HashMap::new(),
+        directories: HashMap::new(),
         policy,
         names,
     })

@@ -161,6 +161,7 @@ async fn open(folder: &std::path::Path) -> (Router, String, Arc<FakeClock>) {
         standing: Standing::Active,
         since: NOW,
         stay: wane_domain::directory::Stay::default(),
+        kept_by: None,
     };
     let admins = Group {
         id: ambient.id(),

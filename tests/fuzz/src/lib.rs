@@ -23,6 +23,7 @@
 //! | `kinds/postgres` | `sql_identifier` `sql_text` `sql_setup` `sql_settings` `sql_role` | one token, read by another reader; no line that was not meant |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
+//! | `scim` | `scim_filter` `scim_patch` | a filter and its opposite never agree; what is patched is in its one spelling |
 //! | `domain` | `text` `time` `id` `ask` | one spelling; two asks share a digest only if they are the same |
 //! | `policy` | `policy_text` `policy_notes` `policy_facts` | strictly read or refused; a guardrail added to any text denies; facts stay text |
 //! | `config` | `settings_file` `settings_words` | explained settings, read again, are the same settings |
@@ -46,6 +47,7 @@ mod line;
 mod oidc;
 mod policy;
 mod recording;
+mod scim;
 mod settings;
 mod sql;
 mod ssh;
@@ -79,6 +81,7 @@ macro_rules! for_each_target {
             ssh_packets gate 120, ssh_userauth gate 100, ssh_channels gate 80, ssh_command ssh 40000,
             sql_identifier sql 40000, sql_text sql 40000, sql_setup sql 20000, sql_settings sql 4000, sql_role sql 20000,
             oidc_token oidc 20000,
+            scim_filter scim 4000, scim_patch scim 10000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,
             text text 40000, time text 40000, id text 40000, ask text 5000,
             policy_text policy 100, policy_notes policy 150, policy_facts policy 800,

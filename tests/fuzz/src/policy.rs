@@ -83,6 +83,7 @@ fn question() -> Question {
         standing: Standing::Active,
         since: NOW,
         stay: wane_domain::directory::Stay::default(),
+        kept_by: None,
     };
     let resource = Resource {
         id: ambient.id(),

@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-keys", &["wane-domain", "wane-connector"]),
     ("wane-store", &["wane-domain", "wane-audit"]),
     ("wane-oidc", &["wane-domain"]),
+    ("wane-scim", &[]),
     ("wane-store-sql", &["wane-domain", "wane-audit", "wane-store", "wane-failpoint"]),
     ("wane-app", APP),
     ("wane-reconcile", RECONCILE),
@@ -47,6 +48,7 @@ const APP: &[&str] = &[
     "wane-store",
     "wane-keys",
     "wane-oidc",
+    "wane-scim",
     "wane-failpoint",
 ];
 
@@ -71,6 +73,7 @@ const HTTP: &[&str] = &[
     "wane-connector",
     "wane-app",
     "wane-reconcile",
+    "wane-scim",
     "wane-api",
     "wane-failpoint",
 ];

@@ -176,6 +176,7 @@ impl App {
             standing: Standing::Active,
             since: now,
             stay: wane_domain::directory::Stay::default(),
+            kept_by: None,
         }))
     }
 

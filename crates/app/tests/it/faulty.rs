@@ -7,15 +7,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_store::{
-    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
+    Answer, Commit, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
+    PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError,
+    Token, Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 
@@ -137,6 +138,11 @@ behind_the_door! {
     login(person: PersonId) -> Option<Versioned<Login>>;
     token(id: TokenId) -> Option<Versioned<Token>>;
     tokens_of(person: PersonId) -> Vec<Versioned<Token>>;
+    entry(id: EntryId) -> Option<Versioned<Entry>>;
+    entry_by(directory: DirectoryId, sort: EntrySort, key: EntryKey) -> Option<Versioned<Entry>>;
+    entries(directory: DirectoryId, sort: EntrySort, skip: usize, most: usize) -> Vec<Versioned<Entry>>;
+    count_entries(directory: DirectoryId, sort: EntrySort) -> usize;
+    tokens_of_directory(directory: DirectoryId) -> Vec<Versioned<Token>>;
     tokens_of_resource(resource: ResourceId) -> Vec<Versioned<Token>>;
     tokens_via(via: &str) -> Vec<Versioned<Token>>;
     way_in(key: &str) -> Option<Versioned<WayIn>>;

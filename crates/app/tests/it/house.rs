@@ -344,6 +344,7 @@ async fn furnish(store: &SqlStore, ambient: &Ambient, org: OrgId) {
             standing: Standing::Active,
             since,
             stay: wane_domain::directory::Stay::default(),
+            kept_by: None,
         })));
     }
     let mut dba = None;

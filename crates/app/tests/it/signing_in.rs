@@ -1,5 +1,6 @@
 //! One-time codes, passwords with TOTP, sessions, and tokens that are never taken for another kind.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -7,7 +8,7 @@ use futures::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use totp_rs::{Builder, Secret as TotpSecret, Totp};
 use wane_app::{AppError, Class, Limits, PersonChange};
-use wane_domain::directory::Standing;
+use wane_domain::directory::{DirectoryRules, Standing};
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
 use wane_keys::password::Cost;
@@ -236,11 +237,21 @@ async fn a_token_of_one_kind_never_serves_as_another() {
     let join = join.reveal().to_string();
     let caller = house.app.authenticate(&session).await.unwrap();
     let recovery = house.app.new_recovery_codes(&caller).await.unwrap().remove(0).reveal().to_string();
+    let rules = DirectoryRules {
+        name: "userName".to_owned(),
+        display: "displayName".to_owned(),
+        attributes: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        sign_in: None,
+    };
+    let (_, directory) = house.app.add_directory(&root, &"corp".parse().unwrap(), &rules).await.unwrap();
+    let directory = directory.reveal().to_string();
     let tokens = [
         (BearerKind::Session, &session),
         (BearerKind::Enrol, &enrol),
         (BearerKind::Join, &join),
         (BearerKind::Recovery, &recovery),
+        (BearerKind::Directory, &directory),
     ];
     for (kind, text) in tokens {
         for cut in [&text[1..], &text[..text.len() - 1], &format!("{text}="), &format!(" {text}"), &text.to_uppercase()]
@@ -258,6 +269,7 @@ async fn a_token_of_one_kind_never_serves_as_another() {
                     BearerKind::Join => house.app.join_host(&form, &serde_json::json!({})).await.err(),
                     BearerKind::Host => house.app.authenticate_host(&form).await.err(),
                     BearerKind::Recovery => house.app.redeem_recovery(&form).await.err(),
+                    BearerKind::Directory => house.app.authenticate_directory(&form).await.err(),
                 };
                 assert!(
                     matches!(refused, Some(AppError::SignedOut | AppError::BadSignIn)),

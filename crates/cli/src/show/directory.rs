@@ -63,6 +63,7 @@ pub(crate) fn person(p: &PersonView, now: &Now, layout: Layout) -> String {
         .put("groups", or_dash((!p.groups.is_empty()).then(|| p.groups.join(", ")).as_deref()))
         .maybe("manager", p.manager.as_ref())
         .each("attributes", p.attributes.iter().map(|(k, v)| format!("{k}={v}")))
+        .maybe("kept by", p.kept_by.as_ref())
         .put("since", now.both(p.since))
         .maybe("until", p.until.map(|until| now.both(until)))
         .maybe("left", p.left.map(|left| now.both(left)));

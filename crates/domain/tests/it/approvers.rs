@@ -57,6 +57,7 @@ fn world() -> World {
                 standing,
                 since: T0,
                 stay: Stay::default(),
+                kept_by: None,
             },
         )
     };
@@ -71,6 +72,7 @@ fn world() -> World {
             resource(22, "lone", None),
         ]),
         roles: keyed([role(30, "deploy", "ssh"), role(31, "deploy", "postgres")]),
+        directories: HashMap::new(),
         locks: HashMap::new(),
         packages: HashMap::new(),
         names: Names::default(),

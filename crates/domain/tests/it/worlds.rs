@@ -31,6 +31,7 @@ fn person(n: u8) -> Person {
         standing: Standing::Active,
         since: T0,
         stay: Stay::default(),
+        kept_by: None,
     }
 }
 
@@ -65,6 +66,7 @@ fn world() -> World {
         roles: [role(50, "ssh", "same"), role(51, "postgres", "same"), role(52, "ssh", "other")]
             .map(|r| (r.id, r))
             .into(),
+        directories: HashMap::new(),
         locks: HashMap::new(),
         packages: HashMap::new(),
         policy,

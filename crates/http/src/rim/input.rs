@@ -124,6 +124,12 @@ fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })
 }
 
+/// JSON of any shape, in which nothing is said twice; or why it is none.
+pub(crate) fn no_twins(body: &[u8]) -> Result<serde_json::Value, String> {
+    let NoTwins(value) = serde_json::from_slice(body).map_err(|e| format!("the body is not JSON: {e}"))?;
+    Ok(value)
+}
+
 /// Unparsable is 400 with the position; parsed but off is 422 with the field.
 fn json_failure(field: &str, error: &serde_json::Error) -> Failure {
     if error.is_data() {

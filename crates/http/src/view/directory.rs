@@ -21,6 +21,7 @@ pub(crate) fn person(names: Names<'_>, person: &Person) -> PersonView {
         sponsor: person.stay.sponsor.map(|id| names.person(id)),
         unsponsored: names.0.is_unsponsored(person),
         left: person.stay.left.map(at),
+        kept_by: person.kept_by.as_ref().map(ToString::to_string),
     }
 }
 

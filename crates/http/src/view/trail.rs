@@ -35,6 +35,9 @@ pub(crate) fn actor(names: Names<'_>, actor: &Actor) -> String {
         Actor::Person(id) => names.person(*id),
         Actor::System => "wane".to_owned(),
         Actor::Host(id) => format!("host:{}", names.resource(*id)),
+        Actor::Directory(id) => {
+            names.0.directories.get(id).map_or_else(|| id.to_string(), |one| format!("directory:{}", one.name))
+        }
         Actor::Unknown => "unknown".to_owned(),
     }
 }

@@ -104,6 +104,7 @@ impl House {
             standing: Standing::Active,
             since: now,
             stay: wane_domain::directory::Stay::default(),
+            kept_by: None,
         };
         let admins = Group {
             id: ambient.id(),

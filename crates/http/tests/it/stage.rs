@@ -113,6 +113,10 @@ impl Stage {
     /// A body as the route means it, with every field that it knows.
     pub(crate) fn body(&self, op: &Op) -> Value {
         let facts = json!({ "team": "db" });
+        let rules = json!({
+            "name": "userName", "display": "displayName", "attributes": { "team": "title" }, "groups": { "Theirs": "ours" },
+            "sign_in": { "provider": "corp", "subject": "externalId" },
+        });
         match (op.method.as_str(), op.path.as_str()) {
             ("POST", "/v1/enrolments") => json!({ "code": "wane_e_x", "password": PASSWORD }),
             ("POST", "/v1/sessions") => json!({ "person": "cy", "password": PASSWORD, "totp": "000000" }),
@@ -130,6 +134,9 @@ impl Stage {
                 "name": "newpack", "description": "d", "items": [{ "role": "read", "resource": "ledger" }],
                 "groups": ["staff"], "attributes": facts, "at_most": "1h",
             }),
+            ("POST", "/v1/directories") => json!({ "name": "newdir", "rules": rules }),
+            ("PUT", "/v1/directories/{name}/rules") => rules,
+            ("POST", "/v1/directories/{name}/token") => json!({ "overlap": "1h" }),
             ("POST", "/v1/groups") => json!({ "name": "newgroup", "description": "d" }),
             ("POST", "/v1/resources") => json!({
                 "name": "newres", "kind": "paper", "labels": facts, "owner": { "person": "ada" }, "settings": {},

@@ -24,6 +24,7 @@ fn people_and_resources_are_as_the_snapshot_has_them() {
         groups: HashMap::from([(group.id, group)]),
         resources: HashMap::from([(web, asked.resource)]),
         roles: HashMap::new(),
+        directories: HashMap::new(),
         locks: HashMap::new(),
         packages: HashMap::new(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: NOW },

@@ -73,6 +73,7 @@ pub(crate) fn person(called: &str) -> Person {
         standing: Standing::Active,
         since: NOW,
         stay: wane_domain::directory::Stay::default(),
+        kept_by: None,
     }
 }
 

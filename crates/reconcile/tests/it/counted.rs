@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_store::{
-    Answer, Commit, Due, GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
+    Answer, Commit, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
+    PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError,
+    Token, Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 
@@ -124,6 +125,32 @@ impl Store for Counted {
     }
     async fn recordings(&self, filter: RecordingFilter, slice: Slice) -> Result<Page<Recording>, StoreError> {
         self.inner.recordings(filter, slice).await
+    }
+    async fn entry(&self, id: EntryId) -> Result<Option<Versioned<Entry>>, StoreError> {
+        self.inner.entry(id).await
+    }
+    async fn entry_by(
+        &self,
+        directory: DirectoryId,
+        sort: EntrySort,
+        key: EntryKey,
+    ) -> Result<Option<Versioned<Entry>>, StoreError> {
+        self.inner.entry_by(directory, sort, key).await
+    }
+    async fn entries(
+        &self,
+        directory: DirectoryId,
+        sort: EntrySort,
+        skip: usize,
+        most: usize,
+    ) -> Result<Vec<Versioned<Entry>>, StoreError> {
+        self.inner.entries(directory, sort, skip, most).await
+    }
+    async fn count_entries(&self, directory: DirectoryId, sort: EntrySort) -> Result<usize, StoreError> {
+        self.inner.count_entries(directory, sort).await
+    }
+    async fn tokens_of_directory(&self, directory: DirectoryId) -> Result<Vec<Versioned<Token>>, StoreError> {
+        self.inner.tokens_of_directory(directory).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.sealed(key).await

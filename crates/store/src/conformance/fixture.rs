@@ -115,6 +115,7 @@ impl Fixture {
             standing: Standing::Active,
             since: self.now,
             stay: wane_domain::directory::Stay::default(),
+            kept_by: None,
         })
     }
 

@@ -117,7 +117,7 @@ pub(crate) fn register(wane: &Deployment, postgres: &Postgres, name: &str, gate:
     wane.ada.json(&words).unwrap();
 }
 
-fn database() -> Postgres {
+pub(crate) fn database() -> Postgres {
     furnished(Postgres::launch().unwrap())
 }
 
@@ -135,7 +135,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn of(made: &Value) -> Self {
+    pub(crate) fn of(made: &Value) -> Self {
         Self { user: text(&made["public"]["user"]), password: text(&made["secret"]) }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn row() -> Vec<Vec<u8>> {
         standing: Standing::Disabled,
         since: NOW,
         stay: wane_domain::directory::Stay::default(),
+        kept_by: None,
     };
     let group = Group {
         id: ambient.id(),

@@ -8,6 +8,7 @@ mod host;
 mod lab;
 mod logins;
 mod points;
+mod pushed;
 mod random;
 mod sessions;
 mod sight;

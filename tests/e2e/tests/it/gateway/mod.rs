@@ -16,6 +16,7 @@ mod leaving;
 mod logins;
 mod programs;
 mod proving;
+mod pushed;
 mod raw;
 mod recording;
 mod regress;

@@ -2,5 +2,5 @@
 
 mod passkeys;
 mod provider;
-mod roaming;
+pub(crate) mod roaming;
 mod state;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Came {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) text: String,
+pub(crate) struct Came {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) text: String,
 }
 
 impl Came {
@@ -95,7 +95,7 @@ fn authority(url: &str) -> (&str, &str) {
 }
 
 /// One call.
-pub(super) fn http(method: &str, url: &str, more: &str, body: &str) -> Came {
+pub(crate) fn http(method: &str, url: &str, more: &str, body: &str) -> Came {
     let (server, path) = authority(url);
     let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
