@@ -18,6 +18,8 @@ const NEEDS: &[Need] = &[
     Need { package: "openssh-client", is_met: || has_all(&["ssh", "ssh-keygen", "ssh-agent"]) },
     Need { package: "postgresql", is_met: has_postgres_server },
     Need { package: "postgresql-client", is_met: || command::find("psql").is_some() },
+    Need { package: "slapd", is_met: || Path::new("/usr/sbin/slapd").is_file() || command::find("slapd").is_some() },
+    Need { package: "ldap-utils", is_met: || command::find("ldapmodify").is_some() },
     Need { package: "sqlite3", is_met: || command::find("sqlite3").is_some() },
     Need { package: "openssl", is_met: || command::find("openssl").is_some() },
     Need { package: "passwd", is_met: || has_all(&["useradd", "userdel"]) },

@@ -138,3 +138,25 @@ pub struct NewGroup {
     #[schema(max_length = 256)]
     pub description: Option<String>,
 }
+
+/// A directory that people and groups come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LdapView {
+    /// What it is called.
+    pub name: String,
+    /// How many people it keeps.
+    pub people: u64,
+    /// When it was last read and what it said was taken; none since the server started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Timestamp>,
+    /// Why it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<String>,
+    /// Why what it says is held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<String>,
+    /// What it says that was not taken, and why.
+    pub refused: Vec<String>,
+    /// Whether nothing new begins for its people.
+    pub stale: bool,
+}

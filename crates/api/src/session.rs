@@ -22,6 +22,9 @@ pub struct Health {
     /// How many recordings are over and wait to be put into the object store; 0 where there is none.
     #[serde(default)]
     pub recordings_waiting: u64,
+    /// How many directories that people come from cannot be read, or have what they say held back.
+    #[serde(default)]
+    pub directories_behind: u64,
 }
 
 fn well() -> String {

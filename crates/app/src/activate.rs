@@ -80,6 +80,7 @@ impl App {
         if !world.is_active(grant.holder) {
             return Err(refused(vec![Why::Disabled]));
         }
+        self.heard_of(grant.holder, now)?;
         if let Some(lock) = world.lock_on(grant.holder, grant.item.resource, grant.item.role, Some(grant.id)) {
             return Err(refused(vec![Why::Locked { lock: lock.id.to_string() }]));
         }

@@ -95,6 +95,7 @@ impl App {
         if !world.is_active(caller.person) {
             return Err(AppError::SignedOut);
         }
+        self.heard_of(caller.person, now)?;
         let beneficiary = match &input.for_person {
             Some(name) if *name != caller.name.as_str() => {
                 let person = world.person(name);

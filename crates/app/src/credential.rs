@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome};
-use wane_connector::{ConnectError, Created, Handed};
+use wane_connector::{ConnectError, Created, Handed, Prepared};
 use wane_domain::decision::Permit;
 use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{GrantId, LeaseId};
@@ -124,7 +124,11 @@ impl App {
             }
             LeaseKind::Account => {
                 standing.usable_until(self.steady_now().await?)?;
-                self.make(caller, id, &self.target(resource).await?, seen, say).await
+                self.make(caller, id, &self.target(resource).await?, seen, None, say).await
+            }
+            LeaseKind::Membership => {
+                standing.usable_until(self.steady_now().await?)?;
+                self.give_place(caller, &standing, &self.target(resource).await?, say).await
             }
             LeaseKind::Session => Err(AppError::Fault(format!("kind `{}` hands out sessions", kind.kind))),
         }?;
@@ -214,15 +218,16 @@ impl App {
         Ok(handed)
     }
 
-    async fn make(
+    pub(crate) async fn make(
         &self,
         caller: &Caller,
         id: GrantId,
         handle: &TargetHandle,
         mut seen: Option<Standing>,
+        prepared: Option<&Prepared>,
         say: &Say<'_>,
     ) -> Result<HandedOut, AppError> {
-        let (intent, grant, permit, _under_way) = decide!(self.intend(caller, id, handle, seen.take()))?;
+        let (intent, grant, permit, _under_way) = decide!(self.intend(caller, id, handle, seen.take(), prepared))?;
         let world = self.world().await?;
         let (_, role) = self.grant_parts(&world, &grant)?;
         let now = self.now();
@@ -304,6 +309,7 @@ impl App {
         id: GrantId,
         handle: &TargetHandle,
         seen: Option<Standing>,
+        prepared: Option<&Prepared>,
     ) -> Result<(Versioned<Lease>, Grant, Permit, UnderWay<'_>), AppError> {
         let world: &World = &*self.world().await?;
         let now = self.steady_now().await?;
@@ -313,7 +319,8 @@ impl App {
         };
         let permit = self.permit_to_use_as_asked(caller, world, &seen.value, &request.value.ask, now)?;
         let begun = open.len();
-        if let Some(lease) = live(open, LeaseKind::Account) {
+        let what = prepared.map_or(LeaseKind::Account, |_| LeaseKind::Membership);
+        if let Some(lease) = live(open, what) {
             let under_way = self.making.begin(lease.value.id);
             // Read once more, now that an end would wait for us: what ends already is not used again.
             match self.store.lease(lease.value.id).await? {
@@ -326,9 +333,14 @@ impl App {
             return Err(AppError::TooMany { have: begun, most: self.limits.leases_per_grant });
         }
         let mut change = self.change_at(Actor::Person(caller.person), world, now);
-        let (lease, fact) =
-            seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Account, now)?;
+        let (mut lease, fact) = seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), what, now)?;
         change.fact(about_lease(&lease, Some(&seen.value)), fact);
+        if let Some(prepared) = prepared {
+            let event = self.found_before(&lease, prepared).await?;
+            let (noted, fact) = lease.apply(event, now)?;
+            change.fact(about_lease(&noted, Some(&seen.value)), fact);
+            lease = noted;
+        }
         change.write(Write::Lease(Put::new(lease.clone())));
         change.write(Write::Grant(Put::over(&seen, seen.value.clone())));
         let under_way = self.making.begin(lease.id);

@@ -14,6 +14,7 @@ use wane_policy::schema::Action;
 use wane_store::{Entry, EntryId, Put, Write};
 
 use crate::caller::Caller;
+use crate::change::Change;
 use crate::error::AppError;
 use crate::{App, decide};
 
@@ -141,13 +142,9 @@ impl App {
             if person.standing == Standing::Disabled {
                 self.check_not_last(caller, &world, person.id)?;
             }
-            let seen = self.seen(person.id).await?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
             change.note("person.changed", Outcome::Done, about(person.id), json!({ "person": person }));
-            change.write(Write::Person(Put { value: person.clone(), seen }));
-            if person.standing == Standing::Disabled {
-                self.disable_in(&mut change, &world, &person).await?;
-            }
+            self.put_person(&mut change, &world, &person).await?;
             if let Some(entry) = entry {
                 change.write(Write::Entry(entry));
             }
@@ -156,6 +153,21 @@ impl App {
         })?;
         self.nudge();
         Ok(person)
+    }
+
+    /// Writes a person as they are to be; of one who is disabled, with everything of theirs ended.
+    pub(crate) async fn put_person(
+        &self,
+        change: &mut Change<'_>,
+        world: &World,
+        person: &Person,
+    ) -> Result<(), AppError> {
+        let seen = self.seen(person.id).await?;
+        change.write(Write::Person(Put { value: person.clone(), seen }));
+        if person.standing == Standing::Disabled {
+            self.disable_in(change, world, person).await?;
+        }
+        Ok(())
     }
 
     /// Refuses what only somebody's directory says. To disable them a hand is enough, and then only a hand enables
@@ -233,7 +245,8 @@ impl App {
                     format!("the directory `{}` says who is in `{}`; change it there", directory.name, group.name);
                 return Err(AppError::Taken(why));
             }
-            if let Some(keeper) = group.kept_by.as_ref().filter(|keeper| self.is_provider(keeper)) {
+            let keeps = |keeper: &&Name| self.is_provider(keeper) || self.directory(keeper.as_str()).is_some();
+            if let Some(keeper) = group.kept_by.as_ref().filter(keeps) {
                 let why = format!("the provider `{keeper}` says who is in `{}`; change it there", group.name);
                 return Err(AppError::Taken(why));
             }

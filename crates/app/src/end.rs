@@ -333,6 +333,9 @@ impl App {
         if lease.what == LeaseKind::Session {
             return self.end_session(lease).await;
         }
+        if lease.what == LeaseKind::Membership {
+            return tokio::time::timeout(LONGEST_END, self.leave(lease)).await.unwrap_or_else(|_| too_long());
+        }
         let handle = match self.target(lease.resource).await {
             Ok(handle) => handle,
             Err(error) => return Tried::not(error.to_string()),

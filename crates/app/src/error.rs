@@ -113,6 +113,14 @@ pub enum AppError {
         /// The latest moment that was recorded.
         seen: wane_domain::time::Time,
     },
+    /// Where somebody comes from has said nothing for too long.
+    #[error(
+        "the directory `{directory}` has said nothing of you for too long, so nothing new begins; what you hold goes on to its end"
+    )]
+    Unheard {
+        /// Which.
+        directory: String,
+    },
     /// The target could not be worked with.
     #[error(transparent)]
     Target(#[from] ConnectError),
@@ -163,6 +171,7 @@ impl AppError {
             | Self::Crowded
             | Self::TooMany { .. }
             | Self::ClockBehind { .. }
+            | Self::Unheard { .. }
             | Self::Store(_)
             | Self::Unrecorded(_)
             | Self::Afar
@@ -197,6 +206,7 @@ impl AppError {
             Self::Unrecorded(_) => "unrecorded",
             Self::Afar => "object-store",
             Self::ClockBehind { .. } => "clock-behind",
+            Self::Unheard { .. } => "directory-silent",
             Self::Target(ConnectError::Input(_)) => "input",
             // Said as the grant itself says it a moment later.
             Self::Target(ConnectError::Over(_)) => "illegal-transition",

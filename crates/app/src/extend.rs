@@ -172,7 +172,7 @@ impl App {
     async fn try_extend_targets(&self, id: GrantId) -> Result<(), AppError> {
         let filter = LeaseFilter { grant: Some(id), phases: vec![LeasePhase::Live], ..LeaseFilter::default() };
         for lease in self.store.leases(filter, Slice::first(1000)).await?.items {
-            if lease.value.what != LeaseKind::Account {
+            if !matches!(lease.value.what, LeaseKind::Account | LeaseKind::Membership) {
                 continue;
             }
             let handle = self.target(lease.value.resource).await?;

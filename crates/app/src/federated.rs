@@ -126,6 +126,7 @@ impl App {
     /// What the provider of an issuer is called; the issuer itself once there is none any more.
     pub(crate) fn provider_named(&self, issuer: &str) -> String {
         let found = self.federated().iter().find(|one| one.provider.issuer() == issuer);
-        found.map_or_else(|| issuer.to_owned(), |one| one.rules.name.to_string())
+        let provider = found.map(|one| one.rules.name.to_string());
+        provider.or_else(|| self.directory_named(issuer)).unwrap_or_else(|| issuer.to_owned())
     }
 }

@@ -25,6 +25,7 @@ mod credential;
 mod decline;
 mod devices;
 mod directories;
+mod pulled;
 mod directory;
 mod doors;
 mod end;
@@ -45,6 +46,7 @@ mod log;
 mod lost_logins;
 mod making;
 mod many;
+mod memberships;
 mod named;
 mod narrow;
 mod open_session;
@@ -99,6 +101,7 @@ pub use credential::{HandedOut, Say, Telling};
 pub use devices::{DeviceAnswer, DeviceAsks, DeviceBegun, DeviceShown};
 pub use directories::{DirectoryCaller, DirectoryShown};
 pub use directory::{Membership, NewPerson, NewStay, PersonChange};
+pub use pulled::{Newcomers, PullRules, PullStatus, PulledDirectory};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
 pub use error::{AppError, Class};
@@ -227,6 +230,7 @@ pub struct App {
     pub(crate) asking: turns::Turns,
     /// Whose turn it is to have a credential issued again.
     reissuing: turns::Turns,
+    places: memberships::Places,
     policy: RwLock<Option<(Digest, Arc<PolicySet>)>>,
     /// The older set that was asked last.
     pub(crate) past: RwLock<Option<(Digest, Arc<PolicySet>)>>,
@@ -254,6 +258,8 @@ pub struct App {
     pub(crate) arrivals: arrivals::Arrivals,
     /// Where people sign in besides here, once that was said.
     pub(crate) providers: std::sync::OnceLock<Vec<Federated>>,
+    /// Where people and groups come from besides here.
+    pub(crate) pulled: pulled::Pulls,
     /// Who is at a provider to sign in.
     pub(crate) begun: federated::BegunBook,
     /// Checks passkeys, if they can be served.
@@ -308,6 +314,7 @@ impl App {
             strangers: doors::Strangers::default(),
             asking: turns::Turns::default(),
             reissuing: turns::Turns::default(),
+            places: memberships::Places::default(),
             policy: RwLock::new(None),
             rules: RwLock::default(),
             past: RwLock::new(None),
@@ -322,6 +329,7 @@ impl App {
             gateways: Mutex::default(),
             arrivals: arrivals::Arrivals::default(),
             providers: std::sync::OnceLock::new(),
+            pulled: pulled::Pulls::default(),
             begun: federated::BegunBook::default(),
             webauthn,
             ceremonies: passkeys::Ceremonies::default(),

@@ -353,6 +353,7 @@ pub(crate) fn in_words(cause: &EndCause) -> String {
         EndCause::Locked { .. } => "a lock covers it".to_owned(),
         EndCause::LostEligibility { reason } => format!("policy no longer allows it: {reason}"),
         EndCause::NeverActivated => "it was never activated".to_owned(),
+        EndCause::TakenAway { seen } => format!("somebody took at the target what it gave: {seen}"),
         EndCause::TaskDone { outcome } => format!("its task is done: {outcome}"),
     }
 }

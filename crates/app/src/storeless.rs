@@ -27,6 +27,7 @@ pub use spool::Journal;
 pub use trouble::StoreState;
 
 pub(crate) use agenda::Agenda;
+pub(crate) use known::READ;
 
 /// What memory holds for the time without a store.
 #[derive(Debug, Default)]

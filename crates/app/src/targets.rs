@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wane_connector::{Artifact, EndOutcome, Inventory, Kind, Target};
 use wane_domain::catalogue::Resource;
 use wane_domain::id::{GrantId, LeaseId, ResourceId};
-use wane_domain::lease::{Lease, lease_of_artifact};
+use wane_domain::lease::{Lease, LeaseKind, lease_of_artifact};
 use wane_domain::secret::Secret;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
@@ -146,8 +146,14 @@ impl App {
     /// When the target does not answer.
     pub async fn take_inventory(&self, id: ResourceId) -> Result<CheckedInventory, AppError> {
         let handle = self.target(id).await?;
-        let inventory =
-            around(point!("app.inventory"), handle.kind.effects().inventory(&handle.target(self.now()))).await?;
+        let target = handle.target(self.now());
+        let effects = handle.kind.effects();
+        let inventory = if handle.kind.gives() == LeaseKind::Membership {
+            let leases = self.memberships_at(id).await?;
+            around(point!("app.inventory.beside"), effects.inventory_beside(&target, &leases)).await?
+        } else {
+            around(point!("app.inventory"), effects.inventory(&target)).await?
+        };
         let mut orphans = Vec::new();
         for artifact in &inventory.marked {
             let lease = match lease_of_artifact(&artifact.name) {

@@ -62,7 +62,8 @@ impl App {
         }
         // One that a person has to look at would have the server refuse the round.
         let (round, mut alone): (Vec<Owed>, Vec<Owed>) = owed.into_iter().partition(|owed| {
-            let alone = owed.lease.debt.quarantined.is_some() || owed.lease.what == LeaseKind::Session;
+            let by_itself = matches!(owed.lease.what, LeaseKind::Session | LeaseKind::Membership);
+            let alone = owed.lease.debt.quarantined.is_some() || by_itself;
             owed.lease.resource == target && !alone
         });
         let mut tried = Vec::new();

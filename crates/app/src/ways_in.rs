@@ -90,7 +90,10 @@ impl App {
         decide!(async {
             let world = self.world().await?;
             self.allow(caller, &world, Action::ManageDirectory)?;
-            let issuer = self.provider(provider)?.provider.issuer().to_owned();
+            let issuer = match self.directory_issuer(provider) {
+                Some(directory) => directory,
+                None => self.provider(provider)?.provider.issuer().to_owned(),
+            };
             let person = world.person(name).ok_or_else(|| AppError::missing("person", name))?.id;
             let key = identity_key(&issuer, subject);
             if let Some(taken) = self.store.way_in(&key).await? {

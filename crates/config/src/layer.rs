@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::directory::{self, LdapDirectory};
 use crate::error::ConfigError;
 use crate::key::{self, Key};
 use crate::nearest::nearest;
@@ -49,6 +50,7 @@ impl fmt::Display for Origin {
 pub(crate) struct Layers {
     said: BTreeMap<&'static str, (String, Origin)>,
     pub(crate) providers: Vec<(OidcProvider, Origin)>,
+    pub(crate) directories: Vec<LdapDirectory>,
     pub(crate) errors: Vec<ConfigError>,
 }
 
@@ -89,6 +91,8 @@ impl Layers {
     fn value(&mut self, name: &str, origin: Origin, value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Origin) {
         let text = match value.get_ref() {
             DeValue::Array(entries) if name == provider::SECTION => return self.providers(entries, at),
+            DeValue::Array(entries) if name == directory::SECTION => return self.directories(entries, at),
+            DeValue::Table(table) if name == directory::ABOVE => return self.table(name, table, at),
             DeValue::Table(table) if key::is_section(name) => return self.table(name, table, at),
             DeValue::Table(_) if key::find(name).is_some() => {
                 return self.errors.push(ConfigError::Shape { origin, key: name.to_owned(), got: "a table" });
@@ -121,6 +125,28 @@ impl Layers {
         provider::no_twins(&self.providers, &mut self.errors);
     }
 
+    fn directories(&mut self, entries: &[Spanned<DeValue<'_>>], at: &dyn Fn(usize) -> Origin) {
+        for entry in entries {
+            let origin = at(entry.span().start);
+            let DeValue::Table(table) = entry.get_ref() else {
+                let why = format!("write `[[{}]]` above each directory's settings", directory::SECTION);
+                self.errors.push(ConfigError::Together { origin, why });
+                continue;
+            };
+            if let Some(read) = directory::read(table, origin.clone(), at, &mut self.errors) {
+                let taken = self.directories.iter().any(|other| other.name == read.name)
+                    || self.providers.iter().any(|(other, _)| other.name == read.name);
+                if taken {
+                    let why =
+                        format!("another directory or provider is called `{}` too; each has its own name", read.name);
+                    self.errors.push(ConfigError::Together { origin, why });
+                } else {
+                    self.directories.push(read);
+                }
+            }
+        }
+    }
+
     /// Lays environment variables over what is there; those without the prefix are not ours.
     pub(crate) fn env(&mut self, env: impl Iterator<Item = (String, String)>) {
         for (variable, value) in env {
@@ -143,6 +169,10 @@ impl Layers {
             Some(Key { name, .. }) => drop(self.said.insert(name, (value, origin))),
             None if name == provider::SECTION || name.starts_with(&format!("{}.", provider::SECTION)) => {
                 let why = format!("providers are written in the file, each under `[[{}]]`", provider::SECTION);
+                self.errors.push(ConfigError::Together { origin, why });
+            }
+            None if name == directory::SECTION || name.starts_with(&format!("{}.", directory::SECTION)) => {
+                let why = format!("directories are written in the file, each under `[[{}]]`", directory::SECTION);
                 self.errors.push(ConfigError::Together { origin, why });
             }
             // The value may be the secret, so it is not repeated.

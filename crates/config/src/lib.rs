@@ -3,6 +3,7 @@
 //! Owns: which settings there are, their defaults and docs, where each value came from, and what is wrong
 //! with it, all at once. Refuses to know: what the settings are for, secrets themselves, the network.
 
+mod directory;
 mod error;
 mod explain;
 mod key;
@@ -14,6 +15,7 @@ mod read;
 mod secret;
 mod settings;
 
+pub use directory::LdapDirectory;
 pub use error::{ConfigError, ConfigErrors};
 pub use explain::Explained;
 pub use key::{KEYS, Key};

@@ -94,7 +94,7 @@ const KEYS: &[&str] = &[
     "phishing_resistant_amr",
 ];
 
-type Said<'t, 'v> = (Origin, &'t Spanned<DeValue<'v>>);
+pub(crate) type Said<'t, 'v> = (Origin, &'t Spanned<DeValue<'v>>);
 
 /// Reads one `[[login.oidc]]`.
 pub(crate) fn read(
@@ -109,16 +109,16 @@ pub(crate) fn read(
         let here = at(name.span().start);
         match KEYS.iter().find(|key| *key == name.get_ref()) {
             Some(key) => drop(said.insert(*key, (here, value))),
-            None => errors.push(unknown(name.get_ref(), here)),
+            None => errors.push(unknown(SECTION, KEYS, name.get_ref(), here)),
         }
     }
-    let mut entry = Entry { said, origin, errors };
+    let mut entry = Entry { section: SECTION, said, origin, errors };
     let provider = OidcProvider {
         name: entry.needed("name", is_name, "1 to 32 of a-z, 0-9 and `-`"),
         display: entry.text("display").unwrap_or_default(),
         issuer: entry.needed("issuer", is_issuer, "the `https://` address its tokens say (`http://` on this machine)"),
         client_id: entry.needed("client_id", |t| !t.is_empty(), "the name the provider knows this server by"),
-        client_secret: entry.secret(),
+        client_secret: entry.secret("client_secret"),
         scopes: entry.list("scopes"),
         acr_values: entry.list("acr_values"),
         userinfo: entry.flag("userinfo"),
@@ -160,24 +160,26 @@ pub(crate) fn no_twins(providers: &[(OidcProvider, Origin)], errors: &mut Vec<Co
 
 /// Which side of a pair is a name of ours.
 #[derive(Clone, Copy)]
-enum Side {
+pub(crate) enum Side {
     Key,
     Value,
 }
 
-struct Entry<'t, 'v, 'e> {
-    said: BTreeMap<&'static str, Said<'t, 'v>>,
-    origin: Origin,
-    errors: &'e mut Vec<ConfigError>,
+pub(crate) struct Entry<'t, 'v, 'e> {
+    /// Where it stands in the file.
+    pub(crate) section: &'static str,
+    pub(crate) said: BTreeMap<&'static str, Said<'t, 'v>>,
+    pub(crate) origin: Origin,
+    pub(crate) errors: &'e mut Vec<ConfigError>,
 }
 
 impl Entry<'_, '_, '_> {
-    fn wrong(&mut self, key: &str, origin: Origin, want: &str) {
-        let why = format!("`{SECTION}.{key}` is to be {want}");
+    pub(crate) fn wrong(&mut self, key: &str, origin: Origin, want: &str) {
+        let why = format!("`{}.{key}` is to be {want}", self.section);
         self.errors.push(ConfigError::Together { origin, why });
     }
 
-    fn needed(&mut self, key: &'static str, good: impl Fn(&str) -> bool, want: &str) -> String {
+    pub(crate) fn needed(&mut self, key: &'static str, good: impl Fn(&str) -> bool, want: &str) -> String {
         match self.text(key) {
             Some(text) if good(&text) => text,
             Some(_) => {
@@ -194,7 +196,7 @@ impl Entry<'_, '_, '_> {
         }
     }
 
-    fn text(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
         let (origin, value) = self.said.get(key)?;
         if let DeValue::String(text) = value.get_ref()
             && !text.trim().is_empty()
@@ -207,7 +209,7 @@ impl Entry<'_, '_, '_> {
         None
     }
 
-    fn flag(&mut self, key: &'static str) -> bool {
+    pub(crate) fn flag(&mut self, key: &'static str) -> bool {
         let Some((origin, value)) = self.said.get(key) else { return false };
         if let DeValue::Boolean(flag) = value.get_ref() {
             return *flag;
@@ -217,7 +219,7 @@ impl Entry<'_, '_, '_> {
         false
     }
 
-    fn list(&mut self, key: &'static str) -> Vec<String> {
+    pub(crate) fn list(&mut self, key: &'static str) -> Vec<String> {
         let Some((origin, value)) = self.said.get(key) else { return Vec::new() };
         let texts = match value.get_ref() {
             DeValue::Array(all) => all.iter().map(|one| plain_word(one.get_ref())).collect::<Option<Vec<_>>>(),
@@ -233,7 +235,7 @@ impl Entry<'_, '_, '_> {
         }
     }
 
-    fn pairs(&mut self, key: &'static str, ours: Side) -> BTreeMap<String, String> {
+    pub(crate) fn pairs(&mut self, key: &'static str, ours: Side) -> BTreeMap<String, String> {
         let Some((origin, value)) = self.said.get(key) else { return BTreeMap::new() };
         let pairs = match value.get_ref() {
             DeValue::Table(table) => {
@@ -255,7 +257,7 @@ impl Entry<'_, '_, '_> {
         }
     }
 
-    fn provision(&mut self) -> Provision {
+    pub(crate) fn provision(&mut self) -> Provision {
         match self.text("provision").as_deref() {
             None | Some("none") => Provision::None,
             Some("create") => Provision::Create,
@@ -267,8 +269,8 @@ impl Entry<'_, '_, '_> {
         }
     }
 
-    fn secret(&mut self) -> Option<SecretRef> {
-        let (origin, value) = self.said.get("client_secret")?;
+    pub(crate) fn secret(&mut self, key: &'static str) -> Option<SecretRef> {
+        let (origin, value) = self.said.get(key)?;
         let mut found = None;
         if let DeValue::Table(table) = value.get_ref()
             && table.len() == 1
@@ -285,7 +287,7 @@ impl Entry<'_, '_, '_> {
         if found.is_none() {
             // What stands there may be the secret, so it is not repeated.
             let origin = origin.clone();
-            self.errors.push(ConfigError::InlineSecret { origin, key: format!("{SECTION}.client_secret") });
+            self.errors.push(ConfigError::InlineSecret { origin, key: format!("{}.{key}", self.section) });
         }
         found
     }
@@ -311,7 +313,7 @@ fn is_ours(text: &str) -> bool {
     text.len() <= 63 && text.bytes().next().is_some_and(plain) && text.bytes().all(|b| plain(b) || b"._-".contains(&b))
 }
 
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
@@ -324,9 +326,9 @@ fn is_issuer(text: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', '@', ' ']))
 }
 
-fn unknown(name: &str, origin: Origin) -> ConfigError {
-    let near = KEYS.iter().map(|key| (levenshtein(name, key), *key)).min().filter(|(far, _)| *far <= 3);
+pub(crate) fn unknown(section: &str, keys: &[&'static str], name: &str, origin: Origin) -> ConfigError {
+    let near = keys.iter().map(|key| (levenshtein(name, key), *key)).min().filter(|(far, _)| *far <= 3);
     let shown: String = name.chars().take(64).collect();
     let meant = near.map(|(_, key)| format!("; did you mean `{key}`?")).unwrap_or_default();
-    ConfigError::Together { origin, why: format!("`[[{SECTION}]]` has no setting `{shown}`{meant}") }
+    ConfigError::Together { origin, why: format!("`[[{section}]]` has no setting `{shown}`{meant}") }
 }

@@ -56,6 +56,7 @@ impl Reader {
             );
         }
         let providers = self.layers.providers.iter().map(|(provider, _)| provider.clone()).collect();
+        let directories = self.layers.directories.clone();
         let gateway = self.gateway()?;
         let recording = self.recording(&data_dir);
         let body_bytes = self.read("limits.body_bytes", parse::bytes);
@@ -71,6 +72,7 @@ impl Reader {
                 reproof_grace: reproof_grace?,
                 providers,
             },
+            directories,
             gateway,
             recording: recording?,
             limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::directory::LdapDirectory;
 use crate::error::ConfigErrors;
 use crate::explain::{Explained, render};
 use crate::key::KEYS;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub engine: Engine,
     /// How people sign in, and how long that lasts.
     pub login: Login,
+    /// Where people and groups come from besides here.
+    pub directories: Vec<LdapDirectory>,
     /// What goes through this server.
     pub gateway: Gateway,
     /// What is recorded of that.
@@ -309,7 +312,11 @@ impl Loaded {
         let providers = self.settings.login.providers.iter().map(|provider| {
             format!("[[login.oidc]] {} = {}\n    A provider people sign in at.\n", provider.name, provider.issuer)
         });
-        render(&self.explained) + &providers.collect::<String>()
+        let directories = self.settings.directories.iter().map(|directory| {
+            let urls = directory.urls.join(", ");
+            format!("[[directory.ldap]] {} = {urls}\n    A directory people and groups come from.\n", directory.name)
+        });
+        render(&self.explained) + &providers.chain(directories).collect::<String>()
     }
 
     /// One line for `config check`: that all is well, and how many settings somebody set.

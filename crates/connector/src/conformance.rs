@@ -8,6 +8,7 @@
 
 mod account;
 mod credential;
+mod membership;
 mod subject;
 
 pub use subject::{Given, Live, Subject, Used};
@@ -40,6 +41,7 @@ pub async fn run(subject: &dyn Subject) -> Result<Report, String> {
     match subject.kind().gives() {
         LeaseKind::Account => account::run(subject, &mut report).await?,
         LeaseKind::Credential => credential::run(subject, &mut report).await?,
+        LeaseKind::Membership => membership::run(subject, &mut report).await?,
         LeaseKind::Session => {
             return Err("a kind gives accounts or credentials; sessions come through its broker".to_owned());
         }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use wane_domain::catalogue::{Resource, Role};
+use wane_domain::directory::Person;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::{Secret, SecretOnce};
@@ -34,6 +35,18 @@ pub struct Describe {
     pub residual_sessions_secs: Option<u64>,
     /// What survives, in a sentence for approvers; empty if nothing does.
     pub survives: String,
+}
+
+/// What was seen at a target before a membership is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// What the lease will stand for, in the target's own ids: equal for the same place in the same group,
+    /// whoever asks and by whichever role.
+    pub object: String,
+    /// The kind's notes, never a secret: enough to end it.
+    pub notes: serde_json::Value,
+    /// What was seen of it, if it is there already.
+    pub there: Option<String>,
 }
 
 /// What creating an artifact came to: it was made *and read back*.
@@ -192,6 +205,18 @@ pub enum ConnectError {
 /// The effects a kind has at its targets. Every method bounds its own time (10 s by default).
 #[async_trait]
 pub trait Effects: Send + Sync {
+    /// Looks who is meant and where, and whether they are there already, before a membership is intended.
+    /// Changes nothing at the target. Only asked of a kind that gives memberships.
+    ///
+    /// INVARIANT: whoever asks holds the turn at what it answers, so that nothing of Wane changes it until the
+    /// lease is written down (held by `what_several_grants_give_goes_with_the_last`).
+    async fn prepare(&self, target: &Target<'_>, _role: &Role, _holder: &Person) -> Result<Prepared, ConnectError> {
+        Err(ConnectError::Refused {
+            target: target.resource.name.to_string(),
+            why: "this kind gives no memberships".to_owned(),
+        })
+    }
+
     /// Makes the artifact of an intended lease under its deterministic name and reads it back.
     /// Called again for the same lease (after a crash, or to replace a lost secret) it finds what
     /// exists by name and gives it a new secret; it never makes a second.
@@ -244,6 +269,12 @@ pub trait Effects: Send + Sync {
 
     /// Lists everything that carries our mark, and standing privilege that does not.
     async fn inventory(&self, target: &Target<'_>) -> Result<Inventory, ConnectError>;
+
+    /// The same of a kind whose artifacts carry no mark: what stands there beside what these leases, open and
+    /// gone, account for.
+    async fn inventory_beside(&self, target: &Target<'_>, _leases: &[LeaseData]) -> Result<Inventory, ConnectError> {
+        self.inventory(target).await
+    }
 
     /// Ends and removes something that carries our mark and belongs to no lease.
     async fn remove_orphan(&self, target: &Target<'_>, artifact: &Artifact) -> Result<EndOutcome, ConnectError>;

@@ -15,8 +15,8 @@ pub mod words;
 
 pub use broker::Broker;
 pub use contract::{
-    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Presence,
-    Residue, StandingRight, Target,
+    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Prepared,
+    Presence, Residue, StandingRight, Target,
 };
 pub use kind::{HostDocs, Kind, KindError, RoleProbe};
 pub use registry::Registry;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{LeaseId, PersonId};
+use crate::id::{GrantId, LeaseId, PersonId};
 use crate::time::Time;
 
 /// On what basis one lease counts as ended.
@@ -16,6 +16,18 @@ pub enum ClosureBasis {
     },
     /// The target refused a login that it accepted before; sessions opened earlier are unknown.
     LoginRefusedReadBack {
+        /// What the target answered.
+        proof: String,
+    },
+    /// It is there still, because these grants give the same; it goes with the last of them.
+    StillGiven {
+        /// The grants.
+        by: Vec<GrantId>,
+        /// What the target answered.
+        proof: String,
+    },
+    /// It is there still, as it was before Wane: for a reason that is not Wane's.
+    Standing {
         /// What the target answered.
         proof: String,
     },
@@ -33,6 +45,8 @@ impl ClosureBasis {
         match self {
             Self::AbsentReadBack { .. } => "gone",
             Self::LoginRefusedReadBack { .. } => "login refused",
+            Self::StillGiven { .. } => "still given",
+            Self::Standing { .. } => "standing",
             Self::Unrecallable { .. } => "ran out",
         }
     }
@@ -72,6 +86,11 @@ pub enum EndCause {
     },
     /// It was never activated in its window.
     NeverActivated,
+    /// Somebody took at the target what it gave.
+    TakenAway {
+        /// What the target answered.
+        seen: String,
+    },
     /// The one task that it was for was run.
     TaskDone {
         /// What came of it, as far as that was seen.
@@ -91,6 +110,7 @@ impl EndCause {
             Self::Locked { .. } => "locked",
             Self::LostEligibility { .. } => "lost eligibility",
             Self::NeverActivated => "never activated",
+            Self::TakenAway { .. } => "taken away",
             Self::TaskDone { .. } => "task done",
         }
     }
@@ -127,7 +147,9 @@ impl Closure {
         let weakest = self.leases.iter().map(|l| &l.basis).max_by_key(|b| match b {
             ClosureBasis::AbsentReadBack { .. } => 1,
             ClosureBasis::LoginRefusedReadBack { .. } => 2,
-            ClosureBasis::Unrecallable { .. } => 3,
+            ClosureBasis::StillGiven { .. } => 3,
+            ClosureBasis::Standing { .. } => 4,
+            ClosureBasis::Unrecallable { .. } => 5,
         });
         weakest.map_or("nothing was made", ClosureBasis::word)
     }

@@ -322,7 +322,10 @@ impl Grant {
             (GrantState::Scheduled, GrantEvent::End(EndCause::NeverActivated)) if now < d.window.activate_by => {
                 return Err(refuse("scheduled", name, "its window to be activated is still open"));
             }
-            (GrantState::Scheduled, GrantEvent::End(EndCause::Expired | EndCause::TaskDone { .. }))
+            (
+                GrantState::Scheduled,
+                GrantEvent::End(EndCause::Expired | EndCause::TaskDone { .. } | EndCause::TakenAway { .. }),
+            )
             | (GrantState::Active { .. }, GrantEvent::End(EndCause::NeverActivated)) => {
                 return Err(refuse(d.state.name(), name, "not for that cause"));
             }
@@ -408,6 +411,7 @@ impl Grant {
             artifact,
             object: None,
             notes: serde_json::Value::Null,
+            standing: None,
             end,
             at: now,
             confirmed: None,

@@ -25,6 +25,8 @@ pub enum LeaseKind {
     Account,
     /// A session through the gateway: two connections that it carries and can cut.
     Session,
+    /// A place in a group at the target. It carries no mark, and several leases may stand for the same one.
+    Membership,
 }
 
 /// Where a lease stands.
@@ -105,6 +107,10 @@ pub struct LeaseData {
     pub object: Option<String>,
     /// The kind's own notes, never a secret.
     pub notes: serde_json::Value,
+    /// What was seen of it at the target before Wane had made anything: it is there for a reason that is not
+    /// Wane's, and stays. Only a membership can have been there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<String>,
     /// When it must be gone by; never after its grant's end.
     pub end: Time,
     /// When it was intended.
@@ -134,6 +140,15 @@ impl Deref for Lease {
 /// What can happen to a lease.
 #[derive(Clone, Debug)]
 pub enum LeaseEvent {
+    /// The target was looked at before anything was made there.
+    Prepared {
+        /// What the lease stands for, in the target's own ids: the same for two leases of the same thing.
+        object: String,
+        /// The kind's notes.
+        notes: serde_json::Value,
+        /// What was seen of it, if it was there already and no other lease accounts for that.
+        standing: Option<String>,
+    },
     /// The target made it and it was read back.
     Made {
         /// The target's own id for it.
@@ -178,6 +193,7 @@ impl LeaseEvent {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Prepared { .. } => "be prepared",
             Self::Made { .. } => "be made",
             Self::Reissued { .. } => "be issued again",
             Self::Confirmed => "be confirmed",
@@ -211,6 +227,13 @@ impl Lease {
             detail: detail.map(str::to_owned),
         };
         let fact = match (&d.state, event) {
+            (LeaseState::Intended, LeaseEvent::Prepared { object, notes, standing }) => {
+                let fact = fact("lease.prepared", json!({ "object": object, "standing": standing }));
+                d.object = Some(object);
+                d.notes = notes;
+                d.standing = standing;
+                fact
+            }
             (LeaseState::Intended, LeaseEvent::Made { object, notes }) => {
                 d.state = LeaseState::Live { since: now };
                 let fact = fact("lease.made", json!({ "object": object }));
@@ -266,18 +289,23 @@ impl Lease {
             )
             | (
                 LeaseState::Live { .. },
-                event @ (LeaseEvent::Made { .. } | LeaseEvent::Tried { .. } | LeaseEvent::Proven { .. }),
+                event @ (LeaseEvent::Prepared { .. }
+                | LeaseEvent::Made { .. }
+                | LeaseEvent::Tried { .. }
+                | LeaseEvent::Proven { .. }),
             )
             | (
                 LeaseState::Revoking { .. },
-                event @ (LeaseEvent::Made { .. }
+                event @ (LeaseEvent::Prepared { .. }
+                | LeaseEvent::Made { .. }
                 | LeaseEvent::Reissued { .. }
                 | LeaseEvent::Moved { .. }
                 | LeaseEvent::End),
             )
             | (
                 LeaseState::Gone { .. },
-                event @ (LeaseEvent::Made { .. }
+                event @ (LeaseEvent::Prepared { .. }
+                | LeaseEvent::Made { .. }
                 | LeaseEvent::Reissued { .. }
                 | LeaseEvent::Confirmed
                 | LeaseEvent::Moved { .. }

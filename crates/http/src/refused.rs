@@ -35,7 +35,9 @@ impl From<AppError> for Failure {
             }
             AppError::TooMany { .. } => Problem::with_status(429, code, error.to_string()).into(),
             AppError::Crowded | AppError::ClockBehind { .. } => Self::new(class, code, error.to_string()).after(SOON),
-            AppError::EndedUnread | AppError::Afar => Self::new(class, code, error.to_string()).after(LATER),
+            AppError::EndedUnread | AppError::Afar | AppError::Unheard { .. } => {
+                Self::new(class, code, error.to_string()).after(LATER)
+            }
             AppError::Refused { reasons } => {
                 let reasons = reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let first = reasons.first().cloned().unwrap_or_else(|| "policy does not allow it".to_owned());

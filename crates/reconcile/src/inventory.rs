@@ -1,4 +1,5 @@
-//! Visiting every target: what carries our mark and belongs to nobody is removed after two sightings.
+//! Visiting every target: what carries our mark and belongs to nobody is removed after two sightings, and
+//! whether what carries none is still there is looked at.
 
 use std::collections::HashMap;
 
@@ -16,7 +17,11 @@ impl Sightings {
     /// Visits one target. An artifact is removed only at its second sighting: at the first, the
     /// commit that makes it ours may be on its way.
     pub(crate) async fn visit(&mut self, app: &App, target: ResourceId) -> Result<(), AppError> {
+        app.confirm_memberships(target).await?;
         let found = app.take_inventory(target).await?;
+        for finding in &found.inventory.findings {
+            tracing::warn!(%target, %finding, "found at a target");
+        }
         let mut seen = HashMap::new();
         for orphan in &found.orphans {
             let key = (target, orphan.name.clone());

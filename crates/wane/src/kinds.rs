@@ -6,6 +6,7 @@ use wane_connector::verb::Verb;
 use wane_connector::{Checker, Kind, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_keys::seal::SealName;
+use wane_kind_ldap::LdapKind;
 use wane_kind_postgres::PostgresKind;
 use wane_kind_ssh::SshKind;
 
@@ -23,8 +24,11 @@ pub(crate) fn checkers() -> Vec<(&'static str, Checker)> {
 
 /// The kinds.
 pub(crate) fn registry(signer: &Arc<dyn Signer>, ambient: &Ambient) -> Registry {
-    let kinds: [Arc<dyn Kind>; 2] =
-        [Arc::new(SshKind::new(Arc::clone(signer))), Arc::new(PostgresKind::new(ambient.clone()))];
+    let kinds: [Arc<dyn Kind>; 3] = [
+        Arc::new(SshKind::new(Arc::clone(signer))),
+        Arc::new(PostgresKind::new(ambient.clone())),
+        Arc::new(LdapKind::new()),
+    ];
     Registry::new(kinds)
 }
 

@@ -7,6 +7,7 @@
 mod config;
 mod deployment;
 mod depot;
+mod directories;
 mod ends;
 mod gateway;
 mod init;

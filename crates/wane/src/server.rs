@@ -49,6 +49,8 @@ enum RunError {
     #[error(transparent)]
     Provider(#[from] crate::providers::ProviderError),
     #[error(transparent)]
+    Directory(#[from] crate::directories::DirectoryError),
+    #[error(transparent)]
     Harden(#[from] wane_runtime::HardenError),
     #[error(transparent)]
     Failpoints(#[from] wane_failpoint::PlanError),
@@ -110,6 +112,7 @@ impl Server {
             bound.announce(&deployment.app)?;
         }
         keep_ends(&mut supervisor, &deployment.app, settings);
+        crate::directories::follow(&mut supervisor, &deployment.app, settings)?;
         let (app, engine) = (Arc::clone(&deployment.app), engine_settings(settings));
         supervisor.spawn("engine", move |stop| {
             let engine = Engine::new(Arc::clone(&app), engine.clone());
@@ -217,6 +220,8 @@ fn wane_crates(level: &str) -> String {
         "wane_store_sql",
         "wane_kind_ssh",
         "wane_kind_postgres",
+        "wane_kind_ldap",
+        "wane_ldap",
         "wane_runtime",
     ];
     rooms.map(|room| format!("{room}={level}")).join(",")

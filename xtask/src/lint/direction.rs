@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-store", &["wane-domain", "wane-audit"]),
     ("wane-oidc", &["wane-domain"]),
     ("wane-scim", &[]),
+    ("wane-ldap", &["wane-domain"]),
     ("wane-store-sql", &["wane-domain", "wane-audit", "wane-store", "wane-failpoint"]),
     ("wane-app", APP),
     ("wane-reconcile", RECONCILE),
@@ -49,6 +50,7 @@ const APP: &[&str] = &[
     "wane-keys",
     "wane-oidc",
     "wane-scim",
+    "wane-ldap",
     "wane-failpoint",
 ];
 
@@ -81,7 +83,8 @@ const HTTP: &[&str] = &[
 /// The gateway reaches the rest through one port and never holds a database handle.
 const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-finding", "wane-connector", "wane-app"];
 
-const KIND: &[&str] = &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint"];
+const KIND: &[&str] =
+    &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint", "wane-ldap"];
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";

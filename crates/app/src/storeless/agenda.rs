@@ -91,7 +91,7 @@ impl Agenda {
     }
 
     /// All of them that somebody wants to see.
-    pub(super) fn those(&self, wanted: impl Fn(&Lease) -> bool) -> Vec<Lease> {
+    pub(crate) fn those(&self, wanted: impl Fn(&Lease) -> bool) -> Vec<Lease> {
         self.inner().leases.values().filter_map(Known::lease).filter(wanted).collect()
     }
 
@@ -109,7 +109,7 @@ impl Known {
 
 impl Inner {
     fn put(&mut self, lease: &Lease) {
-        if lease.what != LeaseKind::Account {
+        if !matches!(lease.what, LeaseKind::Account | LeaseKind::Membership) {
             return;
         }
         self.remove(lease.id);

@@ -46,6 +46,10 @@ pub(crate) struct Grant {
 #[derive(Debug, Args)]
 pub(crate) struct Debts {}
 
+/// LDAP directories that people and groups come from: when each was last read, and what of it was not taken
+#[derive(Debug, Args)]
+pub(crate) struct Ldap {}
+
 /// Why something is decided as it is: a grant, a request, or an ask that is only supposed
 #[derive(Debug, Args)]
 pub(crate) struct Why {

@@ -103,6 +103,11 @@ async fn server(s: &Session, checks: &mut Vec<Check>) {
                     Check::not("store", Verdict::Fail, found, "see the server's log; often its disk is full")
                 }
             });
+            if health.directories_behind > 0 {
+                let found = format!("{} cannot be read, or what they say is held back", health.directories_behind);
+                let todo = "see the server's log; after `stale_after` nothing new begins for their people";
+                checks.push(Check::not("directories", Verdict::Warn, found, todo));
+            }
         }
     }
     let said = client.server_date().await;

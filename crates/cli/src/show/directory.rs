@@ -1,6 +1,6 @@
 //! People and groups.
 
-use wane_api::directory::{GroupView, PersonView, Standing};
+use wane_api::directory::{LdapView, GroupView, PersonView, Standing};
 use wane_api::ways_in::WayInView;
 
 use super::{or_dash, pairs};
@@ -87,6 +87,30 @@ pub(crate) fn ways_in(ways: &[WayInView], now: &Now, layout: Layout) -> String {
         ]);
     }
     sheet.render(layout, "none")
+}
+
+pub(crate) fn ldap(all: &[LdapView], now: &Now, layout: Layout) -> String {
+    let mut sheet =
+        Sheet::new(&[("DIRECTORY", 0), ("PEOPLE", 1), ("READ", 0), ("STANDS", WRAPS), ("NOT TAKEN", WRAPS)]);
+    for d in all {
+        let mut stands = match (&d.held_back, &d.silent) {
+            (Some(why), _) => format!("held back: {why}"),
+            (None, Some(why)) => format!("silent: {why}"),
+            (None, None) => "ok".to_owned(),
+        };
+        if d.stale {
+            stands.push_str("; nothing new begins for its people");
+        }
+        let tone = if stands == "ok" { Tone::Plain } else { Tone::Bad };
+        sheet.row([
+            (&d.name).into(),
+            d.people.to_string().into(),
+            d.read.map_or_else(|| "never".to_owned(), |at| now.both(at)).into(),
+            Text::new(stands).tone(tone),
+            d.refused.join("; ").into(),
+        ]);
+    }
+    sheet.render(layout, "people and groups come from no directory")
 }
 
 pub(crate) fn groups(groups: &[GroupView], layout: Layout) -> String {

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use wane_api::Page;
-use wane_api::directory::{EditPerson, GroupView, NewGroup, NewPerson, PersonView};
+use wane_api::directory::{EditPerson, GroupView, LdapView, NewGroup, NewPerson, PersonView};
 use wane_api::leaving::{LeavingQuery, LeavingView, Offboard};
 use wane_api::query::Listing;
 use wane_api::session::OneTimeCode;
@@ -12,6 +12,14 @@ use crate::connect::Client;
 use crate::error::ClientError;
 
 impl Client {
+    /// The directories that people and groups come from.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn ldap(&self, query: &Listing) -> Result<Page<LdapView>, ClientError> {
+        self.get(&["v1", "ldap"], query).await
+    }
+
     /// People.
     ///
     /// # Errors

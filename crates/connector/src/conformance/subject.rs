@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use wane_domain::catalogue::Role;
+use wane_domain::directory::Person;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::time::Time;
@@ -63,6 +64,21 @@ pub trait Subject: Send + Sync {
 
     /// The right to make or issue what a lease of [`Subject::lease`] stands for, once.
     fn permit(&self, lease: &LeaseData) -> Result<IssuePermit, String>;
+
+    /// Whose membership it is, for a kind that gives memberships.
+    fn holder(&self) -> Result<&Person, String> {
+        Err("this subject has nobody".to_owned())
+    }
+
+    /// Gives the holder what the lease stands for past Wane, as somebody at the target could.
+    async fn give_past_wane(&self) -> Result<(), String> {
+        Err("this subject gives nothing past Wane".to_owned())
+    }
+
+    /// Takes it from the holder past Wane.
+    async fn take_past_wane(&self) -> Result<(), String> {
+        Err("this subject takes nothing past Wane".to_owned())
+    }
 
     /// The present moment by a clock that runs.
     fn now(&self) -> Time;

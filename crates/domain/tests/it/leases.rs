@@ -16,6 +16,7 @@ use crate::fixtures::{T0, active, grant, id, leases, permit, person, terms};
 
 fn event() -> impl Strategy<Value = LeaseEvent> {
     prop_oneof![
+        Just(LeaseEvent::Prepared { object: "o".to_owned(), notes: json!({}), standing: None }),
         Just(LeaseEvent::Made { object: None, notes: json!({}) }),
         Just(LeaseEvent::Reissued { notes: json!({}) }),
         Just(LeaseEvent::Confirmed),
@@ -91,6 +92,11 @@ fn the_word_is_the_weakest() {
     check(vec![absent(), absent()], "gone");
     check(vec![absent(), refused()], "login refused");
     check(vec![absent(), refused(), ran_out()], "ran out");
+    let standing = || ClosureBasis::Standing { proof: proof() };
+    let given = || ClosureBasis::StillGiven { by: Vec::new(), proof: proof() };
+    check(vec![absent(), given()], "still given");
+    check(vec![given(), standing(), absent()], "standing");
+    check(vec![standing(), ran_out()], "ran out");
 }
 
 /// A session is carried through the gateway under terms that let it, and never unrecorded where it must be recorded.

@@ -119,7 +119,7 @@ fn grants() -> String {
         ("ending", ending.clone()),
         ("closed", ending.apply(GrantEvent::Close(Vec::new()), T0).unwrap().0),
     ];
-    let events: [(&str, MakeGrant); 26] = [
+    let events: [(&str, MakeGrant); 27] = [
         ("activate", |_| (GrantEvent::Activate(permit(HOUR)), T0)),
         ("activate, too late", |g| (GrantEvent::Activate(permit(HOUR)), g.window.activate_by)),
         ("extend", |g| (GrantEvent::Extend(approved(HOUR, Start::Now, Some(g)), permit(Span::from_hours(3))), T0)),
@@ -145,6 +145,7 @@ fn grants() -> String {
         }),
         ("end: locked", |_| (GrantEvent::End(EndCause::Locked { lock: "lck".to_owned() }), T0)),
         ("end: lost eligibility", |_| (GrantEvent::End(EndCause::LostEligibility { reason: "x".to_owned() }), T0)),
+        ("end: taken away", |_| (GrantEvent::End(EndCause::TakenAway { seen: "x".to_owned() }), T0)),
         ("end: never activated", |g| (GrantEvent::End(EndCause::NeverActivated), g.window.activate_by)),
         ("end: never activated, early", |_| (GrantEvent::End(EndCause::NeverActivated), T0)),
         ("close, nothing made", |_| (GrantEvent::Close(Vec::new()), T0)),
@@ -181,6 +182,7 @@ fn leases_table() -> String {
     };
     let proof = || "no such user".to_owned();
     let events = [
+        ("prepared", LeaseEvent::Prepared { object: "group/person".to_owned(), notes: json!({}), standing: None }),
         ("made", LeaseEvent::Made { object: None, notes: json!({}) }),
         ("reissued", LeaseEvent::Reissued { notes: json!({}) }),
         ("confirmed", LeaseEvent::Confirmed),
@@ -190,6 +192,11 @@ fn leases_table() -> String {
         ("tried, a person has to look", tried(Some("owned objects"))),
         ("proven: absent", LeaseEvent::Proven { basis: ClosureBasis::AbsentReadBack { proof: proof() } }),
         ("proven: login refused", LeaseEvent::Proven { basis: ClosureBasis::LoginRefusedReadBack { proof: proof() } }),
+        (
+            "proven: still given",
+            LeaseEvent::Proven { basis: ClosureBasis::StillGiven { by: Vec::new(), proof: proof() } },
+        ),
+        ("proven: standing", LeaseEvent::Proven { basis: ClosureBasis::Standing { proof: proof() } }),
         ("proven: unrecallable", LeaseEvent::Proven { basis: ClosureBasis::Unrecallable { until: T0 } }),
     ];
     table("lease", &states, &events, |lease, event| {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use wane_api::Page;
-use wane_api::directory::{EditPerson, GroupView, NewGroup, NewPerson, PersonView, Standing};
+use wane_api::directory::{LdapView, EditPerson, GroupView, NewGroup, NewPerson, PersonView, Standing};
 use wane_api::query::Listing;
 use wane_api::session::OneTimeCode;
 use wane_app::{AppError, Membership, PersonChange};
@@ -34,6 +34,20 @@ pub(crate) async fn people(
     let mut people: Vec<_> = world.people.values().map(|p| view::directory::person(Names(&world), p)).collect();
     people.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Json(read::page(people, query.cursor.as_deref(), query.limit, |p| p.name.clone())?))
+}
+
+/// The directories of the settings that people and groups come from.
+#[utoipa::path(get, path = "/v1/ldap", tag = "directory", params(Listing), responses((status = 200, body = Page<LdapView>), Problems))]
+pub(crate) async fn ldap(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Listing>,
+) -> Answer<Json<Page<LdapView>>> {
+    let world = shared.app.world().await?;
+    shared.app.allow(&caller, &world, Action::ReadDirectory)?;
+    let mut all: Vec<_> = shared.app.directory_statuses().into_iter().map(view::directory::directory).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Json(read::page(all, query.cursor.as_deref(), query.limit, |d| d.name.clone())?))
 }
 
 /// Enters a person.

@@ -30,6 +30,7 @@ pub(crate) async fn health(
         store: if well { "ok" } else { "unusable" }.to_owned(),
         unbooked: u64::try_from(state.unbooked).unwrap_or(u64::MAX),
         recordings_waiting: shared.app.recordings_waiting(),
+        directories_behind: shared.app.directories_behind(),
     }))
 }
 

@@ -33,3 +33,15 @@ pub(crate) fn group(names: Names<'_>, group: &Group) -> GroupView {
         kept_by: group.kept_by.as_ref().map(ToString::to_string),
     }
 }
+
+pub(crate) fn directory(status: wane_app::PullStatus) -> wane_api::directory::LdapView {
+    wane_api::directory::LdapView {
+        name: status.name.to_string(),
+        people: u64::try_from(status.people).unwrap_or(u64::MAX),
+        read: status.read.map(at),
+        silent: status.silent,
+        held_back: status.held_back,
+        refused: status.refused,
+        stale: status.is_stale,
+    }
+}

@@ -84,7 +84,9 @@ fn ending(names: Names<'_>, cause: &EndCause, from: Time) -> EndView {
         EndCause::Revoked { by, reason } | EndCause::DeniedAfterApproval { by, reason } => {
             (Some(names.person(*by)), Some(reason.clone()))
         }
-        EndCause::LostEligibility { reason } | EndCause::TaskDone { outcome: reason } => (None, Some(reason.clone())),
+        EndCause::LostEligibility { reason }
+        | EndCause::TaskDone { outcome: reason }
+        | EndCause::TakenAway { seen: reason } => (None, Some(reason.clone())),
         EndCause::Locked { lock } => (None, Some(format!("lock `{lock}`"))),
         EndCause::Expired | EndCause::Returned | EndCause::NeverActivated => (None, None),
     };
@@ -105,6 +107,7 @@ fn lease_view(lease: &Lease) -> LeaseView {
             LeaseKind::Credential => "credential",
             LeaseKind::Account => "account",
             LeaseKind::Session => "session",
+            LeaseKind::Membership => "membership",
         }
         .to_owned(),
         state,
@@ -132,9 +135,10 @@ fn debt(debt: &Debt) -> DebtState {
 
 fn basis_view(basis: &ClosureBasis, established: Time) -> BasisView {
     let (proof, until) = match basis {
-        ClosureBasis::AbsentReadBack { proof } | ClosureBasis::LoginRefusedReadBack { proof } => {
-            (Some(proof.clone()), None)
-        }
+        ClosureBasis::AbsentReadBack { proof }
+        | ClosureBasis::LoginRefusedReadBack { proof }
+        | ClosureBasis::StillGiven { proof, .. }
+        | ClosureBasis::Standing { proof } => (Some(proof.clone()), None),
         ClosureBasis::Unrecallable { until } => (None, Some(at(*until))),
     };
     BasisView { word: basis.word().to_owned(), proof, until, at: at(established) }

@@ -208,6 +208,7 @@ impl Told<'_> {
             EndCause::Locked { lock } => format!("a lock covers it ({lock})"),
             EndCause::LostEligibility { reason } => format!("policy no longer allows it: {reason}"),
             EndCause::NeverActivated => "nobody activated it in time".to_owned(),
+            EndCause::TakenAway { seen } => format!("somebody took at the target what it gave: {seen}"),
             EndCause::TaskDone { outcome } => format!("its task is done: {outcome}"),
         })
     }
@@ -231,6 +232,13 @@ impl Told<'_> {
             ClosureBasis::AbsentReadBack { proof } => format!("{artifact} is gone, read back: {proof}"),
             ClosureBasis::LoginRefusedReadBack { proof } => {
                 format!("{artifact} no longer logs in, read back: {proof}; sessions opened before are not known")
+            }
+            ClosureBasis::StillGiven { by, proof } => {
+                let by: Vec<String> = by.iter().map(ToString::to_string).collect();
+                format!("{artifact} stays, because {} gives the same: {proof}", by.join(", "))
+            }
+            ClosureBasis::Standing { proof } => {
+                format!("{artifact} stays, as it was before Wane and not because of it: {proof}")
             }
             ClosureBasis::Unrecallable { until } => format!("{artifact} ran out by itself at {until}"),
         })

@@ -20,6 +20,7 @@ fn lease(n: u32, what: LeaseKind, end: i64, state: LeaseState) -> Lease {
         artifact: wane_domain::lease::artifact_name(id),
         object: None,
         notes: serde_json::Value::Null,
+        standing: None,
         end: Time::from_micros(end),
         at,
         confirmed: None,

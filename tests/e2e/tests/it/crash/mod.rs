@@ -4,6 +4,7 @@ pub(crate) mod auditor;
 pub(crate) mod book;
 mod database;
 mod detours;
+mod directory;
 mod host;
 mod lab;
 mod logins;
