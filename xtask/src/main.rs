@@ -2,6 +2,7 @@
 //! picks one.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
+mod aiosmtpd;
 mod ansible;
 mod bench;
 mod command;
@@ -57,7 +58,8 @@ fn main() -> ExitCode {
             .and_then(|()| seaweedfs::ensure())
             .and_then(|()| node::install())
             .and_then(|()| ansible::install())
-            .and_then(|()| scim2::install()),
+            .and_then(|()| scim2::install())
+            .and_then(|()| aiosmtpd::install()),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

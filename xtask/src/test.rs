@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{ansible, command, deps, node, scim2, seaweedfs, ssh_audit};
+use crate::{aiosmtpd, ansible, command, deps, node, scim2, seaweedfs, ssh_audit};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.
@@ -28,5 +28,6 @@ pub(crate) fn run() -> Result<()> {
     ssh_audit::run()?;
     ansible::install()?;
     scim2::install()?;
+    aiosmtpd::install()?;
     chore(&["nextest", "run"])
 }

@@ -16,6 +16,7 @@ pub mod host;
 pub mod leaving;
 pub mod lock;
 pub mod package;
+pub mod notice;
 pub mod policy;
 pub mod problem;
 pub mod query;

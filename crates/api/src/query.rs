@@ -111,6 +111,21 @@ query! {
 }
 
 query! {
+    /// Which notices, newest first; only those the caller may see.
+    Notices {
+        /// Only those that stand so: `waiting`, `delivered`, `given_up`, `dropped`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+        /// Only those over this channel.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<String>,
+        /// Only those to this person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<String>,
+    }
+}
+
+query! {
     /// Which recordings, newest first; only those the caller may know of.
     Recordings {
         /// Of sessions of this person.

@@ -49,6 +49,7 @@ mod many;
 mod memberships;
 mod named;
 mod narrow;
+mod notices;
 mod open_session;
 mod packages;
 mod passage;
@@ -114,6 +115,10 @@ pub use judge::AskFacts;
 pub use leaving::{Leaving, Look, Strangers as AccountsSeen, TheirAccount, Unseen};
 pub use lock::LockInput;
 pub use narrow::Narrower;
+pub use notices::{
+    Carries, Channel, ChannelShown, Courier, MOST_WAITING, NotCarried, NoticeShown, Notices, Parcel,
+    Read as NoticesRead, Sent,
+};
 pub use open_session::SessionOpened;
 pub use packages::NewPackage;
 pub use passkeys::{Ceremony, PasskeyMade};
@@ -135,8 +140,8 @@ pub use wane_connector::broker::Goal;
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
     pub use wane_store::{
-        Answer, Cursor, GrantFilter, GrantPhase, Issuance, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
-        RecordingState, RequestFilter, Sequenced, Slice, StoredObject, Versioned,
+        Answer, Cursor, DeliveryFilter, GrantFilter, GrantPhase, Issuance, Page, PolicyEntry, RecordFilter, Recording,
+        RecordingFilter, RecordingState, RequestFilter, Sequenced, Slice, StoredObject, Versioned,
     };
 }
 pub use ways_in::{WayKind, WayShown};
@@ -268,6 +273,10 @@ pub struct App {
     pub(crate) ceremonies: passkeys::Ceremonies,
     /// Command lines that wait to be signed in.
     pub(crate) devices: devices::Devices,
+    /// How notices go, once that was said.
+    pub(crate) notices: std::sync::OnceLock<Notices>,
+    /// Woken when a notice is to be sent sooner than was known.
+    pub(crate) noticed: tokio::sync::Notify,
     /// Which words of providers were heard.
     pub(crate) heard: federated::Heard,
     /// Whose connections at the gateway of this process carry sessions inside.
@@ -334,6 +343,8 @@ impl App {
             webauthn,
             ceremonies: passkeys::Ceremonies::default(),
             devices: devices::Devices::default(),
+            notices: std::sync::OnceLock::new(),
+            noticed: tokio::sync::Notify::new(),
             heard: federated::Heard::default(),
             passages: passages::Passages::default(),
             codes: tries::Tries::of_codes(),

@@ -53,6 +53,8 @@ pub struct SessionOpened {
     pub roll: Option<Roll>,
     /// When it began, as its recording has it.
     pub began: Time,
+    /// What asks for the like of it again: behind `wane request`.
+    pub again: String,
     /// What is looked for in it: the deployment's rules and its role's.
     pub rules: Vec<Arc<Rules>>,
 }
@@ -155,6 +157,7 @@ impl App {
         };
         let (end, recording, serial) = (right.end(), right.recording(), self.store.next_serial().await?);
         let target = handle.target(now);
+        let again = format!("{}@{} --for {}", role.name, handle.resource.name, seen.value.window.duration);
         let rules = vec![self.deployment_rules(), broker.rules(&role)?];
         let pass = around_call(point!("app.brokered.sign"), || {
             broker.pass(&target, &role, &lease, right.into_issue(), claim, serial)
@@ -209,7 +212,7 @@ impl App {
         }
         self.nudge();
         let pass = pass.public;
-        Ok((SessionOpened { session, end, pass, told, proof, meter, company, roll: None, began: now, rules }, blank))
+        Ok((SessionOpened { session, end, pass, told, proof, meter, company, roll: None, began: now, again, rules }, blank))
     }
 
     /// Counts a certificate that opened nothing against whose it is.

@@ -8,6 +8,7 @@ pub(crate) mod item;
 pub(crate) mod leaving;
 pub(crate) mod machine;
 pub(crate) mod package;
+pub(crate) mod notices;
 pub(crate) mod recordings;
 pub(crate) mod see;
 pub(crate) mod using;
@@ -80,6 +81,7 @@ pub(crate) enum Command {
     Why(see::Why),
     Story(see::Story),
     Log(see::Log),
+    Notices(notices::Notices),
     Recordings(recordings::Recordings),
     Replay(recordings::Replay),
     Watch(recordings::Watch),
@@ -130,6 +132,7 @@ pub(crate) const LISTED: [(Group, &[&str]); 7] = [
             "why",
             "story",
             "log",
+            "notices",
             "recordings",
             "replay",
             "watch",

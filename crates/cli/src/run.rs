@@ -9,6 +9,7 @@ mod joining;
 mod leaving;
 mod machine;
 mod packages;
+mod notices;
 mod recordings;
 mod see;
 mod using;
@@ -51,6 +52,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Why(args) => see::why(args, s).await,
         Command::Story(args) => see::story(args, s).await,
         Command::Log(args) => see::log(args, s).await,
+        Command::Notices(args) => notices::notices(args, s).await,
         Command::Recordings(args) => recordings::recordings(args, s).await,
         Command::Replay(args) => recordings::replay(args, s).await,
         Command::Watch(args) => recordings::watch(args, s).await,

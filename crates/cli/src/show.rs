@@ -9,6 +9,7 @@ pub(crate) mod grant;
 pub(crate) mod identity;
 pub(crate) mod leaving;
 pub(crate) mod package;
+pub(crate) mod notices;
 pub(crate) mod policy;
 pub(crate) mod recording;
 pub(crate) mod request;

@@ -5,6 +5,7 @@ mod catalogue;
 mod directories;
 mod directory;
 mod grant;
+mod notice;
 mod policy;
 mod recording;
 mod request;

@@ -193,6 +193,41 @@ pub const KEYS: &[Key] = &[
         default: "contents",
         doc: "What is recorded of files that are carried by `sftp` and `scp`: `contents`, or `names` (with what was done and how much it was).",
     },
+    Key {
+        name: "notices.email.host",
+        default: "",
+        doc: "Mail server that people are told by; no mail is sent unless it is set.",
+    },
+    Key {
+        name: "notices.email.port",
+        default: "<587; 465 with `tls`, 25 with `none`>",
+        doc: "Port of the mail server.",
+    },
+    Key {
+        name: "notices.email.security",
+        default: "starttls",
+        doc: "How the way to the mail server is kept from others: `starttls` (or nothing is said), `tls` from the first byte, or `none`, on this machine only.",
+    },
+    Key { name: "notices.email.user", default: "", doc: "Name to sign in to the mail server with." },
+    Key { name: "notices.email.password.file", default: "", doc: "File with the password at the mail server." },
+    Key {
+        name: "notices.email.password.env",
+        default: "",
+        doc: "Environment variable with the password at the mail server.",
+    },
+    Key { name: "notices.email.from", default: "", doc: "Who mail is from: an address, or `Name <address>`." },
+    Key {
+        name: "notices.email.ca",
+        default: "",
+        doc: "PEM file with the only authority that the mail server's certificate may come from; those of the system unless it is set.",
+    },
+    Key { name: "notices.email.timeout", default: "20s", doc: "How long sending one mail may take." },
+    Key {
+        name: "notices.try_for",
+        default: "3d",
+        doc: "How long a notice is tried over a channel that does not take it, and then given up.",
+    },
+    Key { name: "notices.keep", default: "14d", doc: "How long it is kept what became of a notice." },
     Key { name: "limits.body_bytes", default: "1 MiB", doc: "The largest request body that is read." },
     Key { name: "limits.open_requests", default: "50", doc: "How many requests one person may have waiting." },
 ];
@@ -209,5 +244,11 @@ pub(crate) fn is_section(name: &str) -> bool {
 
 /// Sections that stand for a secret, which is only ever referred to.
 pub(crate) fn is_secret(name: &str) -> bool {
-    ["seal.issuing.passphrase", "recording.store.access_key_id", "recording.store.secret_access_key"].contains(&name)
+    [
+        "seal.issuing.passphrase",
+        "recording.store.access_key_id",
+        "recording.store.secret_access_key",
+        "notices.email.password",
+    ]
+    .contains(&name)
 }

@@ -11,7 +11,9 @@ use crate::directory::{self, LdapDirectory};
 use crate::error::ConfigError;
 use crate::key::{self, Key};
 use crate::nearest::nearest;
+use crate::notices::Webhook;
 use crate::provider::{self, OidcProvider};
+use crate::webhook;
 
 /// Environment variables that begin so are settings.
 const PREFIX: &str = "WANE__";
@@ -51,6 +53,7 @@ pub(crate) struct Layers {
     said: BTreeMap<&'static str, (String, Origin)>,
     pub(crate) providers: Vec<(OidcProvider, Origin)>,
     pub(crate) directories: Vec<LdapDirectory>,
+    pub(crate) webhooks: Vec<(Webhook, Origin)>,
     pub(crate) errors: Vec<ConfigError>,
 }
 
@@ -93,6 +96,7 @@ impl Layers {
             DeValue::Array(entries) if name == provider::SECTION => return self.providers(entries, at),
             DeValue::Array(entries) if name == directory::SECTION => return self.directories(entries, at),
             DeValue::Table(table) if name == directory::ABOVE => return self.table(name, table, at),
+            DeValue::Array(entries) if name == webhook::SECTION => return self.webhooks(entries, at),
             DeValue::Table(table) if key::is_section(name) => return self.table(name, table, at),
             DeValue::Table(_) if key::find(name).is_some() => {
                 return self.errors.push(ConfigError::Shape { origin, key: name.to_owned(), got: "a table" });
@@ -147,6 +151,21 @@ impl Layers {
         }
     }
 
+    fn webhooks(&mut self, entries: &[Spanned<DeValue<'_>>], at: &dyn Fn(usize) -> Origin) {
+        for entry in entries {
+            let origin = at(entry.span().start);
+            let DeValue::Table(table) = entry.get_ref() else {
+                let why = format!("write `[[{}]]` above each webhook's settings", webhook::SECTION);
+                self.errors.push(ConfigError::Together { origin, why });
+                continue;
+            };
+            if let Some(read) = webhook::read(table, &origin, at, &mut self.errors) {
+                self.webhooks.push((read, origin));
+            }
+        }
+        webhook::no_twins(&self.webhooks, &mut self.errors);
+    }
+
     /// Lays environment variables over what is there; those without the prefix are not ours.
     pub(crate) fn env(&mut self, env: impl Iterator<Item = (String, String)>) {
         for (variable, value) in env {
@@ -173,6 +192,10 @@ impl Layers {
             }
             None if name == directory::SECTION || name.starts_with(&format!("{}.", directory::SECTION)) => {
                 let why = format!("directories are written in the file, each under `[[{}]]`", directory::SECTION);
+                self.errors.push(ConfigError::Together { origin, why });
+            }
+            None if name == webhook::SECTION || name.starts_with(&format!("{}.", webhook::SECTION)) => {
+                let why = format!("webhooks are written in the file, each under `[[{}]]`", webhook::SECTION);
                 self.errors.push(ConfigError::Together { origin, why });
             }
             // The value may be the secret, so it is not repeated.

@@ -9,17 +9,20 @@ mod explain;
 mod key;
 mod layer;
 mod nearest;
+mod notices;
 mod parse;
 mod provider;
 mod read;
 mod secret;
 mod settings;
+mod webhook;
 
 pub use directory::LdapDirectory;
 pub use error::{ConfigError, ConfigErrors};
 pub use explain::Explained;
 pub use key::{KEYS, Key};
 pub use layer::Origin;
+pub use notices::{Email, EmailSecurity, Notices, Webhook};
 pub use provider::{OidcProvider, Provision, Strength};
 pub use secret::{SecretError, SecretRef};
 pub use settings::{

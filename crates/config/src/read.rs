@@ -1,5 +1,6 @@
 //! Layers to settings: every key read once, what goes together checked, everything that is wrong collected.
 
+mod notices;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -59,6 +60,7 @@ impl Reader {
         let directories = self.layers.directories.clone();
         let gateway = self.gateway()?;
         let recording = self.recording(&data_dir);
+        let notices = self.notices();
         let body_bytes = self.read("limits.body_bytes", parse::bytes);
         let open_requests = self.read("limits.open_requests", |t| parse::count(t, 1, 10_000));
         Some(Settings {
@@ -75,6 +77,7 @@ impl Reader {
             directories,
             gateway,
             recording: recording?,
+            notices: notices?,
             limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },
         })
     }

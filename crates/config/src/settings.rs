@@ -9,6 +9,7 @@ use crate::error::ConfigErrors;
 use crate::explain::{Explained, render};
 use crate::key::KEYS;
 use crate::layer::{Layers, Origin};
+use crate::notices::Notices;
 use crate::provider::OidcProvider;
 use crate::read::Reader;
 use crate::secret::SecretRef;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// What is recorded of that.
     pub recording: Recording,
+    /// How people and programs are told.
+    pub notices: Notices,
     /// Bounds.
     pub limits: Limits,
 }
@@ -316,7 +319,10 @@ impl Loaded {
             let urls = directory.urls.join(", ");
             format!("[[directory.ldap]] {} = {urls}\n    A directory people and groups come from.\n", directory.name)
         });
-        render(&self.explained) + &providers.chain(directories).collect::<String>()
+        let webhooks = self.settings.notices.webhooks.iter().map(|webhook| {
+            format!("[[notices.webhook]] {} = {}\n    A webhook that is told.\n", webhook.name, webhook.url)
+        });
+        render(&self.explained) + &providers.chain(directories).chain(webhooks).collect::<String>()
     }
 
     /// One line for `config check`: that all is well, and how many settings somebody set.

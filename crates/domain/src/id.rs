@@ -122,6 +122,8 @@ typed_ids! {
     TokenId = "tok";
     /// A directory that pushes people and groups.
     DirectoryId = "dir";
+    /// One notice to one recipient over one channel.
+    DeliveryId = "dlv";
     /// A way in besides a local password: an identity at a provider, a passkey.
     WayId = "way";
 }

@@ -370,6 +370,7 @@ mod tests {
                 company,
                 roll: None,
                 began: NOW,
+                again: "deploy@web-1 --for 1h".to_owned(),
                 rules: Vec::new(),
             })
         }

@@ -39,6 +39,8 @@ pub(crate) struct Live {
     told: watch::Receiver<Standing>,
     meter: Arc<Meter>,
     began: Time,
+    /// What asks for the like of it again.
+    again: String,
     tally: Mutex<Tally>,
     task: Task,
     record: Option<Record>,
@@ -63,6 +65,7 @@ impl Live {
             told: begun.told,
             meter: begun.meter,
             began: begun.began,
+            again: begun.again,
             tally: Mutex::default(),
             task: Task::default(),
             record: begun.roll.map(Record::new),
@@ -220,7 +223,8 @@ impl Live {
         if let Some(target) = &*self.target() {
             target.cut();
         }
-        let _ = self.words.send(Word::Over(format!("this session is over: {why}")));
+        let again = &self.again;
+        let _ = self.words.send(Word::Over(format!("this session is over: {why}. To ask again: wane request {again}")));
     }
 
     /// Ends the recording, if there is one; says how it came out.
@@ -442,6 +446,7 @@ mod tests {
             company: Arc::default(),
             roll: None,
             began: NOW,
+            again: "deploy@web-1 --for 1h".to_owned(),
             rules: Vec::new(),
         };
         let notes = notes("deploy", IpAddr::from([127, 0, 0, 1]), "ssh");
@@ -461,7 +466,10 @@ mod tests {
         assert_eq!(tokio::time::timeout(Duration::from_secs(60), live.race()).await.unwrap(), TIME_IS_UP);
         live.end(TIME_IS_UP);
         assert!(!passes(&live).await);
-        assert_eq!(live.word().await, Word::Over(format!("this session is over: {TIME_IS_UP}")));
+        assert_eq!(
+            live.word().await,
+            Word::Over(format!("this session is over: {TIME_IS_UP}. To ask again: wane request deploy@web-1 --for 1h"))
+        );
         assert!(live.dial("127.0.0.1", 1).await.is_err());
     }
 

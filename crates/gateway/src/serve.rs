@@ -237,6 +237,7 @@ mod tests {
                 company: Arc::default(),
                 roll: None,
                 began: NOW,
+                again: "deploy@web-1 --for 1h".to_owned(),
                 rules: Vec::new(),
             })
         }

@@ -12,6 +12,7 @@ mod joining;
 mod leaving;
 mod locks;
 mod packages;
+mod notices;
 mod policy;
 mod recordings;
 mod requests;
@@ -98,6 +99,10 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(board::live_sessions))
         .routes(routes!(board::kill_session))
         .routes(routes!(board::log))
+        .routes(routes!(notices::notices))
+        .routes(routes!(notices::retry_notice))
+        .routes(routes!(notices::channels))
+        .routes(routes!(notices::test_channel))
         .routes(routes!(recordings::recordings))
         .routes(routes!(recordings::search))
         .routes(routes!(recordings::verify))

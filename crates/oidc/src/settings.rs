@@ -2,8 +2,7 @@
 
 use reqwest::Url;
 use wane_domain::secret::Secret;
-
-use crate::egress::is_loopback;
+use wane_egress::is_loopback;
 
 /// A provider, as somebody who runs this server enters it.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod confirm;
 mod engine;
 mod inventory;
 mod looking;
+mod notices;
 mod queues;
 mod residue;
 mod saying;
@@ -16,4 +17,5 @@ mod scan;
 mod storeless;
 
 pub use engine::{Engine, Settings};
+pub use notices::Couriers;
 pub use storeless::Storeless;

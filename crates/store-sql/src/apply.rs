@@ -6,8 +6,7 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, directories, entries, grants, groups, issuances, leases, locks, logins, packages, people, policies,
-    recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
+    answers, deliveries, directories, entries, grants, groups, issuances, leases, locks, logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
 };
 
 /// How a commit came out.
@@ -151,7 +150,13 @@ const fn rank(write: &Write) -> u8 {
         | Write::Sealed(_)
         | Write::RemoveSealed(_)
         | Write::Recording(_)
-        | Write::Answer(_) => 4,
+        | Write::Answer(_)
+        | Write::EnterDelivery(_)
+        | Write::Delivery(_)
+        | Write::ForgetDeliveries(_)
+        | Write::NoticesRead(..)
+        | Write::CloseChannel(_)
+        | Write::OpenChannel(_) => 4,
     }
 }
 
@@ -191,6 +196,12 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::RemoveSealed(key) => sealed::remove(key),
         Write::Recording(value) => recordings::put(value)?,
         Write::Answer(value) => answers::put(value)?,
+        Write::EnterDelivery(value) => deliveries::enter(value)?,
+        Write::Delivery(put) => deliveries::put(put)?,
+        Write::ForgetDeliveries(before) => deliveries::forget(*before),
+        Write::NoticesRead(seen, to) => deliveries::read(*seen, *to)?,
+        Write::CloseChannel(value) => deliveries::close(value)?,
+        Write::OpenChannel(channel) => deliveries::open(channel),
     });
     Ok(())
 }

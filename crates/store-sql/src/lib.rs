@@ -9,6 +9,7 @@
 mod answers;
 mod apply;
 mod directories;
+mod deliveries;
 mod due;
 mod entries;
 mod grants;

@@ -159,7 +159,13 @@ impl Kept {
             | Write::Sealed(_)
             | Write::RemoveSealed(_)
             | Write::Recording(_)
-            | Write::Answer(_) => {}
+            | Write::Answer(_)
+            | Write::EnterDelivery(_)
+            | Write::Delivery(_)
+            | Write::ForgetDeliveries(_)
+            | Write::NoticesRead(..)
+            | Write::CloseChannel(_)
+            | Write::OpenChannel(_) => {}
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (7, "ways in", include_str!("../migrations/0007_ways_in.sql")),
     (8, "packages", include_str!("../migrations/0008_packages.sql")),
     (9, "directories", include_str!("../migrations/0009_directories.sql")),
+    (10, "notices", include_str!("../migrations/0010_notices.sql")),
 ];
 
 /// Brings a file to the newest schema.

@@ -14,7 +14,7 @@ use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
-    DirectoryId, EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+    DeliveryId, DirectoryId, EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId, TokenId,
 };
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
@@ -22,8 +22,10 @@ use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around_call, point};
+use wane_notice::Delivery;
 use wane_store::{
-    Answer, Commit, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
+    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter,
+    Issuance, LeaseFilter, Login, Page,
     PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store,
     StoreError, Token, TokenOwner, Versioned, WayIn,
 };
@@ -34,7 +36,7 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, due, entries, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step,
+    answers, deliveries, due, entries, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step,
     tokens, trail, ways_in, world,
 };
 
@@ -317,6 +319,28 @@ impl Store for SqlStore {
             return Ok(None);
         }
         answers::get(&self.pool, person, key).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Versioned<Delivery>>, StoreError> {
+        deliveries::get(&self.pool, id).await
+    }
+    async fn deliveries(&self, filter: DeliveryFilter, slice: Slice) -> Result<Page<Versioned<Delivery>>, StoreError> {
+        deliveries::list(&self.pool, &filter, &slice).await
+    }
+    async fn deliveries_due(&self, channel: &str, now: Time, limit: u32) -> Result<Vec<DeliveryId>, StoreError> {
+        deliveries::due(&self.pool, channel, now, limit).await
+    }
+    async fn deliveries_waiting(&self, channel: &str) -> Result<u64, StoreError> {
+        deliveries::waiting(&self.pool, channel).await
+    }
+    async fn channels(&self) -> Result<Vec<ChannelStands>, StoreError> {
+        deliveries::stands(&self.pool).await
+    }
+    async fn closed_channels(&self) -> Result<Vec<ClosedChannel>, StoreError> {
+        deliveries::closed(&self.pool).await
+    }
+    async fn notices_read(&self) -> Result<Option<u64>, StoreError> {
+        deliveries::read_to(&self.pool).await
     }
 
     async fn records(&self, filter: RecordFilter, slice: Slice) -> Result<Page<Sequenced>, StoreError> {

@@ -99,7 +99,13 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::Sealed(_)
         | Write::RemoveSealed(_)
         | Write::Recording(_)
-        | Write::Answer(_) => {}
+        | Write::Answer(_)
+        | Write::EnterDelivery(_)
+        | Write::Delivery(_)
+        | Write::ForgetDeliveries(_)
+        | Write::NoticesRead(..)
+        | Write::CloseChannel(_)
+        | Write::OpenChannel(_) => {}
     }
 }
 

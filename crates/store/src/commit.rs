@@ -9,9 +9,11 @@ use wane_domain::lease::Lease;
 use wane_domain::lock::Lock;
 use wane_domain::package::Package;
 use wane_domain::request::AccessRequest;
+use wane_domain::time::Time;
 use wane_domain::world::{Epoch, PolicyVersion};
+use wane_notice::Delivery;
 
-use crate::rows::{Answer, Entry, EntryId, Issuance, Login, Recording, Sealed, Token, Versioned, WayIn};
+use crate::rows::{Answer, ClosedChannel, Entry, EntryId, Issuance, Login, Recording, Sealed, Token, Versioned, WayIn};
 
 /// The generation a writer saw; the write is refused if it is no longer that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,15 @@ pub enum Write {
     /// Put in place, whatever was there.
     Recording(Recording),
     Answer(Answer),
+    /// Written unless it is there: its id is derived from what it follows from.
+    EnterDelivery(Delivery),
+    Delivery(Put<Delivery>),
+    /// Those that were done before this moment.
+    ForgetDeliveries(Time),
+    /// Notices were made of the trail up to this record; before it was up to the one seen.
+    NoticesRead(Seen, u64),
+    CloseChannel(ClosedChannel),
+    OpenChannel(String),
 }
 
 impl Write {
@@ -116,7 +127,13 @@ impl Write {
             | Self::Sealed(_)
             | Self::RemoveSealed(_)
             | Self::Recording(_)
-            | Self::Answer(_) => false,
+            | Self::Answer(_)
+            | Self::EnterDelivery(_)
+            | Self::Delivery(_)
+            | Self::ForgetDeliveries(_)
+            | Self::NoticesRead(..)
+            | Self::CloseChannel(_)
+            | Self::OpenChannel(_) => false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! makes its stores through a function it is given and never sleeps.
 
 mod directories;
+mod deliveries;
 mod fixture;
 mod lifecycle;
 mod listing;
@@ -52,6 +53,8 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         world::what_is_in_use_stays,
         world::policies_count_up,
         world::every_policy_is_kept,
+        deliveries::they_are_entered_once_and_found_when_due,
+        deliveries::how_far_was_read_moves_from_where_it_was,
         lifecycle::everything_comes_back,
         lifecycle::what_is_due_comes_in_order,
         lifecycle::revoked_is_what_would_still_work,

@@ -12,11 +12,11 @@ mod rows;
 pub use commit::{Commit, EmptyCommit, Put, Seen, Write};
 pub use port::{Store, StoreError};
 pub use query::{
-    Cursor, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter,
-    RequestFilter, Slice,
+    Cursor, DeliveryFilter, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter,
+    RecordingFilter, RequestFilter, Slice,
 };
 pub use rows::{
-    Answer, EnteredBy, Entry, EntryId, EntryKey, EntrySort, Issuance, Lies, Login, PolicyEntry, Recording,
-    RecordingEnd, RecordingState, Sealed, Sequenced, Standing, StoredObject, Token, TokenKind, TokenOwner, Versioned,
-    Way, WayIn, Whereabouts, identity_key, passkey_key, provider_session,
+    Answer, ChannelStands, ClosedChannel, EnteredBy, Entry, EntryId, EntryKey, EntrySort, Issuance, Lies, Login, PolicyEntry, Recording, RecordingEnd,
+    RecordingState, Sealed, Sequenced, Standing, StoredObject, Token, TokenKind, TokenOwner, Versioned, Way, WayIn,
+    Whereabouts, identity_key, passkey_key, provider_session,
 };

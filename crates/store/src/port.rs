@@ -3,19 +3,21 @@
 use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{DeliveryId, DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
+use wane_notice::Delivery;
 
 use crate::commit::{Commit, Seen};
 use crate::query::{
-    Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter, RequestFilter, Slice,
+    DeliveryFilter, Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter, RequestFilter,
+    Slice,
 };
 use crate::rows::{
-    Answer, Entry, EntryId, EntryKey, EntrySort, Issuance, Login, PolicyEntry, Recording, Sequenced, Standing, Token,
+    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, Issuance, Login, PolicyEntry, Recording, Sequenced, Standing, Token,
     Versioned, WayIn,
 };
 
@@ -143,6 +145,21 @@ pub trait Store: Send + Sync {
     async fn recordings(&self, filter: RecordingFilter, slice: Slice) -> Result<Page<Recording>, StoreError>;
     /// The answer given under an idempotency key.
     async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError>;
+
+    /// A delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Versioned<Delivery>>, StoreError>;
+    /// Deliveries, newest first.
+    async fn deliveries(&self, filter: DeliveryFilter, slice: Slice) -> Result<Page<Versioned<Delivery>>, StoreError>;
+    /// The deliveries over a channel that are due by `now`, earliest first.
+    async fn deliveries_due(&self, channel: &str, now: Time, limit: u32) -> Result<Vec<DeliveryId>, StoreError>;
+    /// How many deliveries over a channel wait.
+    async fn deliveries_waiting(&self, channel: &str) -> Result<u64, StoreError>;
+    /// How each channel stands for which there is any delivery.
+    async fn channels(&self) -> Result<Vec<ChannelStands>, StoreError>;
+    /// The channels that are closed.
+    async fn closed_channels(&self) -> Result<Vec<ClosedChannel>, StoreError>;
+    /// Up to which record notices were made of the trail; none if they never were.
+    async fn notices_read(&self) -> Result<Option<u64>, StoreError>;
 
     /// Records of the trail, newest first; with a cursor, older than it.
     async fn records(&self, filter: RecordFilter, slice: Slice) -> Result<Page<Sequenced>, StoreError>;

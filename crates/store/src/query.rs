@@ -140,6 +140,17 @@ pub struct RecordingFilter {
     pub verdict: Option<String>,
 }
 
+/// Which deliveries, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// To this person.
+    pub to: Option<PersonId>,
+    /// Over this channel.
+    pub channel: Option<String>,
+    /// In the state of this name.
+    pub state: Option<String>,
+}
+
 /// Something that is due; also a place in the order of what is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {

@@ -456,6 +456,32 @@ pub struct Recording {
     pub lies: Lies,
 }
 
+/// A channel over which nothing goes until somebody has seen to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedChannel {
+    /// Which.
+    pub channel: String,
+    /// Since when.
+    pub at: Time,
+    /// Why.
+    pub why: String,
+}
+
+/// How a channel stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelStands {
+    /// Which.
+    pub channel: String,
+    /// How many deliveries wait.
+    pub waiting: u64,
+    /// When the next of them is due.
+    pub next: Option<Time>,
+    /// How many were given up, of those that are kept.
+    pub given_up: u64,
+    /// When the oldest that is kept was done with.
+    pub oldest_done: Option<Time>,
+}
+
 /// A sealed secret, bound to its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {

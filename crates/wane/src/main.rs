@@ -12,6 +12,7 @@ mod ends;
 mod gateway;
 mod init;
 mod kinds;
+mod notices;
 mod one_line;
 mod providers;
 mod recordings;

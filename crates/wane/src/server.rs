@@ -51,6 +51,8 @@ enum RunError {
     #[error(transparent)]
     Directory(#[from] crate::directories::DirectoryError),
     #[error(transparent)]
+    Notices(#[from] crate::notices::NoticesError),
+    #[error(transparent)]
     Harden(#[from] wane_runtime::HardenError),
     #[error(transparent)]
     Failpoints(#[from] wane_failpoint::PlanError),
@@ -108,6 +110,7 @@ impl Server {
         supervisor.keep("store", writer.run());
         let mut deployment = opening.finish(settings, &self.ambient).await?;
         crate::providers::federate(&deployment.app, settings)?;
+        crate::notices::tell(&deployment.app, settings)?;
         if let Some(bound) = &bound {
             bound.announce(&deployment.app)?;
         }
@@ -121,6 +124,7 @@ impl Server {
                 Ok::<(), Infallible>(())
             }
         });
+        crate::notices::keep(&mut supervisor, &deployment.app);
         // Before anything else is waited for: the engine runs already, and settles what was recorded.
         let archive = crate::recordings::keep(&mut supervisor, &deployment.app, settings);
         if let Some(rules) = rules {

@@ -7,14 +7,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{DeliveryId, DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
+use wane_notice::Delivery;
 use wane_store::{
-    Answer, Commit, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
+    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
     PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError,
     Token, Versioned, WayIn,
 };
@@ -151,6 +152,13 @@ behind_the_door! {
     recording(session: SessionId) -> Option<Recording>;
     recordings(filter: RecordingFilter, slice: Slice) -> Page<Recording>;
     answer(person: PersonId, key: &str) -> Option<Answer>;
+    delivery(id: DeliveryId) -> Option<Versioned<Delivery>>;
+    deliveries(filter: DeliveryFilter, slice: Slice) -> Page<Versioned<Delivery>>;
+    deliveries_due(channel: &str, now: Time, limit: u32) -> Vec<DeliveryId>;
+    deliveries_waiting(channel: &str) -> u64;
+    channels() -> Vec<ChannelStands>;
+    closed_channels() -> Vec<ClosedChannel>;
+    notices_read() -> Option<u64>;
     records(filter: RecordFilter, slice: Slice) -> Page<Sequenced>;
     records_after(seq: u64, limit: u32) -> Vec<Sequenced>;
     head() -> u64;

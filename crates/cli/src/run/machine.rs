@@ -132,6 +132,7 @@ async fn server(s: &Session, checks: &mut Vec<Check>) {
         Err(error) => checks.push(Check::failed("clock", error.into())),
     }
     checks.extend(guests(&client).await);
+    notices(&client, checks).await;
     checks.push(match client.me().await {
         Ok(me) => Check::ok("session", format!("{}, ends {}", me.person, s.present().both(me.session.expires))),
         Err(error) => Check::failed("session", error.into()),
@@ -148,6 +149,22 @@ async fn guests(client: &Client) -> Option<Check> {
     let found = format!("nobody answers any more for {}", alone.join(", "));
     let todo = "`wane person sponsor PERSON SPONSOR`, or `wane offboard PERSON`";
     (!alone.is_empty()).then(|| Check::not("guests", Verdict::Warn, found, todo))
+}
+
+/// Whether notices arrive, for those who may know.
+async fn notices(client: &wane_client::Client, checks: &mut Vec<Check>) {
+    let Ok(channels) = client.notice_channels().await else { return };
+    for channel in channels.items {
+        let name = &channel.name;
+        let found = match (&channel.closed, channel.given_up) {
+            (Some(why), _) => format!("`{name}` is closed: {why}"),
+            (None, 0) if channel.set || channel.waiting == 0 => continue,
+            (None, 0) => format!("{} notices wait for `{name}`, which the settings no longer have", channel.waiting),
+            (None, given_up) => format!("{given_up} notices over `{name}` were given up"),
+        };
+        let todo = format!("see `wane notices --channel {name}`, then `wane notices test {name}`");
+        checks.push(Check::not("notices", Verdict::Warn, found, todo));
+    }
 }
 
 /// Keys live in memory behind a socket; the socket needs a folder of one's own.

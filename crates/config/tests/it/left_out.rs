@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use wane_config::{IssuingSeal, KEYS, Loaded, LogLevel, RecordingFailure, RecordingFiles, RecordingSessions, Settings};
+use wane_config::{
+    EmailSecurity, IssuingSeal, KEYS, Loaded, LogLevel, RecordingFailure, RecordingFiles, RecordingSessions, Settings,
+};
 
 /// A deployment others can reach, with every setting set: as strict as the default or stricter.
 const FULL: &[(&str, &str)] = &[
@@ -43,6 +45,16 @@ const FULL: &[(&str, &str)] = &[
     ("recording.store.allow_http", "false"),
     ("recording.store.keep_local", "1h"),
     ("recording.files", "contents"),
+    ("notices.email.host", "mail.example.org"),
+    ("notices.email.port", "2525"),
+    ("notices.email.security", "starttls"),
+    ("notices.email.user", "wane"),
+    ("notices.email.password.env", "MAIL"),
+    ("notices.email.from", "wane@example.org"),
+    ("notices.email.ca", "/srv/tls/mail.pem"),
+    ("notices.email.timeout", "5s"),
+    ("notices.try_for", "1d"),
+    ("notices.keep", "7d"),
     ("limits.body_bytes", "64 KiB"),
     ("limits.open_requests", "10"),
 ];
@@ -53,6 +65,7 @@ const OTHER_SOURCES: &[&str] = &[
     "seal.issuing.passphrase.file",
     "recording.store.access_key_id.file",
     "recording.store.secret_access_key.file",
+    "notices.email.password.file",
 ];
 
 fn load(said: &BTreeMap<&str, &str>) -> Result<Loaded, String> {
@@ -90,6 +103,10 @@ fn looseness(settings: &Settings) -> BTreeMap<&'static str, u128> {
             "recordings may pass without TLS",
             u128::from(settings.recording.store.as_ref().is_some_and(|store| store.allow_http)),
         ),
+        (
+            "mail may pass without TLS",
+            u128::from(settings.notices.email.as_ref().is_some_and(|email| email.security == EmailSecurity::None)),
+        ),
         ("body", settings.limits.body_bytes.into()),
         ("requests", settings.limits.open_requests.into()),
     ])
@@ -124,6 +141,10 @@ fn a_setting_left_out_is_never_looser() {
     // What a protection rests on is missed, not done without.
     let needed = [
         "gateway.ssh.listen",
+        "notices.email.from",
+        "notices.email.host",
+        "notices.email.password.env",
+        "notices.email.user",
         "recording.store.access_key_id.env",
         "recording.store.bucket",
         "recording.store.secret_access_key.env",

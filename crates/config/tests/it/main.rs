@@ -6,6 +6,7 @@ mod absent;
 mod bad;
 mod good;
 mod left_out;
+mod notices;
 mod providers;
 
 use std::path::Path;

@@ -88,6 +88,16 @@ impl Told<'_> {
             }
             "residue.scanned" => format!("nothing that {artifact} could have left behind is on {}", self.resource()),
             "residue.found" => self.residue(artifact)?,
+            "notice.delivered" => format!("{} was told of it over {}", self.told(), self.text("channel")?),
+            "notice.tried" => {
+                format!("telling {} over {} failed: {}", self.told(), self.text("channel")?, self.text("why")?)
+            }
+            "notice.given_up" => {
+                format!("telling {} over {} was given up: {}", self.told(), self.text("channel")?, self.text("why")?)
+            }
+            "notice.dropped" => {
+                format!("{} was not told over {}: {}", self.told(), self.text("channel")?, self.text("why")?)
+            }
             "storeless.said" => format!(
                 "ended because {}, at {}, while the store could not be written; kept in {} until now",
                 self.cause()?,
@@ -101,6 +111,15 @@ impl Told<'_> {
             ),
             _ => return None,
         })
+    }
+
+    /// Whom a notice was for, and what it was about.
+    fn told(self) -> String {
+        let notice = self.text("notice").unwrap_or_default();
+        match self.record.about.person {
+            Some(person) if self.text("channel") == Some("mail") => format!("{} ({notice})", self.names.person(person)),
+            _ => format!("whoever listens ({notice})"),
+        }
     }
 
     /// What a target has now and had not before.

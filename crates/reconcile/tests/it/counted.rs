@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{DeliveryId, DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
+use wane_notice::Delivery;
 use wane_store::{
-    Answer, Commit, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
+    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
     PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError,
     Token, Versioned, WayIn,
 };
@@ -157,6 +158,27 @@ impl Store for Counted {
     }
     async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError> {
         self.inner.answer(person, key).await
+    }
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Versioned<Delivery>>, StoreError> {
+        self.inner.delivery(id).await
+    }
+    async fn deliveries(&self, filter: DeliveryFilter, slice: Slice) -> Result<Page<Versioned<Delivery>>, StoreError> {
+        self.inner.deliveries(filter, slice).await
+    }
+    async fn deliveries_due(&self, channel: &str, now: Time, limit: u32) -> Result<Vec<DeliveryId>, StoreError> {
+        self.inner.deliveries_due(channel, now, limit).await
+    }
+    async fn deliveries_waiting(&self, channel: &str) -> Result<u64, StoreError> {
+        self.inner.deliveries_waiting(channel).await
+    }
+    async fn channels(&self) -> Result<Vec<ChannelStands>, StoreError> {
+        self.inner.channels().await
+    }
+    async fn closed_channels(&self) -> Result<Vec<ClosedChannel>, StoreError> {
+        self.inner.closed_channels().await
+    }
+    async fn notices_read(&self) -> Result<Option<u64>, StoreError> {
+        self.inner.notices_read().await
     }
     async fn records(&self, filter: RecordFilter, slice: Slice) -> Result<Page<Sequenced>, StoreError> {
         self.inner.records(filter, slice).await

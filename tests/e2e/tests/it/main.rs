@@ -23,6 +23,7 @@ mod main_job;
 mod memberships;
 mod nesting;
 mod packages;
+mod notices;
 mod people;
 mod secrets;
 mod server;

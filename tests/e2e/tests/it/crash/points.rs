@@ -182,6 +182,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("app.arrival.shut_out.commit", "a note about who failed too often; what is counted is memory only"),
     ("app.brokered.spend.commit", "killed at on either side by `gateway::tasks`"),
+    (
+        "app.notices.",
+        "notices are no part of an access; `notices` kills at those that follow a record, the others are one commit",
+    ),
     ("app.passage.", "notes about connections that are memory only; what is inside them is a session, `app.brokered.`"),
     ("app.company.", "notes about who joined a session and left it; the session is memory only, and ends with a kill"),
     ("ssh.stands_for.sign", "in memory, inside `app.passage.sign`"),

@@ -40,6 +40,7 @@ fn both_end(sessions: [Interactive; 2], why: &str) -> f64 {
     for outcome in [&ticking, &fed] {
         let said = format!("{}{}", outcome.stdout, outcome.stderr);
         assert!(!outcome.success() && said.contains(why), "{why}: {outcome:?}");
+        assert!(said.contains("To ask again: wane request "), "nothing says how to ask again: {outcome:?}");
     }
     assert!(ticking.stdout.contains("*** Wane: this session is over"), "{ticking:?}");
     last_tick(&ticking.stdout)
