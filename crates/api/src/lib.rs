@@ -6,6 +6,7 @@
 //! People, groups, resources and roles are named by name; requests, grants, locks by id. Inputs
 //! refuse fields they do not know; answers may grow fields, and a client ignores those it does not know.
 
+pub mod approval;
 pub mod board;
 pub mod device;
 pub mod directories;
@@ -15,8 +16,8 @@ pub mod grant;
 pub mod host;
 pub mod leaving;
 pub mod lock;
-pub mod package;
 pub mod notice;
+pub mod package;
 pub mod policy;
 pub mod problem;
 pub mod query;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::approval::{NewSignature, SignedView};
 use crate::resource::Residual;
 use crate::value::{SpanView, wire_names};
 
@@ -96,6 +97,9 @@ pub struct ApprovalView {
     pub stage: u32,
     /// When.
     pub at: Timestamp,
+    /// What they signed, if they did: anybody can check it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedView>,
 }
 
 /// One item of a request.
@@ -116,6 +120,9 @@ pub struct ItemView {
     pub stages: Vec<StageView>,
     /// Approvals so far.
     pub approvals: Vec<ApprovalView>,
+    /// Whether each approval has to be signed.
+    #[serde(default)]
+    pub needs_signatures: bool,
     /// Why it was denied, most useful first.
     pub reasons: Vec<String>,
     /// Who denied it; none for policy.
@@ -213,6 +220,9 @@ pub struct Approve {
     /// Not for the role asked, but for this narrower one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// The signature over what was drafted to be signed, which says all of the above: leave that out then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<NewSignature>,
 }
 
 /// Denies a request or one item of it.

@@ -1,6 +1,7 @@
 //! Approving a request: the last approval mints, extends or denies, judged once more.
 
 use wane_audit::Actor;
+use wane_domain::approval::{ApproverKey, Signed};
 use wane_domain::id::{PersonId, RequestId};
 use wane_domain::request::{AccessRequest, Approval, Ask, ItemEvent, ItemState, Parent};
 use wane_domain::time::{Span, Time};
@@ -8,11 +9,13 @@ use wane_domain::world::World;
 use wane_failpoint::point;
 use wane_store::{Put, Write};
 
+use crate::approver_keys::key_for;
 use crate::caller::Caller;
 use crate::change::{Change, about_request};
 use crate::error::AppError;
 use crate::judge::{AskFacts, Rejudged};
 use crate::narrow::Narrower;
+use crate::signing::{Answered, Taken};
 use crate::{App, decide};
 
 impl App {
@@ -27,41 +30,121 @@ impl App {
         item: Option<usize>,
         less: &Narrower,
     ) -> Result<AccessRequest, AppError> {
-        let request = decide!(self.try_approve(caller, id, item, less))?;
+        let request = decide!(self.try_approve(caller, id, (item, less), None))?;
+        self.approved(&request).await;
+        Ok(request)
+    }
+
+    /// Approves what the caller was given to sign, by their signature.
+    ///
+    /// # Errors
+    /// When the signature is not good, or what it is over is not as it was.
+    pub async fn approve_signed(
+        &self,
+        caller: &Caller,
+        id: RequestId,
+        answered: &Answered,
+    ) -> Result<AccessRequest, AppError> {
+        let taken = self.signed(caller, id, answered).await?;
+        let request = decide!(self.try_approve(caller, id, (taken.item, &taken.less), Some(&taken)))?;
+        self.drafts.spend(&taken.reference);
+        self.approved(&request).await;
+        Ok(request)
+    }
+
+    async fn approved(&self, request: &AccessRequest) {
         // An extension that is complete now: targets that enforce an end of their own hear of the new one.
         if let Some(Parent::Extends { grant, .. }) = request.ask.parent
             && request.items.iter().any(|i| matches!(i.state, ItemState::Approved { .. }))
         {
             self.extend_targets(grant).await;
         }
-        Ok(request)
     }
 
     async fn try_approve(
         &self,
         caller: &Caller,
         id: RequestId,
-        item: Option<usize>,
-        less: &Narrower,
+        (item, less): (Option<usize>, &Narrower),
+        taken: Option<&Taken>,
     ) -> Result<AccessRequest, AppError> {
         let world = self.world().await?;
         let now = self.steady_now().await?;
         let seen = self.request_for(caller, &world, id).await?;
         let items = self.approvable(caller, &world, &seen.value, item)?;
+        match taken {
+            Some(taken) => self.still_so(caller, &world, &seen.value, &items, taken)?,
+            None => self.needs_no_signature(&seen.value, &items)?,
+        }
+        let signed = taken.map(|taken| &taken.signed);
         let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+        if let Some(taken) = taken {
+            self.count_key(&mut change, &world, taken).await?;
+        }
         let request = if less.is_nothing() {
             let mut request = seen.value.clone();
             for index in items {
-                request = self.approve_item(&mut change, &world, request, index, caller.person, now).await?;
+                request = self.approve_item(&mut change, &world, request, index, (caller.person, signed), now).await?;
             }
             change.write(Write::Request(Put::over(&seen, request.clone())));
             request
         } else {
-            self.approve_less(&mut change, &world, caller, &seen, &items, less).await?
+            let drawn = self.nonce();
+            let nonce = taken.map_or(drawn.as_str(), |taken| &taken.child);
+            self.approve_less(&mut change, &world, caller, &seen, &items, (less, nonce), signed).await?
         };
         change.commit(point!("app.approve.commit")).await?;
         self.nudge();
         Ok(request)
+    }
+
+    /// Refuses where a path asks for signatures and none came.
+    fn needs_no_signature(&self, request: &AccessRequest, items: &[usize]) -> Result<(), AppError> {
+        if items.iter().all(|index| request.items.get(*index).is_some_and(|item| !item.needs_signatures())) {
+            return Ok(());
+        }
+        let (id, page) = (request.id, format!("{}/approve/{}", self.public_url, request.id));
+        let why = format!("it asks for your signature: `wane approve {id} --sign-with KEY`, or open {page}");
+        Err(AppError::invalid("signature", why))
+    }
+
+    /// Refuses where what was signed is not what would be approved now.
+    fn still_so(
+        &self,
+        caller: &Caller,
+        world: &World,
+        request: &AccessRequest,
+        items: &[usize],
+        taken: &Taken,
+    ) -> Result<(), AppError> {
+        let said = &taken.good.statement;
+        let (seats, narrowed) = self.seats(world, request, items, &taken.less, &taken.child)?;
+        let same = said.org == self.org
+            && said.request == request.digest
+            && said.approver == caller.person
+            && said.seats == seats
+            && said.narrowed == narrowed;
+        let counts = key_for(world, said.key, caller.person, request.at, None).is_some();
+        if same && counts {
+            Ok(())
+        } else {
+            Err(AppError::Taken("what you signed is not what would be approved now; begin again".to_owned()))
+        }
+    }
+
+    /// Keeps how far a key has counted.
+    async fn count_key(&self, change: &mut Change<'_>, world: &World, taken: &Taken) -> Result<(), AppError> {
+        let said = &taken.good.statement;
+        let Some(key) = world.approver_keys.get(&said.key) else { return Err(AppError::Contended) };
+        if key.material != taken.signed.key {
+            return Err(AppError::Taken("the key was used elsewhere at the same time; begin again".to_owned()));
+        }
+        if key.material != taken.good.key {
+            let seen = self.store.seen(&key.id.to_string()).await?;
+            let value = ApproverKey { material: taken.good.key.clone(), ..key.clone() };
+            change.write(Write::ApproverKey(Put { value, seen }));
+        }
+        Ok(())
     }
 
     pub(crate) async fn approve_item(
@@ -70,11 +153,12 @@ impl App {
         world: &World,
         request: AccessRequest,
         index: usize,
-        approver: PersonId,
+        (approver, signed): (PersonId, Option<&Signed>),
         now: Time,
     ) -> Result<AccessRequest, AppError> {
         let stage = request.items.get(index).and_then(|i| i.open_stage()).unwrap_or_default();
-        let approval = Approval { approver, stage, digest: request.digest, at: now };
+        let approval =
+            Approval { approver, stage, digest: request.digest, at: now, signed: signed.cloned().map(Box::new) };
         let (request, fact) = request.apply(index, ItemEvent::Approve(approval), now)?;
         change.fact(about_request(&request, Some(index)), fact);
         self.finish_item(change, world, request, index, now).await

@@ -2,7 +2,7 @@
 
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::grant::Grant;
-use wane_domain::id::EventId;
+use wane_domain::id::{EventId, GrantId};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::time::Time;
@@ -108,6 +108,7 @@ impl Change<'_> {
             None => commit,
         };
         let owed = owed(commit.writes(), self.at);
+        let over = over(commit.writes());
         let storeless = &self.app.storeless;
         storeless.known.before(commit.writes());
         storeless.agenda.before(commit.writes());
@@ -121,6 +122,9 @@ impl Change<'_> {
             done => done?,
         };
         self.app.sessions.spread(news);
+        for grant in over {
+            self.app.ends_to.get().into_iter().for_each(|signer| signer.ended(grant));
+        }
         storeless.agenda.after(&gone);
         storeless.trouble.over();
         self.app.owe(owed);
@@ -138,6 +142,16 @@ fn owed(writes: &[Write], at: Time) -> Vec<Due> {
         Some(Due { at: next, what: DueWhat::Lease(put.value.id, put.value.resource) })
     };
     writes.iter().filter_map(due).collect()
+}
+
+/// The grants that a commit ends and that people signed for.
+fn over(writes: &[Write]) -> Vec<GrantId> {
+    let over = |write: &Write| {
+        let Write::Grant(put) = write else { return None };
+        let signed = put.value.approvals.iter().any(|approval| approval.signed.is_some());
+        (signed && !put.value.is_live()).then_some(put.value.id)
+    };
+    writes.iter().filter_map(over).collect()
 }
 
 /// What a record about a grant carries.

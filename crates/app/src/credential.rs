@@ -10,10 +10,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome};
 use wane_connector::{ConnectError, Created, Handed, Prepared};
+use wane_domain::catalogue::Role;
 use wane_domain::decision::Permit;
 use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{GrantId, LeaseId};
+use wane_domain::issue::{Authority, IssuePermit};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
+use wane_domain::request::{AccessRequest, Item, ItemState};
 use wane_domain::secret::SecretOnce;
 use wane_domain::time::Time;
 use wane_domain::world::World;
@@ -167,7 +170,7 @@ impl App {
             }
         };
         let serial = self.store.next_serial().await?;
-        let right = seen.value.issue_permit(&lease, permit, now)?;
+        let right = resting(seen.value.issue_permit(&lease, permit, now)?, &seen.value, &request.value, &role);
         let issuer = handle
             .kind
             .issuer()
@@ -398,6 +401,17 @@ impl App {
             change.commit(point!("app.answer_lost.commit")).await.map(|_| self.nudge())
         })
     }
+}
+
+/// A right to issue with what people signed for it, if they did: the signer sees for itself.
+pub(crate) fn resting(permit: IssuePermit, grant: &Grant, request: &AccessRequest, role: &Role) -> IssuePermit {
+    if grant.approvals.iter().all(|approval| approval.signed.is_none()) {
+        return permit;
+    }
+    let is_it = |item: &Item| matches!(item.state, ItemState::Approved { grant: Some(id), .. } if id == grant.id);
+    let item = request.items.iter().position(is_it).and_then(|at| u16::try_from(at).ok()).unwrap_or_default();
+    let (ask, approvals) = (request.ask.clone(), grant.approvals.clone());
+    permit.resting_on(Authority { ask, item, role: role.clone(), approvals })
 }
 
 /// What the inventory keeps of an issue, with the proof of identity it rested on: whoever opens a session

@@ -245,7 +245,7 @@ impl App {
                     format!("the directory `{}` says who is in `{}`; change it there", directory.name, group.name);
                 return Err(AppError::Taken(why));
             }
-            let keeps = |keeper: &&Name| self.is_provider(keeper) || self.directory(keeper.as_str()).is_some();
+            let keeps = |keeper: &&Name| self.is_provider(keeper) || self.pulled_directory(keeper.as_str()).is_some();
             if let Some(keeper) = group.kept_by.as_ref().filter(keeps) {
                 let why = format!("the provider `{keeper}` says who is in `{}`; change it there", group.name);
                 return Err(AppError::Taken(why));

@@ -334,7 +334,7 @@ impl App {
             return self.end_session(lease).await;
         }
         if lease.what == LeaseKind::Membership {
-            return tokio::time::timeout(LONGEST_END, self.leave(lease)).await.unwrap_or_else(|_| too_long());
+            return tokio::time::timeout(LONGEST_END, self.leave_place(lease)).await.unwrap_or_else(|_| too_long());
         }
         let handle = match self.target(lease.resource).await {
             Ok(handle) => handle,

@@ -43,6 +43,8 @@ pub struct AskFacts {
     pub proof: String,
     /// The moment of judgement.
     pub now: Time,
+    /// Since when it is in use, if it is: what was approved with a key that was taken away later stands.
+    pub used: Option<Time>,
 }
 
 /// The proof of those who are not asking right now.
@@ -91,6 +93,7 @@ impl AskFacts {
             proof_age,
             proof: proof.to_owned(),
             now,
+            used: None,
         }
     }
 
@@ -105,6 +108,7 @@ impl AskFacts {
             proof_age: caller.proof_age(now),
             proof: caller.proof.clone(),
             now,
+            used: None,
         }
     }
 
@@ -119,6 +123,7 @@ impl AskFacts {
             proof_age: Span::ZERO,
             proof: FROZEN.to_owned(),
             now,
+            used: None,
         }
     }
 
@@ -136,6 +141,7 @@ impl AskFacts {
             proof_age: Span::ZERO,
             proof: FROZEN.to_owned(),
             now,
+            used: None,
         }
     }
 
@@ -144,6 +150,10 @@ impl AskFacts {
         let duration = match &grant.state {
             GrantState::Active { since, end } => end.since(*since),
             GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. } => grant.window.duration,
+        };
+        let used = match &grant.state {
+            GrantState::Active { since, .. } => Some(*since),
+            GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. } => None,
         };
         Self {
             duration,
@@ -154,6 +164,7 @@ impl AskFacts {
             proof_age: Span::ZERO,
             proof: FROZEN.to_owned(),
             now,
+            used,
         }
     }
 
@@ -272,7 +283,8 @@ impl App {
         let (holder, without) = (ask.beneficiary, [ask.beneficiary, ask.requester]);
         let meant =
             |stage: &wane_domain::terms::Stage| world.approvers(&stage.approvers, holder, resource.id, &without);
-        let held = HeldApprovals { approvers: &approvers, meant: &meant };
+        let signers = self.signers(world, held, facts.used).into_iter().filter(|who| approvers.contains(who)).collect();
+        let held = HeldApprovals { approvers: &approvers, signers: &signers, meant: &meant };
         let judged = self
             .asking(world, holder, resource, role, facts, |query| wane_policy::rejudge::rejudge(&set, query, &held))?;
         Ok(match judged {

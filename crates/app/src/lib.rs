@@ -9,6 +9,7 @@
 mod activate;
 mod answers;
 mod approve;
+mod approver_keys;
 mod arrival;
 mod arrivals;
 mod ask;
@@ -25,7 +26,6 @@ mod credential;
 mod decline;
 mod devices;
 mod directories;
-mod pulled;
 mod directory;
 mod doors;
 mod end;
@@ -57,12 +57,14 @@ mod passages;
 mod passkeys;
 mod past;
 mod policies;
+mod pulled;
 mod pushed;
 mod recordings;
 mod rejudge;
 mod reproof;
 mod residue;
 mod sessions;
+mod signing;
 mod spend;
 mod stays;
 mod storeless;
@@ -102,7 +104,6 @@ pub use credential::{HandedOut, Say, Telling};
 pub use devices::{DeviceAnswer, DeviceAsks, DeviceBegun, DeviceShown};
 pub use directories::{DirectoryCaller, DirectoryShown};
 pub use directory::{Membership, NewPerson, NewStay, PersonChange};
-pub use pulled::{Newcomers, PullRules, PullStatus, PulledDirectory};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
 pub use error::{AppError, Class};
@@ -124,6 +125,7 @@ pub use packages::NewPackage;
 pub use passkeys::{Ceremony, PasskeyMade};
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
+pub use pulled::{Newcomers, PullRules, PullStatus, PulledDirectory};
 pub use pushed::{IfMatch, Listed, Pushed, Sending, Wanted};
 pub use recordings::{
     Afar, At, Depot, DepotError, Found, OnFailure, Place, Playing, Purpose, RecordOutcome, Recordings, Roll, Rules,
@@ -133,9 +135,11 @@ pub use rejudge::rejudge_all;
 pub use reproof::Reproof;
 pub use residue::Residue;
 pub use sessions::{Meter, SessionLine, Standing, Verdict};
+pub use signing::{Answered, ToSign, WithKey};
 pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
+pub use wane_approval::{NAMESPACE as SIGNING_NAMESPACE, shown as shown_key};
 pub use wane_connector::broker::Goal;
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
@@ -255,6 +259,8 @@ pub struct App {
     pub(crate) storeless: storeless::Storeless,
     /// What the gateway of this process carries.
     pub(crate) sessions: sessions::Sessions,
+    /// Who is told that a grant that people signed for is over.
+    pub(crate) ends_to: std::sync::OnceLock<Arc<dyn wane_connector::Signer>>,
     /// Where recordings are kept, once that was said.
     pub(crate) shelf: std::sync::OnceLock<recordings::Shelf>,
     /// The gateways of this process.
@@ -271,6 +277,8 @@ pub struct App {
     pub(crate) webauthn: Option<webauthn_rs::Webauthn>,
     /// Ceremonies with passkeys that are under way.
     pub(crate) ceremonies: passkeys::Ceremonies,
+    /// Approvals that are out to be signed.
+    pub(crate) drafts: signing::Drafts,
     /// Command lines that wait to be signed in.
     pub(crate) devices: devices::Devices,
     /// How notices go, once that was said.
@@ -334,6 +342,7 @@ impl App {
             turns: tokio::sync::Semaphore::new(ENDS_AT_STORE),
             storeless: storeless::Storeless::default(),
             sessions: sessions::Sessions::default(),
+            ends_to: std::sync::OnceLock::new(),
             shelf: std::sync::OnceLock::new(),
             gateways: Mutex::default(),
             arrivals: arrivals::Arrivals::default(),
@@ -342,6 +351,7 @@ impl App {
             begun: federated::BegunBook::default(),
             webauthn,
             ceremonies: passkeys::Ceremonies::default(),
+            drafts: signing::Drafts::default(),
             devices: devices::Devices::default(),
             notices: std::sync::OnceLock::new(),
             noticed: tokio::sync::Notify::new(),
@@ -351,6 +361,12 @@ impl App {
             certificates: tries::Tries::of_certificates(),
             paces: directories::Paces::default(),
         })
+    }
+
+    /// Has a signer told whenever a grant that people signed for is over.
+    pub fn tell_ends_to(&self, signer: Arc<dyn wane_connector::Signer>) {
+        // Said once, where the parts are put together.
+        let _ = self.ends_to.set(signer);
     }
 
     /// The present moment.

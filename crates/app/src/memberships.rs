@@ -87,7 +87,7 @@ impl App {
     }
 
     /// Ends one lease at its target: takes the place, unless somebody else gives it too or it was there before.
-    pub(crate) async fn leave(&self, lease: &Lease) -> Tried {
+    pub(crate) async fn leave_place(&self, lease: &Lease) -> Tried {
         let handle = match self.target(lease.resource).await {
             Ok(handle) => handle,
             Err(error) => return Tried::not(error.to_string()),

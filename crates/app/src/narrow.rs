@@ -1,5 +1,6 @@
 //! Approving less than was asked: a child request, provably within its parent, carries on.
 
+use wane_domain::approval::Signed;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::id::RequestId;
 use wane_domain::request::{AccessRequest, Ask, AskItem, ItemEvent, Opening, Parent};
@@ -36,39 +37,11 @@ impl App {
         caller: &Caller,
         seen: &Versioned<AccessRequest>,
         items: &[usize],
-        less: &Narrower,
+        (less, nonce): (&Narrower, &str),
+        signed: Option<&Signed>,
     ) -> Result<AccessRequest, AppError> {
         let (wide, now) = (&seen.value, change.at());
-        if matches!(wide.ask.parent, Some(Parent::Extends { .. })) {
-            return Err(AppError::invalid("narrower", "an extension is approved as asked, or denied"));
-        }
-        let mut asked = Vec::new();
-        let mut openings = Vec::new();
-        for index in items {
-            let (resource, role) = self.item_of(world, wide, *index)?;
-            let role = self.narrower_role(world, &resource, &role, less)?;
-            // What was asked for is that one command, whatever role it runs under.
-            let task = wide.ask.items.get(*index).and_then(|asked| asked.task.clone());
-            if let Some(task) = &task {
-                self.kind(&resource.kind)?.check_task(&role.definition, task)?;
-            }
-            asked.push(AskItem { resource: resource.id, role: role.id, role_digest: role.digest()?, task });
-            let item = wide.items.get(*index).ok_or_else(|| AppError::missing("item", index))?;
-            match (&item.terms, &item.path) {
-                (Some(terms), Some(path)) => openings.push(Opening::Path { terms: terms.clone(), path: path.clone() }),
-                (Some(_) | None, _) => return Err(AppError::Fault("a waiting item has no terms".to_owned())),
-            }
-        }
-        let parent = Parent::Narrows { request: wide.id, digest: wide.digest };
-        let duration = less.duration.unwrap_or(wide.ask.duration);
-        let ask = Ask { items: asked, duration, parent: Some(parent), nonce: self.nonce(), ..wide.ask.clone() };
-        let within = ask.is_within(&wide.ask, |mine, theirs| self.role_within(world, mine, theirs));
-        if !within || (ask.duration == wide.ask.duration && ask.items.iter().all(|i| wide.ask.items.contains(i))) {
-            return Err(AppError::invalid(
-                "narrower",
-                "approve a shorter time or a narrower role than was asked, or approve as asked",
-            ));
-        }
+        let (ask, openings) = self.narrowed(world, wide, items, less, nonce)?;
         let id = self.ambient.id::<RequestId>();
         let (mut child, opened) = AccessRequest::open(id, ask, openings, now, wide.lapses)?;
         change.fact(about_request(&child, None), opened);
@@ -85,11 +58,57 @@ impl App {
                 change.fact(about_request(&next, Some(at)), fact);
                 child = next;
             }
-            child = self.approve_item(change, world, child, at, caller.person, now).await?;
+            child = self.approve_item(change, world, child, at, (caller.person, signed), now).await?;
         }
         change.write(Write::Request(Put::over(seen, parent_request)));
         change.write(Write::Request(Put::new(child.clone())));
         Ok(child)
+    }
+
+    /// What would be asked if less were approved, and under which terms.
+    pub(crate) fn narrowed(
+        &self,
+        world: &World,
+        wide: &AccessRequest,
+        items: &[usize],
+        less: &Narrower,
+        nonce: &str,
+    ) -> Result<(Ask, Vec<Opening>), AppError> {
+        if matches!(wide.ask.parent, Some(Parent::Extends { .. })) {
+            return Err(AppError::invalid("narrower", "an extension is approved as asked, or denied"));
+        }
+        let mut asked = Vec::new();
+        let mut openings = Vec::new();
+        for index in items {
+            let (resource, role) = self.item_of(world, wide, *index)?;
+            let role = self.narrower_role(world, &resource, &role, less)?;
+            // What was asked for is that one command, whatever role it runs under.
+            let task = wide.ask.items.get(*index).and_then(|asked| asked.task.clone());
+            if let Some(task) = &task {
+                self.kind(&resource.kind)?.check_task(&role.definition, task)?;
+            }
+            asked.push(AskItem { resource: resource.id, role: role.id, role_digest: role.digest()?, task });
+            let item = wide.items.get(*index).ok_or_else(|| AppError::missing("item", index))?;
+            if item.needs_signatures() && !item.approvals.is_empty() {
+                let why = "others have signed what was asked, which is not this; approve as asked, or deny it";
+                return Err(AppError::invalid("narrower", why));
+            }
+            match (&item.terms, &item.path) {
+                (Some(terms), Some(path)) => openings.push(Opening::Path { terms: terms.clone(), path: path.clone() }),
+                (Some(_) | None, _) => return Err(AppError::Fault("a waiting item has no terms".to_owned())),
+            }
+        }
+        let parent = Parent::Narrows { request: wide.id, digest: wide.digest };
+        let duration = less.duration.unwrap_or(wide.ask.duration);
+        let ask = Ask { items: asked, duration, parent: Some(parent), nonce: nonce.to_owned(), ..wide.ask.clone() };
+        let within = ask.is_within(&wide.ask, |mine, theirs| self.role_within(world, mine, theirs));
+        if !within || (ask.duration == wide.ask.duration && ask.items.iter().all(|i| wide.ask.items.contains(i))) {
+            return Err(AppError::invalid(
+                "narrower",
+                "approve a shorter time or a narrower role than was asked, or approve as asked",
+            ));
+        }
+        Ok((ask, openings))
     }
 
     fn narrower_role(

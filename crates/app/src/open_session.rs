@@ -21,6 +21,7 @@ use crate::arrivals::Arriving;
 use crate::caller::Caller;
 use crate::change::about_lease;
 use crate::company::Company;
+use crate::credential::resting;
 use crate::end_session::SessionEnd;
 use crate::error::{AppError, Class};
 use crate::judge::Proven;
@@ -160,7 +161,8 @@ impl App {
         let again = format!("{}@{} --for {}", role.name, handle.resource.name, seen.value.window.duration);
         let rules = vec![self.deployment_rules(), broker.rules(&role)?];
         let pass = around_call(point!("app.brokered.sign"), || {
-            broker.pass(&target, &role, &lease, right.into_issue(), claim, serial)
+            let right = resting(right.into_issue(), &seen.value, &request.value, &role);
+            broker.pass(&target, &role, &lease, right, claim, serial)
         })?;
         let about = about_lease(&lease, Some(&seen.value));
         let session = SessionId::of(lease.id);
@@ -212,7 +214,10 @@ impl App {
         }
         self.nudge();
         let pass = pass.public;
-        Ok((SessionOpened { session, end, pass, told, proof, meter, company, roll: None, began: now, again, rules }, blank))
+        Ok((
+            SessionOpened { session, end, pass, told, proof, meter, company, roll: None, began: now, again, rules },
+            blank,
+        ))
     }
 
     /// Counts a certificate that opened nothing against whose it is.

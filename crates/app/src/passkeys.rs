@@ -24,6 +24,7 @@ use wane_store::{EnteredBy, Login, Put, Token, TokenOwner, Versioned, Way, WayIn
 use webauthn_rs::prelude::{Passkey, PublicKeyCredential, RegisterPublicKeyCredential, Uuid};
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
+use crate::approver_keys::keys_of;
 use crate::auth::SignedIn;
 use crate::caller::Caller;
 use crate::change::Change;
@@ -283,7 +284,10 @@ impl App {
                 change.write(Write::RemoveWayIn(way.value.id));
             }
         }
-        Ok(())
+        // Whoever lost what they signed in with may have lost what they sign with.
+        let world = self.world().await?;
+        let keys: Vec<_> = keys_of(&world, person).into_iter().filter(|key| key.is_there()).collect();
+        self.remove_keys_in(change, person, &keys).await
     }
 
     fn registered(&self, answer: &str, state: &webauthn_rs::prelude::PasskeyRegistration) -> Result<Passkey, AppError> {

@@ -193,13 +193,13 @@ impl App {
         Ok(())
     }
 
-    pub(crate) fn directory(&self, name: &str) -> Option<&PulledDirectory> {
+    pub(crate) fn pulled_directory(&self, name: &str) -> Option<&PulledDirectory> {
         self.pulled.all().iter().find(|one| one.rules.name.as_str() == name)
     }
 
     /// The issuer that stands for identities in a directory of this name.
     pub(crate) fn directory_issuer(&self, name: &str) -> Option<String> {
-        self.directory(name).map(|one| issuer_of(&one.rules.name))
+        self.pulled_directory(name).map(|one| issuer_of(&one.rules.name))
     }
 
     /// What the directory is called that an issuer stands for.

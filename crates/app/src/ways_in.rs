@@ -3,6 +3,7 @@
 
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Subjects};
+use wane_domain::approval::ApproverKey;
 use wane_domain::id::{PersonId, WayId};
 use wane_domain::proved::ProvedBy;
 use wane_domain::time::Time;
@@ -10,6 +11,7 @@ use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_store::{EnteredBy, Put, Token, Versioned, Way, WayIn, Write, identity_key};
 
+use crate::approver_keys::keys_of;
 use crate::caller::Caller;
 use crate::error::AppError;
 use crate::{App, decide};
@@ -156,6 +158,13 @@ impl App {
             };
             change.note(event, Outcome::Done, about(person), json!({ "way": id, "name": way.value.name }));
             change.write(Write::RemoveWayIn(id));
+            if let Way::Passkey { credential } = &way.value.what
+                && let Ok(material) = self.passkey_material(credential)
+            {
+                let is_it = |key: &ApproverKey| key.is_there() && wane_approval::is_same(&key.material, &material);
+                let keys: Vec<ApproverKey> = keys_of(&world, person).into_iter().filter(is_it).collect();
+                self.remove_keys_in(&mut change, caller.person, &keys).await?;
+            }
             for token in self.store.tokens_of(person).await? {
                 if Some(token.value.id) != caller.token && came_by(&token, &way.value.what) {
                     change.write(Write::RemoveToken(token.value.id));

@@ -138,6 +138,7 @@ impl App {
             proof_age: if person.id == caller.person { caller.proof_age(now) } else { Span::ZERO },
             proof: caller.proof.clone(),
             now,
+            used: None,
         };
         self.explain(&lens, person, resource, role, &facts)
     }
@@ -300,7 +301,8 @@ fn missing(item: &Item, now: Option<&WhyAnswer>) -> Vec<String> {
                 let quorum = usize::from(stage.quorum).saturating_sub(item.approvals_at(n));
                 let quorum = u16::try_from(quorum).ok().filter(|q| *q > 0)?;
                 let left = Stage { quorum, ..stage.clone() };
-                Some(format!("approval by {left}"))
+                let signed = if item.needs_signatures() { ", signed" } else { "" };
+                Some(format!("approval by {left}{signed}"))
             });
             open.collect()
         }

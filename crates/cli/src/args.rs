@@ -7,8 +7,8 @@ pub(crate) mod identity;
 pub(crate) mod item;
 pub(crate) mod leaving;
 pub(crate) mod machine;
-pub(crate) mod package;
 pub(crate) mod notices;
+pub(crate) mod package;
 pub(crate) mod recordings;
 pub(crate) mod see;
 pub(crate) mod using;
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Requests(decide::Requests),
     Approve(decide::Approve),
     Deny(decide::Deny),
+    #[command(subcommand)]
+    ApproverKey(decide::ApproverKey),
     Revoke(decide::Revoke),
     #[command(subcommand)]
     Lock(decide::Lock),
@@ -118,7 +120,7 @@ pub(crate) enum Command {
 /// Under which heading each command of our own is listed; in this order.
 pub(crate) const LISTED: [(Group, &[&str]); 7] = [
     (Group::Use, &["askable", "request", "credential", "exec", "extend", "done", "withdraw"]),
-    (Group::Decide, &["requests", "approve", "deny"]),
+    (Group::Decide, &["requests", "approve", "deny", "approver-key"]),
     (Group::End, &["revoke", "kill", "lock", "offboard"]),
     (
         Group::See,

@@ -153,7 +153,7 @@ fn listing(root: &ClapCommand, extra: &[Box<dyn ExtraCommand>]) -> String {
         let _ = writeln!(text, "{}:", group.title());
         for name in names {
             let about = root.find_subcommand(name).map_or_else(|| "Explain a command".to_owned(), about);
-            let _ = writeln!(text, "  {name:<12}{about}");
+            let _ = writeln!(text, "  {name:<14}{about}");
         }
         text.push('\n');
     }

@@ -8,10 +8,11 @@ mod identity;
 mod joining;
 mod leaving;
 mod machine;
-mod packages;
 mod notices;
+mod packages;
 mod recordings;
 mod see;
+mod signing;
 mod using;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Withdraw(args) => using::withdraw(args, s).await,
         Command::Requests(args) => decide::requests(args, s).await,
         Command::Approve(args) => decide::approve(args, s).await,
+        Command::ApproverKey(args) => signing::approver_key(args, s).await,
         Command::Deny(args) => decide::deny(args, s).await,
         Command::Revoke(args) => decide::revoke(args, s).await,
         Command::Lock(args) => decide::lock(args, s).await,

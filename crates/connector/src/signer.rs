@@ -1,6 +1,8 @@
 //! The signer a kind needs, as a trait: `keys` holds the keys, a kind only knows this.
 
-use wane_domain::issue::IssuePermit;
+use wane_domain::catalogue::Role;
+use wane_domain::id::GrantId;
+use wane_domain::issue::{IssuePermit, Right};
 
 /// Signs with Ed25519 keys that never leave it, one key per purpose.
 pub trait Signer: Send + Sync {
@@ -22,6 +24,9 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// When the key is not to be had.
     fn publish(&self, purpose: &'static str, permit: PublishPermit, message: &[u8]) -> Result<Signature, SignError>;
+
+    /// A grant is over: nothing that was approved for it is to be used again. Most signers remember nothing.
+    fn ended(&self, _grant: GrantId) {}
 }
 
 /// A signature, 64 bytes of Ed25519.
@@ -49,6 +54,12 @@ pub enum SignError {
     /// The bytes exceed what the permit allows.
     #[error("what was to be signed exceeds the grant: {0}")]
     Exceeds(String),
+    /// What people have to sign for was not signed for.
+    #[error("people have to sign for this, and the signer does not see that they did: {0}")]
+    Unsigned(String),
+    /// The signer is not to be had.
+    #[error("the signer does not answer: {0}")]
+    Away(String),
     /// A key that issues was asked to publish, or the other way round.
     #[error("the key for `{purpose}` does not sign this way: {why}")]
     WrongRoad {
@@ -60,4 +71,13 @@ pub enum SignError {
 }
 
 /// Reads the bytes to be signed for one purpose and says whether the permit allows them.
-pub type Checker = fn(&IssuePermit, &[u8]) -> Result<(), String>;
+pub type Checker = fn(&Right, &[u8]) -> Result<(), String>;
+
+/// What a signer that asks for signatures of people knows of the bytes of one purpose.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// What they give: `deploy@res_…`, each by itself.
+    pub gives: fn(&[u8]) -> Result<Vec<String>, String>,
+    /// Whether the role gives all that, and no less is held back than it holds back.
+    pub within: fn(&Role, &Right, &[u8]) -> Result<(), String>,
+}

@@ -34,6 +34,12 @@ impl Digest {
         Self(hash.finalize().into())
     }
 
+    /// SHA-256 over a text that begins with what it is.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -13,7 +13,7 @@ use crate::canonical::Digest;
 use crate::closure::{Closure, EndCause};
 use crate::decision::{Basis, Permit};
 use crate::id::{GrantId, LeaseId, PersonId, RequestId};
-use crate::issue::{IssuePermit, Reach};
+use crate::issue::{IssuePermit, Reach, Right};
 use crate::lease::{Debt, Lease, LeaseData, LeaseEvent, LeaseKind, LeaseState, artifact_name};
 use crate::request::{Approval, ApprovedItem, AskItem, Parent, Start};
 use crate::session::SessionPermit;
@@ -431,7 +431,7 @@ impl Grant {
         if lease.grant != self.id || !wanted {
             return Err(refuse("active", "issue", "the lease is not one of this grant's open leases"));
         }
-        Ok(IssuePermit {
+        let right = Right {
             grant: self.id,
             lease: lease.id,
             holder: self.holder,
@@ -439,7 +439,9 @@ impl Grant {
             not_before: now,
             not_after: end,
             reach: reach(&permit.terms, self.item.task.as_ref()),
-        })
+            authority: None,
+        };
+        Ok(IssuePermit { right })
     }
 
     /// The right to open one session through the gateway, which is what `lease` stands for; consumes a
@@ -464,7 +466,8 @@ impl Grant {
         let reproof = [permit.terms.reproof, self.terms.reproof].into_iter().flatten().min();
         let issue = self.issue_permit(lease, permit, now)?;
         // What the gateway itself shows to the target.
-        Ok(SessionPermit { issue: IssuePermit { reach: Reach::Target, ..issue }, recording, reproof })
+        let right = Right { reach: Reach::Target, ..issue.right };
+        Ok(SessionPermit { issue: IssuePermit { right }, recording, reproof })
     }
 
     /// Until when it may be used, if it may be used now.

@@ -126,6 +126,8 @@ typed_ids! {
     DeliveryId = "dlv";
     /// A way in besides a local password: an identity at a provider, a passkey.
     WayId = "way";
+    /// A key whose signatures count as approvals.
+    ApproverKeyId = "apk";
 }
 
 impl SessionId {

@@ -1,17 +1,28 @@
 //! The right to make or issue one thing, once.
 
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Role;
 use crate::id::{GrantId, LeaseId, PersonId};
-use crate::request::AskItem;
+use crate::request::{Approval, Ask, AskItem};
 use crate::time::Time;
 
 /// The right to make or issue what one lease stands for. Built only by
 /// [`crate::grant::Grant::issue_permit`]; signers and connectors consume it.
 ///
 /// ```compile_fail
-/// fn twice(permit: wane_domain::issue::IssuePermit) { drop(permit.clone()); }
+/// fn twice(permit: &wane_domain::issue::IssuePermit) -> wane_domain::issue::IssuePermit { permit.clone() }
 /// ```
 #[derive(Debug)]
 pub struct IssuePermit {
+    pub(crate) right: Right,
+}
+
+/// What a permit says, as data: what a signer that is elsewhere is told. Nothing is believed because it stands here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Right {
     pub(crate) grant: GrantId,
     pub(crate) lease: LeaseId,
     pub(crate) holder: PersonId,
@@ -19,10 +30,25 @@ pub struct IssuePermit {
     pub(crate) not_before: Time,
     pub(crate) not_after: Time,
     pub(crate) reach: Reach,
+    pub(crate) authority: Option<Box<Authority>>,
+}
+
+/// What people signed, with everything that it is over: a signer that has their keys can see for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authority {
+    /// What was asked.
+    pub ask: Ask,
+    /// Which item of it.
+    pub item: u16,
+    /// The role as it was approved.
+    pub role: Role,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
 }
 
 /// Where something that is issued is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// At the target itself.
     Target,
@@ -30,7 +56,7 @@ pub enum Reach {
     Gateway,
 }
 
-impl IssuePermit {
+impl Right {
     /// The grant.
     #[must_use]
     pub fn grant(&self) -> GrantId {
@@ -61,14 +87,41 @@ impl IssuePermit {
     pub fn reach(&self) -> Reach {
         self.reach
     }
-    /// The same, good at the gateway only: for what nothing at the target could hold its holder to.
-    #[must_use]
-    pub fn at_the_gateway(self) -> Self {
-        Self { reach: Reach::Gateway, ..self }
-    }
     /// Nothing issued may be valid after this.
     #[must_use]
     pub fn not_after(&self) -> Time {
         self.not_after
+    }
+    /// What people signed, if that is what it rests on.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Authority> {
+        self.authority.as_deref()
+    }
+}
+
+impl Deref for IssuePermit {
+    type Target = Right;
+    fn deref(&self) -> &Right {
+        &self.right
+    }
+}
+
+impl IssuePermit {
+    /// The same, good at the gateway only: for what nothing at the target could hold its holder to.
+    #[must_use]
+    pub fn at_the_gateway(self) -> Self {
+        Self { right: Right { reach: Reach::Gateway, ..self.right } }
+    }
+
+    /// The same with what people signed for it.
+    #[must_use]
+    pub fn resting_on(self, authority: Authority) -> Self {
+        Self { right: Right { authority: Some(Box::new(authority)), ..self.right } }
+    }
+
+    /// What it says, for a signer that is elsewhere; the permit is used up by that.
+    #[must_use]
+    pub fn into_right(self) -> Right {
+        self.right
     }
 }

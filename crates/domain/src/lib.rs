@@ -5,6 +5,7 @@
 //! of target. Time and randomness come in as arguments.
 
 pub mod ambient;
+pub mod approval;
 pub mod canonical;
 pub mod catalogue;
 pub mod closure;

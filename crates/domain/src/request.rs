@@ -97,6 +97,11 @@ pub enum ItemEvent {
     },
     /// Its time to be decided ran out.
     Lapse,
+    /// The key that somebody signed their yes with is taken away: they have said nothing.
+    Void {
+        /// Whose yes.
+        approver: PersonId,
+    },
     /// Somebody eligible approves less, in a child request.
     Narrow {
         /// Who.
@@ -115,6 +120,7 @@ impl ItemEvent {
             Self::Deny { .. } => "be denied",
             Self::Withdraw { .. } => "be withdrawn",
             Self::Lapse => "lapse",
+            Self::Void { .. } => "lose an approval",
             Self::Narrow { .. } => "be narrowed",
         }
     }
@@ -200,13 +206,19 @@ impl AccessRequest {
                 if !is_over(ask, *digest, &approval) {
                     return Err(refuse("waiting", &event, Some("the approval is over a different request")));
                 }
+                if item.needs_signatures()
+                    && (approval.digest != *digest || approval.statement(ask.org, index).is_none())
+                {
+                    return Err(refuse("waiting", &event, Some("its path asks for a signature over exactly this")));
+                }
                 if item.open_stage() != Some(approval.stage) {
                     return Err(refuse("waiting", &event, Some("the approval is for a stage that is not open")));
                 }
-                let fact = Fact::new(
-                    "request.item.approved",
-                    json!({ "request": id, "item": index, "approver": approval.approver, "stage": approval.stage, "digest": approval.digest }),
-                );
+                let mut detail = json!({ "request": id, "item": index, "approver": approval.approver, "stage": approval.stage, "digest": approval.digest });
+                if let (Some(signed), Some(detail)) = (&approval.signed, detail.as_object_mut()) {
+                    detail.insert("signed".to_owned(), json!(signed));
+                }
+                let fact = Fact::new("request.item.approved", detail);
                 item.approvals.push(approval);
                 let next = if item.open_stage().is_none() {
                     ItemState::Approved { at: now, grant: None }
@@ -244,6 +256,17 @@ impl AccessRequest {
                     ItemState::Lapsed { at: now },
                     Fact::new("request.item.lapsed", json!({ "request": id, "item": index })),
                 )
+            }
+            (ItemState::Waiting, ItemEvent::Void { approver }) => {
+                if !item.approvals.iter().any(|a| a.approver == approver) {
+                    return Err(refuse("waiting", &ItemEvent::Void { approver }, Some("they have not approved it")));
+                }
+                item.approvals.retain(|a| a.approver != approver);
+                let fact = Fact::new(
+                    "request.item.approval_void",
+                    json!({ "request": id, "item": index, "approver": approver }),
+                );
+                (ItemState::Waiting, fact)
             }
             (ItemState::Waiting, ItemEvent::Narrow { by, child }) => {
                 if by == ask.requester || by == ask.beneficiary {
@@ -296,6 +319,9 @@ impl AccessRequest {
         }
         if !item.approvals.iter().all(|a| is_over(&data.ask, data.digest, a)) {
             return Err(refuse(item.state.name(), "an approval is over a different request"));
+        }
+        if item.needs_signatures() && !item.approvals.iter().all(|a| a.statement(data.ask.org, index).is_some()) {
+            return Err(refuse(item.state.name(), "its path asks for signatures, and an approval has none over this"));
         }
         match &mut item.state {
             ItemState::Approved { grant: slot @ None, .. } => *slot = Some(grant),

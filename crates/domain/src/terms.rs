@@ -26,6 +26,10 @@ pub struct Terms {
     /// it. Only a brokered session can be paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reproof: Option<Span>,
+    /// Whether each approval must be a signature. Left out of the JSON where it need not, so that what was granted
+    /// before there were any reads as it did.
+    #[serde(default = "Need::optional", skip_serializing_if = "Need::is_optional")]
+    pub signature: Need,
     /// Whether sessions must be recorded, which only a brokered session can be.
     pub recording: Need,
     /// How access is given.
@@ -40,6 +44,16 @@ pub enum Need {
     Optional,
     /// Must be there.
     Required,
+}
+
+impl Need {
+    const fn optional() -> Self {
+        Self::Optional
+    }
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+    fn is_optional(&self) -> bool {
+        *self == Self::Optional
+    }
 }
 
 /// How access is given.

@@ -9,10 +9,11 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::ApproverKey;
 use crate::canonical::Digest;
 use crate::catalogue::{Owner, Resource, Role};
 use crate::directory::{Directory, Group, Person, Standing};
-use crate::id::{DirectoryId, GrantId, GroupId, LockId, OrgId, PackageId, PersonId, ResourceId, RoleId};
+use crate::id::{ApproverKeyId, DirectoryId, GrantId, GroupId, LockId, OrgId, PackageId, PersonId, ResourceId, RoleId};
 use crate::lock::Lock;
 use crate::package::{Package, PackageItem};
 use crate::terms::Approvers;
@@ -60,6 +61,8 @@ pub struct World {
     pub locks: HashMap<LockId, Lock>,
     /// Access packages, by id.
     pub packages: HashMap<PackageId, Package>,
+    /// Keys that approvals are signed with, those that were taken away among them.
+    pub approver_keys: HashMap<ApproverKeyId, ApproverKey>,
     /// The policy set in force.
     pub policy: PolicyVersion,
     /// Where names lead.

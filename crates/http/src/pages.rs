@@ -6,6 +6,8 @@
 //! INVARIANT: a page is no way into the API, and nothing is answered but by the person in whose browser the
 //! question was shown (held by `a_form_is_good_only_from_its_own_page` and `the_cookie_opens_pages_only`).
 
+mod approve;
+mod approver_keys;
 mod device;
 mod entrance;
 mod form;
@@ -44,6 +46,8 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/login/{reference}", get(question).post(answer))
         .route("/login/{reference}/sign-in", post(sign_in))
         .merge(entrance::router())
+        .merge(approve::router())
+        .merge(approver_keys::router())
         .merge(device::router())
         .merge(passkeys::router())
 }
@@ -51,7 +55,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
 /// Whether somebody tries a password there.
 pub(crate) fn is_sign_in(path: &str) -> bool {
     let of_page = |page: &str| path.starts_with(page) && path.ends_with(SIGN_IN);
-    path == SIGN_IN || passkeys::is_try(path) || of_page("/login/") || of_page("/device/")
+    path == SIGN_IN || passkeys::is_try(path) || of_page("/login/") || of_page("/device/") || of_page("/approve/")
 }
 
 /// Whether somebody brings an answer of a provider there.

@@ -1,5 +1,6 @@
 //! The routes, by area. A route and its description are one thing.
 
+mod approver_keys;
 mod board;
 mod devices;
 mod directories;
@@ -11,8 +12,8 @@ mod hosts;
 mod joining;
 mod leaving;
 mod locks;
-mod packages;
 mod notices;
+mod packages;
 mod policy;
 mod recordings;
 mod requests;
@@ -83,6 +84,9 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(requests::request))
         .routes(routes!(requests::withdraw))
         .routes(routes!(requests::approve))
+        .routes(routes!(approver_keys::to_sign))
+        .routes(routes!(approver_keys::approver_keys, approver_keys::new_approver_key))
+        .routes(routes!(approver_keys::remove_approver_key))
         .routes(routes!(requests::deny))
         .routes(routes!(grants::grants))
         .routes(routes!(grants::grant))

@@ -1,5 +1,6 @@
 //! Domain values as the contract shows them: names in place of ids, words in place of states.
 
+pub(crate) mod approval;
 pub(crate) mod board;
 pub(crate) mod catalogue;
 pub(crate) mod directory;

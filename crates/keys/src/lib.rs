@@ -30,6 +30,7 @@
 //! `issuing`.
 
 mod aead;
+pub mod desk;
 pub mod envelope;
 pub mod password;
 pub mod seal;

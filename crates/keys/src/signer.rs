@@ -13,7 +13,7 @@ use std::sync::{PoisonError, RwLock};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use wane_connector::{Checker, PublishPermit, SignError, Signature, Signer};
 use wane_domain::ambient::Ambient;
-use wane_domain::issue::IssuePermit;
+use wane_domain::issue::{IssuePermit, Right};
 use wane_domain::secret::Secret;
 
 /// Length of a stored signing key: the seed of RFC 8032.
@@ -115,6 +115,33 @@ impl LocalSigner {
         self.awaited.iter().any(|purpose| !held.contains_key(purpose))
     }
 
+    /// Every purpose it has, or waits for, a key for.
+    #[must_use]
+    pub fn purposes(&self) -> BTreeSet<&'static str> {
+        let held = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        held.keys().chain(&self.awaited).copied().collect()
+    }
+
+    /// Signs what a right allows, as whoever says so.
+    ///
+    /// # Errors
+    /// As [`Signer::issue`].
+    pub(crate) fn issue_right(
+        &self,
+        purpose: &'static str,
+        right: &Right,
+        message: &[u8],
+    ) -> Result<Signature, SignError> {
+        let Some(checker) = self.checkers.get(purpose) else {
+            return Err(SignError::WrongRoad {
+                purpose: purpose.to_owned(),
+                why: "it has no checker, so nothing is issued with it",
+            });
+        };
+        checker(right, message).map_err(SignError::Exceeds)?;
+        self.sign(purpose, message)
+    }
+
     fn with_key<T>(
         &self,
         purpose: &'static str,
@@ -142,14 +169,7 @@ impl Signer for LocalSigner {
     }
 
     fn issue(&self, purpose: &'static str, permit: IssuePermit, message: &[u8]) -> Result<Signature, SignError> {
-        let Some(checker) = self.checkers.get(purpose) else {
-            return Err(SignError::WrongRoad {
-                purpose: purpose.to_owned(),
-                why: "it has no checker, so nothing is issued with it",
-            });
-        };
-        checker(&permit, message).map_err(SignError::Exceeds)?;
-        self.sign(purpose, message)
+        self.issue_right(purpose, &permit, message)
     }
 
     fn publish(&self, purpose: &'static str, _permit: PublishPermit, message: &[u8]) -> Result<Signature, SignError> {

@@ -126,7 +126,7 @@ impl Told<'_> {
     fn about_it(&self, notice: Notice, to: Vec<To>) -> Said {
         let not = match &self.record.actor {
             Actor::Person(actor) if notice.kind.class() != Class::Security => Some(*actor),
-            Actor::Person(_) | Actor::System | Actor::Host(_) | Actor::Unknown => None,
+            Actor::Person(_) | Actor::System | Actor::Host(_) | Actor::Directory(_) | Actor::Unknown => None,
         };
         Said { notice, to, not, cause: self.record.id.to_string(), since: self.record.at }
     }
@@ -236,6 +236,7 @@ impl Told<'_> {
                 (Kind::TakenAway, format!("{} took the approval back: {}", self.name(*by), quoted(reason)))
             }
             EndCause::Locked { .. } => (Kind::TakenAway, "a lock covers it".to_owned()),
+            EndCause::TakenAway { .. } => (Kind::TakenAway, "somebody took at the target what it gave".to_owned()),
             EndCause::LostEligibility { reason } => {
                 (Kind::TakenAway, format!("policy no longer allows it: {}", quoted(reason)))
             }

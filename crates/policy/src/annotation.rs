@@ -16,7 +16,7 @@ pub const MOST_STAGES: usize = 8;
 /// Most rules one stage may list.
 pub const MOST_APPROVERS: usize = 16;
 
-const PATH: [&str; 12] = [
+const PATH: [&str; 13] = [
     "id",
     "description",
     "max_ttl",
@@ -27,6 +27,7 @@ const PATH: [&str; 12] = [
     "ticket",
     "step_up",
     "reproof",
+    "signature",
     "recording",
     "mode",
 ];
@@ -162,6 +163,7 @@ fn terms(given: &Given<'_>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<
     let ticket = keep(need(given, "ticket"), take);
     let step_up = keep(span(given, "step_up"), take);
     let reproof = keep(span(given, "reproof"), take);
+    let signature = keep(need(given, "signature"), take);
     let recording = keep(need(given, "recording"), take);
     let mode = keep(mode(given), take);
     let terms = Terms {
@@ -173,11 +175,18 @@ fn terms(given: &Given<'_>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<
         ticket: ticket?,
         step_up: step_up?,
         reproof: reproof?,
+        signature: signature?,
         recording: recording?,
         mode: mode?,
     };
     if terms.stages.is_empty() && given.get("approval_window").copied().is_some() {
         take(Err(fault("@approval_window without @approve", "leave it out, or say who approves")));
+    }
+    if terms.stages.is_empty() && terms.signature == Need::Required {
+        take(Err(fault(
+            "@signature(\"required\") without @approve",
+            "an approval is what is signed: say who approves",
+        )));
     }
     if terms.recording == Need::Required && terms.mode == Mode::Direct {
         take(Err(fault("only a brokered session can be recorded", "leave out `@mode(\"direct\")`, or @recording")));

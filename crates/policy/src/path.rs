@@ -62,7 +62,7 @@ pub(crate) fn stale_proof(terms: &Terms, query: &AccessQuery<'_>) -> Option<Why>
 pub(crate) fn asks_less(a: (&Compiled, &Terms), b: (&Compiled, &Terms)) -> Ordering {
     let key = |t: &Terms| {
         let quorum: u32 = t.stages.iter().map(|s| u32::from(s.quorum)).sum();
-        (t.stages.len(), quorum, t.step_up.is_some(), t.recording, t.mode, t.reproof.is_some())
+        (t.stages.len(), quorum, (t.signature, t.step_up.is_some()), t.recording, t.mode, t.reproof.is_some())
     };
     key(a.1).cmp(&key(b.1)).then_with(|| a.0.id.cmp(&b.0.id))
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use wane_domain::decision::{Denial, Permit, Why};
 use wane_domain::id::PersonId;
-use wane_domain::terms::{Stage, Terms};
+use wane_domain::terms::{Need, Stage, Terms};
 use wane_domain::time::Span;
 
 use crate::judge::{Case, Heard, deny};
@@ -19,6 +19,8 @@ use crate::set::{Compiled, PolicySet};
 pub struct HeldApprovals<'a> {
     /// Who approved, at whichever stage. One person counts once.
     pub approvers: &'a BTreeSet<PersonId>,
+    /// Who of them signed it with a key that counts. Of a path that asks for signatures only these have approved.
+    pub signers: &'a BTreeSet<PersonId>,
     /// Whom a stage means: `World::approvers` with the holder and requester left out.
     pub meant: &'a dyn Fn(&Stage) -> BTreeSet<PersonId>,
 }
@@ -89,15 +91,19 @@ fn decide(case: &Case<'_>, held: &HeldApprovals<'_>) -> Result<Permit, Box<Denia
 fn lacks(terms: &Terms, query: &AccessQuery<'_>, held: &HeldApprovals<'_>) -> Vec<Why> {
     let mut out: Vec<Why> = unserved(terms, query).into_iter().collect();
     out.extend(stale_proof(terms, query));
-    if terms.justification == wane_domain::terms::Need::Required && !query.facts.justified {
+    if terms.justification == Need::Required && !query.facts.justified {
         out.push(Why::JustificationNeeded);
     }
-    if terms.ticket == wane_domain::terms::Need::Required && query.facts.ticket.is_none() {
+    if terms.ticket == Need::Required && query.facts.ticket.is_none() {
         out.push(Why::TicketNeeded);
     }
-    if !met(&terms.stages, held) {
+    // INVARIANT: where signatures are asked for, what was not signed is no approval (held by
+    // `where_signatures_are_asked_for_nothing_else_is_an_approval`).
+    let approvers = if terms.signature == Need::Required { held.signers } else { held.approvers };
+    if !met(&terms.stages, held.meant, approvers) {
         let stages = terms.stages.iter().map(ToString::to_string).collect::<Vec<_>>().join("; then ");
-        out.push(Why::TermsNotMet { missing: stages });
+        let how = if terms.signature == Need::Required { ", each signed" } else { "" };
+        out.push(Why::TermsNotMet { missing: format!("{stages}{how}") });
     }
     out
 }
@@ -106,15 +112,15 @@ fn lacks(terms: &Terms, query: &AccessQuery<'_>, held: &HeldApprovals<'_>) -> Ve
 ///
 /// Seats are filled one after another; who sits in a seat moves to another they fit if that makes
 /// room (augmenting paths), so that the answer does not depend on the order of approvals.
-fn met(stages: &[Stage], held: &HeldApprovals<'_>) -> bool {
+fn met(stages: &[Stage], meant: &dyn Fn(&Stage) -> BTreeSet<PersonId>, approvers: &BTreeSet<PersonId>) -> bool {
     let seats: usize = stages.iter().map(|s| usize::from(s.quorum)).sum();
-    if seats > held.approvers.len() {
+    if seats > approvers.len() {
         return false;
     }
     let seats: Vec<Vec<PersonId>> = stages
         .iter()
         .flat_map(|stage| {
-            let fit: Vec<PersonId> = (held.meant)(stage).intersection(held.approvers).copied().collect();
+            let fit: Vec<PersonId> = meant(stage).intersection(approvers).copied().collect();
             std::iter::repeat_n(fit, usize::from(stage.quorum))
         })
         .collect();

@@ -197,7 +197,7 @@ entity Person in [Group] { name: String, disabled: Bool } tags String;
 entity Label;
 entity System;
 type Local = { hour: Long, minute: Long, weekday: String, zone: String };
-type Terms = { human_stages: Long, quorum: Long, recording: Bool, step_up: Bool, reproof: Bool, mode: String, max_ttl: Long };
+type Terms = { human_stages: Long, quorum: Long, recording: Bool, step_up: Bool, reproof: Bool, signature: Bool, mode: String, max_ttl: Long };
 ";
 
 impl SchemaParts {

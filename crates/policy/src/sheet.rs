@@ -234,6 +234,7 @@ fn terms_record(terms: &Terms) -> Result<RestrictedExpression, SheetError> {
         ("recording".to_owned(), RestrictedExpression::new_bool(terms.recording == Need::Required)),
         ("step_up".to_owned(), RestrictedExpression::new_bool(terms.step_up.is_some())),
         ("reproof".to_owned(), RestrictedExpression::new_bool(terms.reproof.is_some())),
+        ("signature".to_owned(), RestrictedExpression::new_bool(terms.signature == Need::Required)),
         ("mode".to_owned(), text(mode)),
         ("max_ttl".to_owned(), secs(terms.max_ttl)),
     ])

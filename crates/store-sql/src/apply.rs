@@ -6,7 +6,8 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, deliveries, directories, entries, grants, groups, issuances, leases, locks, logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
+    answers, approver_keys, deliveries, directories, entries, grants, groups, issuances, leases, locks, logins,
+    packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
 };
 
 /// How a commit came out.
@@ -139,6 +140,7 @@ const fn rank(write: &Write) -> u8 {
         | Write::Lock(_)
         | Write::Package(_)
         | Write::RemovePackage(..)
+        | Write::ApproverKey(_)
         | Write::Login(_)
         | Write::RemoveLogin(..)
         | Write::Token(_)
@@ -181,6 +183,7 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::Lock(put) => locks::put(put)?,
         Write::Package(put) => packages::put(put)?,
         Write::RemovePackage(id, seen) => packages::remove(*id, *seen)?,
+        Write::ApproverKey(put) => approver_keys::put(put)?,
         Write::Request(put) => requests::put(put)?,
         Write::Grant(put) => grants::put(put)?,
         Write::Still(id, generation) => grants::still(*id, *generation)?,

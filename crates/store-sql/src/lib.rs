@@ -8,8 +8,9 @@
 
 mod answers;
 mod apply;
-mod directories;
+mod approver_keys;
 mod deliveries;
+mod directories;
 mod due;
 mod entries;
 mod grants;

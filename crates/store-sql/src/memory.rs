@@ -148,6 +148,7 @@ impl Kept {
             | Write::Lock(_)
             | Write::Package(_)
             | Write::RemovePackage(..)
+            | Write::ApproverKey(_)
             | Write::Still(..)
             | Write::Issuance(_)
             | Write::Login(_)

@@ -19,6 +19,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (8, "packages", include_str!("../migrations/0008_packages.sql")),
     (9, "directories", include_str!("../migrations/0009_directories.sql")),
     (10, "notices", include_str!("../migrations/0010_notices.sql")),
+    (11, "approver keys", include_str!("../migrations/0011_approver_keys.sql")),
 ];
 
 /// Brings a file to the newest schema.

@@ -24,10 +24,9 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around_call, point};
 use wane_notice::Delivery;
 use wane_store::{
-    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter,
-    Issuance, LeaseFilter, Login, Page,
-    PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store,
-    StoreError, Token, TokenOwner, Versioned, WayIn,
+    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort,
+    GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
+    RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned, WayIn,
 };
 
 use crate::apply::Ready;
@@ -36,8 +35,8 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, deliveries, due, entries, grants, issuances, leases, logins, policies, recordings, requests, schema, sealed, step,
-    tokens, trail, ways_in, world,
+    answers, deliveries, due, entries, grants, issuances, leases, logins, policies, recordings, requests, schema,
+    sealed, step, tokens, trail, ways_in, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.

@@ -33,6 +33,7 @@ pub(crate) fn load(conn: &Connection) -> Result<Option<World>, StoreError> {
         roles: all(conn, "roles", |r: &wane_domain::catalogue::Role| r.id)?,
         locks: all(conn, "locks WHERE holds = 1", |l: &wane_domain::lock::Lock| l.id)?,
         packages: all(conn, "packages", |p: &wane_domain::package::Package| p.id)?,
+        approver_keys: all(conn, "approver_keys", |k: &wane_domain::approval::ApproverKey| k.id)?,
         policy,
         names: Names::default(),
     }))
@@ -83,6 +84,7 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         Write::Lock(put) => drop(world.locks.remove(&put.value.id)),
         Write::Package(put) => drop(world.packages.insert(put.value.id, put.value.clone())),
         Write::RemovePackage(id, _) => drop(world.packages.remove(id)),
+        Write::ApproverKey(put) => drop(world.approver_keys.insert(put.value.id, put.value.clone())),
         Write::Request(_)
         | Write::Grant(_)
         | Write::Still(..)
@@ -119,7 +121,12 @@ pub(crate) async fn seen(pool: &SqlitePool, id: &str) -> Result<Seen, StoreError
         Some("rol") => "SELECT generation FROM roles WHERE id = $1",
         Some("pkg") => "SELECT generation FROM packages WHERE id = $1",
         Some("lck") => "SELECT generation FROM locks WHERE id = $1",
-        _ => return Err(StoreError::Refused(format!("`{id}` is no person, group, directory, resource, role or lock"))),
+        Some("apk") => "SELECT generation FROM approver_keys WHERE id = $1",
+        _ => {
+            return Err(StoreError::Refused(format!(
+                "`{id}` is no person, group, directory, package, resource, role, lock or approver key"
+            )));
+        }
     };
     let generation: Option<i64> = sqlx::query_scalar(sql).bind(id).fetch_optional(pool).await.map_err(unavailable)?;
     generation.map_or(Ok(Seen::Nothing), |g| count(g).map(Seen::Generation))

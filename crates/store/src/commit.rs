@@ -1,6 +1,7 @@
 //! One logical transaction, as data.
 
 use wane_audit::Record;
+use wane_domain::approval::ApproverKey;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::directory::{Directory, Group, Person};
 use wane_domain::grant::Grant;
@@ -45,7 +46,7 @@ impl<T> Put<T> {
     }
 }
 
-/// One write. Those of the world (people, groups, resources, roles, policy, locks) raise its epoch.
+/// One write. Those of the world (people, groups, resources, roles, policy, locks, approver keys) raise its epoch.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant writes the type it names")]
 pub enum Write {
@@ -64,6 +65,7 @@ pub enum Write {
     Lock(Put<Lock>),
     Package(Put<Package>),
     RemovePackage(PackageId, Seen),
+    ApproverKey(Put<ApproverKey>),
     Request(Put<AccessRequest>),
     Grant(Put<Grant>),
     /// Writes nothing: the grant must still be of this generation.
@@ -110,7 +112,8 @@ impl Write {
             | Self::Policy(_)
             | Self::Lock(_)
             | Self::Package(_)
-            | Self::RemovePackage(..) => true,
+            | Self::RemovePackage(..)
+            | Self::ApproverKey(_) => true,
             Self::Request(_)
             | Self::Grant(_)
             | Self::Still(..)

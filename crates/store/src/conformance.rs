@@ -3,8 +3,8 @@
 //! Owns: what the words of the port mean, as checks. Refuses to know: any adapter, any runtime; it
 //! makes its stores through a function it is given and never sleeps.
 
-mod directories;
 mod deliveries;
+mod directories;
 mod fixture;
 mod lifecycle;
 mod listing;

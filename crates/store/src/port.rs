@@ -17,8 +17,8 @@ use crate::query::{
     Slice,
 };
 use crate::rows::{
-    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, Issuance, Login, PolicyEntry, Recording, Sequenced, Standing, Token,
-    Versioned, WayIn,
+    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, Issuance, Login, PolicyEntry, Recording,
+    Sequenced, Standing, Token, Versioned, WayIn,
 };
 
 /// Why the store did not do it.

@@ -27,6 +27,7 @@ fn terms() -> Terms {
         ticket: Need::Optional,
         step_up: None,
         reproof: None,
+        signature: Need::Optional,
         recording: Need::Optional,
         mode: Mode::Any,
     }

@@ -13,8 +13,10 @@ use wane_domain::id::OrgId;
 use wane_domain::secret::Secret;
 use wane_domain::text::TextError;
 use wane_domain::time::Span;
-use wane_domain::world::PolicyVersion;
+use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around, point};
+use wane_keys::desk::root::RootFile;
+use wane_keys::desk::{Desk, Messenger};
 use wane_keys::envelope::{EnvelopeError, Keyring, KeyringError, Place};
 use wane_keys::password::{Cost, PasswordError};
 use wane_keys::seal::{Seal, SealError, SealName};
@@ -132,7 +134,10 @@ impl Opening {
             let ring = if seal == SealName::Ends { &ends } else { &issuing };
             keys.push((purpose, self.secret(ring, &signer_key(purpose)).await?));
         }
-        let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, kinds::checkers())?);
+        let root = root_file(settings, self.keyring(&seals.issuing, org, ambient).await?);
+        let keys = LocalSigner::new(keys, kinds::checkers())?;
+        let desk = Desk::open(org, keys, kinds::readers(), root, ambient.clone());
+        let signer: Arc<dyn Signer> = Arc::new(Messenger(Arc::new(desk)));
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
         let gateway_key = match &settings.gateway.ssh {
             Some(_) => Some(self.gateway_key(&issuing, org, ambient).await?),
@@ -154,8 +159,14 @@ impl Opening {
             public_url: settings.server.public_url.clone(),
         };
         let app = Arc::new(App::new(parts)?);
+        app.tell_ends_to(signer);
         app.recall_time().await?;
         Ok(Deployment { app, store: self.store, gateway_key })
+    }
+
+    /// Closes what was opened, if nothing is to be served.
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
     }
 
     async fn make_keys(&self, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<(), OpenError> {
@@ -218,6 +229,22 @@ impl Opening {
         let bytes = self.store.sealed(key).await?.ok_or_else(|| OpenError::Lacks(key.to_owned()))?;
         Ok(ring.open(&place(key), &bytes)?)
     }
+}
+
+/// The file in which the signer keeps what it knows by itself.
+fn root_file(settings: &Settings, ring: Keyring) -> RootFile {
+    RootFile::at(settings.server.data_dir.join("signer.root"), ring)
+}
+
+/// What the signer knows by itself, and the world it is set up for.
+pub(crate) async fn signer_root(
+    opening: &Opening,
+    settings: &Settings,
+    ambient: &Ambient,
+) -> Result<(RootFile, Arc<World>), OpenError> {
+    let world = opening.store.world().await?;
+    let seals = open_seals(settings, ambient)?;
+    Ok((root_file(settings, opening.keyring(&seals.issuing, world.org, ambient).await?), world))
 }
 
 const PEPPER: &str = "pepper/bearer";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wane_connector::verb::Verb;
-use wane_connector::{Checker, Kind, Registry, Signer};
+use wane_connector::{Checker, Kind, Reader, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_keys::seal::SealName;
 use wane_kind_ldap::LdapKind;
@@ -20,6 +20,11 @@ pub(crate) const PURPOSES: [(&str, SealName); 3] = [
 /// What the signer checks before it signs for a purpose.
 pub(crate) fn checkers() -> Vec<(&'static str, Checker)> {
     vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::check_user_certificate)]
+}
+
+/// What the signer knows of the bytes of a purpose, where people may have to sign.
+pub(crate) fn readers() -> Vec<(&'static str, Reader)> {
+    vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::USER_CERTIFICATES)]
 }
 
 /// The kinds.

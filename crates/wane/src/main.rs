@@ -4,6 +4,7 @@
 //! the one TLS provider. Commands for people live in `wane-cli`; what needs the data folder
 //! (`init`, `server`, `config`) lives here and comes in as extra commands.
 
+mod approval;
 mod config;
 mod deployment;
 mod depot;
@@ -19,6 +20,7 @@ mod recordings;
 mod rules;
 mod serve;
 mod server;
+mod signer;
 mod verbs;
 
 use std::process::ExitCode;

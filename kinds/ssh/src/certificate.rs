@@ -17,7 +17,7 @@ use russh::keys::{Algorithm, Certificate, HashAlg};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use wane_connector::{ConnectError, SignError, Signature};
-use wane_domain::issue::IssuePermit;
+use wane_domain::issue::{IssuePermit, Right};
 use wane_domain::time::{Span, Time};
 
 use crate::role::{EXTENSIONS, FORCE_COMMAND, SOURCE_ADDRESS, is_principal_for};
@@ -159,7 +159,7 @@ pub(crate) fn read_back(plan: &Plan, ca: &KeyData, text: &str) -> Result<Certifi
 /// id than the grant, no principal or one that is not a login name at the permit's host, an option or extension no role
 /// can name, or a time outside the permit or longer than 15 minutes. The role's own principals
 /// are not in a permit, so which of the login names it may be is the issuer's to keep.
-pub fn check_user_certificate(permit: &IssuePermit, tbs: &[u8]) -> Result<(), String> {
+pub fn check_user_certificate(permit: &Right, tbs: &[u8]) -> Result<(), String> {
     let cert = parse_unsigned(tbs)?;
     let refuse = |why: &str| Err(why.to_owned());
     if cert.cert_type() != CertType::User {
@@ -198,7 +198,7 @@ pub fn check_user_certificate(permit: &IssuePermit, tbs: &[u8]) -> Result<(), St
 
 /// Reads to-be-signed bytes by giving them a signature of zeros, which nothing here verifies. Bytes
 /// that have a second spelling are refused: what is read has to be what is signed.
-fn parse_unsigned(tbs: &[u8]) -> Result<Certificate, String> {
+pub(crate) fn parse_unsigned(tbs: &[u8]) -> Result<Certificate, String> {
     let zeros = ssh_key::Signature::new(Algorithm::Ed25519, vec![0; 64]).map_err(|e| e.to_string())?;
     let mut bytes = tbs.to_vec();
     zeros.encode_prefixed(&mut bytes).map_err(|e| e.to_string())?;

@@ -23,6 +23,7 @@ mod notes;
 mod query;
 mod role;
 mod settings;
+mod signed;
 pub mod verbs;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 pub use certificate::check_user_certificate;
 use serde_json::Value;
+pub use signed::USER_CERTIFICATES;
 use wane_connector::kind::HostDocs;
 use wane_connector::{Broker, ConnectError, Describe, Effects, Issuer, Kind, KindError, RoleProbe, Signer, Target};
 use wane_domain::catalogue::Role;

@@ -68,6 +68,11 @@ pub(crate) fn principal_for(reach: Reach, login: &str, host: ResourceId) -> Stri
     }
 }
 
+/// The login name at its host, wherever it is good.
+pub(crate) fn login_in(principal: &str) -> &str {
+    principal.strip_prefix(THROUGH_THE_GATEWAY).unwrap_or(principal)
+}
+
 /// Whether this is a login name at this host, good where it says.
 pub(crate) fn is_principal_for(text: &str, reach: Reach, host: ResourceId) -> bool {
     let login_at = match reach {

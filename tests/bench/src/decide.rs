@@ -144,6 +144,7 @@ fn world(many: u32, text: &str) -> Result<World> {
         roles,
         locks,
         packages: HashMap::new(),
+        approver_keys: HashMap::new(),
         directories: HashMap::new(),
         policy,
         names,

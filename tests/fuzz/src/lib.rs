@@ -24,6 +24,7 @@
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
 //! | `scim` | `scim_filter` `scim_patch` | a filter and its opposite never agree; what is patched is in its one spelling |
+//! | `approval` | `approval` | what is taken is over the statement that was signed, and a statement has one spelling |
 //! | `domain` | `text` `time` `id` `ask` | one spelling; two asks share a digest only if they are the same |
 //! | `policy` | `policy_text` `policy_notes` `policy_facts` | strictly read or refused; a guardrail added to any text denies; facts stay text |
 //! | `config` | `settings_file` `settings_words` | explained settings, read again, are the same settings |
@@ -38,6 +39,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a target fails by panicking")]
 
 mod access;
+mod approval;
 mod call;
 mod draw;
 mod gate;
@@ -80,7 +82,7 @@ macro_rules! for_each_target {
             ssh_settings ssh 20000, ssh_role ssh 20000, sshd_config ssh 20000, ssh_login ssh 20000, ssh_greeting ssh 10000,
             ssh_packets gate 120, ssh_userauth gate 100, ssh_channels gate 80, ssh_command ssh 40000,
             sql_identifier sql 40000, sql_text sql 40000, sql_setup sql 20000, sql_settings sql 4000, sql_role sql 20000,
-            oidc_token oidc 20000,
+            oidc_token oidc 20000, approval approval 10000,
             scim_filter scim 4000, scim_patch scim 10000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,
             text text 40000, time text 40000, id text 40000, ask text 5000,

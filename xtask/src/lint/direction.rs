@@ -10,13 +10,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-domain", &[]),
     ("wane-policy", &["wane-domain"]),
     ("wane-audit", &["wane-domain"]),
+    ("wane-approval", &["wane-domain"]),
     // Known to every room that has effects, and to none of the pure ones.
     ("wane-failpoint", &[]),
     ("wane-recording", &["wane-domain"]),
     ("wane-archive", &["wane-domain", "wane-recording", "wane-runtime", "wane-failpoint"]),
     ("wane-finding", &["wane-recording"]),
     ("wane-connector", &["wane-domain", "wane-recording", "wane-finding"]),
-    ("wane-keys", &["wane-domain", "wane-connector"]),
+    ("wane-keys", &["wane-domain", "wane-connector", "wane-approval"]),
     ("wane-scim", &[]),
     ("wane-ldap", &["wane-domain"]),
     ("wane-notice", &["wane-domain", "wane-audit"]),
@@ -44,6 +45,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 const APP: &[&str] = &[
     "wane-domain",
+    "wane-approval",
     "wane-policy",
     "wane-audit",
     "wane-recording",

@@ -26,7 +26,7 @@ impl App {
     /// # Errors
     /// When there is no such directory or the store cannot be used.
     pub async fn follow_directory(&self, name: &Name) -> Result<(), AppError> {
-        let directory = self.directory(name.as_str()).ok_or_else(|| AppError::missing("directory", name))?;
+        let directory = self.pulled_directory(name.as_str()).ok_or_else(|| AppError::missing("directory", name))?;
         let rules = &directory.rules;
         // Known before it is asked, so that nothing new begins for its people if it stays silent.
         let kept = self.kept_people(directory).await?;
@@ -107,7 +107,13 @@ impl App {
         Ok(())
     }
 
-    async fn enter_kept(&self, directory: &PulledDirectory, name: &Name, entry: &str, told: &Told) -> Result<(), AppError> {
+    async fn enter_kept(
+        &self,
+        directory: &PulledDirectory,
+        name: &Name,
+        entry: &str,
+        told: &Told,
+    ) -> Result<(), AppError> {
         let (world, now, rules) = (self.world().await?, self.now(), &directory.rules);
         // Looked for in the world that the commit rests on: somebody may have been entered since.
         if world.person(name.as_str()).is_some() {
@@ -148,7 +154,12 @@ impl App {
     }
 
     /// Writes somebody as the directory has them; `gone` is why they may do nothing any more.
-    async fn change_kept(&self, directory: &PulledDirectory, wanted: &Person, gone: Option<&str>) -> Result<(), AppError> {
+    async fn change_kept(
+        &self,
+        directory: &PulledDirectory,
+        wanted: &Person,
+        gone: Option<&str>,
+    ) -> Result<(), AppError> {
         let (world, now, rules) = (self.world().await?, self.now(), &directory.rules);
         let Some(present) = world.people.get(&wanted.id) else { return Ok(()) };
         // Only what the directory has a say in; everything else as it is by now.

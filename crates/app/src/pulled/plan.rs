@@ -11,7 +11,7 @@ use wane_domain::text::{Line, Name};
 use wane_domain::world::World;
 
 use super::read::{Told, Word};
-use super::{PullRules, Newcomers};
+use super::{Newcomers, PullRules};
 
 /// Fewer than this may always go: one or two who leave are no mistake.
 const FEW: usize = 3;

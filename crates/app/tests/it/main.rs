@@ -25,6 +25,7 @@ mod policies;
 mod rounds;
 mod seeing;
 mod shipping;
+mod signing;
 mod signing_in;
 mod stays;
 mod storeless;

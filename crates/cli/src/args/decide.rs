@@ -1,5 +1,7 @@
 //! Deciding what others asked, and ending access.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::Many;
@@ -40,6 +42,57 @@ pub(crate) struct Approve {
     /// Not for the role asked, but for this narrower one
     #[arg(long)]
     pub(crate) role: Option<String>,
+    /// Sign it with this SSH key, or with `agent` by the one in your agent
+    #[arg(long, value_name = "KEYFILE|agent")]
+    pub(crate) sign_with: Option<PathBuf>,
+    /// Only print what there is to sign, to be signed by hand within ten minutes
+    #[arg(long, conflicts_with_all = ["sign_with", "signature"])]
+    pub(crate) print_to_sign: bool,
+    /// What `ssh-keygen -Y sign -n wane-approval@wane` wrote over that
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sign_with", "item", "duration", "role"])]
+    pub(crate) signature: Option<PathBuf>,
+    /// With which of your keys: `apk_…`, where you have several
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+}
+
+/// The keys you sign approvals with
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApproverKey {
+    Add(AddApproverKey),
+    List(ListApproverKeys),
+    Remove(RemoveApproverKey),
+}
+
+/// Enter an SSH key or a passkey of yours; prove who you are first
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true)))]
+pub(crate) struct AddApproverKey {
+    /// The public key: a `.pub` file
+    #[arg(group = "what", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// A passkey that you sign in with: `way_…`
+    #[arg(long, group = "what", value_name = "WAY")]
+    pub(crate) passkey: Option<String>,
+    /// What to call it
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+/// The keys of a person; yours if nobody is named
+#[derive(Debug, Args)]
+pub(crate) struct ListApproverKeys {
+    pub(crate) person: Option<String>,
+}
+
+/// Take a key away; what it approved and nobody began to use is void
+#[derive(Debug, Args)]
+pub(crate) struct RemoveApproverKey {
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+    /// Of this person; yours if left out
+    #[arg(long)]
+    pub(crate) person: Option<String>,
 }
 
 /// Deny a request, or take back your approval of a grant

@@ -9,7 +9,7 @@ use wane_api::request::{Approve, Deny};
 use super::{Done, more};
 use crate::access::{Session, pages};
 use crate::args::decide as args;
-use crate::exit::Exit;
+use crate::exit::{Exit, Stop};
 use crate::show;
 
 pub(super) async fn requests(args: args::Requests, s: &Session) -> Done {
@@ -39,7 +39,15 @@ pub(super) async fn requests(args: args::Requests, s: &Session) -> Done {
 
 pub(super) async fn approve(args: args::Approve, s: &Session) -> Done {
     let client = s.client()?;
-    let input = Approve { item: args.item, duration: args.duration, role: args.role };
+    if args.sign_with.is_some() || args.print_to_sign || args.signature.is_some() {
+        return super::signing::approve(args, s).await;
+    }
+    if args.key.is_some() {
+        return Err(
+            Stop::usage("`--key` says what to sign with").todo("add `--sign-with KEYFILE` or `--print-to-sign`")
+        );
+    }
+    let input = Approve { item: args.item, duration: args.duration, role: args.role, signature: None };
     let request = s.out.busy("your approval is recorded", client.approve(&args.request, &input)).await?;
     s.out.put(&request, |layout| show::request::one(&request, &s.present(), layout));
     Ok(Exit::Done)

@@ -18,7 +18,7 @@ use crate::access::{Held, Session, Want};
 use crate::args::using::Exec;
 use crate::exit::{Exit, Stop};
 
-use private::PrivateDir;
+pub(super) use private::PrivateDir;
 
 /// How often to look whether the grant still stands.
 const LOOK: Duration = Duration::from_secs(2);

@@ -152,7 +152,7 @@ async fn guests(client: &Client) -> Option<Check> {
 }
 
 /// Whether notices arrive, for those who may know.
-async fn notices(client: &wane_client::Client, checks: &mut Vec<Check>) {
+async fn notices(client: &Client, checks: &mut Vec<Check>) {
     let Ok(channels) = client.notice_channels().await else { return };
     for channel in channels.items {
         let name = &channel.name;

@@ -1,6 +1,6 @@
 //! People and groups.
 
-use wane_api::directory::{LdapView, GroupView, PersonView, Standing};
+use wane_api::directory::{GroupView, LdapView, PersonView, Standing};
 use wane_api::ways_in::WayInView;
 
 use super::{or_dash, pairs};

@@ -1,6 +1,7 @@
 //! Requests.
 
-use wane_api::request::{ItemState, ItemView, ParentView, RequestView};
+use wane_api::approval::ApproverKeyView;
+use wane_api::request::{ApprovalView, ItemState, ItemView, ParentView, RequestView};
 
 use super::residual;
 use crate::access::next_stage;
@@ -52,7 +53,7 @@ pub(crate) fn list(requests: &[RequestView], now: &Now, layout: Layout) -> Strin
     sheet.render(layout, "no requests")
 }
 
-pub(super) fn what_of(i: &ItemView) -> String {
+pub(crate) fn what_of(i: &ItemView) -> String {
     let task = i.task.as_ref().map_or(String::new(), |task| format!(" for `{task}`"));
     format!("{}@{}{task}", i.role, i.resource)
 }
@@ -84,12 +85,32 @@ pub(crate) fn one(r: &RequestView, now: &Now, layout: Layout) -> String {
     fields.render(layout)
 }
 
+pub(crate) fn keys(keys: &[ApproverKeyView], now: &Now, layout: Layout) -> String {
+    let mut sheet =
+        Sheet::new(&[("KEY", 0), ("SORT", 0), ("NAME", 1), ("FINGERPRINT", WRAPS | 2), ("SINCE", 3), ("REMOVED", 0)]);
+    for key in keys {
+        sheet.row([
+            (&key.id).into(),
+            (&key.sort).into(),
+            (&key.name).into(),
+            (&key.fingerprint).into(),
+            now.both(key.since).into(),
+            key.removed.map(|at| now.both(at)).unwrap_or_default().into(),
+        ]);
+    }
+    sheet.render(layout, "none")
+}
+
 fn item(fields: &mut Fields, n: usize, i: &ItemView, numbered: bool) {
     let number = if numbered { format!("{n}: ") } else { String::new() };
     fields.put("item", format!("{number}{}@{}", i.role, i.resource));
     fields.maybe("for this alone", i.task.as_ref());
     fields.put("state", state(i.state));
-    fields.each("approved by", i.approvals.iter().map(|a| &a.by));
+    let by = |a: &ApprovalView| if a.signed.is_some() { format!("{} (signed)", a.by) } else { a.by.clone() };
+    fields.each("approved by", i.approvals.iter().map(by));
+    if i.needs_signatures {
+        fields.put("asks for", "a signature with each approval");
+    }
     if i.state == ItemState::Waiting {
         fields.maybe("waits for", next_stage(i));
         fields.each("at the end", i.residual.iter().flat_map(residual));

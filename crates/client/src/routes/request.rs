@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use wane_api::Page;
+use wane_api::approval::{ApproverKeyView, ApproverKeys, NewApproverKey, ToSign, ToSignView};
 use wane_api::query::Requests;
 use wane_api::request::{Approve, Deny, NewRequest, RequestView, Withdraw};
 
@@ -55,5 +56,37 @@ impl Client {
     /// When it no longer waits, or the caller may not decide it.
     pub async fn deny(&self, id: &str, input: &Deny) -> Result<RequestView, ClientError> {
         self.write(Method::POST, &["v1", "requests", id, "deny"], input).await
+    }
+
+    /// Says what there is to sign to approve a request.
+    ///
+    /// # Errors
+    /// When the caller may not approve it, or has no key that counts for it.
+    pub async fn to_sign(&self, id: &str, input: &ToSign) -> Result<ToSignView, ClientError> {
+        self.write(Method::POST, &["v1", "requests", id, "to-sign"], input).await
+    }
+
+    /// The keys somebody signs approvals with.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn approver_keys(&self, name: &str) -> Result<ApproverKeys, ClientError> {
+        self.get(&["v1", "people", name, "approver-keys"], &()).await
+    }
+
+    /// Enters a key of the caller's.
+    ///
+    /// # Errors
+    /// When their last proof of identity is not fresh, or the key is none that is taken.
+    pub async fn new_approver_key(&self, name: &str, input: &NewApproverKey) -> Result<ApproverKeyView, ClientError> {
+        self.write(Method::POST, &["v1", "people", name, "approver-keys"], input).await
+    }
+
+    /// Takes a key away.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn remove_approver_key(&self, name: &str, id: &str) -> Result<(), ClientError> {
+        self.write_only(Method::DELETE, &["v1", "people", name, "approver-keys", id], None).await
     }
 }

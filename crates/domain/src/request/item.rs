@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::{Signed, Statement};
 use crate::canonical::Digest;
-use crate::id::{GrantId, PersonId, RequestId};
-use crate::terms::Terms;
+use crate::id::{ApproverKeyId, GrantId, OrgId, PersonId, RequestId};
+use crate::terms::{Need, Terms};
 use crate::time::Time;
 
 /// One person's yes to one item, at one stage, over one digest.
@@ -18,6 +19,26 @@ pub struct Approval {
     pub digest: Digest,
     /// When.
     pub at: Time,
+    /// What they signed, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Box<Signed>>,
+}
+
+impl Approval {
+    /// The statement that was signed, if it says yes to this item, stage and digest for this person. Whether the
+    /// signature is any good is not known here.
+    ///
+    /// INVARIANT: what is signed counts where it says, and nowhere else (held by
+    /// `a_signed_approval_counts_where_it_says_and_nowhere_else`).
+    #[must_use]
+    pub fn statement(&self, org: OrgId, item: usize) -> Option<Statement> {
+        let said = Statement::read(&self.signed.as_ref()?.statement).ok()?;
+        let fits = said.org == org
+            && said.over() == self.digest
+            && said.approver == self.approver
+            && said.seats(item, self.stage);
+        fits.then_some(said)
+    }
 }
 
 /// The life of one item.
@@ -95,6 +116,20 @@ impl Item {
     pub fn open_stage(&self) -> Option<u16> {
         let stages = &self.terms.as_ref()?.stages;
         (0u16..).zip(stages).find(|(n, stage)| self.approvals_at(*n) < usize::from(stage.quorum)).map(|(n, _)| n)
+    }
+
+    /// Whether each approval of it must be signed.
+    #[must_use]
+    pub fn needs_signatures(&self) -> bool {
+        self.terms.as_ref().is_some_and(|terms| terms.signature == Need::Required)
+    }
+
+    /// The approvals that were signed with a key.
+    pub fn signed_with(&self, key: ApproverKeyId) -> impl Iterator<Item = &Approval> {
+        self.approvals.iter().filter(move |approval| {
+            let said = approval.signed.as_ref().and_then(|signed| Statement::read(&signed.statement).ok());
+            said.is_some_and(|said| said.key == key)
+        })
     }
 
     /// How many approvals a stage has.

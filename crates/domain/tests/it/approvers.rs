@@ -76,6 +76,7 @@ fn world() -> World {
         locks: HashMap::new(),
         packages: HashMap::new(),
         names: Names::default(),
+        approver_keys: HashMap::new(),
         policy: PolicyVersion { version: 1, digest: Digest::of_bytes("t", b""), text: String::new(), by: None, at: T0 },
     }
 }

@@ -40,6 +40,7 @@ pub(crate) fn terms(max_ttl: Span, quorums: &[u16]) -> Terms {
         ticket: Need::Optional,
         step_up: None,
         reproof: None,
+        signature: Need::Optional,
         recording: Need::Optional,
         mode: Mode::Any,
     }
@@ -101,7 +102,7 @@ pub(crate) fn request(quorums: &[u16]) -> AccessRequest {
 }
 
 pub(crate) fn approval(of: &AccessRequest, who: u8, stage: u16) -> ItemEvent {
-    ItemEvent::Approve(Approval { approver: person(who), stage, digest: of.digest, at: T0 })
+    ItemEvent::Approve(Approval { approver: person(who), stage, digest: of.digest, at: T0, signed: None })
 }
 
 /// An approved item for a fresh grant, or for more time on one.

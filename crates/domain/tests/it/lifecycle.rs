@@ -59,7 +59,7 @@ fn items() -> String {
         ("lapsed", fresh().apply(0, ItemEvent::Lapse, T0.plus(DAY)).unwrap().0),
         ("narrowed", step(fresh(), ItemEvent::Narrow { by: person(11), child: id::<RequestId>(33) })),
     ];
-    let events: [(&str, MakeItem); 15] = [
+    let events: [(&str, MakeItem); 17] = [
         ("approve, by one more", |r| (approval(r, 12, 0), T0)),
         ("approve, by the same again", |r| (approval(r, 11, 0), T0)),
         ("approve, by the requester", |r| (approval(r, 1, 0), T0)),
@@ -67,7 +67,7 @@ fn items() -> String {
         ("approve, at another stage", |r| (approval(r, 12, 1), T0)),
         ("approve, over another digest", |_| {
             let digest = wane_domain::canonical::Digest::of_bytes("t", b"other");
-            (ItemEvent::Approve(Approval { approver: person(12), stage: 0, digest, at: T0 }), T0)
+            (ItemEvent::Approve(Approval { approver: person(12), stage: 0, digest, at: T0, signed: None }), T0)
         }),
         ("approve, as its time runs out", |r| (approval(r, 12, 0), T0.plus(DAY))),
         ("deny, by a person", |_| (ItemEvent::Deny { by: Some(person(12)), reason: "no".to_owned() }, T0)),
@@ -76,6 +76,8 @@ fn items() -> String {
         ("withdraw, by somebody else", |_| (ItemEvent::Withdraw { by: person(12) }, T0)),
         ("lapse, early", |_| (ItemEvent::Lapse, T0)),
         ("lapse, in time", |_| (ItemEvent::Lapse, T0.plus(DAY))),
+        ("lose the approval of somebody who gave it", |_| (ItemEvent::Void { approver: person(11) }, T0)),
+        ("lose the approval of somebody who did not", |_| (ItemEvent::Void { approver: person(13) }, T0)),
         ("narrow, by an approver", |_| (ItemEvent::Narrow { by: person(12), child: id(33) }, T0)),
         ("narrow, by the requester", |_| (ItemEvent::Narrow { by: person(1), child: id(33) }, T0)),
     ];

@@ -11,6 +11,7 @@ mod leases;
 mod lifecycle;
 mod packages;
 mod requests;
+mod signing;
 mod stays;
 mod tasks;
 mod values;

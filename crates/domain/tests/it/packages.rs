@@ -23,7 +23,17 @@ fn rule(groups: &[&str], attributes: &[(&str, &str)]) -> Rule {
 fn a_rule_means_who_has_all_of_it() {
     let attributes = BTreeMap::from([(name("site"), "lab".parse().unwrap()), (name("team"), "db".parse().unwrap())]);
     let (display, standing, stay) = ("".parse().unwrap(), Standing::Active, Stay::default());
-    let person = Person { id: id(1), name: name("p"), display, manager: None, attributes, standing, since: T0, stay, kept_by: None };
+    let person = Person {
+        id: id(1),
+        name: name("p"),
+        display,
+        manager: None,
+        attributes,
+        standing,
+        since: T0,
+        stay,
+        kept_by: None,
+    };
     let (dba, ops) = (name("dba"), name("ops"));
     let groups = BTreeSet::from([&dba, &ops]);
     for (rule, means) in [

@@ -69,6 +69,7 @@ fn world() -> World {
         directories: HashMap::new(),
         locks: HashMap::new(),
         packages: HashMap::new(),
+        approver_keys: HashMap::new(),
         policy,
         names: Names::default(),
     }

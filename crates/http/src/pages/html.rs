@@ -130,7 +130,8 @@ fn passkey_forms(token: &str) -> String {
         "<form method=\"post\" action=\"/sign-in/passkeys\">\n{hidden}\
          <label>Name of a new passkey <input name=\"name\" placeholder=\"this phone\"></label>\n\
          <button>Set up a passkey</button>\n</form>\n\
-         <form method=\"post\" action=\"/sign-in/recovery-codes\">\n{hidden}<button>New recovery codes</button>\n</form>\n"
+         <form method=\"post\" action=\"/sign-in/recovery-codes\">\n{hidden}<button>New recovery codes</button>\n</form>\n\
+         <p><a class=\"way\" href=\"/approver-keys\">Keys you sign approvals with</a></p>\n"
     )
 }
 
@@ -150,7 +151,7 @@ pub(super) fn onward(then: &Whither) -> Html {
 pub(super) fn came_to_nothing(then: &Whither, why: &str) -> Html {
     let then = match then {
         Whither::Home => "/sign-in".to_owned(),
-        Whither::Login(_) | Whither::Device(_) => then.path(),
+        Whither::Login(_) | Whither::Device(_) | Whither::Approve(_) => then.path(),
     };
     let body =
         format!("<p class=\"warn\">{}</p>\n<p><a class=\"way\" href=\"{then}\">Begin again</a></p>\n", escaped(why));

@@ -223,7 +223,7 @@ fn ceremony_page(title: &str, (sort, action): (&str, &str), ceremony: &Ceremony,
     html::scripted(title, &ceremony_form((sort, action), ceremony, more)).page_with_script(StatusCode::OK)
 }
 
-fn ceremony_form((sort, action): (&str, &str), ceremony: &Ceremony, more: &[(&str, String)]) -> String {
+pub(super) fn ceremony_form((sort, action): (&str, &str), ceremony: &Ceremony, more: &[(&str, String)]) -> String {
     let hidden =
         |name: &str, value: &str| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escaped(value));
     let more: String = more.iter().map(|(name, value)| hidden(name, value)).collect();

@@ -12,6 +12,8 @@ pub(super) enum Whither {
     Login(String),
     /// The question about a command line that wants to be signed in.
     Device(String),
+    /// The question about a request, by the part of its id behind the prefix.
+    Approve(String),
 }
 
 impl Whither {
@@ -20,6 +22,7 @@ impl Whither {
         match text.split_once('/') {
             Some(("login", about)) if is_plain(about) => Self::Login(about.to_owned()),
             Some(("device", about)) if is_plain(about) => Self::Device(about.to_owned()),
+            Some(("approve", about)) if is_plain(about) => Self::Approve(about.to_owned()),
             _ => Self::Home,
         }
     }
@@ -30,6 +33,7 @@ impl Whither {
             Self::Home => "home".to_owned(),
             Self::Login(about) => format!("login/{}", plain(about)),
             Self::Device(about) => format!("device/{}", plain(about)),
+            Self::Approve(about) => format!("approve/{}", plain(about)),
         }
     }
 
@@ -37,7 +41,7 @@ impl Whither {
     pub(super) fn path(&self) -> String {
         match self {
             Self::Home => "/sign-in".to_owned(),
-            Self::Login(_) | Self::Device(_) => format!("/{}", self.word()),
+            Self::Login(_) | Self::Device(_) | Self::Approve(_) => format!("/{}", self.word()),
         }
     }
 
@@ -45,7 +49,7 @@ impl Whither {
     pub(super) fn form(&self) -> String {
         match self {
             Self::Home => "/sign-in".to_owned(),
-            Self::Login(_) | Self::Device(_) => format!("/{}/sign-in", self.word()),
+            Self::Login(_) | Self::Device(_) | Self::Approve(_) => format!("/{}/sign-in", self.word()),
         }
     }
 }
@@ -68,6 +72,8 @@ mod tests {
         for (text, path) in [
             ("login/abc123", "/login/abc123"),
             ("device/abc123", "/device/abc123"),
+            ("approve/abc123", "/approve/abc123"),
+            ("approve/a/../x", "/sign-in"),
             ("home", "/sign-in"),
             ("", "/sign-in"),
             ("//evil.example", "/sign-in"),

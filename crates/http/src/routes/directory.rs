@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use wane_api::Page;
-use wane_api::directory::{LdapView, EditPerson, GroupView, NewGroup, NewPerson, PersonView, Standing};
+use wane_api::directory::{EditPerson, GroupView, LdapView, NewGroup, NewPerson, PersonView, Standing};
 use wane_api::query::Listing;
 use wane_api::session::OneTimeCode;
 use wane_app::{AppError, Membership, PersonChange};

@@ -9,7 +9,8 @@ use wane_api::Page;
 use wane_api::query::Requests;
 use wane_api::request::{Approve, AskItem, Deny, NewRequest, RequestView, Withdraw};
 use wane_app::listing::{Cursor, RequestFilter, Slice};
-use wane_app::{AppError, AskInput, Caller, ItemInput, Narrower};
+use wane_app::{Answered, AppError, AskInput, Caller, ItemInput, Narrower};
+use wane_domain::approval::Signature;
 use wane_domain::request::AccessRequest;
 use wane_domain::world::World;
 use wane_policy::schema::Action;
@@ -140,6 +141,17 @@ pub(crate) async fn approve(
     Input(input): Input<Approve>,
 ) -> Answer<Json<RequestView>> {
     let duration = input.duration.map(|d| read::duration("duration", &d)).transpose()?;
+    if let Some(signature) = input.signature {
+        if input.item.is_some() || duration.is_some() || input.role.is_some() {
+            return Err(Failure::field(
+                "signature",
+                "what is approved stands in what was signed; say nothing beside it",
+            ));
+        }
+        let answered = Answered { reference: signature.reference, signature: Signature::Ssh(signature.ssh) };
+        let request = shared.app.approve_signed(&caller, read::id("request", &id)?, &answered).await?;
+        return Ok(Json(shown(&shared, &request).await?));
+    }
     let less = Narrower { duration, role: input.role };
     let request = shared.app.approve(&caller, read::id("request", &id)?, index(input.item), &less).await?;
     Ok(Json(shown(&shared, &request).await?))
@@ -158,7 +170,7 @@ pub(crate) async fn deny(
     Ok(Json(shown(&shared, &request).await?))
 }
 
-fn index(item: Option<u32>) -> Option<usize> {
+pub(super) fn index(item: Option<u32>) -> Option<usize> {
     item.map(|n| usize::try_from(n).unwrap_or(usize::MAX))
 }
 

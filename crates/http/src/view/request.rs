@@ -4,6 +4,7 @@ use wane_api::request::{ApprovalView, ItemState, ItemView, ParentView, RequestVi
 use wane_app::{App, AppError};
 use wane_domain::request::{self, AccessRequest, Approval, Item, Parent, Start};
 
+use super::approval::signed;
 use super::{Names, at, catalogue, span};
 
 pub(crate) fn request(app: &App, names: Names<'_>, request: &AccessRequest) -> Result<RequestView, AppError> {
@@ -51,6 +52,7 @@ fn item(app: &App, names: Names<'_>, request: &AccessRequest, index: usize) -> R
         path: item.path.clone(),
         stages: stages(app, names, request, index, item)?,
         approvals: item.approvals.iter().map(|a| approval(names, a)).collect(),
+        needs_signatures: item.needs_signatures(),
         reasons: Vec::new(),
         denied_by: None,
         decided: None,
@@ -109,5 +111,10 @@ fn stages(
 }
 
 pub(crate) fn approval(names: Names<'_>, approval: &Approval) -> ApprovalView {
-    ApprovalView { by: names.person(approval.approver), stage: u32::from(approval.stage), at: at(approval.at) }
+    ApprovalView {
+        by: names.person(approval.approver),
+        stage: u32::from(approval.stage),
+        at: at(approval.at),
+        signed: approval.signed.as_deref().and_then(signed),
+    }
 }

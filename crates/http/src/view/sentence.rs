@@ -40,6 +40,10 @@ impl Told<'_> {
             }
             "request.item.withdrawn" => format!("{} took the ask back", self.names.person(self.read("by")?)),
             "request.item.lapsed" => "nobody decided in time: the ask lapsed".to_owned(),
+            "request.item.approval_void" => {
+                let whose = self.names.person(self.read("approver")?);
+                format!("the key that {whose} signed with was taken away: their approval is void")
+            }
             "request.item.narrowed" => {
                 format!("{} settled the wider ask by that", self.names.person(self.read("by")?))
             }
@@ -191,7 +195,8 @@ impl Told<'_> {
         };
         // An approval of the wider ask is carried over by whoever approves less.
         Some(if self.record.actor == Actor::Person(approver) {
-            format!("{name} approved it{stage}")
+            let signed = if self.record.detail.get("signed").is_some() { " and signed it" } else { "" };
+            format!("{name} approved it{signed}{stage}")
         } else {
             format!("the approval by {name} of the wider ask counts for this too{stage}")
         })

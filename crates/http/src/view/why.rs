@@ -185,6 +185,10 @@ fn asks(terms: &Terms) -> Vec<String> {
     if let Some(age) = terms.reproof {
         asks.push(format!("identity proved again every {age} while a session lasts"));
     }
+    match terms.signature {
+        Need::Required => asks.push("each approval signed".to_owned()),
+        Need::Optional => {}
+    }
     match terms.recording {
         Need::Required => asks.push("a recorded session".to_owned()),
         Need::Optional => {}

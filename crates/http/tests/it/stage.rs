@@ -137,6 +137,10 @@ impl Stage {
             ("POST", "/v1/directories") => json!({ "name": "newdir", "rules": rules }),
             ("PUT", "/v1/directories/{name}/rules") => rules,
             ("POST", "/v1/directories/{name}/token") => json!({ "overlap": "1h" }),
+            ("POST", "/v1/people/{name}/approver-keys") => {
+                json!({ "name": "laptop", "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8CKC1x68pjayo+dFja7RGv5nDlVdtF9H18cfluwIfk" })
+            }
+            ("POST", "/v1/requests/{id}/to-sign") => json!({ "item": 0, "duration": "5m", "role": "read" }),
             ("POST", "/v1/groups") => json!({ "name": "newgroup", "description": "d" }),
             ("POST", "/v1/resources") => json!({
                 "name": "newres", "kind": "paper", "labels": facts, "owner": { "person": "ada" }, "settings": {},

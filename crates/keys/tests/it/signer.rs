@@ -4,7 +4,7 @@
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use data_encoding::HEXLOWER;
 use wane_connector::{Checker, PublishPermit, SignError, Signer};
-use wane_domain::issue::IssuePermit;
+use wane_domain::issue::Right;
 use wane_domain::secret::Secret;
 use wane_keys::signer::{LocalSigner, SignerKeyError, SignerKeys};
 
@@ -17,7 +17,7 @@ const KRL: &str = "ssh-krl";
 const ALL: [&str; 3] = [USER_CA, HOST_CA, KRL];
 
 /// Allows a message that states the permit's own end, and nothing else.
-fn states_the_end(permit: &IssuePermit, message: &[u8]) -> Result<(), String> {
+fn states_the_end(permit: &Right, message: &[u8]) -> Result<(), String> {
     if message == permit.not_after().micros().to_be_bytes() {
         Ok(())
     } else {

@@ -43,7 +43,7 @@ impl Told<'_> {
             person: person.and_then(|id| self.login(id)),
             by: match &self.record.actor {
                 Actor::Person(id) => self.login(*id),
-                Actor::System | Actor::Host(_) | Actor::Unknown => None,
+                Actor::System | Actor::Host(_) | Actor::Directory(_) | Actor::Unknown => None,
             },
             resource: resource.map(|id| self.resource(id)),
             role: item.map(|item| self.role(item.role)),
@@ -133,6 +133,12 @@ impl Told<'_> {
         match &self.record.actor {
             Actor::Person(id) => self.name(*id),
             Actor::Host(id) => self.resource(*id),
+            Actor::Directory(id) => self
+                .seen
+                .world
+                .directories
+                .get(id)
+                .map_or_else(|| id.to_string(), |directory| directory.name.to_string()),
             Actor::System | Actor::Unknown => "Wane".to_owned(),
         }
     }

@@ -39,6 +39,8 @@ fn person(id: PersonId, name: &str, display: &str) -> Person {
         attributes: BTreeMap::new(),
         standing: Standing::Active,
         since: T0,
+        stay: wane_domain::directory::Stay::default(),
+        kept_by: None,
     }
 }
 
@@ -90,6 +92,9 @@ fn stage(hours: u64) -> Stage {
         resources: [(resource.id, resource)].into(),
         roles: [(role.id, role)].into(),
         locks: HashMap::new(),
+        packages: HashMap::new(),
+        directories: HashMap::new(),
+        approver_keys: HashMap::new(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: T0 },
         names: Names::default(),
     };

@@ -27,6 +27,7 @@ fn people_and_resources_are_as_the_snapshot_has_them() {
         directories: HashMap::new(),
         locks: HashMap::new(),
         packages: HashMap::new(),
+        approver_keys: HashMap::new(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: NOW },
         names: Names::default(),
     };

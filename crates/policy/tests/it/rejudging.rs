@@ -22,7 +22,8 @@ fn meant(stage: &Stage) -> BTreeSet<PersonId> {
 
 fn outcome(text: &str, q: &Question, approved: &str) -> String {
     let approvers: BTreeSet<PersonId> = approved.bytes().map(id).collect();
-    match rejudge(&load(text), &q.query(), &HeldApprovals { approvers: &approvers, meant: &meant }) {
+    match rejudge(&load(text), &q.query(), &HeldApprovals { approvers: &approvers, signers: &approvers, meant: &meant })
+    {
         Rejudged::Keep { cap, permit } => {
             assert_eq!(cap, permit.terms().max_ttl);
             format!("{} {cap}", permit.basis().path.as_deref().unwrap())

@@ -186,7 +186,7 @@ proptest! {
 
 fn agree(set: &PolicySet, whole_set: &cedar_policy::PolicySet, text: &str, q: &Question) -> Result<(), TestCaseError> {
     let terms = json!({
-        "human_stages": 0, "quorum": 0, "recording": false, "step_up": false, "reproof": false, "mode": "any", "max_ttl": 28800
+        "human_stages": 0, "quorum": 0, "recording": false, "step_up": false, "reproof": false, "signature": false, "mode": "any", "max_ttl": 28800
     });
     let (_, before, failed) = whole(whole_set, q, None);
     let (allowed, determining, failed_later) = whole(whole_set, q, Some(terms));

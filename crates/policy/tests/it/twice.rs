@@ -51,10 +51,11 @@ fn came(set: &PolicySet, q: &Question) -> [Came; 2] {
         Decision::Deny(denial) => no(&denial),
     };
     let (approvers, nobody) = (BTreeSet::new(), |_: &Stage| BTreeSet::<PersonId>::new());
-    let again = match rejudge(set, &q.query(), &HeldApprovals { approvers: &approvers, meant: &nobody }) {
-        Rejudged::Keep { permit, .. } => yes(&permit),
-        Rejudged::Lost(denial) => no(&denial),
-    };
+    let again =
+        match rejudge(set, &q.query(), &HeldApprovals { approvers: &approvers, signers: &approvers, meant: &nobody }) {
+            Rejudged::Keep { permit, .. } => yes(&permit),
+            Rejudged::Lost(denial) => no(&denial),
+        };
     [judged, again]
 }
 

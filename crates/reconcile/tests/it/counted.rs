@@ -13,9 +13,9 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
-    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort, GrantFilter, Issuance, LeaseFilter, Login, Page,
-    PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError,
-    Token, Versioned, WayIn,
+    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort,
+    GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
+    RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 

@@ -186,6 +186,7 @@ impl Fixture {
             ticket: Need::Optional,
             step_up: None,
             reproof: None,
+            signature: Need::Optional,
             recording: Need::Optional,
             mode: Mode::Any,
         }

@@ -96,6 +96,8 @@ impl Stage {
             attributes: BTreeMap::new(),
             standing: Standing::Active,
             since: real_now(),
+            stay: wane_domain::directory::Stay::default(),
+            kept_by: None,
         }
     }
 

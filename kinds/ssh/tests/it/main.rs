@@ -1,8 +1,9 @@
 //! The kind against a real sshd, the real `ssh` and `ssh-keygen`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod certificate;
 mod grants;
+mod guarded;
 mod host_docs;
 mod logins;
 mod port;

@@ -10,11 +10,11 @@ use crate::exit::Stop;
 
 /// A private folder; removed with what is in it when dropped.
 #[derive(Debug)]
-pub(super) struct PrivateDir(PathBuf);
+pub(in crate::run) struct PrivateDir(PathBuf);
 
 impl PrivateDir {
     /// Makes one: in the session's own memory-backed folder if there is one.
-    pub(super) fn make(s: &Session) -> Result<Self, Stop> {
+    pub(in crate::run) fn make(s: &Session) -> Result<Self, Stop> {
         let place = s
             .var("XDG_RUNTIME_DIR")
             .map(PathBuf::from)
@@ -35,7 +35,7 @@ impl PrivateDir {
     }
 
     /// Writes a new file.
-    pub(super) fn file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Stop> {
+    pub(in crate::run) fn file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Stop> {
         let path = self.0.join(name);
         OpenOptions::new()
             .write(true)

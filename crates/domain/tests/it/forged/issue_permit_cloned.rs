@@ -1,5 +1,7 @@
-fn twice(permit: wane_domain::issue::IssuePermit) {
-    drop(permit.clone());
+use wane_domain::issue::IssuePermit;
+
+fn twice(permit: &IssuePermit) -> IssuePermit {
+    permit.clone()
 }
 
 fn main() {}

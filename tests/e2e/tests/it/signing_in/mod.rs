@@ -1,5 +1,6 @@
 //! Signing in besides with a password here: at a real provider, from a command line, with a passkey.
 
+mod approving;
 mod passkeys;
 mod provider;
 pub(crate) mod roaming;

@@ -10,14 +10,14 @@ use super::provider::modules;
 use crate::people::{Deployment, SOON, items, text};
 
 /// A browser that does what it is told.
-struct Chromium {
+pub(super) struct Chromium {
     process: Interactive,
     answers: usize,
     base: String,
 }
 
 impl Chromium {
-    fn at(base: &str) -> Self {
+    pub(super) fn at(base: &str) -> Self {
         let program = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
         let program = program
             .into_iter()
@@ -30,7 +30,7 @@ impl Chromium {
         Self { process, answers: 1, base: base.to_owned() }
     }
 
-    fn act(&mut self, act: &Value) -> Value {
+    pub(super) fn act(&mut self, act: &Value) -> Value {
         self.process.send_line(&act.to_string()).unwrap();
         self.answers += 1;
         let done = || self.process.stdout().lines().count() >= self.answers && self.process.stdout().ends_with('\n');
@@ -40,20 +40,20 @@ impl Chromium {
         said["said"].clone()
     }
 
-    fn open(&mut self, path: &str) {
+    pub(super) fn open(&mut self, path: &str) {
         let url = format!("{}{path}", self.base);
         self.act(&json!({ "do": "goto", "url": url }));
     }
 
-    fn fill(&mut self, selector: &str, value: &str) {
+    pub(super) fn fill(&mut self, selector: &str, value: &str) {
         self.act(&json!({ "do": "fill", "selector": selector, "value": value }));
     }
 
-    fn click(&mut self, button: &str) {
+    pub(super) fn click(&mut self, button: &str) {
         self.act(&json!({ "do": "click", "selector": format!("button:has-text(\"{button}\")") }));
     }
 
-    fn sees(&mut self, words: &str) -> String {
+    pub(super) fn sees(&mut self, words: &str) -> String {
         self.act(&json!({ "do": "wait", "text": words }));
         text(&self.act(&json!({ "do": "text" })))
     }
@@ -63,7 +63,7 @@ impl Chromium {
     }
 
     /// Sets a sign-in up with a one-time code; the recovery codes.
-    fn enrols(&mut self, code: &str, name: &str) -> Vec<String> {
+    pub(super) fn enrols(&mut self, code: &str, name: &str) -> Vec<String> {
         self.open("/enrol");
         self.fill("input[name=code]", code);
         self.fill("input[name=name]", name);
@@ -90,7 +90,7 @@ impl Chromium {
     }
 }
 
-fn deployment() -> Deployment {
+pub(super) fn deployment() -> Deployment {
     let mut server = WaneServer::builder().prepare().unwrap();
     let named = server.url().replace("127.0.0.1", "localhost");
     server.set("server.public_url", &named);

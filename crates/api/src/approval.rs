@@ -1,0 +1,115 @@
+//! Approvals that are signed: keys, what is to be signed, signatures.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A key whose signatures count as its person's approvals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApproverKeyView {
+    /// Which.
+    pub id: String,
+    /// What its person calls it.
+    pub name: String,
+    /// `ssh-ed25519`, `passkey`…
+    pub sort: String,
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    /// The public key as in `authorized_keys`; none of a passkey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// Since when; it approves what is asked later.
+    pub since: Timestamp,
+    /// By which proof of identity it was entered.
+    pub proof: String,
+    /// When it was taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Timestamp>,
+}
+
+/// Somebody's keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApproverKeys {
+    /// Oldest first, those that were taken away among them.
+    pub items: Vec<ApproverKeyView>,
+}
+
+/// Enters a key of one's own, under a fresh proof of identity: an SSH key, or a passkey that one signs in with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApproverKey {
+    /// What to call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128)]
+    pub name: Option<String>,
+    /// The line of a `.pub` file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub public_key: Option<String>,
+    /// The passkey: `way_…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<String>,
+}
+
+/// Asks what there is to sign to approve a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToSign {
+    /// Which item, from 0; all that wait for this approver if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
+    /// Not for as long as asked: `30m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub duration: Option<String>,
+    /// Not for the role asked, but for this narrower one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// With which key: its id. The one SSH key of the caller if neither this nor the next is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// With which key: its public part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub public_key: Option<String>,
+}
+
+/// What there is to sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ToSignView {
+    /// Which draft it is.
+    pub reference: String,
+    /// The bytes to be signed, to the last one: UTF-8, without a line feed at the end.
+    pub text: String,
+    /// What an SSH key signs for: `ssh-keygen -Y sign -n` this.
+    pub namespace: String,
+    /// With which key.
+    pub key: ApproverKeyView,
+    /// Until when the signature has to be there.
+    pub until: Timestamp,
+}
+
+/// A signature that approves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSignature {
+    /// For which draft; of those that are out the one it is good for, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub reference: Option<String>,
+    /// What `ssh-keygen -Y sign` wrote.
+    #[schema(max_length = 12288)]
+    pub ssh: String,
+}
+
+/// A signed approval, with all that anybody needs to check it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignedView {
+    /// The bytes that were signed.
+    pub statement: String,
+    /// The public part of the key: `{"ssh": "ssh-ed25519 AAAA…"}`, or a passkey's.
+    pub key: Value,
+    /// The signature: `{"ssh": "-----BEGIN SSH SIGNATURE…"}`, or a passkey's assertion.
+    pub signature: Value,
+}

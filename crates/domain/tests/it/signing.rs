@@ -1,0 +1,170 @@
+//! What approvers sign: its bytes, and where a signature counts.
+
+use proptest::prelude::*;
+use wane_domain::approval::{
+    ApproverKey, KeyMaterial, Removed, Says, Seat, Signature, Signed, Statement, StatementError,
+};
+use wane_domain::canonical::Digest;
+use wane_domain::request::{AccessRequest, Approval, ItemEvent, Opening, Start};
+use wane_domain::terms::{Need, Terms};
+use wane_domain::time::{Span, Time};
+
+use crate::fixtures::{T0, ask, id, person, terms};
+
+/// A moment that can be read.
+const AT: Time = Time::from_micros(1_795_000_000_000_000);
+
+fn statement() -> Statement {
+    Statement {
+        org: "org_0000000000000000000000000g".parse().unwrap(),
+        request: Digest::from([0xab; 32]),
+        narrowed: None,
+        seats: vec![Seat { item: 0, stage: 1 }],
+        decision: Says::Approve,
+        approver: "per_0000000000000000000000000o".parse().unwrap(),
+        key: "apk_00000000000000000000000010".parse().unwrap(),
+        at: AT,
+        nonce: "00112233445566778899aabbccddeeff".to_owned(),
+    }
+}
+
+/// The vectors of `docs/approvals.md`. Never change these: what was signed stays signed.
+#[test]
+fn the_bytes_that_are_signed_are_these() {
+    let ab = "ab".repeat(32);
+    let plain = format!(
+        "wane.approval.v1\n{{\"approver\":\"per_0000000000000000000000000o\",\"at\":1795000000000000,\"decision\":\"approve\",\"key\":\"apk_00000000000000000000000010\",\"nonce\":\"00112233445566778899aabbccddeeff\",\"org\":\"org_0000000000000000000000000g\",\"request\":\"{ab}\",\"seats\":[{{\"item\":0,\"stage\":1}}]}}"
+    );
+    assert_eq!(statement().text().unwrap(), plain);
+    let cd = "cd".repeat(32);
+    let narrowed = Statement {
+        narrowed: Some(Digest::from([0xcd; 32])),
+        seats: vec![Seat { item: 0, stage: 0 }, Seat { item: 2, stage: 0 }],
+        ..statement()
+    };
+    let text = plain
+        .replace(",\"nonce\"", &format!(",\"narrowed\":\"{cd}\",\"nonce\""))
+        .replace("[{\"item\":0,\"stage\":1}]", "[{\"item\":0,\"stage\":0},{\"item\":2,\"stage\":0}]");
+    assert_eq!(narrowed.text().unwrap(), text);
+    assert_eq!(
+        Statement::challenge(&plain).to_string(),
+        "ece8bff6d5438f0d83805e07d1b352588705205536eedbe17535b0b810a85303"
+    );
+}
+
+#[test]
+fn a_statement_has_one_spelling() {
+    let text = statement().text().unwrap();
+    assert_eq!(Statement::read(&text).unwrap(), statement());
+    assert_eq!(Statement::read(&text.replace("v1", "v2")), Err(StatementError::Domain));
+    assert_eq!(Statement::read(&text.replace(':', ": ")), Err(StatementError::Spelling));
+    assert_eq!(Statement::read(&text.replace("\"item\":0", "\"item\":0.0")).is_ok(), false);
+    for bad in
+        ["", "wane.approval.v1", "wane.approval.v1\n", "wane.approval.v1\n{}", &text.replace("approve\"", "deny\"")]
+    {
+        assert!(Statement::read(bad).is_err(), "{bad:?}");
+    }
+    let more = text.replace("{\"approver\"", "{\"also\":1,\"approver\"");
+    assert!(matches!(Statement::read(&more), Err(StatementError::Shape(_))));
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_is_what_was_written(
+        seats in prop::collection::vec((0u16..40, 0u16..9), 0..40), at in 0i64..4_000_000_000_000_000,
+        nonce in "[0-9a-f]{32}", narrowed in any::<Option<[u8; 32]>>(),
+    ) {
+        let seats = seats.into_iter().map(|(item, stage)| Seat { item, stage }).collect();
+        let said = Statement { seats, at: Time::from_micros(at), nonce, narrowed: narrowed.map(Digest::from), ..statement() };
+        prop_assert_eq!(Statement::read(&said.text().unwrap()), Ok(said));
+    }
+}
+
+#[test]
+fn a_signed_approval_counts_where_it_says_and_nowhere_else() {
+    let needs = || {
+        let terms = Terms { signature: Need::Required, ..terms(Span::from_hours(8), &[1]) };
+        let path = Opening::Path { terms, path: "path".to_owned() };
+        let asked = ask(Span::from_hours(2), Start::Now, None);
+        AccessRequest::open(id(30), asked, vec![path], T0, T0.plus(Span::from_hours(24))).unwrap().0
+    };
+    let request = needs();
+    let good = Statement {
+        org: request.ask.org,
+        request: request.digest,
+        seats: vec![Seat { item: 0, stage: 0 }],
+        approver: person(12),
+        at: T0,
+        ..statement()
+    };
+    let signed = |said: &Statement| Signed {
+        statement: said.text().unwrap(),
+        key: KeyMaterial::Ssh(String::new()),
+        signature: Signature::Ssh(String::new()),
+    };
+    let by = |who: u8, signed: Option<Signed>, digest: Digest| Approval {
+        approver: person(who),
+        stage: 0,
+        digest,
+        at: T0,
+        signed: signed.map(Box::new),
+    };
+    let other = Digest::from([1; 32]);
+    for (what, approval) in [
+        ("unsigned", by(12, None, request.digest)),
+        ("by another", by(13, Some(signed(&good)), request.digest)),
+        ("over another", by(12, Some(signed(&Statement { request: other, ..good.clone() })), request.digest)),
+        ("over less", by(12, Some(signed(&Statement { narrowed: Some(other), ..good.clone() })), request.digest)),
+        (
+            "for another item",
+            by(
+                12,
+                Some(signed(&Statement { seats: vec![Seat { item: 1, stage: 0 }], ..good.clone() })),
+                request.digest,
+            ),
+        ),
+        (
+            "for another stage",
+            by(
+                12,
+                Some(signed(&Statement { seats: vec![Seat { item: 0, stage: 1 }], ..good.clone() })),
+                request.digest,
+            ),
+        ),
+        ("for nothing", by(12, Some(signed(&Statement { seats: vec![], ..good.clone() })), request.digest)),
+        ("elsewhere", by(12, Some(signed(&Statement { org: id(99), ..good.clone() })), request.digest)),
+    ] {
+        assert!(needs().apply(0, ItemEvent::Approve(approval), T0).is_err(), "{what}");
+    }
+    let (approved, fact) =
+        needs().apply(0, ItemEvent::Approve(by(12, Some(signed(&good)), request.digest)), T0).unwrap();
+    assert_eq!(approved.items[0].state.name(), "approved");
+    assert!(fact.detail["signed"]["statement"].as_str().is_some_and(|said| said.starts_with("wane.approval.v1\n")));
+}
+
+#[test]
+fn a_key_counts_while_it_is_there() {
+    let later = |n| T0.plus(Span::from_secs(n));
+    let key = ApproverKey {
+        id: id(3),
+        person: person(1),
+        name: "k".parse().unwrap(),
+        material: KeyMaterial::Ssh(String::new()),
+        since: later(10),
+        proof: "passkey".to_owned(),
+        removed: None,
+    };
+    let gone = ApproverKey { removed: Some(Removed { by: person(1), at: later(30) }), ..key.clone() };
+    for (key, asked, used, counts) in [
+        (&key, 11, None, true),
+        (&key, 10, None, false),
+        (&key, 9, None, false),
+        (&key, 9, Some(20), false),
+        (&gone, 11, None, false),
+        (&gone, 11, Some(29), true),
+        (&gone, 11, Some(30), false),
+        (&gone, 11, Some(31), false),
+    ] {
+        assert_eq!(key.counts_for(later(asked), used.map(later)), counts, "{asked} {used:?}");
+    }
+}

@@ -1,0 +1,147 @@
+//! Whether people signed for what is to be signed: read from their signatures and from nothing else.
+
+use std::collections::BTreeSet;
+
+use wane_approval::{Counter, verify};
+use wane_connector::Reader;
+use wane_domain::approval::Statement;
+use wane_domain::id::{OrgId, PersonId};
+use wane_domain::issue::{Authority, Right};
+use wane_domain::request::Start;
+use wane_domain::time::{Span, Time};
+
+use super::root::{Guard, Root, Used};
+
+/// How long after the last signature something is used for the first time, at the latest.
+const USED_WITHIN: Span = Span::from_hours(7 * 24);
+/// How long after its end that something was used is remembered.
+const REMEMBERED: Span = Span::from_hours(24);
+/// By how much a server's clock may be off ours.
+const SKEW: Span = Span::from_mins(5);
+
+/// What has to be remembered before the signature is given.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Remember {
+    pub(super) key: String,
+    pub(super) used: Used,
+}
+
+/// One question.
+pub(super) struct Question<'a> {
+    pub(super) org: OrgId,
+    pub(super) root: &'a Root,
+    pub(super) reader: Reader,
+    pub(super) right: &'a Right,
+    pub(super) message: &'a [u8],
+    pub(super) now: Time,
+}
+
+impl Question<'_> {
+    /// The strictest guard over what the message gives; none if nothing of it is guarded.
+    pub(super) fn guard(&self) -> Result<Option<Guard>, String> {
+        let gives = (self.reader.gives)(self.message)?;
+        let guards = gives.iter().filter_map(|what| self.root.guards.get(what));
+        Ok(guards.copied().reduce(|a, b| Guard { quorum: a.quorum.max(b.quorum), most: a.most.min(b.most) }))
+    }
+
+    /// Whether enough people signed for exactly this.
+    ///
+    /// INVARIANT: what is guarded is given to whom, for what, and for as long as people signed, once (held by
+    /// `whoever_holds_the_server_gets_nothing_that_people_have_to_sign_for`).
+    pub(super) fn judge(&self, guard: Guard, authority: &Authority) -> Result<Remember, String> {
+        let Authority { ask, item, role, .. } = authority;
+        let refuse = |why: &str| Err(why.to_owned());
+        if ask.org != self.org {
+            return refuse("it was asked elsewhere");
+        }
+        let asked = ask.items.get(usize::from(*item)).ok_or("the request has no such item")?;
+        if ask.beneficiary != self.right.holder() {
+            return refuse("it was asked for somebody else");
+        }
+        if asked != self.right.item() {
+            return refuse("something else was asked");
+        }
+        if role.id != asked.role || role.digest().ok() != Some(asked.role_digest) {
+            return refuse("the role is not the one that was approved");
+        }
+        (self.reader.within)(role, self.right, self.message)?;
+        let latest = self.signed(guard, authority)?;
+        self.window(guard, authority, latest)
+    }
+
+    /// When the last of enough people signed.
+    fn signed(&self, guard: Guard, authority: &Authority) -> Result<Time, String> {
+        let digest = authority.ask.digest().map_err(|e| e.to_string())?;
+        let mut people: BTreeSet<PersonId> = BTreeSet::new();
+        let mut latest = Time::from_micros(0);
+        for approval in &authority.approvals {
+            let Some(signed) = &approval.signed else { continue };
+            let Ok(said) = Statement::read(&signed.statement) else { continue };
+            let Some(known) = self.root.keys.get(&said.key) else { continue };
+            let fits = said.org == self.org
+                && said.over() == digest
+                && said.seats(usize::from(authority.item), approval.stage)
+                && said.approver == known.person
+                && said.at > known.since
+                && said.at <= self.now.plus(SKEW)
+                && ![authority.ask.requester, authority.ask.beneficiary].contains(&said.approver);
+            if fits && verify(signed, &known.material, Counter::WasChecked).is_ok() && people.insert(said.approver) {
+                latest = latest.max(said.at);
+            }
+        }
+        if people.len() < usize::from(guard.quorum.max(1)) {
+            return Err(format!(
+                "{} of {} signed it with keys that are known here; see that their keys are vouched for",
+                people.len(),
+                guard.quorum
+            ));
+        }
+        Ok(latest)
+    }
+
+    /// Whether it is within what was signed, and used nowhere else.
+    fn window(&self, guard: Guard, authority: &Authority, latest: Time) -> Result<Remember, String> {
+        let refuse = |why: &str| Err(why.to_owned());
+        let (right, ask) = (self.right, &authority.ask);
+        if self.root.ended.contains_key(&right.grant()) {
+            return refuse("the grant is over");
+        }
+        if ask.duration > guard.most {
+            return Err(format!("it was asked for {}, and {} is the most here", ask.duration, guard.most));
+        }
+        let key = format!("{}/{}", ask.digest().map_err(|e| e.to_string())?, authority.item);
+        let used = match self.root.used.get(&key) {
+            Some(used) if used.grant != right.grant() => return refuse("it was used for another grant"),
+            Some(used) => *used,
+            None if self.now > latest.plus(USED_WITHIN) => return refuse("it was signed too long ago"),
+            None => {
+                let until = match ask.start {
+                    Start::Now => self.now.plus(ask.duration),
+                    Start::At(start) => start.plus(ask.duration),
+                };
+                Used { grant: right.grant(), first: self.now, until }
+            }
+        };
+        if let Start::At(start) = ask.start
+            && (right.not_before() < start || self.now.plus(SKEW) < start)
+        {
+            return refuse("it begins later");
+        }
+        if right.not_before() > self.now.plus(SKEW) {
+            return refuse("it begins later than now");
+        }
+        // A certificate is good to the second.
+        if right.not_after() > used.until.plus(Span::from_secs(1)) || self.now >= used.until {
+            return refuse("it lasts longer than was signed");
+        }
+        Ok(Remember { key, used })
+    }
+}
+
+/// Forgets what can be used no more: the signatures for it are too old by then.
+pub(super) fn forget(root: &mut Root, now: Time) {
+    let keep = USED_WITHIN.micros().saturating_add(REMEMBERED.micros());
+    let keep = Span::from_micros(keep);
+    root.used.retain(|_, used| now < used.until.plus(keep).max(used.first.plus(keep)));
+    root.ended.retain(|_, at| now < at.plus(Span::from_micros(keep.micros().saturating_mul(8))));
+}

@@ -1,0 +1,429 @@
+//! A signer that asks people to sign, and somebody who has taken over everything else: the store, the server, and every
+//! message the signer is sent.
+
+use std::sync::Arc;
+
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
+use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wane_connector::{ConnectError, Issued, Kind as _, PublishPermit, SignError, Signer as _, Target};
+use wane_domain::ambient::Ambient;
+use wane_domain::approval::{KeyMaterial, Says, Seat, Signature, Signed, Statement, Voucher};
+use wane_domain::catalogue::{Resource, Role};
+use wane_domain::grant::GrantState;
+use wane_domain::id::{ApproverKeyId, OrgId, PersonId};
+use wane_domain::issue::{Authority, Right};
+use wane_domain::lease::LeaseKind;
+use wane_domain::request::{Approval, Ask, AskItem, Start};
+use wane_domain::time::{Span, Time};
+use wane_keys::desk::message::{Bytes, Call, Reply};
+use wane_keys::desk::root::{Guard, Known, Root, RootFile};
+use wane_keys::desk::{Desk, Messenger};
+use wane_keys::envelope::Keyring;
+use wane_keys::seal::{Seal, SealName};
+use wane_keys::signer::{LocalSigner, SignerKeys};
+use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, USER_CERTIFICATES, check_user_certificate};
+use wane_testkit::{FakeClock, Held, hold};
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ holder";
+
+/// A signer with its root, and a kind that is served by it.
+struct Office {
+    folder: TempDir,
+    clock: Arc<FakeClock>,
+    ambient: Ambient,
+    org: OrgId,
+    desk: Messenger,
+    kind: SshKind,
+    host: Resource,
+    role: Role,
+    approvers: Vec<(PersonId, ApproverKeyId, PrivateKey)>,
+}
+
+fn key(seed: u8) -> PrivateKey {
+    PrivateKey::new(KeypairData::Ed25519(Ed25519Keypair::from_seed(&[seed; 32])), "").unwrap()
+}
+
+fn material(key: &PrivateKey) -> KeyMaterial {
+    KeyMaterial::Ssh(key.public_key().to_openssh().unwrap())
+}
+
+fn ring(folder: &std::path::Path, org: OrgId, ambient: &Ambient) -> Keyring {
+    let seal = Seal::open_machine(SealName::Issuing, &folder.join("keys/issuing"), ambient).unwrap();
+    let path = folder.join("ring");
+    if let Ok(wrapped) = std::fs::read(&path) {
+        return Keyring::unlock(&seal, org, &wrapped, ambient).unwrap();
+    }
+    let (ring, wrapped) = Keyring::create(&seal, org, ambient).unwrap();
+    std::fs::write(path, wrapped).unwrap();
+    ring
+}
+
+fn desk(folder: &std::path::Path, org: OrgId, ambient: &Ambient) -> Desk {
+    let keys = [USER_CA, HOST_CA, KRL].map(|purpose| (purpose, wane_domain::secret::Secret::new(vec![3; 32])));
+    let keys = LocalSigner::new(keys.into(), vec![(USER_CA, check_user_certificate)]).unwrap();
+    let file = RootFile::at(folder.join("signer.root"), ring(folder, org, ambient));
+    Desk::open(org, keys, vec![(USER_CA, USER_CERTIFICATES)], file, ambient.clone())
+}
+
+impl Office {
+    /// `deploy` on the host has to be signed for by so many, for two hours at most.
+    fn open(quorum: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = FakeClock::at("2026-11-21T10:00:00Z".parse().unwrap());
+        let ambient = clock.ambient(5);
+        let org: OrgId = ambient.id();
+        let approvers: Vec<_> = (1..=3).map(|n| (ambient.id(), ambient.id(), key(n))).collect();
+        let (host, role) = parts(&ambient, &json!({ "principals": ["deploy"], "force_command": "uptime" }));
+        let file = RootFile::at(folder.path().join("signer.root"), ring(folder.path(), org, &ambient));
+        let known = approvers
+            .iter()
+            .map(|(person, id, key)| (*id, Known { person: *person, material: material(key), since: ambient.now() }));
+        let guards = [(format!("deploy@{}", host.id), Guard { quorum, most: Span::from_hours(2) })];
+        file.write(&Root { version: 1, keys: known.collect(), guards: guards.into(), ..Root::default() }).unwrap();
+        clock.advance(Span::from_mins(1));
+        let desk = Messenger(Arc::new(desk(folder.path(), org, &ambient)));
+        let kind = SshKind::new(Arc::new(desk.clone()));
+        Self { folder, clock, ambient, org, desk, kind, host, role, approvers }
+    }
+
+    /// The process dies; a new one knows what was on disk.
+    fn reopen(&mut self) {
+        self.desk = Messenger(Arc::new(desk(self.folder.path(), self.org, &self.ambient)));
+        self.kind = SshKind::new(Arc::new(self.desk.clone()));
+    }
+
+    fn ask(&self) -> Ask {
+        let holder = self.ambient.id();
+        Ask {
+            org: self.org,
+            requester: holder,
+            beneficiary: holder,
+            items: vec![AskItem {
+                resource: self.host.id,
+                role: self.role.id,
+                role_digest: self.role.digest().unwrap(),
+                task: None,
+            }],
+            start: Start::Now,
+            duration: Span::from_hours(1),
+            justification: None,
+            ticket: None,
+            parent: None,
+            nonce: "00".repeat(16),
+            arrival: None,
+            package: None,
+        }
+    }
+
+    fn statement(&self, ask: &Ask, who: usize) -> Statement {
+        let (person, id, _) = &self.approvers[who];
+        Statement {
+            org: self.org,
+            request: ask.digest().unwrap(),
+            narrowed: None,
+            seats: vec![Seat { item: 0, stage: 0 }],
+            decision: Says::Approve,
+            approver: *person,
+            key: *id,
+            at: self.ambient.now(),
+            nonce: "11".repeat(16),
+        }
+    }
+
+    fn approval(&self, said: &Statement, with: &PrivateKey) -> Approval {
+        let text = said.text().unwrap();
+        let armored = SshSig::sign(with, wane_approval::NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
+        let signature = Signature::Ssh(armored.to_pem(LineEnding::LF).unwrap());
+        let signed = Signed { statement: text, key: material(with), signature };
+        Approval { approver: said.approver, stage: 0, digest: said.over(), at: said.at, signed: Some(Box::new(signed)) }
+    }
+
+    /// What people really signed.
+    fn authority(&self, ask: &Ask, who: &[usize]) -> Authority {
+        let approvals = who.iter().map(|n| self.approval(&self.statement(ask, *n), &self.approvers[*n].2)).collect();
+        Authority { ask: ask.clone(), item: 0, role: self.role.clone(), approvals }
+    }
+
+    /// A grant that the server says is there.
+    fn grant(&self, ask: &Ask) -> Held {
+        hold(&self.ambient, ask.clone(), "ssh", LeaseKind::Credential, self.ambient.now())
+    }
+
+    fn issue(&self, held: &Held, role: &Role, authority: Option<Authority>) -> Result<Issued, ConnectError> {
+        let permit = held.permit(self.ambient.now());
+        let permit = match authority {
+            Some(authority) => permit.resting_on(authority),
+            None => permit,
+        };
+        let target = Target { resource: &self.host, credential: None, now: self.ambient.now() };
+        self.kind.issuer().unwrap().issue(&target, role, &held.lease, permit, &json!({ "public_key": KEY }), 1)
+    }
+
+    fn refused(&self, what: &str, held: &Held, role: &Role, authority: Option<Authority>) -> String {
+        match self.issue(held, role, authority) {
+            Err(ConnectError::Sign(SignError::Unsigned(why))) => why,
+            Err(other) => panic!("{what}: refused for another reason: {other}"),
+            Ok(_) => panic!("{what}: it was signed"),
+        }
+    }
+}
+
+fn parts(ambient: &Ambient, definition: &Value) -> (Resource, Role) {
+    let resource = Resource {
+        id: ambient.id(),
+        name: "web1".parse().unwrap(),
+        kind: "ssh".parse().unwrap(),
+        labels: Default::default(),
+        owner: None,
+        settings: json!({ "address": "web1:22", "host_names": ["web1"], "read_back": "none" }),
+        since: ambient.now(),
+    };
+    let role = Role {
+        id: ambient.id(),
+        name: "deploy".parse().unwrap(),
+        kind: "ssh".parse().unwrap(),
+        description: String::new().try_into().unwrap(),
+        definition: definition.clone(),
+        since: ambient.now(),
+    };
+    (resource, role)
+}
+
+#[test]
+fn what_people_signed_for_is_signed_again_and_again_until_its_end() {
+    let mut office = Office::open(2);
+    let ask = office.ask();
+    let (mut held, authority) = (office.grant(&ask), office.authority(&ask, &[0, 1]));
+    for _ in 0..3 {
+        office.issue(&held, &office.role, Some(authority.clone())).unwrap();
+        office.clock.advance(Span::from_mins(14));
+        office.reopen();
+    }
+    // The store is made to say that the grant lasts longer than was signed.
+    let (mut grant, mut lease) = ((*held.grant).clone(), (*held.lease).clone());
+    let long = office.ambient.now().plus(Span::from_hours(2));
+    grant.state = GrantState::Active { since: grant.at, end: long };
+    lease.end = long;
+    (held.grant, held.lease) = (wane_domain::stored::grant(grant), wane_domain::stored::lease(lease));
+    let late = office.refused("longer than was signed", &held, &office.role, Some(authority));
+    assert!(late.contains("longer than was signed"), "{late}");
+    // What is not guarded is signed as the server says, and needs nobody.
+    let (_, other) = parts(&office.ambient, &json!({ "principals": ["backup"] }));
+    let item = AskItem { role: other.id, role_digest: other.digest().unwrap(), ..ask.items[0].clone() };
+    let free = office.grant(&Ask { items: vec![item], ..office.ask() });
+    office.issue(&free, &other, None).unwrap();
+}
+
+/// With full control of the store and of every message: no certificate that people have to sign for.
+#[test]
+fn whoever_holds_the_server_gets_nothing_that_people_have_to_sign_for() {
+    let office = Office::open(1);
+    let ask = office.ask();
+    let held = office.grant(&ask);
+    let good = office.authority(&ask, &[0]);
+    let with = |change: &dyn Fn(&mut Authority)| {
+        let mut forged = good.clone();
+        change(&mut forged);
+        Some(forged)
+    };
+    let said = |change: &dyn Fn(&mut Statement)| {
+        let mut said = office.statement(&ask, 0);
+        change(&mut said);
+        said
+    };
+    let by = |said: &Statement, key: &PrivateKey| {
+        with(&|forged: &mut Authority| forged.approvals = vec![office.approval(said, key)])
+    };
+    let role = &office.role;
+    let mine = key(9);
+    let refuse = |what: &str, authority| office.refused(what, &held, role, authority);
+
+    refuse("the store says it is approved", None);
+    refuse("nobody approved", with(&|a| a.approvals.clear()));
+    refuse("an approval without a signature", with(&|a| a.approvals[0].signed = None));
+    refuse("a key of one's own, under an approver's name", by(&said(&|_| {}), &mine));
+    refuse("a key of one's own, entered in the store", by(&said(&|s| s.key = office.ambient.id()), &mine));
+    refuse(
+        "an approver's key for somebody else",
+        by(&said(&|s| s.approver = office.ambient.id()), &office.approvers[0].2),
+    );
+    refuse(
+        "over another request",
+        by(&said(&|s| s.request = wane_domain::canonical::Digest::from([1; 32])), &office.approvers[0].2),
+    );
+    refuse(
+        "over something narrower",
+        by(&said(&|s| s.narrowed = Some(wane_domain::canonical::Digest::from([1; 32]))), &office.approvers[0].2),
+    );
+    refuse("for another item", by(&said(&|s| s.seats[0].item = 1), &office.approvers[0].2));
+    refuse("for another stage", by(&said(&|s| s.seats[0].stage = 1), &office.approvers[0].2));
+    refuse("in another organisation", by(&said(&|s| s.org = office.ambient.id()), &office.approvers[0].2));
+    refuse("before the key was known", by(&said(&|s| s.at = Time::from_micros(1)), &office.approvers[0].2));
+    refuse("in a time to come", by(&said(&|s| s.at = s.at.plus(Span::from_hours(1))), &office.approvers[0].2));
+
+    // The request rewritten under an approval that was given.
+    refuse("a longer window", with(&|a| a.ask.duration = Span::from_hours(2)));
+    refuse("another time of beginning", with(&|a| a.ask.start = Start::At(Time::from_micros(0))));
+    refuse("another beneficiary", with(&|a| a.ask.beneficiary = office.ambient.id()));
+    refuse("another organisation's request", with(&|a| a.ask.org = office.ambient.id()));
+    refuse("an item more", with(&|a| a.ask.items.push(a.ask.items[0].clone())));
+    refuse("an item that is not there", with(&|a| a.item = 7));
+    refuse("asked by the approver", with(&|a| a.ask.requester = office.approvers[0].0));
+    refuse("the role's command left out", with(&|a| a.role.definition = json!({ "principals": ["deploy"] })));
+    refuse("another role's id", with(&|a| a.role.id = office.ambient.id()));
+
+    // The role rewritten, and the grant with it.
+    let wider = Role { definition: json!({ "principals": ["deploy"], "extensions": ["permit-pty"] }), ..role.clone() };
+    office.refused("another definition", &held, &wider, Some(good.clone()));
+    office.refused("another definition, said twice", &held, &wider, with(&|a| a.role = wider.clone()));
+    let item = AskItem { role_digest: wider.digest().unwrap(), ..ask.items[0].clone() };
+    let rewritten = office.grant(&Ask { items: vec![item], ..ask.clone() });
+    office.refused("a grant of another definition", &rewritten, &wider, with(&|a| a.role = wider.clone()));
+    // Under another role that gives the same login name.
+    let (_, alike) = parts(&office.ambient, &json!({ "principals": ["backup", "deploy"] }));
+    let item = AskItem { role: alike.id, role_digest: alike.digest().unwrap(), ..ask.items[0].clone() };
+    let other = office.grant(&Ask { items: vec![item], ..ask.clone() });
+    office.refused("another role that gives it as well", &other, &alike, None);
+    office.refused("another role, and what was signed", &other, &alike, Some(good.clone()));
+    // For somebody else.
+    let theirs = office.grant(&Ask { beneficiary: office.ambient.id(), ..ask.clone() });
+    office.refused("somebody else's grant", &theirs, role, Some(good.clone()));
+    // Too long, though people signed for it.
+    let long = Ask { duration: Span::from_hours(3), ..ask.clone() };
+    office.refused("longer than the most", &office.grant(&long), role, Some(office.authority(&long, &[0])));
+
+    // And what people signed for, as they did.
+    office.issue(&held, role, Some(good.clone())).unwrap();
+    // Once: for no other grant, whatever it is called.
+    let again = office.grant(&ask);
+    office.refused("replayed for another grant", &again, role, Some(good.clone()));
+    // And not once the grant is over.
+    office.desk.ended(held.grant.id);
+    office.refused("replayed for a grant that is over", &held, role, Some(good));
+}
+
+#[test]
+fn as_many_people_as_were_said_have_to_sign() {
+    let office = Office::open(2);
+    let ask = office.ask();
+    let held = office.grant(&ask);
+    office.refused("one", &held, &office.role, Some(office.authority(&ask, &[0])));
+    office.refused("one twice", &held, &office.role, Some(office.authority(&ask, &[0, 0])));
+    let mut second = office.approvers[1].clone();
+    // A second key of the same person, as a store could say it.
+    second.0 = office.approvers[0].0;
+    let said = Statement { approver: second.0, ..office.statement(&ask, 1) };
+    let mut two = office.authority(&ask, &[0]);
+    two.approvals.push(office.approval(&said, &second.2));
+    office.refused("one under two names", &held, &office.role, Some(two));
+    office.issue(&held, &office.role, Some(office.authority(&ask, &[0, 2]))).unwrap();
+}
+
+#[test]
+fn no_key_counts_that_nobody_vouched_for() {
+    let office = Office::open(1);
+    let mine = key(9);
+    let (me, my_key): (PersonId, ApproverKeyId) = (office.ambient.id(), office.ambient.id());
+    let voucher = |by: usize| Voucher {
+        org: office.org,
+        key: my_key,
+        person: me,
+        material: material(&mine),
+        by: office.approvers[by].0,
+        with: office.approvers[by].1,
+        at: office.ambient.now(),
+        nonce: "22".repeat(16),
+    };
+    let enrol = |said: &Voucher, text: Option<String>, with: &PrivateKey| {
+        let text = text.unwrap_or_else(|| said.text().unwrap());
+        let armored = SshSig::sign(with, wane_approval::NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
+        let signature = Signature::Ssh(armored.to_pem(LineEnding::LF).unwrap());
+        office.desk.call(&Call::Enrol { voucher: said.text().unwrap(), signature })
+    };
+    let theirs = &office.approvers[0].2;
+    let ask = office.ask();
+    let said = Statement { approver: me, key: my_key, ..office.statement(&ask, 0) };
+    let approved = || {
+        let mut authority = office.authority(&ask, &[]);
+        authority.approvals = vec![office.approval(&said, &mine)];
+        Some(authority)
+    };
+    for (what, refused) in [
+        ("by itself", enrol(&voucher(0), None, &mine)),
+        ("by itself, as itself", enrol(&Voucher { by: me, with: my_key, ..voucher(0) }, None, &mine)),
+        ("in another's name", enrol(&Voucher { by: me, ..voucher(0) }, None, theirs)),
+        ("elsewhere", enrol(&Voucher { org: office.ambient.id(), ..voucher(0) }, None, theirs)),
+        ("long ago", enrol(&Voucher { at: Time::from_micros(1), ..voucher(0) }, None, theirs)),
+        (
+            "for another key",
+            enrol(&voucher(0), Some(Voucher { material: material(theirs), ..voucher(0) }.text().unwrap()), theirs),
+        ),
+        ("by an approval", enrol(&voucher(0), Some(office.statement(&ask, 0).text().unwrap()), theirs)),
+        ("over a key that is there", enrol(&Voucher { key: office.approvers[1].1, ..voucher(0) }, None, theirs)),
+    ] {
+        assert!(matches!(refused, Err(SignError::Unsigned(_))), "{what}: {refused:?}");
+    }
+    let held = office.grant(&ask);
+    office.refused("before anybody vouched", &held, &office.role, approved());
+    assert_eq!(enrol(&voucher(0), None, theirs).unwrap(), Reply::Done);
+    // What it signed before counts as little as what it never signed.
+    office.refused("signed before anybody vouched", &held, &office.role, approved());
+    office.clock.advance(Span::from_secs(1));
+    let said = Statement { at: office.ambient.now(), ..said };
+    let mut authority = office.authority(&ask, &[]);
+    authority.approvals = vec![office.approval(&said, &mine)];
+    office.issue(&held, &office.role, Some(authority)).unwrap();
+}
+
+#[test]
+fn a_root_that_is_older_than_it_was_is_not_believed() {
+    let office = Office::open(1);
+    let path = office.folder.path().join("signer.root");
+    let before = std::fs::read(&path).unwrap();
+    let ask = office.ask();
+    let held = office.grant(&ask);
+    office.issue(&held, &office.role, Some(office.authority(&ask, &[0]))).unwrap();
+    std::fs::write(&path, before).unwrap();
+    let again = office.issue(&office.grant(&ask), &office.role, Some(office.authority(&ask, &[0])));
+    assert!(matches!(again, Err(ConnectError::Sign(SignError::Away(_)))), "{again:?}");
+    // One that was changed does not open, and nothing is signed.
+    std::fs::write(&path, b"{}").unwrap();
+    assert!(office.issue(&office.grant(&ask), &office.role, None).is_err());
+    // A signer that begins with it issues nothing, and signs what ends access.
+    let mut office = office;
+    office.reopen();
+    assert!(office.issue(&office.grant(&ask), &office.role, None).is_err());
+    let what = PublishPermit { what: "krl version 1".to_owned() };
+    office.desk.publish(KRL, what, b"a list").unwrap();
+}
+
+#[test]
+fn whatever_is_sent_one_reply_comes_back_and_nothing_is_signed() {
+    let office = Office::open(1);
+    let ask = office.ask();
+    let held = office.grant(&ask);
+    let right: Right = held.permit(office.ambient.now()).into_right();
+    let good = Call::Issue { purpose: USER_CA.to_owned(), right: Box::new(right), message: Bytes(vec![1, 2, 3]) };
+    let frame = serde_json::to_vec(&good).unwrap();
+    for cut in 0..frame.len() {
+        let reply: Reply = serde_json::from_slice(&office.desk.0.carry(&frame[..cut]).unwrap()).unwrap();
+        assert!(matches!(reply, Reply::Refused(_)), "{cut}: {reply:?}");
+    }
+    for (what, call) in [
+        ("bytes that are no certificate", good),
+        ("no such key", Call::PublicKey { purpose: "ssh-user-ca2".to_owned() }),
+        (
+            "a certificate on the other road",
+            Call::Publish { purpose: USER_CA.to_owned(), what: String::new(), message: Bytes(vec![]) },
+        ),
+    ] {
+        assert!(office.desk.call(&call).is_err(), "{what}");
+    }
+    let long = vec![b' '; wane_keys::desk::message::LONGEST_FRAME + 1];
+    let reply: Reply = serde_json::from_slice(&office.desk.0.carry(&long).unwrap()).unwrap();
+    assert!(matches!(reply, Reply::Refused(_)));
+    assert!(SignerKeys::generate(&[USER_CA], &office.ambient).len() == 1);
+}
