@@ -91,7 +91,7 @@ impl App {
         } else {
             let drawn = self.nonce();
             let nonce = taken.map_or(drawn.as_str(), |taken| &taken.child);
-            self.approve_less(&mut change, &world, caller, &seen, &items, (less, nonce), signed).await?
+            self.approve_less(&mut change, &world, caller, (&seen, &items), (less, nonce), signed).await?
         };
         change.commit(point!("app.approve.commit")).await?;
         self.nudge();

@@ -136,7 +136,7 @@ impl App {
             let world = self.world().await?;
             let now = self.now();
             let mut person = world.people.get(&id).cloned().ok_or_else(|| AppError::missing("person", id))?;
-            if how == Farewell::TimeIsOver && !person.stay.until.is_some_and(|until| until <= now) {
+            if how == Farewell::TimeIsOver && person.stay.until.is_none_or(|until| until > now) {
                 return Ok(());
             }
             let seen = self.seen(id).await?;

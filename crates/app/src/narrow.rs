@@ -35,8 +35,7 @@ impl App {
         change: &mut Change<'_>,
         world: &World,
         caller: &Caller,
-        seen: &Versioned<AccessRequest>,
-        items: &[usize],
+        (seen, items): (&Versioned<AccessRequest>, &[usize]),
         (less, nonce): (&Narrower, &str),
         signed: Option<&Signed>,
     ) -> Result<AccessRequest, AppError> {

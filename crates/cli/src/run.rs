@@ -50,7 +50,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Grants(args) => see::grants(args, s).await,
         Command::Grant(args) => see::grant(args, s).await,
         Command::Debts(_) => see::debts(s).await,
-        Command::Ldap(_) => see::ldap(s).await,
+        Command::Pulled(_) => see::pulled(s).await,
         Command::Why(args) => see::why(args, s).await,
         Command::Story(args) => see::story(args, s).await,
         Command::Log(args) => see::log(args, s).await,

@@ -189,7 +189,6 @@ fn kept(reach: Reach, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, &'stati
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -52,7 +52,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(ways_in::ways_in))
         .routes(routes!(ways_in::new_identity))
         .routes(routes!(ways_in::remove_way_in))
-        .routes(routes!(directory::ldap))
+        .routes(routes!(directory::pulled))
         .routes(routes!(directory::groups, directory::new_group))
         .routes(routes!(directory::group))
         .routes(routes!(directory::add_member, directory::remove_member))

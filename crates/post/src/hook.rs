@@ -127,7 +127,6 @@ async fn drain(mut answer: Response) -> Result<(), reqwest::Error> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

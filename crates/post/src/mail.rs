@@ -203,7 +203,6 @@ fn refused(error: &lettre::transport::smtp::Error) -> Refused {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use wane_domain::id::{DeliveryId, TypedId as _};
     use wane_domain::time::Time;

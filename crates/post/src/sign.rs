@@ -57,7 +57,6 @@ pub(crate) fn signatures(secrets: &[HookSecret], id: &str, moment: i64, body: &[
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

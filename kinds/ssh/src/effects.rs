@@ -83,7 +83,8 @@ impl Effects for SshEffects {
             return Ok(EndOutcome::Done);
         }
         let until = over_at(&notes);
-        if lease.confirmed.is_none() && target.now < until {
+        // Before its own end and after: first tried late, it has to be over all the same.
+        if lease.confirmed.is_none() {
             let why = "the host was never seen to accept the certificate, so that its refusal would prove nothing; the certificate runs out by itself";
             return Ok(EndOutcome::Unrecallable { until, why: why.to_owned() });
         }

@@ -32,7 +32,7 @@ impl App {
         let kept = self.kept_people(directory).await?;
         self.state_of(&rules.name, |state| state.kept = kept.values().map(|p| p.id).collect());
         let now = self.now();
-        let word = match around(point!("app.directory.read"), read::read(directory, now)).await {
+        let word = match around(point!("app.pulled.read"), read::read(directory, now)).await {
             Ok(word) => word,
             Err(fail) => {
                 tracing::warn!(directory = %rules.name, %fail, "a directory could not be read; nothing changes");
@@ -102,7 +102,7 @@ impl App {
             let mut change = self.change(Actor::System, self.now());
             let detail = json!({ "directory": name, "why": why });
             change.note("directory.held_back", Outcome::Denied, Subjects::default(), detail);
-            change.commit(point!("app.directory.held.commit")).await?;
+            change.commit(point!("app.pulled.held.commit")).await?;
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ impl App {
         let detail = json!({ "way": way.id, "issuer": issuer, "subject": entry, "directory": rules.name });
         change.note("identity.linked", Outcome::Done, about(person.id), detail);
         change.write(Write::WayIn(Put::new(way)));
-        change.commit(point!("app.directory.enter.commit")).await.map(|_| ())
+        change.commit(point!("app.pulled.enter.commit")).await.map(|_| ())
     }
 
     /// Writes somebody as the directory has them; `gone` is why they may do nothing any more.
@@ -180,7 +180,7 @@ impl App {
         let detail = json!({ "person": person, "directory": rules.name, "why": gone });
         change.note("person.changed", Outcome::Done, about(person.id), detail);
         self.put_person(&mut change, &world, &person).await?;
-        change.commit(point!("app.directory.change.commit")).await?;
+        change.commit(point!("app.pulled.change.commit")).await?;
         self.nudge();
         Ok(())
     }
@@ -209,7 +209,7 @@ impl App {
         let detail = json!({ "group": group, "directory": keeper });
         change.note("group.changed", Outcome::Done, Subjects::default(), detail);
         change.write(Write::Group(Put { value: group, seen }));
-        change.commit(point!("app.directory.group.commit")).await?;
+        change.commit(point!("app.pulled.group.commit")).await?;
         self.nudge();
         Ok(())
     }

@@ -48,7 +48,7 @@ pub(crate) struct Debts {}
 
 /// LDAP directories that people and groups come from: when each was last read, and what of it was not taken
 #[derive(Debug, Args)]
-pub(crate) struct Ldap {}
+pub(crate) struct Pulled {}
 
 /// Why something is decided as it is: a grant, a request, or an ask that is only supposed
 #[derive(Debug, Args)]

@@ -103,14 +103,14 @@ pub(super) async fn debts(s: &Session) -> Done {
     Ok(Exit::Done)
 }
 
-pub(super) async fn ldap(s: &Session) -> Done {
+pub(super) async fn pulled(s: &Session) -> Done {
     let client = s.client()?;
     let listing = pages(Take::All, |cursor, limit| {
         let client = &client;
-        async move { client.ldap(&Listing { cursor, limit }).await }
+        async move { client.pulled(&Listing { cursor, limit }).await }
     });
     let page = s.out.busy("the server is asked", listing).await?;
-    s.out.put(&page, |layout| show::directory::ldap(&page.items, &s.present(), layout));
+    s.out.put(&page, |layout| show::directory::pulled(&page.items, &s.present(), layout));
     Ok(Exit::Done)
 }
 

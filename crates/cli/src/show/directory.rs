@@ -89,7 +89,7 @@ pub(crate) fn ways_in(ways: &[WayInView], now: &Now, layout: Layout) -> String {
     sheet.render(layout, "none")
 }
 
-pub(crate) fn ldap(all: &[LdapView], now: &Now, layout: Layout) -> String {
+pub(crate) fn pulled(all: &[LdapView], now: &Now, layout: Layout) -> String {
     let mut sheet =
         Sheet::new(&[("DIRECTORY", 0), ("PEOPLE", 1), ("READ", 0), ("STANDS", WRAPS), ("NOT TAKEN", WRAPS)]);
     for d in all {

@@ -16,8 +16,8 @@ impl Client {
     ///
     /// # Errors
     /// As every call.
-    pub async fn ldap(&self, query: &Listing) -> Result<Page<LdapView>, ClientError> {
-        self.get(&["v1", "ldap"], query).await
+    pub async fn pulled(&self, query: &Listing) -> Result<Page<LdapView>, ClientError> {
+        self.get(&["v1", "pulled-directories"], query).await
     }
 
     /// People.

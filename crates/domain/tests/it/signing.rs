@@ -58,7 +58,7 @@ fn a_statement_has_one_spelling() {
     assert_eq!(Statement::read(&text).unwrap(), statement());
     assert_eq!(Statement::read(&text.replace("v1", "v2")), Err(StatementError::Domain));
     assert_eq!(Statement::read(&text.replace(':', ": ")), Err(StatementError::Spelling));
-    assert_eq!(Statement::read(&text.replace("\"item\":0", "\"item\":0.0")).is_ok(), false);
+    assert!(Statement::read(&text.replace("\"item\":0", "\"item\":0.0")).is_err());
     for bad in
         ["", "wane.approval.v1", "wane.approval.v1\n", "wane.approval.v1\n{}", &text.replace("approve\"", "deny\"")]
     {

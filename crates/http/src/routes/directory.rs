@@ -37,8 +37,8 @@ pub(crate) async fn people(
 }
 
 /// The directories of the settings that people and groups come from.
-#[utoipa::path(get, path = "/v1/ldap", tag = "directory", params(Listing), responses((status = 200, body = Page<LdapView>), Problems))]
-pub(crate) async fn ldap(
+#[utoipa::path(get, path = "/v1/pulled-directories", tag = "directory", params(Listing), responses((status = 200, body = Page<LdapView>), Problems))]
+pub(crate) async fn pulled(
     State(shared): State<Arc<Shared>>,
     Signed(caller): Signed,
     Query(query): Query<Listing>,

@@ -1,5 +1,5 @@
 //! What a directory sends, read and answered.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod patching;
 mod reading;

@@ -1,5 +1,5 @@
 //! The LDAP kind against a real OpenLDAP.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod conformance;
 mod faults;

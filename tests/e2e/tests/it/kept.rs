@@ -149,7 +149,7 @@ fn a_directory_that_has_lost_too_many_is_not_believed() {
     assert_eq!(corp.standing("newcomer"), "nobody", "half of a word that is held back was taken");
     let doctor = corp.wane.ada.run(&["doctor"]).unwrap();
     assert!(doctor.stdout.contains("held back"), "{doctor:?}");
-    let page = corp.wane.ada.json(&["ldap"]).unwrap();
+    let page = corp.wane.ada.json(&["pulled"]).unwrap();
     assert!(items(&page)[0]["held_back"].is_string(), "{page:#}");
     for name in ["anna", "bert", "cora"] {
         corp.slapd.modify(&format!("dn: uid={name},ou=secrets,dc=example,dc=org\nchangetype: modrdn\nnewrdn: uid={name}\ndeleteoldrdn: 0\nnewsuperior: {PEOPLE}\n")).unwrap();
@@ -198,12 +198,7 @@ fn a_pass_that_dies_is_taken_up_by_the_next() {
     let mut corp = Corp::with(WaneServer::builder().failpoints(), "");
     corp.wait("everybody", |c| c.staff() == ["anna"] && c.standing("dirk") == "active");
     let mut round = 0;
-    let commits = [
-        "app.directory.read",
-        "app.directory.enter.commit",
-        "app.directory.change.commit",
-        "app.directory.group.commit",
-    ];
+    let commits = ["app.pulled.read", "app.pulled.enter.commit", "app.pulled.change.commit", "app.pulled.group.commit"];
     for point in commits {
         for side in ["before", "after"] {
             round += 1;

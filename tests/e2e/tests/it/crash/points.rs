@@ -170,8 +170,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("app.directory.used.commit", "a courtesy once a minute, as `app.session_used.commit`"),
     ("app.storeless.", "what happens without a store has tests of its own, with its kills"),
-    ("app.directory.held.commit", "a note about what is not believed; nothing rests on it"),
-    ("app.directory.", "needs a directory in the settings; killed at on either side by `kept`"),
+    ("app.pulled.held.commit", "a note about what is not believed; nothing rests on it"),
+    ("app.pulled.", "needs a directory in the settings; killed at on either side by `kept`"),
     (
         "app.federated.",
         "a code is redeemed once whatever comes of it, and all that follows is one commit, shaped as a sign-in, which is here",

@@ -79,7 +79,7 @@ impl Office {
 
 impl Open {
     /// Both sessions were cut and open nothing any more; what the one through the gateway showed.
-    fn is_cut(mut self, office: &Office, why: &str) -> String {
+    fn comes_cut(mut self, office: &Office, why: &str) -> String {
         let ssh = self.ssh.wait_exit(SOON).unwrap();
         assert!(!ssh.success() && format!("{}{}", ssh.stdout, ssh.stderr).contains(why), "{why}: {ssh:?}");
         wait_until("the accounts to be gone", SOON, || office.accounts() == "0").unwrap();
@@ -113,7 +113,7 @@ fn when_somebodys_time_is_over_everything_open_is_cut() {
     })
     .unwrap();
     let (shop, web) = (open.shop.clone(), open.web.grant.clone());
-    let last = last_tick(&open.is_cut(&office, "its time is up"));
+    let last = last_tick(&open.comes_cut(&office, "its time is up"));
     assert!(last < seconds(&until) + SECOND, "a byte passed {} s after it was over", last - seconds(&until));
     office.is_out(maya);
     assert_eq!(office.lab.wane.wait_closed(&shop)["closure"]["cause"], "expired");
@@ -164,7 +164,7 @@ fn whoever_is_sent_away_is_out_everywhere_and_the_report_proves_it() {
     assert_eq!(said.ended, Ended::Code(9), "{said:?}");
     let report: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!((&report["complete"], &report["by"]), (&false.into(), &"ada".into()), "{report:#}");
-    open.is_cut(&office, "contract over");
+    open.comes_cut(&office, "contract over");
     office.is_out(maya);
     wait_until("everything to be over", SOON, || office.report("maya").1 == Ended::Code(0)).unwrap();
     let (report, _) = office.report("maya");
