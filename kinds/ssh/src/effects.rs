@@ -75,7 +75,7 @@ impl Effects for SshEffects {
         Ok(())
     }
 
-    async fn end(&self, target: &Target<'_>, lease: &LeaseData) -> Result<EndOutcome, ConnectError> {
+    async fn end(&self, _target: &Target<'_>, lease: &LeaseData) -> Result<EndOutcome, ConnectError> {
         let Some(notes) = Notes::read(&lease.notes) else {
             return Ok(EndOutcome::Done);
         };

@@ -154,7 +154,7 @@ fn whoever_is_sent_away_is_out_everywhere_and_the_report_proves_it() {
     let address = ["host", "add", "gated", "--label", "gate=one", "--address", "127.0.0.1:9", "--read-back", "none"];
     ada.json(&address).unwrap();
     let waits = ask_and_wait(maya, "deploy@gated", "5m");
-    let open = office.opens(maya, "45s");
+    let open = office.opens(maya, "25s");
     refused(maya, &["offboard", "maya"], 3);
     refused(ada, &["offboard", "ada"], 5);
     refused(ada, &["offboard", "maya", "--report"], 5);
