@@ -144,9 +144,8 @@ impl App {
         let mut change = self.change_at(Actor::Directory(directory.id), &world, self.now());
         let detail = json!({ "person": after, "directory": directory.name });
         change.note("person.changed", Outcome::Done, about(person.id), detail);
-        change.write(Write::Person(Put { value: after, seen: self.seen(person.id).await? }));
+        self.put_person(&mut change, &world, &after).await?;
         change.write(Write::Entry(Put::over(&seen, entry)));
-        self.disable_in(&mut change, &world, &person).await?;
         change.commit(point!("app.pushed.person_ended.commit")).await.map(|_| ())
     }
 
@@ -220,9 +219,8 @@ impl App {
             let mut change = self.change_at(Actor::Directory(directory.id), &world, now);
             let detail = json!({ "person": after, "directory": directory.name });
             change.note("person.left", Outcome::Done, about(person.id), detail);
-            change.write(Write::Person(Put { value: after, seen: self.seen(person.id).await? }));
+            self.put_person(&mut change, &world, &after).await?;
             change.write(Write::RemoveEntry(seen.value.id, Seen::Generation(seen.generation)));
-            self.disable_in(&mut change, &world, &person).await?;
             for way in self.ways_of_directory(&directory, person.id).await? {
                 self.unlink_pushed(&mut change, &directory, &way).await?;
             }
