@@ -46,6 +46,9 @@ struct Watch {
     seconds: f64,
     /// How many have to have gone before it is over.
     until_gone: usize,
+    /// A file that is made once so many are seen to be there.
+    #[serde(default)]
+    all_seen: Option<PathBuf>,
     /// Accounts, each with a session that is held open until it is cut.
     #[serde(default)]
     sessions: Vec<(String, String)>,
@@ -123,6 +126,7 @@ pub(crate) fn watch(plan: &str) -> Result<Value> {
         let mut there: BTreeMap<String, i64> = BTreeMap::new();
         let mut ends: BTreeMap<String, i64> = BTreeMap::new();
         let (mut late, mut gone_at) = (Vec::new(), Vec::new());
+        let mut all_seen = plan.all_seen;
         while late.len() < plan.until_gone && begun.elapsed().as_secs_f64() < plan.seconds {
             // A server that is down is asked again.
             let Ok(answer) = client.simple_query(&sql).await else { break };
@@ -143,6 +147,9 @@ pub(crate) fn watch(plan: &str) -> Result<Value> {
             }
             ends.extend(seen.iter().map(|(name, until)| (name.clone(), *until)));
             there = seen;
+            if let Some(file) = all_seen.take_if(|_| there.len() >= plan.until_gone) {
+                std::fs::write(file, "")?;
+            }
             tokio::time::sleep(Duration::from_millis(4)).await;
         }
         let mut cut = Vec::new();

@@ -4,6 +4,7 @@
 //! Ours is the whole way: a request that policy grants and the account under it, two calls. OpenBao's
 //! is its one call; its statement is the one everybody copies, and, apart, its best case: a membership.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -277,10 +278,14 @@ impl<'a> Shop<'a> {
 
     /// Locks the database, which ends all there is on it, and waits until all is gone.
     fn cut_all(&self, times: usize) -> Result<Cut> {
+        let folder = tempfile::tempdir()?;
+        let seen = folder.path().join("seen");
         let (watched, cut) = thread::scope(|scope| {
-            let watching = scope.spawn(|| self.watch(times, 600.0, &[]));
-            // It has to have seen them before they go.
-            thread::sleep(Duration::from_millis(300));
+            let watching = scope.spawn(|| self.watch_from(times, 600.0, &[], Some(&seen)));
+            // Only who was seen to be there can be seen to go.
+            while !seen.exists() && !watching.is_finished() {
+                thread::sleep(Duration::from_millis(5));
+            }
             let begun = Instant::now();
             let locked = self.wane.admin.json(&["lock", "add", "--resource", "shop", "-m", "all at once"]);
             let said = begun.elapsed().as_secs_f64();
@@ -297,11 +302,16 @@ impl<'a> Shop<'a> {
 
     /// Watches until so many accounts have gone.
     fn watch(&self, times: usize, seconds: f64, sessions: &[Value]) -> Result<Value> {
+        self.watch_from(times, seconds, sessions, None)
+    }
+
+    /// The same; the file is made once so many were seen to be there.
+    fn watch_from(&self, times: usize, seconds: f64, sessions: &[Value], seen: Option<&Path>) -> Result<Value> {
         // The quarantine role is named like one of ours and stays.
-        self.ground.tool(
-            "watch",
-            &json!({ "at": self.at(), "like": OURS, "seconds": seconds, "until_gone": times, "sessions": sessions }),
-        )
+        let plan = json!({
+            "at": self.at(), "like": OURS, "seconds": seconds, "until_gone": times, "sessions": sessions, "all_seen": seen,
+        });
+        self.ground.tool("watch", &plan)
     }
 
     /// How many accounts there are.
