@@ -46,9 +46,7 @@ impl App {
         }
         let mut without = World::clone(&world);
         for id in &over {
-            if let Some(person) = without.people.get_mut(id) {
-                person.standing = Standing::Disabled;
-            }
+            without.people.edit(id, |person| person.standing = Standing::Disabled);
         }
         let to = Arc::new(without);
         *kept = Some(Worked { from: world, over: over.len(), to: Arc::clone(&to) });

@@ -4,8 +4,9 @@
 //! snapshot's epoch: whatever changed in between (a person disabled, a role redefined, a lock, a
 //! new policy) makes the commit conflict and the decision be made again.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::OnceLock;
+mod table;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +14,14 @@ use crate::approval::ApproverKey;
 use crate::canonical::Digest;
 use crate::catalogue::{Owner, Resource, Role};
 use crate::directory::{Directory, Group, Person, Standing};
-use crate::id::{ApproverKeyId, DirectoryId, GrantId, GroupId, LockId, OrgId, PackageId, PersonId, ResourceId, RoleId};
+use crate::id::{GrantId, OrgId, PackageId, PersonId, ResourceId, RoleId};
 use crate::lock::Lock;
 use crate::package::{Package, PackageItem};
 use crate::terms::Approvers;
 use crate::text::Name;
 use crate::time::Time;
+
+pub use table::{Entry, Table};
 
 /// Counts changes to the world. Every change to anything a decision rests on raises it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,7 +43,7 @@ pub struct PolicyVersion {
     pub at: Time,
 }
 
-/// The snapshot.
+/// The snapshot. A copy shares what it does not change.
 #[derive(Clone, Debug)]
 pub struct World {
     /// The organisation.
@@ -48,91 +51,36 @@ pub struct World {
     /// Which state of the world this is.
     pub epoch: Epoch,
     /// People by id.
-    pub people: HashMap<PersonId, Person>,
+    pub people: Table<Person>,
     /// Groups by id.
-    pub groups: HashMap<GroupId, Group>,
+    pub groups: Table<Group>,
     /// Directories by id, those that were removed as well.
-    pub directories: HashMap<DirectoryId, Directory>,
+    pub directories: Table<Directory>,
     /// Resources by id.
-    pub resources: HashMap<ResourceId, Resource>,
+    pub resources: Table<Resource>,
     /// Roles by id.
-    pub roles: HashMap<RoleId, Role>,
+    pub roles: Table<Role>,
     /// Locks that hold, by id.
-    pub locks: HashMap<LockId, Lock>,
+    pub locks: Table<Lock>,
     /// Access packages, by id.
-    pub packages: HashMap<PackageId, Package>,
+    pub packages: Table<Package>,
     /// Keys that approvals are signed with, those that were taken away among them.
-    pub approver_keys: HashMap<ApproverKeyId, ApproverKey>,
+    pub approver_keys: Table<ApproverKey>,
     /// The policy set in force.
     pub policy: PolicyVersion,
-    /// Where names lead.
-    pub names: Names,
-}
-
-/// Where names lead in one snapshot, worked out at the first look-up.
-///
-/// INVARIANT: it says what the snapshot says. Whoever changes people, groups, resources or roles
-/// changes a clone that was not looked into yet; a clone begins without an index (held by
-/// `names_lead_where_a_search_does`).
-#[derive(Debug, Default)]
-pub struct Names(OnceLock<Index>);
-
-impl Clone for Names {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-#[derive(Debug, Default)]
-struct Index {
-    people: HashMap<Name, PersonId>,
-    groups: HashMap<Name, GroupId>,
-    resources: HashMap<Name, ResourceId>,
-    roles: HashMap<Name, HashMap<Name, RoleId>>,
-    /// The groups each person is in.
-    memberships: HashMap<PersonId, Vec<GroupId>>,
-    /// Whose time ends when, of those who have not left, soonest first.
-    stays: Vec<(Time, PersonId)>,
-}
-
-impl Index {
-    fn of(world: &World) -> Self {
-        let mut index = Self {
-            people: world.people.values().map(|p| (p.name.clone(), p.id)).collect(),
-            groups: world.groups.values().map(|g| (g.name.clone(), g.id)).collect(),
-            resources: world.resources.values().map(|r| (r.name.clone(), r.id)).collect(),
-            ..Self::default()
-        };
-        for role in world.roles.values() {
-            index.roles.entry(role.kind.clone()).or_default().insert(role.name.clone(), role.id);
-        }
-        for group in world.groups.values() {
-            for member in &group.members {
-                index.memberships.entry(*member).or_default().push(group.id);
-            }
-        }
-        let staying = world.people.values().filter(|p| p.stay.left.is_none());
-        index.stays = staying.filter_map(|p| p.stay.until.map(|until| (until, p.id))).collect();
-        index.stays.sort_unstable();
-        index
-    }
 }
 
 impl World {
-    fn index(&self) -> &Index {
-        self.names.0.get_or_init(|| Index::of(self))
-    }
-
     /// A person by name.
     #[must_use]
     pub fn person(&self, name: &str) -> Option<&Person> {
-        self.people.get(self.index().people.get(name)?)
+        self.people.get(self.people.index().names.get(name)?)
     }
 
     /// A group by name.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
-        self.groups.get(self.index().groups.get(name)?)
+        self.groups.get(self.groups.index().names.get(name)?)
     }
 
     /// A directory by name, also one that was removed. There are few.
@@ -151,13 +99,13 @@ impl World {
     /// A resource by name.
     #[must_use]
     pub fn resource(&self, name: &str) -> Option<&Resource> {
-        self.resources.get(self.index().resources.get(name)?)
+        self.resources.get(self.resources.index().get(name)?)
     }
 
     /// A role by kind and name.
     #[must_use]
     pub fn role(&self, kind: &Name, name: &str) -> Option<&Role> {
-        self.roles.get(self.index().roles.get(kind)?.get(name)?)
+        self.roles.get(self.roles.index().get(kind, name)?)
     }
 
     /// A package by name.
@@ -178,14 +126,12 @@ impl World {
     /// The groups a person is in, by name.
     #[must_use]
     pub fn groups_of(&self, person: PersonId) -> BTreeSet<&Name> {
-        let groups = self.index().memberships.get(&person).into_iter().flatten();
-        groups.filter_map(|id| self.groups.get(id)).map(|g| &g.name).collect()
+        self.groups_with(person).map(|group| &group.name).collect()
     }
 
     /// The groups a person is in.
     pub fn groups_with(&self, person: PersonId) -> impl Iterator<Item = &Group> {
-        let groups = self.index().memberships.get(&person).into_iter().flatten();
-        groups.filter_map(|id| self.groups.get(id))
+        self.groups.index().of(person).iter().filter_map(|id| self.groups.get(id))
     }
 
     /// The lock that covers an access, if any.
@@ -208,13 +154,13 @@ impl World {
 
     /// Whose time is over although nobody has booked that they left, soonest first.
     pub fn over(&self, now: Time) -> impl Iterator<Item = PersonId> + '_ {
-        self.index().stays.iter().take_while(move |(until, _)| *until <= now).map(|(_, id)| *id)
+        self.people.index().stays.iter().take_while(move |(until, _)| *until <= now).map(|(_, id)| *id)
     }
 
     /// When the time of somebody who has not left is over next, after `now`.
     #[must_use]
     pub fn next_over(&self, now: Time) -> Option<Time> {
-        self.index().stays.iter().map(|(until, _)| *until).find(|until| *until > now)
+        self.people.index().stays.iter().map(|(until, _)| *until).find(|until| *until > now)
     }
 
     /// Whether somebody has to be answered for, and nobody who may act does.

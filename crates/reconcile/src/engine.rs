@@ -207,7 +207,7 @@ impl Engine {
         let world = world?;
         if self.watched != Some(world.epoch) {
             self.watched = Some(world.epoch);
-            self.residue.only(world.resources.iter().map(|(id, resource)| (*id, &resource.settings)), now);
+            self.residue.only(world.resources.values().map(|resource| (resource.id, &resource.settings)), now);
         }
         for due in self.residue.start(now, |target| self.queues.is_busy(target)) {
             let app = Arc::clone(&self.app);

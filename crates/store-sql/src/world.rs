@@ -1,12 +1,9 @@
 //! The world in memory: read once at the start, then moved along with each commit that changed it.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::de::DeserializeOwned;
 use sqlx::SqlitePool;
-use wane_domain::world::{Epoch, Names, World};
+use wane_domain::world::{Entry, Epoch, Table, World};
 use wane_store::{Seen, StoreError, Write};
 
 use crate::row::{count, decode, number, unavailable};
@@ -26,31 +23,25 @@ pub(crate) fn load(conn: &Connection) -> Result<Option<World>, StoreError> {
     Ok(Some(World {
         org: org.parse().map_err(|e: wane_domain::id::IdError| StoreError::Corrupt(e.to_string()))?,
         epoch: Epoch(count(epoch)?),
-        people: all(conn, "people", |p: &wane_domain::directory::Person| p.id)?,
-        groups: all(conn, "groups", |g: &wane_domain::directory::Group| g.id)?,
-        directories: all(conn, "directories", |d: &wane_domain::directory::Directory| d.id)?,
-        resources: all(conn, "resources", |r: &wane_domain::catalogue::Resource| r.id)?,
-        roles: all(conn, "roles", |r: &wane_domain::catalogue::Role| r.id)?,
-        locks: all(conn, "locks WHERE holds = 1", |l: &wane_domain::lock::Lock| l.id)?,
-        packages: all(conn, "packages", |p: &wane_domain::package::Package| p.id)?,
-        approver_keys: all(conn, "approver_keys", |k: &wane_domain::approval::ApproverKey| k.id)?,
+        people: all(conn, "people")?,
+        groups: all(conn, "groups")?,
+        directories: all(conn, "directories")?,
+        resources: all(conn, "resources")?,
+        roles: all(conn, "roles")?,
+        locks: all(conn, "locks WHERE holds = 1")?,
+        packages: all(conn, "packages")?,
+        approver_keys: all(conn, "approver_keys")?,
         policy,
-        names: Names::default(),
     }))
 }
 
-fn all<K: Eq + Hash, T: DeserializeOwned>(
-    conn: &Connection,
-    from: &'static str,
-    key: impl Fn(&T) -> K,
-) -> Result<HashMap<K, T>, StoreError> {
+fn all<T: Entry + DeserializeOwned>(conn: &Connection, from: &'static str) -> Result<Table<T>, StoreError> {
     let mut statement = conn.prepare(&format!("SELECT id, doc FROM {from}")).map_err(step::unavailable)?;
     let mut rows = statement.query(()).map_err(step::unavailable)?;
-    let mut found = HashMap::new();
+    let mut found = Table::default();
     while let Some(row) = rows.next().map_err(step::unavailable)? {
         let text = |at: usize| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
-        let value = decode(text(0).map_err(step::unavailable)?, text(1).map_err(step::unavailable)?)?;
-        found.insert(key(&value), value);
+        found.put(decode(text(0).map_err(step::unavailable)?, text(1).map_err(step::unavailable)?)?);
     }
     Ok(found)
 }
@@ -69,22 +60,22 @@ pub(crate) fn set_epoch(conn: &Connection, epoch: Epoch) -> Result<(), StoreErro
     statement.execute((EPOCH, number(epoch.0)?)).map(drop).map_err(step::unavailable)
 }
 
-/// Moves the world along with a write that was made: a world of the writer's own, that nobody has looked into yet.
+/// Moves the world along with a write that was made. It costs what the write touches.
 pub(crate) fn follow(world: &mut World, write: &Write) {
     match write {
-        Write::Person(put) => drop(world.people.insert(put.value.id, put.value.clone())),
-        Write::Group(put) => drop(world.groups.insert(put.value.id, put.value.clone())),
-        Write::Directory(put) => drop(world.directories.insert(put.value.id, put.value.clone())),
-        Write::Resource(put) => drop(world.resources.insert(put.value.id, put.value.clone())),
-        Write::RemoveResource(id, _) => drop(world.resources.remove(id)),
-        Write::Role(put) => drop(world.roles.insert(put.value.id, put.value.clone())),
-        Write::RemoveRole(id, _) => drop(world.roles.remove(id)),
+        Write::Person(put) => world.people.put(put.value.clone()),
+        Write::Group(put) => world.groups.put(put.value.clone()),
+        Write::Directory(put) => world.directories.put(put.value.clone()),
+        Write::Resource(put) => world.resources.put(put.value.clone()),
+        Write::RemoveResource(id, _) => world.resources.remove(id),
+        Write::Role(put) => world.roles.put(put.value.clone()),
+        Write::RemoveRole(id, _) => world.roles.remove(id),
         Write::Policy(policy) => world.policy = policy.clone(),
-        Write::Lock(put) if put.value.holds() => drop(world.locks.insert(put.value.id, put.value.clone())),
-        Write::Lock(put) => drop(world.locks.remove(&put.value.id)),
-        Write::Package(put) => drop(world.packages.insert(put.value.id, put.value.clone())),
-        Write::RemovePackage(id, _) => drop(world.packages.remove(id)),
-        Write::ApproverKey(put) => drop(world.approver_keys.insert(put.value.id, put.value.clone())),
+        Write::Lock(put) if put.value.holds() => world.locks.put(put.value.clone()),
+        Write::Lock(put) => world.locks.remove(&put.value.id),
+        Write::Package(put) => world.packages.put(put.value.clone()),
+        Write::RemovePackage(id, _) => world.packages.remove(id),
+        Write::ApproverKey(put) => world.approver_keys.put(put.value.clone()),
         Write::Request(_)
         | Write::Grant(_)
         | Write::Still(..)

@@ -325,7 +325,7 @@ impl Work {
 }
 
 impl Staged {
-    /// Books a commit that was applied. The world is copied once per batch, and only if something changes it.
+    /// Books a commit that was applied.
     fn book(&mut self, before: &World, commit: &Commit, seq: u64) {
         self.head = seq;
         self.latest = self.latest.max(commit.records().iter().map(|r| r.at).max());

@@ -1,8 +1,9 @@
 //! Decisions over a large set of policies, and the same set put to Cedar whole.
 //!
-//! A policy for each team on each service: as many people, groups, hosts and labels as policies.
+//! A policy for each team on each service: as many groups, hosts and labels as policies, and as many people unless
+//! it is told otherwise; then each is in five of the groups.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -16,7 +17,7 @@ use wane_domain::directory::{Group, Person, Standing};
 use wane_domain::id::{GroupId, PersonId, ResourceId, RoleId, TypedId};
 use wane_domain::text::Name;
 use wane_domain::time::{Span, Time};
-use wane_domain::world::{Epoch, Names, PolicyVersion, World};
+use wane_domain::world::{Epoch, PolicyVersion, Table, World};
 use wane_policy::explain::{Verdict, why};
 use wane_policy::judge::judge;
 use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, Proof, Subject, Thing, Ways};
@@ -27,11 +28,16 @@ use crate::rank;
 
 const NOW: Time = Time::from_micros(1_795_255_200_000_000);
 const KIND: &str = "ssh";
+/// The groups somebody is in besides the one that counts, where there are more people than groups.
+const MORE_GROUPS: u32 = 4;
 
 #[derive(Deserialize)]
 struct Plan {
     /// How many policies.
     policies: u32,
+    /// How many people; as many as policies if left out.
+    #[serde(default)]
+    people: Option<u32>,
     /// How many decisions by ours.
     times: u32,
     /// How many by Cedar over the whole set.
@@ -46,13 +52,14 @@ pub(crate) fn run(plan: &str) -> Result<Value> {
     let parts = SchemaParts::new([KindFragment { kind: KIND.parse()?, entity: "Host".to_owned() }])?;
     let set = PolicySet::load(&text, &parts).map_err(|problems| anyhow!("the policies: {problems:?}"))?;
     let load_seconds = begun.elapsed().as_secs_f64();
-    let world = world(plan.policies, &text)?;
+    let people = plan.people.unwrap_or(plan.policies);
+    let world = world(plan.policies, people, &text)?;
     let role = role()?;
     let (zone, mut told, mut judged) = (TimeZone::UTC, Vec::new(), Vec::new());
     for turn in 0..plan.times {
-        let number = turn.wrapping_mul(7919) % plan.policies;
+        let number = turn.wrapping_mul(7919) % people;
         let begun = Instant::now();
-        let query = query(&world, &role, number, &zone).context("nobody is there")?;
+        let query = query(&world, &role, (number, number % plan.policies), &zone).context("nobody is there")?;
         let explained = why(&set, &query);
         told.push(begun.elapsed().as_secs_f64() * 1e6);
         ensure!(matches!(explained.verdict, Verdict::Permit { .. }), "the answer is no: {:?}", explained.verdict);
@@ -91,41 +98,41 @@ fn id<T: TypedId>(number: u32) -> T {
     T::mint(NOW, &random)
 }
 
-fn world(many: u32, text: &str) -> Result<World> {
-    let (mut people, mut groups, mut resources) = (HashMap::new(), HashMap::new(), HashMap::new());
-    for n in 0..many {
+fn world(many: u32, of_people: u32, text: &str) -> Result<World> {
+    let (mut people, mut groups, mut resources) = (Table::default(), Table::default(), Table::default());
+    let mut members = vec![BTreeSet::new(); usize::try_from(many)?];
+    for n in 0..of_people {
         let person: PersonId = id(n);
-        people.insert(
-            person,
-            Person {
-                id: person,
-                name: format!("person-{n}").parse()?,
-                display: format!("Person {n}").parse()?,
-                manager: None,
-                attributes: BTreeMap::new(),
-                standing: Standing::Active,
-                since: NOW,
-                stay: wane_domain::directory::Stay::default(),
-                kept_by: None,
-            },
-        );
+        let more = if of_people > many { MORE_GROUPS } else { 0 };
+        for group in (0..=more).map(|turn| n.wrapping_add(turn * 211) % many) {
+            members.get_mut(usize::try_from(group)?).context("there is no such group")?.insert(person);
+        }
+        people.put(Person {
+            id: person,
+            name: format!("person-{n}").parse()?,
+            display: format!("Person {n}").parse()?,
+            manager: None,
+            attributes: BTreeMap::new(),
+            standing: Standing::Active,
+            since: NOW,
+            stay: wane_domain::directory::Stay::default(),
+            kept_by: None,
+        });
+    }
+    for (n, members) in (0..many).zip(members) {
         let group: GroupId = id(n);
-        let members = BTreeSet::from([person]);
         let name: Name = format!("team-{n}").parse()?;
-        groups.insert(group, Group { id: group, name, description: "".parse()?, members, kept_by: None });
+        groups.put(Group { id: group, name, description: "".parse()?, members, kept_by: None });
         let resource: ResourceId = id(n);
-        resources.insert(
-            resource,
-            Resource {
-                id: resource,
-                name: format!("host-{n}").parse()?,
-                kind: KIND.parse()?,
-                labels: BTreeMap::from([("service".parse()?, format!("s{n}").parse()?)]),
-                owner: None,
-                settings: Value::Null,
-                since: NOW,
-            },
-        );
+        resources.put(Resource {
+            id: resource,
+            name: format!("host-{n}").parse()?,
+            kind: KIND.parse()?,
+            labels: BTreeMap::from([("service".parse()?, format!("s{n}").parse()?)]),
+            owner: None,
+            settings: Value::Null,
+            since: NOW,
+        });
     }
     let policy = PolicyVersion {
         version: 1,
@@ -134,20 +141,18 @@ fn world(many: u32, text: &str) -> Result<World> {
         by: None,
         at: NOW,
     };
-    let (roles, locks, names) = (HashMap::new(), HashMap::new(), Names::default());
     Ok(World {
         org: id(0),
         epoch: Epoch(1),
         people,
         groups,
         resources,
-        roles,
-        locks,
-        packages: HashMap::new(),
-        approver_keys: HashMap::new(),
-        directories: HashMap::new(),
+        roles: Table::default(),
+        locks: Table::default(),
+        packages: Table::default(),
+        approver_keys: Table::default(),
+        directories: Table::default(),
         policy,
-        names,
     })
 }
 
@@ -162,10 +167,15 @@ fn role() -> Result<Role> {
     })
 }
 
-fn query<'a>(world: &'a World, role: &'a Role, number: u32, zone: &'a TimeZone) -> Option<AccessQuery<'a>> {
+fn query<'a>(
+    world: &'a World,
+    role: &'a Role,
+    (person, host): (u32, u32),
+    zone: &'a TimeZone,
+) -> Option<AccessQuery<'a>> {
     Some(AccessQuery {
-        who: Subject::of(world, id(number))?,
-        what: Thing::of(world, id(number))?,
+        who: Subject::of(world, id(person))?,
+        what: Thing::of(world, id(host))?,
         role,
         facts: Facts {
             duration: Span::from_hours(1),

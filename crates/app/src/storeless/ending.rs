@@ -74,7 +74,7 @@ impl App {
             return world;
         }
         let mut world = World::clone(&world);
-        world.locks.extend(locks.into_iter().map(|lock| (lock.id, lock)));
+        locks.into_iter().for_each(|lock| world.locks.put(lock));
         std::sync::Arc::new(world)
     }
 

@@ -1,15 +1,15 @@
 //! Whom an approval rule means in one snapshot, what its locks cover, what its names lead to.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use wane_domain::canonical::Digest;
 use wane_domain::catalogue::{Owner, Resource, Role};
 use wane_domain::directory::{Group, Person, Standing, Stay};
-use wane_domain::id::{GroupId, LockId, PersonId, ResourceId, RoleId, TypedId};
+use wane_domain::id::{LockId, PersonId};
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::terms::Approvers;
 use wane_domain::text::Name;
-use wane_domain::world::{Epoch, Names, PolicyVersion, World};
+use wane_domain::world::{Epoch, PolicyVersion, Table, World};
 
 use crate::fixtures::{T0, id, person};
 
@@ -22,23 +22,19 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-fn keyed<I: TypedId + std::hash::Hash + Eq, T>(things: impl IntoIterator<Item = (I, T)>) -> HashMap<I, T> {
-    things.into_iter().collect()
-}
-
-fn group(n: u8, called: &str, members: &[u8]) -> (GroupId, Group) {
+fn group(n: u8, called: &str, members: &[u8]) -> Group {
     let members = members.iter().map(|m| person(*m)).collect();
-    (id(n), Group { id: id(n), name: name(called), description: "".parse().unwrap(), members, kept_by: None })
+    Group { id: id(n), name: name(called), description: "".parse().unwrap(), members, kept_by: None }
 }
 
-fn resource(n: u8, called: &str, owner: Option<Owner>) -> (ResourceId, Resource) {
+fn resource(n: u8, called: &str, owner: Option<Owner>) -> Resource {
     let (labels, settings) = (BTreeMap::new(), serde_json::json!({}));
-    (id(n), Resource { id: id(n), name: name(called), kind: name("ssh"), labels, owner, settings, since: T0 })
+    Resource { id: id(n), name: name(called), kind: name("ssh"), labels, owner, settings, since: T0 }
 }
 
-fn role(n: u8, called: &str, kind: &str) -> (RoleId, Role) {
+fn role(n: u8, called: &str, kind: &str) -> Role {
     let (description, definition) = ("".parse().unwrap(), serde_json::json!({}));
-    (id(n), Role { id: id(n), name: name(called), kind: name(kind), description, definition, since: T0 })
+    Role { id: id(n), name: name(called), kind: name(kind), description, definition, since: T0 }
 }
 
 fn world() -> World {
@@ -46,37 +42,35 @@ fn world() -> World {
         let manager = (n == HOLDER).then(|| person(MANAGER));
         let standing = if n == OUT { Standing::Disabled } else { Standing::Active };
         let (called, display, attributes) = (name(&format!("p{n}")), "".parse().unwrap(), BTreeMap::new());
-        (
-            person(n),
-            Person {
-                id: person(n),
-                name: called,
-                display,
-                manager,
-                attributes,
-                standing,
-                since: T0,
-                stay: Stay::default(),
-                kept_by: None,
-            },
-        )
+        Person {
+            id: person(n),
+            name: called,
+            display,
+            manager,
+            attributes,
+            standing,
+            since: T0,
+            stay: Stay::default(),
+            kept_by: None,
+        }
     };
     World {
         org: id(9),
         epoch: Epoch(1),
-        people: keyed((1..8).map(entry)),
-        groups: keyed([group(10, "dba", &[4, 5, OUT, HOLDER]), group(11, "ops", &[7])]),
-        resources: keyed([
+        people: (1..8).map(entry).collect(),
+        groups: [group(10, "dba", &[4, 5, OUT, HOLDER]), group(11, "ops", &[7])].into_iter().collect(),
+        resources: [
             resource(20, "web", Some(Owner::Group(id(10)))),
             resource(21, "db", Some(Owner::Person(person(7)))),
             resource(22, "lone", None),
-        ]),
-        roles: keyed([role(30, "deploy", "ssh"), role(31, "deploy", "postgres")]),
-        directories: HashMap::new(),
-        locks: HashMap::new(),
-        packages: HashMap::new(),
-        names: Names::default(),
-        approver_keys: HashMap::new(),
+        ]
+        .into_iter()
+        .collect(),
+        roles: [role(30, "deploy", "ssh"), role(31, "deploy", "postgres")].into_iter().collect(),
+        directories: Table::default(),
+        locks: Table::default(),
+        packages: Table::default(),
+        approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest: Digest::of_bytes("t", b""), text: String::new(), by: None, at: T0 },
     }
 }
@@ -132,7 +126,7 @@ fn a_lock_is_found_by_what_it_covers() {
     let mut world = world();
     let (target, lock) = (LockTarget::Person(person(HOLDER)), id::<LockId>(40));
     let imposed = Lock::impose(lock, target, "stolen laptop".parse().unwrap(), person(1), T0).0;
-    world.locks.insert(lock, imposed);
+    world.locks.put(imposed);
     let on = |who: u8| world.lock_on(person(who), id(20), id(30), None).map(|l| l.id);
     assert_eq!((on(HOLDER), on(MANAGER)), (Some(lock), None));
 }
@@ -143,7 +137,7 @@ fn nobody_approves_through_whom_they_sponsor() {
     let rule = [Approvers::Group(name("dba")), Approvers::Group(name("ops"))];
     let sponsored = |of: u8, by: u8| {
         let mut world = world();
-        world.people.get_mut(&person(of)).unwrap().stay.sponsor = Some(person(by));
+        world.people.edit(&person(of), |them| them.stay.sponsor = Some(person(by)));
         world
     };
     let without = [person(HOLDER), person(1)];
@@ -165,9 +159,8 @@ fn nobody_approves_through_whom_they_sponsor() {
 fn a_guest_without_a_sponsor_is_found() {
     let mut world = world();
     let guest = |world: &mut World, sponsor: Option<u8>| {
-        let guest = world.people.get_mut(&person(HOLDER)).unwrap();
-        guest.stay.sponsor = sponsor.map(person);
-        guest.clone()
+        world.people.edit(&person(HOLDER), |guest| guest.stay.sponsor = sponsor.map(person));
+        world.people.get(&person(HOLDER)).unwrap().clone()
     };
     for (sponsor, alone) in [(None, false), (Some(MANAGER), false), (Some(OUT), true), (Some(99), true)] {
         let guest = guest(&mut world, sponsor);
@@ -180,7 +173,7 @@ fn whose_time_is_over_is_found_in_its_order() {
     let mut world = world();
     let at = |n: i64| T0.plus(wane_domain::time::Span::from_mins(u64::try_from(n).unwrap()));
     for (n, until, left) in [(1, 9, None), (3, 5, None), (4, 5, Some(at(5))), (5, 20, None)] {
-        world.people.get_mut(&person(n)).unwrap().stay = Stay { until: Some(at(until)), sponsor: None, left };
+        world.people.edit(&person(n), |them| them.stay = Stay { until: Some(at(until)), sponsor: None, left });
     }
     let over = |n| world.over(at(n)).collect::<Vec<_>>();
     assert_eq!((over(4), over(5), over(9)), (vec![], vec![person(3)], vec![person(3), person(1)]));
@@ -188,4 +181,8 @@ fn whose_time_is_over_is_found_in_its_order() {
         (world.next_over(at(4)), world.next_over(at(5)), world.next_over(at(20))),
         (Some(at(5)), Some(at(9)), None)
     );
+    // Given more time, and gone: neither is found where they were.
+    world.people.edit(&person(3), |them| them.stay.until = Some(at(30)));
+    world.people.edit(&person(1), |them| them.stay.left = Some(at(9)));
+    assert_eq!((world.over(at(20)).collect::<Vec<_>>(), world.next_over(at(20))), (vec![person(5)], Some(at(30))));
 }

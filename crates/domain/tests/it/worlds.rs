@@ -1,13 +1,13 @@
 //! Names in a snapshot lead where a search through it would.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use wane_domain::canonical::Digest;
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::directory::{Group, Person, Standing, Stay};
 use wane_domain::id::{GroupId, PersonId};
 use wane_domain::text::{Line, Name};
-use wane_domain::world::{Epoch, Names, PolicyVersion, World};
+use wane_domain::world::{Epoch, PolicyVersion, Table, World};
 
 use crate::fixtures::{T0, id};
 
@@ -60,18 +60,15 @@ fn world() -> World {
     World {
         org: id(200),
         epoch: Epoch(1),
-        people: (0..20).map(person).map(|p| (p.id, p)).collect(),
-        groups: [group(30, &[1, 2]), group(31, &[2, 3]), group(32, &[])].map(|g| (g.id, g)).into(),
-        resources: (0..9).map(resource).map(|r| (r.id, r)).collect(),
-        roles: [role(50, "ssh", "same"), role(51, "postgres", "same"), role(52, "ssh", "other")]
-            .map(|r| (r.id, r))
-            .into(),
-        directories: HashMap::new(),
-        locks: HashMap::new(),
-        packages: HashMap::new(),
-        approver_keys: HashMap::new(),
+        people: (0..20).map(person).collect(),
+        groups: [group(30, &[1, 2]), group(31, &[2, 3]), group(32, &[])].into_iter().collect(),
+        resources: (0..9).map(resource).collect(),
+        roles: [role(50, "ssh", "same"), role(51, "postgres", "same"), role(52, "ssh", "other")].into_iter().collect(),
+        directories: Table::default(),
+        locks: Table::default(),
+        packages: Table::default(),
+        approver_keys: Table::default(),
         policy,
-        names: Names::default(),
     }
 }
 
@@ -100,13 +97,40 @@ fn check(world: &World) {
 fn names_lead_where_a_search_does() {
     let mut world = world();
     check(&world);
-    // As the writer of a store does: a clone is changed, and only then looked into.
+    // As the writer of a store does: one after the other, each a copy of the last with a change.
     for n in 20..24 {
-        world = world.clone();
-        let new = person(n);
-        world.people.insert(new.id, new);
+        let before = world.clone();
+        world.people.put(person(n));
         world.resources.remove(&id(n - 20));
-        world.groups.get_mut(&id::<GroupId>(31)).unwrap().members.insert(id(n));
+        world.groups.edit(&id::<GroupId>(31), |group| group.members.extend([id::<PersonId>(n)]));
         check(&world);
+        check(&before);
+        assert!(before.person(&format!("p{n}")).is_none() && before.groups_of(id(n)).is_empty());
     }
+}
+
+/// Whatever was renamed, left, swapped or removed is found where it is now, and nowhere else.
+#[test]
+fn nothing_leads_to_where_something_was() {
+    let mut world = world();
+    let before = world.clone();
+    world.groups.edit(&id::<GroupId>(30), |group| {
+        group.members.remove(&id(1));
+        group.name = name("g33");
+    });
+    check(&world);
+    assert!(world.group("g30").is_none() && world.groups_of(id(1)).is_empty());
+    // Two that swap their names, one step after the other.
+    for (n, called) in [(30, "g31"), (31, "g33")] {
+        world.groups.edit(&id::<GroupId>(n), |group| group.name = name(called));
+    }
+    check(&world);
+    world.groups.remove(&id::<GroupId>(31));
+    check(&world);
+    assert_eq!(world.group("g31").map(|group| group.id), Some(id(30)));
+    world.roles.edit(&id::<wane_domain::id::RoleId>(50), |role| role.kind = name("postgres"));
+    world.roles.remove(&id::<wane_domain::id::RoleId>(51));
+    check(&world);
+    check(&before);
+    assert_eq!(before.groups_of(id(1)).len(), 1);
 }

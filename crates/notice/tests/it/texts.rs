@@ -13,7 +13,7 @@ use wane_domain::id::{OrgId, PersonId, ResourceId, RoleId, TypedId};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind};
 use wane_domain::request::AskItem;
 use wane_domain::time::{Span, Time};
-use wane_domain::world::{Epoch, Names, PolicyVersion, World};
+use wane_domain::world::{Epoch, PolicyVersion, Table, World};
 use wane_notice::{
     Class, Delivery, DeliveryState, Kind, Said, Seen, To, WaitsFor, before_end, delivery_id, letter, message, said,
     wants,
@@ -87,16 +87,15 @@ fn stage(hours: u64) -> Stage {
     let world = World {
         org: id(1),
         epoch: Epoch(1),
-        people: people.into_iter().map(|p| (p.id, p)).collect(),
-        groups: HashMap::new(),
-        resources: [(resource.id, resource)].into(),
-        roles: [(role.id, role)].into(),
-        locks: HashMap::new(),
-        packages: HashMap::new(),
-        directories: HashMap::new(),
-        approver_keys: HashMap::new(),
+        people: people.into_iter().collect(),
+        groups: Table::default(),
+        resources: [resource].into_iter().collect(),
+        roles: [role].into_iter().collect(),
+        locks: Table::default(),
+        packages: Table::default(),
+        directories: Table::default(),
+        approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: T0 },
-        names: Names::default(),
     };
     Stage { world, held, omar }
 }
@@ -201,7 +200,7 @@ fn the_texts_are_these() {
 
 fn shown(stage: &Stage, to: To) -> String {
     match to {
-        To::Person(id) => stage.world.people[&id].name.to_string(),
+        To::Person(id) => stage.world.people.get(&id).unwrap().name.to_string(),
         To::Approvers(_) => "approvers".to_owned(),
         To::Asked(_) => "whoever was asked".to_owned(),
         To::Owners(_) => "owners".to_owned(),

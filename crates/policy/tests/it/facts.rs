@@ -1,12 +1,10 @@
 //! What a question takes from a snapshot.
 
-use std::collections::HashMap;
-
 use wane_domain::canonical::Digest;
 use wane_domain::catalogue::Owner;
 use wane_domain::directory::Group;
 use wane_domain::id::{PersonId, ResourceId};
-use wane_domain::world::{Epoch, Names, PolicyVersion, World};
+use wane_domain::world::{Epoch, PolicyVersion, Table, World};
 use wane_policy::query::{OwnedBy, Subject, Thing};
 
 use crate::world::{NOW, id, line, name, question};
@@ -20,16 +18,15 @@ fn people_and_resources_are_as_the_snapshot_has_them() {
     let mut world = World {
         org: id(200),
         epoch: Epoch(1),
-        people: HashMap::from([(ana, asked.person)]),
-        groups: HashMap::from([(group.id, group)]),
-        resources: HashMap::from([(web, asked.resource)]),
-        roles: HashMap::new(),
-        directories: HashMap::new(),
-        locks: HashMap::new(),
-        packages: HashMap::new(),
-        approver_keys: HashMap::new(),
+        people: [asked.person].into_iter().collect(),
+        groups: [group].into_iter().collect(),
+        resources: [asked.resource].into_iter().collect(),
+        roles: Table::default(),
+        directories: Table::default(),
+        locks: Table::default(),
+        packages: Table::default(),
+        approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: NOW },
-        names: Names::default(),
     };
     let subject = Subject::of(&world, ana).unwrap();
     assert_eq!((subject.person.id, subject.groups.into_iter().collect::<Vec<_>>()), (ana, vec![&name("eng")]));
@@ -42,7 +39,7 @@ fn people_and_resources_are_as_the_snapshot_has_them() {
         // Who is gone owns nothing.
         (Some(Owner::Group(id(31))), "nobody"),
     ] {
-        world.resources.get_mut(&web).unwrap().owner = owner;
+        world.resources.edit(&web, |resource| resource.owner = owner);
         let thing = Thing::of(&world, web).unwrap();
         let got = match thing.owner {
             None => "nobody".to_owned(),
