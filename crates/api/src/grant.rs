@@ -275,6 +275,12 @@ pub struct StoryView {
     /// Every request the story is about, oldest first: the ask itself, what approvers left of it, each extension.
     #[serde(default)]
     pub requests: Vec<RequestView>,
+    /// How long it took from the first ask until it was granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_after: Option<SpanView>,
+    /// How long it took from the first ask until a credential or session was there to be used; none if there was none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usable_after: Option<SpanView>,
     /// What it was decided on.
     pub decision: DecisionView,
     /// What happened, oldest first.

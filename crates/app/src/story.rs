@@ -6,6 +6,7 @@ use wane_audit::Record;
 use wane_domain::grant::Grant;
 use wane_domain::id::{GrantId, RequestId};
 use wane_domain::request::{AccessRequest, ItemState, Parent};
+use wane_domain::time::Span;
 use wane_store::{RecordFilter, RequestFilter, Sequenced, Slice};
 
 use crate::App;
@@ -35,6 +36,25 @@ pub struct Story {
     pub requests: Vec<AccessRequest>,
     /// Every record of all of them and of the grant, oldest first.
     pub lines: Vec<StoryLine>,
+}
+
+impl Story {
+    /// How long it took from the first ask until there was a grant.
+    #[must_use]
+    pub fn granted_after(&self) -> Option<Span> {
+        self.after("grant.minted")
+    }
+
+    /// How long it took from the first ask until a credential or session was there to be used.
+    #[must_use]
+    pub fn usable_after(&self) -> Option<Span> {
+        self.after("lease.made")
+    }
+
+    fn after(&self, event: &str) -> Option<Span> {
+        let asked = self.requests.first()?.at;
+        Some(self.lines.iter().find(|line| line.record.event == event)?.record.at.since(asked))
+    }
 }
 
 /// A request of the story, and which of its items the story is about.

@@ -145,6 +145,9 @@ async fn the_story_of_a_narrowed_grant_begins_with_the_first_ask() {
     let requests: Vec<_> = story.requests.iter().map(|r| r.id).collect();
     assert_eq!(requests, [asked.id, narrowed.id, refused.id, more.id, again.id]);
     assert_eq!(story.request.id, narrowed.id);
+    let when = |event: &str| story.lines.iter().find(|l| l.record.event == event).unwrap().record.at;
+    assert_eq!(story.granted_after(), Some(when("grant.minted").since(asked.at)), "from the first ask on");
+    assert_eq!(story.usable_after(), Some(when("lease.made").since(asked.at)));
     let events: Vec<&str> = story.lines.iter().map(|l| l.record.event.as_str()).collect();
     assert_eq!(story.lines[0].record.about.request, Some(asked.id), "{events:?}");
     let count = |event: &str| events.iter().filter(|e| **e == event).count();
@@ -165,7 +168,7 @@ async fn the_story_of_a_narrowed_grant_begins_with_the_first_ask() {
     // The grant of another item of the same ask has its own story.
     let other = granted(&house.request(asked.id).await, 0).unwrap();
     let story = house.app.story(&ann, other).await.unwrap();
-    assert_eq!(story.requests.len(), 1);
+    assert_eq!((story.requests.len(), story.usable_after()), (1, None));
     assert!(
         story
             .lines

@@ -50,6 +50,8 @@ pub(crate) fn story(s: &StoryView, now: &Now, layout: Layout) -> String {
     head.put("grant", format!("{}: {} as {} on {}, {}", g.id, g.holder, g.role, g.resource, g.state))
         .maybe("reason", s.request.reason.as_ref())
         .maybe("ticket", s.request.ticket.as_ref())
+        .maybe("granted", s.granted_after.as_ref().map(|after| format!("after {}", after.text)))
+        .maybe("usable", s.usable_after.as_ref().map(|after| format!("after {}", after.text)))
         .maybe("path", s.decision.path.as_ref())
         .put(
             "policy set",

@@ -216,6 +216,8 @@ pub(crate) async fn story(
         record: Some(trail::record(names, Sequenced { seq: line.seq, record: line.record })),
     };
     Ok(Json(StoryView {
+        granted_after: story.granted_after().map(view::span),
+        usable_after: story.usable_after().map(view::span),
         closure: grant.closure.clone(),
         request: view::request::request(&shared.app, names, &story.request)?,
         requests: story

@@ -42,6 +42,7 @@ fn from_the_ask_to_the_evidence_of_its_end() {
     refused(maya, &["credential", &grant], 5);
 
     let story = maya.json(&["story", &grant]).unwrap();
+    assert!(story["granted_after"]["text"].is_string() && story["usable_after"]["text"].is_string(), "{story:#}");
     let told: Vec<&str> = story["lines"].as_array().unwrap().iter().filter_map(|line| line["event"].as_str()).collect();
     let mut at = 0;
     for event in [
