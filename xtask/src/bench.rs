@@ -1,6 +1,6 @@
 //! How fast it is, beside what people use today: real servers, release builds, ratios.
 //!
-//! `cargo xtask bench [FIGURE…] [--rounds N] [--quick] [--write]`. Each figure is a file here with a
+//! `cargo xtask bench [FIGURE…] [--rounds N] [--quick [--dev]] [--write]`. Each figure is a file here with a
 //! `FIGURE`: a name, what it measures in a line, and a function that measures. To add one, add the
 //! file, its `mod` line, and its entry in [`FIGURES`]. The function is given a [`Ground`] (release
 //! builds of `wane` and of the tools, the number of rounds, the pace) and returns a [`Report`] of
@@ -8,7 +8,8 @@
 //!
 //! Rules: ours and the peer's are measured in turn within each round; nothing is measured while
 //! something else is set up; a figure that cannot be measured is an error, never a zero; `--quick`
-//! goes through everything in small. Set-up goes over the command line (`wane_testkit::WaneServer`
+//! goes through everything in small, and with `--dev` over builds that are not released, to see that a
+//! new figure can be measured at all. Set-up goes over the command line (`wane_testkit::WaneServer`
 //! with `.binary(ground.wane())`); load comes from a tool of `tests/bench`, run by [`Ground::tool`]
 //! with a plan in JSON, so that it is a release build and needs no crates here. What a figure came
 //! out as is printed and kept as `target/bench/FIGURE.json`; with `--write` the tables between
@@ -18,6 +19,7 @@
 mod database;
 mod decision;
 mod deployment;
+mod directory;
 mod document;
 mod gateway;
 mod ground;
@@ -35,7 +37,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use ground::{Ground, Pace};
+use ground::{Build, Ground, Pace};
 use report::Report;
 
 /// A figure: what is typed, what it measures, and how.
@@ -45,8 +47,15 @@ pub(crate) struct Figure {
     measure: fn(&Ground) -> Result<Report>,
 }
 
-const FIGURES: &[Figure] =
-    &[issuance::FIGURE, decision::FIGURE, start::FIGURE, memory::FIGURE, database::FIGURE, gateway::FIGURE];
+const FIGURES: &[Figure] = &[
+    issuance::FIGURE,
+    decision::FIGURE,
+    start::FIGURE,
+    memory::FIGURE,
+    database::FIGURE,
+    gateway::FIGURE,
+    directory::FIGURE,
+];
 
 /// Measures what is named, or everything.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
@@ -56,7 +65,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     }
     let chosen: Vec<&Figure> =
         FIGURES.iter().filter(|figure| asked.figures.is_empty() || asked.figures.contains(&figure.name)).collect();
-    let ground = Ground::prepare(asked.pace, asked.rounds)?;
+    let ground = Ground::prepare(asked.pace, asked.rounds, asked.build)?;
     let mut short = 0;
     for figure in chosen {
         println!("\n== {}: {}", figure.name, figure.about);
@@ -71,6 +80,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
             "about": figure.about,
             "rounds": ground.rounds,
             "pace": format!("{:?}", ground.pace),
+            "build": format!("{:?}", asked.build),
             "machine": ground::machine(),
             "load_average": { "before": before, "after": after },
             "report": report.json(),
@@ -86,17 +96,19 @@ struct Asked<'a> {
     figures: Vec<&'a str>,
     rounds: usize,
     pace: Pace,
+    build: Build,
     write: bool,
 }
 
 impl<'a> Asked<'a> {
     fn read(words: &[&'a str]) -> Result<Self> {
-        let mut asked = Self { figures: Vec::new(), rounds: 5, pace: Pace::Full, write: false };
+        let mut asked = Self { figures: Vec::new(), rounds: 5, pace: Pace::Full, build: Build::Release, write: false };
         let mut rounds = None;
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
                 "--quick" => asked.pace = Pace::Quick,
+                "--dev" => asked.build = Build::Dev,
                 "--write" => asked.write = true,
                 "--rounds" => {
                     let given = words.next().context("`--rounds` needs a number")?;
@@ -110,6 +122,10 @@ impl<'a> Asked<'a> {
             }
         }
         asked.rounds = rounds.unwrap_or(if asked.pace == Pace::Quick { 1 } else { 5 });
+        ensure!(
+            asked.build == Build::Release || asked.pace == Pace::Quick,
+            "`--dev` goes with `--quick`: what it measures means nothing"
+        );
         ensure!(asked.rounds > 0, "`--rounds` must be at least 1");
         Ok(asked)
     }

@@ -170,6 +170,8 @@ pub(crate) fn watch(plan: &str) -> Result<Value> {
             "cut": cut.len(),
             "cut_p99_ms": rank::at(&cut, 0.99),
             "all_ms": (last - due) as f64 / 1e3,
+            // Seconds since 1970, by the server's clock, which is this machine's.
+            "gone_at": gone_at.iter().map(|at| *at as f64 / 1e6).collect::<Vec<_>>(),
         }))
     })
 }

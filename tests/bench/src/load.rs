@@ -5,14 +5,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,6 +45,9 @@ struct Plan {
     /// A JSON pointer into each answer, whose text is returned in the order of the calls.
     #[serde(default)]
     keep: Option<String>,
+    /// Whether a call that is told to come back later does, as a directory that pushes has to.
+    #[serde(default)]
+    patient: bool,
 }
 
 #[derive(Clone, Deserialize)]
@@ -74,6 +77,7 @@ struct Shared {
     fresh: Option<HeaderName>,
     key: AtomicU64,
     keep: Option<String>,
+    patient: bool,
 }
 
 /// What one client saw.
@@ -83,6 +87,7 @@ struct Seen {
     kept: Vec<(usize, String)>,
     failed: u64,
     failure: Option<String>,
+    put_off: u64,
 }
 
 /// Does a plan.
@@ -104,7 +109,7 @@ async fn load(plan: Plan) -> Result<Value> {
     for _ in 0..clients {
         connections.push(connect(plan.address).await?);
     }
-    let begun = Instant::now();
+    let (begun, began) = (Instant::now(), wall_clock());
     let shared = Arc::new(Shared {
         address: plan.address,
         until: plan.seconds.map(|seconds| begun + Duration::from_secs_f64(seconds)),
@@ -114,6 +119,7 @@ async fn load(plan: Plan) -> Result<Value> {
         // No two runs against one server share a key.
         key: AtomicU64::new(u64::from(std::process::id()) << 40),
         keep: plan.keep,
+        patient: plan.patient,
     });
     let mut clients = JoinSet::new();
     for connection in connections {
@@ -126,6 +132,7 @@ async fn load(plan: Plan) -> Result<Value> {
         all.kept.extend(seen.kept);
         all.failed += seen.failed;
         all.failure = all.failure.or(seen.failure);
+        all.put_off += seen.put_off;
     }
     let seconds = begun.elapsed().as_secs_f64();
     all.micros.sort_unstable();
@@ -135,6 +142,8 @@ async fn load(plan: Plan) -> Result<Value> {
         "done": all.micros.len(),
         "failed": all.failed,
         "failure": all.failure,
+        "put_off": all.put_off,
+        "began": began,
         "seconds": seconds,
         "per_second": all.micros.len() as f64 / seconds,
         "p50_us": at(0.5),
@@ -160,8 +169,17 @@ async fn client(shared: Arc<Shared>, mut connection: SendRequest<Full<Bytes>>) -
             connection = connect(shared.address).await?;
         }
         let begun = Instant::now();
-        let sent = tokio::time::timeout(LONGEST_CALL, send(&shared, &mut connection, call));
-        let (status, body) = sent.await.context("a call was not answered in time")??;
+        let (status, body) = loop {
+            let sent = tokio::time::timeout(LONGEST_CALL, send(&shared, &mut connection, call));
+            let (status, headers, body) = sent.await.context("a call was not answered in time")??;
+            match headers.get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok()) {
+                Some(wait) if shared.patient && status == StatusCode::TOO_MANY_REQUESTS => {
+                    seen.put_off += 1;
+                    tokio::time::sleep(Duration::from_secs(wait)).await;
+                }
+                _ => break (status, body),
+            }
+        };
         let micros = u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX);
         if !status.is_success() {
             seen.failed += 1;
@@ -178,7 +196,11 @@ async fn client(shared: Arc<Shared>, mut connection: SendRequest<Full<Bytes>>) -
     Ok(seen)
 }
 
-async fn send(shared: &Shared, connection: &mut SendRequest<Full<Bytes>>, call: &Ready) -> Result<(StatusCode, Bytes)> {
+async fn send(
+    shared: &Shared,
+    connection: &mut SendRequest<Full<Bytes>>,
+    call: &Ready,
+) -> Result<(StatusCode, HeaderMap, Bytes)> {
     let mut request = Request::new(Full::new(call.body.clone()));
     *request.method_mut() = call.method.clone();
     *request.uri_mut() = call.uri.clone();
@@ -190,11 +212,16 @@ async fn send(shared: &Shared, connection: &mut SendRequest<Full<Bytes>>, call: 
         request.headers_mut().insert(name.clone(), HeaderValue::from_str(&format!("bench-{key:x}"))?);
     }
     let answer = connection.send_request(request).await?;
-    let status = answer.status();
-    Ok((status, answer.into_body().collect().await?.to_bytes()))
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    Ok((status, headers, answer.into_body().collect().await?.to_bytes()))
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+/// Seconds since 1970, to be held against what another tool saw.
+fn wall_clock() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(f64::NAN, |since| since.as_secs_f64())
+}
+
+pub(crate) async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address).await.with_context(|| format!("nobody listens at {address}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;

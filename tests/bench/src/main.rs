@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "what was measured is printed")]
 #![expect(clippy::disallowed_methods, reason = "what is measured is measured by the machine's own clock")]
 
+mod chain;
 mod database;
 mod decide;
 mod disk;
@@ -23,6 +24,7 @@ fn main() -> Result<()> {
     let mut plan = String::new();
     std::io::stdin().read_line(&mut plan)?;
     let found = match word.as_str() {
+        "chain" => chain::run(&plan)?,
         "load" => load::run(&plan)?,
         "decide" => decide::run(&plan)?,
         "disk" => disk::run(&plan)?,

@@ -24,7 +24,7 @@ pub(crate) const FIGURE: Figure = Figure { name: "database", about: "PostgreSQL 
 
 const CLIENTS: [usize; 3] = [1, 8, 32];
 const CONNECTOR: &str = "the bench connector's own";
-const OURS: &str = r"wane\_%";
+pub(crate) const OURS: &str = r"wane\_%";
 const BARE: &str = "CREATE ROLE {} LOGIN PASSWORD 'SCRAM-SHA-256$4096:sMfxv0RPDKkLGLnD3nuGWg==$7TT9nRGvvLTBUbLbcrITdbHwlAXzClTuRMchpDCvRC8=:+hXQMkuSbkpIRZqnWw6Jy2oAb6XhRQ9n5gVIZoVkvoQ=' VALID UNTIL '2099-01-01' IN ROLE app_read";
 const SETUP: &str = "CREATE TABLE orders (id int); CREATE ROLE app_read NOLOGIN; GRANT SELECT ON orders TO app_read; \
     CREATE ROLE wane LOGIN CREATEROLE; CREATE ROLE wane_left_behind NOLOGIN; \
@@ -193,42 +193,18 @@ struct Cut {
 
 impl<'a> Shop<'a> {
     fn open(ground: &'a Ground) -> Result<Self> {
-        let durable = [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on")];
-        let quiet = [("log_statement", "none"), ("log_connections", "off"), ("log_disconnections", "off")];
-        let roomy = [("shared_buffers", "128MB"), ("max_connections", "200")];
-        let settings = durable.into_iter().chain(quiet).chain(roomy);
-        let postgres = settings.fold(Postgres::builder(), |built, (name, value)| built.setting(name, value)).start()?;
-        postgres.create_database("shop")?;
-        postgres.psql("shop", SETUP)?;
-        postgres.psql("shop", &format!("ALTER ROLE wane PASSWORD '{}'", CONNECTOR.replace('\'', "''")))?;
+        let postgres = shop()?;
         let wane = Deployment::start(ground, ground.size(8, 2))?;
-        let password = wane.server.folder().join("connector-password");
-        std::fs::write(&password, CONNECTOR)?;
-        let settings = json!({
-            "address": format!("localhost:{}", postgres.port()),
-            "user": "wane",
-            "databases": ["shop"],
-            "tls": { "ca_pem": postgres.ca_pem()? },
-        });
-        let (settings, password) = (settings.to_string(), password.display().to_string());
-        let words = ["resource", "add", "shop", "--kind", "postgres", "--label", "env=bench"];
-        wane.admin.json(&[&words[..], &["--settings", &settings, "--credential-file", &password]].concat())?;
-        wane.admin.json(&["role", "add", "postgres/readonly", "--set", r#"member_of=["app_read"]"#])?;
+        registered(&wane, &postgres)?;
         let bao = OpenBao::start()?;
         let bao_token = engine(&bao, &postgres)?;
         Ok(Self { ground, postgres, wane, bao, bao_token, asked: 0 })
     }
 
-    fn at(&self) -> Value {
-        json!({
-            "port": self.postgres.port(), "ca": self.postgres.ca_path(), "database": "shop",
-            "user": self.postgres.superuser(), "password": self.postgres.superuser_password(),
-        })
-    }
-
     /// What PostgreSQL does by itself.
     fn bare(&self, clients: usize, times: usize) -> Result<Value> {
-        self.ground.tool("roles", &json!({ "at": self.at(), "clients": clients, "times": times, "make": BARE }))
+        self.ground
+            .tool("roles", &json!({ "at": at(&self.postgres), "clients": clients, "times": times, "make": BARE }))
     }
 
     /// Asks for so many accounts and has them made; how many seconds both took together.
@@ -309,7 +285,7 @@ impl<'a> Shop<'a> {
     fn watch_from(&self, times: usize, seconds: f64, sessions: &[Value], seen: Option<&Path>) -> Result<Value> {
         // The quarantine role is named like one of ours and stays.
         let plan = json!({
-            "at": self.at(), "like": OURS, "seconds": seconds, "until_gone": times, "sessions": sessions, "all_seen": seen,
+            "at": at(&self.postgres), "like": OURS, "seconds": seconds, "until_gone": times, "sessions": sessions, "all_seen": seen,
         });
         self.ground.tool("watch", &plan)
     }
@@ -332,6 +308,44 @@ impl<'a> Shop<'a> {
         let dropped = number(&found, "/done")? / begun.elapsed().as_secs_f64();
         Ok((number(&found, "/per_second")?, number(&found, "/failed")?, dropped))
     }
+}
+
+/// A server as it is kept durable, with the database `shop` and a connector's role.
+pub(crate) fn shop() -> Result<Postgres> {
+    let durable = [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on")];
+    let quiet = [("log_statement", "none"), ("log_connections", "off"), ("log_disconnections", "off")];
+    let roomy = [("shared_buffers", "128MB"), ("max_connections", "200")];
+    let settings = durable.into_iter().chain(quiet).chain(roomy);
+    let postgres = settings.fold(Postgres::builder(), |built, (name, value)| built.setting(name, value)).start()?;
+    postgres.create_database("shop")?;
+    postgres.psql("shop", SETUP)?;
+    postgres.psql("shop", &format!("ALTER ROLE wane PASSWORD '{}'", CONNECTOR.replace('\'', "''")))?;
+    Ok(postgres)
+}
+
+/// How its tools reach a server, as the one who may do everything.
+pub(crate) fn at(postgres: &Postgres) -> Value {
+    json!({
+        "port": postgres.port(), "ca": postgres.ca_path(), "database": "shop",
+        "user": postgres.superuser(), "password": postgres.superuser_password(),
+    })
+}
+
+/// Registers `shop` and the role `readonly` in it.
+pub(crate) fn registered(wane: &Deployment, postgres: &Postgres) -> Result<()> {
+    let password = wane.server.folder().join("connector-password");
+    std::fs::write(&password, CONNECTOR)?;
+    let settings = json!({
+        "address": format!("localhost:{}", postgres.port()),
+        "user": "wane",
+        "databases": ["shop"],
+        "tls": { "ca_pem": postgres.ca_pem()? },
+    });
+    let (settings, password) = (settings.to_string(), password.display().to_string());
+    let words = ["resource", "add", "shop", "--kind", "postgres", "--label", "env=bench"];
+    wane.admin.json(&[&words[..], &["--settings", &settings, "--credential-file", &password]].concat())?;
+    wane.admin.json(&["role", "add", "postgres/readonly", "--set", r#"member_of=["app_read"]"#])?;
+    Ok(())
 }
 
 /// OpenBao's database engine over the server; a token that may use it.

@@ -7,7 +7,7 @@ use wane_testkit::{PersonSession, SshKey, WaneServer, WaneServerBuilder};
 
 use super::ground::{Ground, text};
 
-const POLICY: &str = include_str!("bench.cedar");
+pub(crate) const POLICY: &str = include_str!("bench.cedar");
 /// Longer than any run.
 const LONG: &str = "6h";
 
@@ -27,8 +27,17 @@ impl Deployment {
 
     /// The same, with settings of its own.
     pub(crate) fn with(builder: WaneServerBuilder, ground: &Ground, people: usize) -> Result<Self> {
+        let mut wane = Self::bare(builder, ground)?;
+        wane.admin.json(&["group", "add", "engineers"])?;
+        for number in 0..people {
+            wane.people.push(wane.server.newcomer(&wane.admin, &format!("person-{number}"), &["engineers"])?);
+        }
+        Ok(wane)
+    }
+
+    /// The same with nobody in it but the administrator: `engineers` are whoever somebody makes them.
+    pub(crate) fn bare(builder: WaneServerBuilder, ground: &Ground) -> Result<Self> {
         let (server, admin) = builder.binary(ground.wane()).set("log.level", "warn").start()?;
-        admin.json(&["group", "add", "engineers"])?;
         // Nothing is tried at this host: what is measured is Wane, not an sshd.
         let address = ["--address", "127.0.0.1:9", "--read-back", "none"];
         admin.json(&[&["host", "add", "web", "--label", "env=bench"][..], &address[..]].concat())?;
@@ -37,10 +46,7 @@ impl Deployment {
         if !loaded.success() {
             bail!("the policy was not loaded: {}", loaded.stderr);
         }
-        let people = (0..people)
-            .map(|number| server.newcomer(&admin, &format!("person-{number}"), &["engineers"]))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Self { server, admin, people })
+        Ok(Self { server, admin, people: Vec::new() })
     }
 
     /// A grant of the role on the host, to a person.

@@ -4,7 +4,7 @@
 //! gateway's own process uses is told apart from what the programs at both ends use.
 
 mod crowd;
-mod roads;
+pub(super) mod roads;
 
 use std::process::{Command, Stdio};
 use std::time::Instant;

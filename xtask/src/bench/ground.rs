@@ -21,6 +21,15 @@ pub(crate) enum Pace {
     Quick,
 }
 
+/// Which build is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As it is released.
+    Release,
+    /// As it is worked on.
+    Dev,
+}
+
 /// Built programs and the bounds of a run.
 #[derive(Debug)]
 pub(crate) struct Ground {
@@ -31,13 +40,17 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Builds everything in release.
-    pub(crate) fn prepare(pace: Pace, rounds: usize) -> Result<Self> {
-        command::run(
-            &command::cargo(),
-            &["build", "--release", "--quiet", "--package", "wane", "--package", "wane-bench"],
-        )?;
-        let built = target().join("release");
+    /// Builds everything.
+    pub(crate) fn prepare(pace: Pace, rounds: usize, build: Build) -> Result<Self> {
+        // As the tests are built, so that what is there is not built twice.
+        let (words, folder): (&[&str], _) = match build {
+            Build::Release => {
+                (&["build", "--release", "--quiet", "--package", "wane", "--package", "wane-bench"], "release")
+            }
+            Build::Dev => (&["build", "--quiet", "--workspace", "--bins"], "debug"),
+        };
+        command::run(&command::cargo(), words)?;
+        let built = target().join(folder);
         let ground = Self { pace, rounds, wane: built.join("wane"), tools: built.join("wane-bench") };
         for program in [&ground.wane, &ground.tools] {
             ensure!(program.is_file(), "there is no `{}` after the build", program.display());

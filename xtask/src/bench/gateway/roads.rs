@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use wane_testkit::{PersonSession, SshKey, Sshd, WaneServer, free_port};
+use wane_testkit::{PersonSession, SshKey, Sshd, WaneServer, WaneServerBuilder, free_port};
 
 use super::super::deployment::Deployment;
 use super::super::ground::{Ground, text};
@@ -54,7 +54,7 @@ pub(crate) enum Traveller {
 }
 
 /// Sessions under one grant: below what one may have.
-const EACH: usize = 50;
+pub(crate) const EACH: usize = 50;
 
 impl Traveller {
     const fn number(self) -> usize {
@@ -88,14 +88,12 @@ impl Roads {
     /// Starts everything and lets the host join.
     pub(crate) fn build(ground: &Ground, recorded: Recorded, most: usize) -> Result<Self> {
         let port = free_port()?;
-        let sessions = match recorded {
-            Recorded::All => "all",
-            // Those whose terms ask for it, which none do.
-            Recorded::None => "required",
-        };
-        let builder = WaneServer::builder().set("gateway.ssh.listen", &format!("127.0.0.1:{port}"));
-        let builder = builder.set("recording.sessions", sessions);
-        let wane = Deployment::with(builder, ground, Traveller::Crowd(most.div_ceil(EACH)).number())?;
+        let wane = Deployment::with(listening(port, recorded), ground, Traveller::Crowd(most.div_ceil(EACH)).number())?;
+        Self::over(wane, port)
+    }
+
+    /// Starts everything but the deployment, whose gateway listens at this port.
+    pub(crate) fn over(wane: Deployment, port: u16) -> Result<Self> {
         let folder = wane.server.folder();
         let key = SshKey::generate(folder, "traveller")?;
         let keys = folder.join("bastion-keys");
@@ -137,6 +135,11 @@ impl Roads {
     /// As many grants of the host as a crowd needs, for so long.
     pub(crate) fn ask_crowd(&self, sessions: usize, duration: &str) -> Result<Vec<Ticket>> {
         (0..sessions.div_ceil(EACH)).map(|number| ask(&self.wane, Traveller::Crowd(number), duration)).collect()
+    }
+
+    /// Somebody of the crowd.
+    pub(crate) fn crowd_person(&self, number: usize) -> Result<&PersonSession> {
+        person(&self.wane, Traveller::Crowd(number))
     }
 
     /// Ends grants.
@@ -251,6 +254,17 @@ impl Roads {
         };
         Ok(table.lines().filter(|line| is_one(line)).count())
     }
+}
+
+/// A server whose gateway listens at this port.
+pub(crate) fn listening(port: u16, recorded: Recorded) -> WaneServerBuilder {
+    let sessions = match recorded {
+        Recorded::All => "all",
+        // Those whose terms ask for it, which none do.
+        Recorded::None => "required",
+    };
+    let builder = WaneServer::builder().set("gateway.ssh.listen", &format!("127.0.0.1:{port}"));
+    builder.set("recording.sessions", sessions)
 }
 
 fn person(wane: &Deployment, of: Traveller) -> Result<&PersonSession> {
