@@ -9,6 +9,7 @@
 //! clients, and never asserts.
 #![expect(clippy::disallowed_methods, reason = "deadlines of waits on real processes need the machine's own clock")]
 
+mod active_directory;
 mod ambient;
 mod clock_off;
 mod folder;
@@ -27,6 +28,7 @@ mod unix_user;
 mod wait;
 mod wane;
 
+pub use active_directory::ActiveDirectory;
 pub use ambient::{FakeClock, SeededEntropy};
 pub use held::{Held, hold, lax_permit, plain_ask};
 pub use object_store::ObjectStore;
