@@ -139,6 +139,16 @@ pub struct NewGroup {
     pub description: Option<String>,
 }
 
+/// How changes in a directory are heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Hears {
+    /// It tells of each (RFC 4533).
+    AtOnce,
+    /// It does not offer to tell, and is read at its interval.
+    AtIntervals,
+}
+
 /// A directory that people and groups come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LdapView {
@@ -149,6 +159,9 @@ pub struct LdapView {
     /// When it was last read and what it said was taken; none since the server started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<Timestamp>,
+    /// How changes in it are heard of; none while it is silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<Hears>,
     /// Why it cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent: Option<String>,

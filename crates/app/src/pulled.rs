@@ -1,14 +1,16 @@
 //! Pulls that people and groups come from: which people they keep, what they say of them, and since when
 //! they have said nothing.
 //!
-//! Owns: what of a directory's word counts. Refuses to know: how a directory is spoken to (`wane-ldap`) and when
-//! it is read.
+//! Owns: what of a directory's word counts, and that it counts as soon as it is heard. Refuses to know: how a
+//! directory is spoken to (`wane-ldap`).
 //!
 //! INVARIANT: who somebody is in a directory follows from the id of their entry alone, which somebody entered
 //! here or the settings had entered; never from a name. Whom a directory does not keep it does not touch (held
 //! by `nobody_is_joined_by_name`).
 
+mod image;
 mod keep;
+mod listen;
 mod plan;
 mod read;
 
@@ -23,6 +25,8 @@ use wane_ldap::Place;
 
 use crate::App;
 use crate::error::AppError;
+
+pub use listen::Followed;
 
 /// A directory with the rules of this deployment for it.
 #[derive(Debug)]
@@ -73,6 +77,15 @@ pub enum Newcomers {
     Entered,
 }
 
+/// How changes in a directory are heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hears {
+    /// It tells of each (RFC 4533).
+    AtOnce,
+    /// It is read at its interval: it does not offer to tell.
+    AtIntervals,
+}
+
 /// How a directory stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullStatus {
@@ -82,6 +95,8 @@ pub struct PullStatus {
     pub people: usize,
     /// When it was last read and what it said was taken.
     pub read: Option<Time>,
+    /// How changes in it are heard of; none while it is not.
+    pub hears: Option<Hears>,
     /// Why it could not be read, if that is so.
     pub silent: Option<String>,
     /// Why what it says is held back, if it is.
@@ -97,6 +112,7 @@ pub struct PullStatus {
 struct State {
     begun: Time,
     read: Option<Time>,
+    hears: Option<Hears>,
     silent: Option<String>,
     held_back: Option<String>,
     refused: Vec<String>,
@@ -142,6 +158,7 @@ impl App {
                 let state = State {
                     begun: now,
                     read: None,
+                    hears: None,
                     silent: None,
                     held_back: None,
                     refused: Vec::new(),
@@ -164,6 +181,7 @@ impl App {
                 name: one.rules.name.clone(),
                 people: state.kept.len(),
                 read: state.read,
+                hears: state.hears,
                 silent: state.silent.clone(),
                 held_back: state.held_back.clone(),
                 refused: state.refused.clone(),

@@ -20,6 +20,14 @@ impl EntryId {
         (IDS.contains(&sort) && !rest.is_empty() && rest.chars().all(plain)).then(|| Self(text.to_owned()))
     }
 
+    /// The entry of this `entryUUID` (RFC 4530), in its sixteen bytes.
+    pub(crate) fn of_uuid(uuid: &[u8]) -> Option<Self> {
+        let hex = data_encoding::HEXLOWER.encode(uuid);
+        let part = |from: usize, to: usize| hex.get(from..to);
+        let parts = [part(0, 8)?, part(8, 12)?, part(12, 16)?, part(16, 20)?, part(20, 32)?];
+        (uuid.len() == 16).then(|| Self(format!("{}={}", IDS[0], parts.join("-"))))
+    }
+
     /// A filter that only this entry meets.
     #[must_use]
     pub fn filter(&self) -> String {
@@ -117,12 +125,19 @@ mod tests {
         Entry { dn: "cn=x".to_owned(), attributes }
     }
 
+    fn id_text(uuid: &[u8]) -> String {
+        format!("entryUUID={}", String::from_utf8_lossy(uuid).to_ascii_lowercase())
+    }
+
     #[test]
     fn an_entry_is_told_by_what_does_not_change() {
         let uuid: &[u8] = b"0A0A7D5C-3b1c-103f-8a52-0123456789ab";
         let id = entry(&[("ENTRYUUID", &[uuid])]).id().unwrap();
         assert_eq!(id.filter(), "(entryUUID=0a0a7d5c-3b1c-103f-8a52-0123456789ab)");
         assert_eq!(EntryId::parse(&id.to_string()), Some(id));
+        let bytes = data_encoding::HEXLOWER.decode(b"0a0a7d5c3b1c103f8a520123456789ab").unwrap();
+        assert_eq!(EntryId::of_uuid(&bytes).as_ref(), EntryId::parse(&id_text(uuid)).as_ref());
+        assert!([&bytes[..15], &[], &[0; 17]].iter().all(|short| EntryId::of_uuid(short).is_none()));
         let guid: Vec<u8> = (0..16).collect();
         let id = entry(&[("objectGUID", &[&guid])]).id().unwrap();
         assert_eq!(id.filter(), "(objectGUID=\\00\\01\\02\\03\\04\\05\\06\\07\\08\\09\\0a\\0b\\0c\\0d\\0e\\0f)");

@@ -12,7 +12,7 @@ mod tls;
 pub use entry::{Entry, EntryId, IDS};
 pub use ldap3::Scope;
 pub use place::{Place, Tls, Wrong};
-pub use session::{Fail, Session, code};
+pub use session::{Fail, Listening, Notice, Offer, Session, Watched, code};
 
 /// A value as it stands in a filter (RFC 4515): whatever it holds, it is one value.
 #[must_use]

@@ -5,6 +5,10 @@
 //! else. There is no task behind it: the connection is driven while something is asked, and closed when it is
 //! dropped.
 
+mod listen;
+
+pub use listen::{Listening, Notice, Offer, Watched};
+
 use std::collections::HashSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -38,6 +42,8 @@ const RANGES: usize = 10_000;
 
 /// Result codes (RFC 4511, appendix A).
 pub mod code {
+    /// `unavailableCriticalExtension`.
+    pub const NO_EXTENSION: u32 = 12;
     /// `noSuchAttribute`.
     pub const NO_SUCH_ATTRIBUTE: u32 = 16;
     /// `attributeOrValueExists`.

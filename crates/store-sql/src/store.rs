@@ -275,6 +275,9 @@ impl Store for SqlStore {
     async fn way_in(&self, key: &str) -> Result<Option<Versioned<WayIn>>, StoreError> {
         ways_in::get(&self.pool, key).await
     }
+    async fn identities_at(&self, issuer: &str) -> Result<Vec<WayIn>, StoreError> {
+        ways_in::at(&self.pool, issuer).await
+    }
     async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError> {
         ways_in::of(&self.pool, person).await
     }

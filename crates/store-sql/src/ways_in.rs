@@ -44,3 +44,14 @@ pub(crate) async fn of(pool: &SqlitePool, person: PersonId) -> Result<Vec<Versio
         .map_err(unavailable)?;
     rows.iter().map(|r| versioned(r, as_is)).collect()
 }
+
+/// Those that are identities at one issuer.
+pub(crate) async fn at(pool: &SqlitePool, issuer: &str) -> Result<Vec<WayIn>, StoreError> {
+    let rows =
+        sqlx::query_as::<_, Row>("SELECT id, generation, doc FROM ways_in WHERE doc ->> '$.what.identity.issuer' = $1")
+            .bind(issuer.to_owned())
+            .fetch_all(pool)
+            .await
+            .map_err(unavailable)?;
+    rows.iter().map(|r| versioned(r, as_is).map(|way: Versioned<WayIn>| way.value)).collect()
+}

@@ -116,6 +116,8 @@ pub trait Store: Send + Sync {
     async fn way_in(&self, key: &str) -> Result<Option<Versioned<WayIn>>, StoreError>;
     /// A person's ways in, oldest first.
     async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError>;
+    /// The identities of people at one issuer, in no order.
+    async fn identities_at(&self, issuer: &str) -> Result<Vec<WayIn>, StoreError>;
     /// What a directory said of a person or group.
     async fn entry(&self, id: EntryId) -> Result<Option<Versioned<Entry>>, StoreError>;
     /// The entry of a directory that a key leads to.

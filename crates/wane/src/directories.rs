@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use wane_app::{App, Newcomers, PullRules, PulledDirectory};
+use wane_app::{App, Followed, Newcomers, PullRules, PulledDirectory};
 use wane_config::{LdapDirectory, Provision, SecretError, Settings};
 use wane_domain::secret::Secret;
 use wane_domain::text::{Name, TextError};
@@ -12,6 +13,11 @@ use wane_ldap::{Place, Tls, Wrong};
 use wane_runtime::Supervisor;
 
 use crate::deployment::span;
+
+/// How soon a directory that was lost is tried again at first; twice as long after each time.
+const LOST_AGAIN: Duration = Duration::from_secs(1);
+/// How often that is doubled at most; it is never longer than the directory's interval.
+const MOST_DOUBLED: u32 = 7;
 
 /// Why a directory cannot be followed.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +42,33 @@ pub(crate) fn follow(supervisor: &mut Supervisor, app: &Arc<App>, settings: &Set
         supervisor.spawn("directory", move |stop| {
             let (app, name) = (Arc::clone(&app), name.clone());
             async move {
+                let mut lost = 0_u32;
                 loop {
-                    if let Err(error) = app.follow_directory(&name).await {
-                        tracing::warn!(directory = %name, %error, "what a directory says could not be kept; it is read again");
-                    }
+                    let followed = tokio::select! {
+                        () = stop.cancelled() => return Ok::<(), Infallible>(()),
+                        followed = app.follow_directory(&name, every) => followed,
+                    };
+                    let wait = match followed {
+                        Ok(Followed::Read) => {
+                            lost = 0;
+                            every
+                        }
+                        Ok(Followed::Lost) => {
+                            lost = 0;
+                            LOST_AGAIN.min(every)
+                        }
+                        Ok(Followed::Silent) => {
+                            lost = lost.saturating_add(1).min(MOST_DOUBLED);
+                            (LOST_AGAIN * 2_u32.pow(lost.saturating_sub(1))).min(every)
+                        }
+                        Err(error) => {
+                            tracing::warn!(directory = %name, %error, "what a directory says could not be kept; it is read again");
+                            every.min(LOST_AGAIN * 5)
+                        }
+                    };
                     tokio::select! {
                         () = stop.cancelled() => return Ok::<(), Infallible>(()),
-                        () = tokio::time::sleep(every) => {}
+                        () = tokio::time::sleep(wait) => {}
                     }
                 }
             }

@@ -8,11 +8,12 @@ use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::directory::{Group, Person, Standing};
 use wane_domain::id::PersonId;
 use wane_domain::text::{Line, Name};
-use wane_failpoint::{around, point};
+use wane_domain::time::Time;
+use wane_failpoint::point;
 use wane_store::{EnteredBy, Put, Way, WayIn, Write, identity_key};
 
-use super::plan::{self, Kept, Step};
-use super::read::{self, Told};
+use super::image::{Told, Word};
+use super::plan::{self, Kept, Loss, Step};
 use super::{PulledDirectory, issuer_of};
 use crate::error::AppError;
 use crate::{App, decide};
@@ -21,30 +22,25 @@ use crate::{App, decide};
 const MOST_REFUSED: usize = 50;
 
 impl App {
-    /// Reads a directory and keeps what it says. One that cannot be read changes nothing.
+    /// Keeps what a directory says.
     ///
     /// # Errors
-    /// When there is no such directory or the store cannot be used.
-    pub async fn follow_directory(&self, name: &Name) -> Result<(), AppError> {
-        let directory = self.pulled_directory(name.as_str()).ok_or_else(|| AppError::missing("directory", name))?;
+    /// When the store cannot be used.
+    pub(super) async fn take_word(
+        &self,
+        directory: &PulledDirectory,
+        word: Word,
+        now: Time,
+        loss: &mut Loss,
+    ) -> Result<(), AppError> {
         let rules = &directory.rules;
-        // Known before it is asked, so that nothing new begins for its people if it stays silent.
         let kept = self.kept_people(directory).await?;
-        self.state_of(&rules.name, |state| state.kept = kept.values().map(|p| p.id).collect());
-        let now = self.now();
-        let word = match around(point!("app.pulled.read"), read::read(directory, now)).await {
-            Ok(word) => word,
-            Err(fail) => {
-                tracing::warn!(directory = %rules.name, %fail, "a directory could not be read; nothing changes");
-                self.state_of(&rules.name, |state| state.silent = Some(fail.to_string()));
-                return Ok(());
-            }
-        };
         self.state_of(&rules.name, |state| state.silent = None);
         let world = self.world().await?;
-        if let Some(why) = plan::too_much(&world, rules, &kept, &word) {
-            return self.hold_back(directory, why).await;
-        }
+        let lost = match plan::too_much(&world, rules, &kept, &word, *loss) {
+            Ok(lost) => lost,
+            Err(why) => return self.hold_back(directory, why).await,
+        };
         let mut refused = word.refused.clone();
         for step in plan::people(&world, rules, &kept, &word, &mut refused) {
             match step {
@@ -62,6 +58,7 @@ impl App {
         for (group, members) in plan::groups(&world, rules, &kept, &word, &mut refused) {
             decide!(self.set_kept_group(directory, &group, &members))?;
         }
+        *loss = lost;
         refused.truncate(MOST_REFUSED);
         self.state_of(&rules.name, |state| {
             state.kept = kept.values().map(|p| p.id).collect();
@@ -77,16 +74,12 @@ impl App {
     }
 
     /// The people a directory keeps: who has an identity there.
-    async fn kept_people(&self, directory: &PulledDirectory) -> Result<Kept, AppError> {
-        let ours = issuer_of(&directory.rules.name);
+    pub(super) async fn kept_people(&self, directory: &PulledDirectory) -> Result<Kept, AppError> {
+        let world = self.world().await?;
         let mut kept = Kept::new();
-        for person in self.world().await?.people.values() {
-            for way in self.store.ways_in(person.id).await? {
-                if let Way::Identity { issuer, subject } = way.value.what
-                    && issuer == ours
-                {
-                    kept.insert(subject, person.clone());
-                }
+        for way in self.store.identities_at(&issuer_of(&directory.rules.name)).await? {
+            if let (Way::Identity { subject, .. }, Some(person)) = (way.what, world.people.get(&way.person)) {
+                kept.insert(subject, person.clone());
             }
         }
         Ok(kept)

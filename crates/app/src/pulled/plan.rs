@@ -10,7 +10,7 @@ use wane_domain::id::PersonId;
 use wane_domain::text::{Line, Name};
 use wane_domain::world::World;
 
-use super::read::{Told, Word};
+use super::image::{Told, Word};
 use super::{Newcomers, PullRules};
 
 /// Fewer than this may always go: one or two who leave are no mistake.
@@ -119,23 +119,40 @@ pub(super) fn groups(
     changed
 }
 
-/// Why a word is held back: it has lost so many people or memberships at once that the directory, or how it is
-/// read, is more likely wrong than they are gone.
-pub(super) fn too_much(world: &World, rules: &PullRules, kept: &Kept, word: &Word) -> Option<String> {
+/// How much a directory has lost since its interval began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Loss {
+    people: usize,
+    memberships: usize,
+}
+
+/// How much a directory has lost with this word, and before it; or why the word is held back: it has lost so many
+/// people or memberships that the directory, or how it is read, is more likely wrong than they are gone.
+pub(super) fn too_much(
+    world: &World,
+    rules: &PullRules,
+    kept: &Kept,
+    word: &Word,
+    before: Loss,
+) -> Result<Loss, String> {
     let share = usize::from(rules.shrink_percent);
     let active: Vec<(&String, &Person)> = kept.iter().filter(|(_, p)| p.standing == Standing::Active).collect();
     let is_gone = |entry: &String| word.people.get(entry).is_none_or(|told| told.disabled);
     let gone = active.iter().filter(|(entry, _)| is_gone(entry)).count();
-    let says = |lost: usize, of: usize, what: &str| {
-        let much = lost >= FEW && lost.saturating_mul(100) > of.saturating_mul(share);
-        much.then(|| format!("{lost} of {of} {what} would go at once, and `shrink_percent` is {share}"))
+    // Those who went before count on both sides: many one by one are as many as many at once.
+    let says = |now: usize, before: usize, of: usize, what: &str| {
+        let (lost, of) = (now.saturating_add(before), of.saturating_add(before));
+        let much = now > 0 && lost >= FEW && lost.saturating_mul(100) > of.saturating_mul(share);
+        if much {
+            Err(format!("{lost} of {of} {what} would go at once, and `shrink_percent` is {share}"))
+        } else {
+            Ok(lost)
+        }
     };
     if word.people.is_empty() && !active.is_empty() {
-        return Some(format!("it shows nobody at all, and kept {}", active.len()));
+        return Err(format!("it shows nobody at all, and kept {}", active.len()));
     }
-    if let Some(why) = says(gone, active.len(), "people") {
-        return Some(why);
-    }
+    let people = says(gone, before.people, active.len(), "people")?;
     let ours = |group: &&Group| group.kept_by.as_ref() == Some(&rules.name);
     let by_id: BTreeMap<PersonId, &String> = kept.iter().map(|(entry, person)| (person.id, entry)).collect();
     let (mut lost, mut of) = (0usize, 0usize);
@@ -146,5 +163,6 @@ pub(super) fn too_much(world: &World, rules: &PullRules, kept: &Kept, word: &Wor
         let left = |id: &&PersonId| by_id.get(id).is_some_and(|entry| !entries.contains(*entry) && !is_gone(entry));
         lost = lost.saturating_add(group.members.iter().filter(left).count());
     }
-    says(lost, of, "memberships")
+    let memberships = says(lost, before.memberships, of, "memberships")?;
+    Ok(Loss { people, memberships })
 }

@@ -148,6 +148,7 @@ behind_the_door! {
     tokens_via(via: &str) -> Vec<Versioned<Token>>;
     way_in(key: &str) -> Option<Versioned<WayIn>>;
     ways_in(person: PersonId) -> Vec<Versioned<WayIn>>;
+    identities_at(issuer: &str) -> Vec<WayIn>;
     sealed(key: &str) -> Option<Vec<u8>>;
     recording(session: SessionId) -> Option<Recording>;
     recordings(filter: RecordingFilter, slice: Slice) -> Page<Recording>;

@@ -1,6 +1,6 @@
 //! People and groups.
 
-use wane_api::directory::{GroupView, LdapView, PersonView, Standing};
+use wane_api::directory::{GroupView, Hears, LdapView, PersonView, Standing};
 use wane_api::ways_in::WayInView;
 
 use super::{or_dash, pairs};
@@ -90,8 +90,14 @@ pub(crate) fn ways_in(ways: &[WayInView], now: &Now, layout: Layout) -> String {
 }
 
 pub(crate) fn pulled(all: &[LdapView], now: &Now, layout: Layout) -> String {
-    let mut sheet =
-        Sheet::new(&[("DIRECTORY", 0), ("PEOPLE", 1), ("READ", 0), ("STANDS", WRAPS), ("NOT TAKEN", WRAPS)]);
+    let mut sheet = Sheet::new(&[
+        ("DIRECTORY", 0),
+        ("PEOPLE", 1),
+        ("READ", 0),
+        ("HEARD", 1),
+        ("STANDS", WRAPS),
+        ("NOT TAKEN", WRAPS),
+    ]);
     for d in all {
         let mut stands = match (&d.held_back, &d.silent) {
             (Some(why), _) => format!("held back: {why}"),
@@ -106,6 +112,12 @@ pub(crate) fn pulled(all: &[LdapView], now: &Now, layout: Layout) -> String {
             (&d.name).into(),
             d.people.to_string().into(),
             d.read.map_or_else(|| "never".to_owned(), |at| now.both(at)).into(),
+            match d.hears {
+                Some(Hears::AtOnce) => "at once",
+                Some(Hears::AtIntervals) => "at its interval",
+                None => "not now",
+            }
+            .into(),
             Text::new(stands).tone(tone),
             d.refused.join("; ").into(),
         ]);

@@ -39,6 +39,10 @@ pub(crate) fn directory(status: wane_app::PullStatus) -> wane_api::directory::Ld
         name: status.name.to_string(),
         people: u64::try_from(status.people).unwrap_or(u64::MAX),
         read: status.read.map(at),
+        hears: status.hears.map(|hears| match hears {
+            wane_app::Hears::AtOnce => wane_api::directory::Hears::AtOnce,
+            wane_app::Hears::AtIntervals => wane_api::directory::Hears::AtIntervals,
+        }),
         silent: status.silent,
         held_back: status.held_back,
         refused: status.refused,

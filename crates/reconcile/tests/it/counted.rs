@@ -118,6 +118,9 @@ impl Store for Counted {
     async fn way_in(&self, key: &str) -> Result<Option<Versioned<WayIn>>, StoreError> {
         self.inner.way_in(key).await
     }
+    async fn identities_at(&self, issuer: &str) -> Result<Vec<WayIn>, StoreError> {
+        self.inner.identities_at(issuer).await
+    }
     async fn ways_in(&self, person: PersonId) -> Result<Vec<Versioned<WayIn>>, StoreError> {
         self.inner.ways_in(person).await
     }

@@ -255,6 +255,8 @@ async fn ways_in<S: Store>(s: &S, f: &mut Fixture, person: PersonId) -> Result<(
     let kept = Versioned { value: way.clone(), generation: 1 };
     same("the way in", &s.way_in(&way.key).await, &Ok(Some(kept.clone())))?;
     same("the person's ways in", &s.ways_in(person).await, &Ok(vec![kept]))?;
+    same("identities there", &s.identities_at(issuer).await, &Ok(vec![way.clone()]))?;
+    same("identities elsewhere", &s.identities_at("https://login.example.com").await, &Ok(Vec::new()))?;
     same("nobody's way in", &s.way_in(&identity_key(issuer, "subject-1")).await, &Ok(None))?;
     let via = |session: &str| provider_session(issuer, session);
     let found = s.tokens_via(&via("s1")).await.map_err(told)?;

@@ -2,25 +2,30 @@
 //! that is wrong or silent.
 
 use serde_json::{Value, json};
-use wane_testkit::{Ended, Slapd, WaneServer, WaneServerBuilder, wait_until};
+use wane_testkit::{Ended, Slapd, SlapdBuilder, WaneServer, WaneServerBuilder, wait_until};
 
 use crate::people::{Deployment, SOON, items, text};
 
-const PEOPLE: &str = "ou=people,dc=example,dc=org";
-const GROUP: &str = "cn=admins,ou=groups,dc=example,dc=org";
+pub(crate) const PEOPLE: &str = "ou=people,dc=example,dc=org";
+pub(crate) const GROUP: &str = "cn=admins,ou=groups,dc=example,dc=org";
 
-struct Corp {
-    wane: Deployment,
-    slapd: Slapd,
+pub(crate) struct Corp {
+    pub(crate) wane: Deployment,
+    pub(crate) slapd: Slapd,
 }
 
 impl Corp {
-    fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         Self::with(WaneServer::builder(), more)
     }
 
     fn with(builder: WaneServerBuilder, more: &str) -> Self {
-        let slapd = Slapd::builder().start().unwrap();
+        Self::over(Slapd::builder(), builder, &format!("every = \"1s\"\n{more}"))
+    }
+
+    /// Over a directory of this sort; `more` says how often it is read.
+    pub(crate) fn over(slapd: SlapdBuilder, builder: WaneServerBuilder, more: &str) -> Self {
+        let slapd = slapd.start().unwrap();
         for name in ["anna", "bert", "cora", "dirk"] {
             slapd.person(&format!("uid={name}"), name).unwrap();
         }
@@ -35,7 +40,7 @@ impl Corp {
             .configure(&format!(
                 "[[directory.ldap]]\nname = \"corp\"\nurls = [\"ldaps://127.0.0.1:{}\"]\nca = \"{}\"\n\
                  bind_dn = \"cn=wane,dc=example,dc=org\"\npassword = {{ file = \"{}\" }}\npeople_base = \"{PEOPLE}\"\n\
-                 groups = {{ \"{GROUP}\" = \"staff\" }}\nattributes = {{ department = \"departmentNumber\" }}\nevery = \"1s\"\n{more}\n",
+                 groups = {{ \"{GROUP}\" = \"staff\" }}\nattributes = {{ department = \"departmentNumber\" }}\n{more}\n",
                 slapd.secure_port(),
                 at("dir.pem"),
                 at("dir.password"),
@@ -49,15 +54,15 @@ impl Corp {
         outcome.success().then(|| serde_json::from_str(&outcome.stdout).unwrap())
     }
 
-    fn standing(&self, name: &str) -> String {
+    pub(crate) fn standing(&self, name: &str) -> String {
         self.person(name).map_or_else(|| "nobody".to_owned(), |p| text(&p["standing"]))
     }
 
-    fn wait(&self, what: &str, until: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait(&self, what: &str, until: impl Fn(&Self) -> bool) {
         wait_until(what, SOON, || until(self)).unwrap_or_else(|e| panic!("{e}\n{}", self.wane.server.log()));
     }
 
-    fn staff(&self) -> Vec<String> {
+    pub(crate) fn staff(&self) -> Vec<String> {
         let page = self.wane.ada.json(&["group", "list", "--all"]).unwrap();
         let found = items(&page).iter().find(|g| g["name"] == "staff");
         let members = found.map(|g| g["members"].as_array().unwrap().iter().map(text).collect::<Vec<_>>());
@@ -65,11 +70,11 @@ impl Corp {
         members.unwrap_or_default().into_iter().filter(|name| name != "keeper").collect()
     }
 
-    fn delete(&self, name: &str) {
+    pub(crate) fn delete(&self, name: &str) {
         self.slapd.modify(&format!("dn: uid={name},{PEOPLE}\nchangetype: delete\n")).unwrap();
     }
 
-    fn events(&self, event: &str) -> usize {
+    pub(crate) fn events(&self, event: &str) -> usize {
         let page = self.wane.ada.json(&["log", "--all"]).unwrap();
         items(&page).iter().filter(|record| record["event"] == event).count()
     }

@@ -17,6 +17,7 @@ mod directory;
 mod ending;
 mod engine;
 mod gateway;
+mod heard;
 mod host;
 mod kept;
 mod main_job;

@@ -32,7 +32,11 @@ impl Lab {
     pub(super) fn built(builder: wane_testkit::WaneServerBuilder, extensions: &str, sshd_lines: &[&str]) -> Self {
         let port = free_port().unwrap();
         let builder = builder.set("gateway.ssh.listen", &format!("127.0.0.1:{port}"));
-        let wane = Deployment::with(builder);
+        Self::on(Deployment::with(builder), port, extensions, sshd_lines)
+    }
+
+    /// Over a deployment whose gateway listens at this port.
+    pub(super) fn on(wane: Deployment, port: u16, extensions: &str, sshd_lines: &[&str]) -> Self {
         let sshd = sshd_lines.iter().fold(Sshd::builder(), |builder, line| builder.config_line(line));
         let sshd = sshd.config_line("AcceptEnv LANG LC_* EVIL").prepare().unwrap();
         let address = format!("127.0.0.1:{}", sshd.port());

@@ -9,6 +9,7 @@ mod commands;
 mod ending;
 mod evil;
 mod findings;
+mod heard;
 mod joining;
 mod jumping;
 mod lab;
