@@ -86,6 +86,35 @@ pub struct DirectoryView {
     pub last_refused: Option<RefusedPush>,
 }
 
+/// What becomes of the people of a directory that is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Orphans {
+    /// They are disabled, and everything they hold ends.
+    #[default]
+    Disabled,
+    /// They stay as they are, and are this deployment's to change.
+    Kept,
+}
+
+/// Removes a directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveDirectory {
+    /// What becomes of its people; they are disabled if nothing is said.
+    #[serde(default)]
+    pub people: Orphans,
+}
+
+/// What came of removing a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DirectoryRemoved {
+    /// How many people it kept.
+    pub people: u64,
+    /// How many of them were disabled now, with everything they held ended.
+    pub disabled: u64,
+}
+
 /// A call of a directory that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefusedPush {

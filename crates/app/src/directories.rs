@@ -1,9 +1,10 @@
-//! Directories that push people and groups: adding, changing, rotating the token of, and removing one; which of
-//! them is calling.
+//! Directories that push people and groups: adding, changing and rotating the token of one; which of them is calling.
+//! Removing one is `removal`'s.
 //!
 //! Owns: what of a directory's word counts here, and its tokens. What a push does is `pushed`'s.
 
 mod pace;
+mod removal;
 mod rules;
 
 use serde_json::json;
@@ -25,6 +26,7 @@ use crate::error::AppError;
 use crate::{App, decide};
 
 pub(crate) use pace::{Ends, Paces, Turn};
+pub use removal::{Orphans, Removed};
 
 /// How long a token lasts, if it is not rotated: an end must not fail because one ran out unseen.
 const TOKEN_LIFE: Span = Span::from_hours(24 * 3650);
@@ -175,27 +177,6 @@ impl App {
             Ok((directory, token))
         })?;
         Ok((self.shown(directory).await?, token))
-    }
-
-    /// Removes a directory: its tokens end at once. What it made stays, and is kept by nobody until it is back.
-    ///
-    /// # Errors
-    /// When policy does not let the caller, or there is no such directory.
-    pub async fn remove_directory(&self, caller: &Caller, name: &str) -> Result<(), AppError> {
-        decide!(async {
-            let (world, directory) = self.managed(caller, name).await?;
-            let now = self.now();
-            let seen = self.store.seen(&directory.id.to_string()).await?;
-            let tokens = self.store.tokens_of_directory(directory.id).await?;
-            let mut change = self.change_at(Actor::Person(caller.person), &world, now);
-            let detail = json!({ "directory": directory.name });
-            change.note("directory.removed", Outcome::Done, Subjects::default(), detail);
-            change.write(Write::Directory(Put { value: Directory { removed: Some(now), ..directory }, seen }));
-            for token in tokens {
-                change.write(Write::RemoveToken(token.value.id));
-            }
-            change.commit(point!("app.directory.remove.commit")).await.map(|_| ())
-        })
     }
 
     /// The directories there are, by name.

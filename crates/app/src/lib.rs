@@ -102,7 +102,7 @@ pub use company::{Company, News, Seen};
 pub use confirm::ArrivalShown;
 pub use credential::{HandedOut, Say, Telling};
 pub use devices::{DeviceAnswer, DeviceAsks, DeviceBegun, DeviceShown};
-pub use directories::{DirectoryCaller, DirectoryShown};
+pub use directories::{DirectoryCaller, DirectoryShown, Orphans, Removed};
 pub use directory::{Membership, NewPerson, NewStay, PersonChange};
 pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
@@ -125,7 +125,7 @@ pub use packages::NewPackage;
 pub use passkeys::{Ceremony, PasskeyMade};
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
-pub use pulled::{Newcomers, PullRules, PullStatus, PulledDirectory};
+pub use pulled::{Followed, Hears, Newcomers, PullRules, PullStatus, PulledDirectory};
 pub use pushed::{IfMatch, Listed, Pushed, Sending, Wanted};
 pub use recordings::{
     Afar, At, Depot, DepotError, Found, OnFailure, Place, Playing, Purpose, RecordOutcome, Recordings, Roll, Rules,

@@ -14,13 +14,21 @@ pub(crate) enum Directory {
     Show(DirectoryName),
     Change(ChangeDirectory),
     Rotate(RotateDirectory),
-    /// Remove a directory: its token ends; the people and groups it made stay
-    Remove(DirectoryName),
+    Remove(RemoveDirectory),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DirectoryName {
     pub(crate) directory: String,
+}
+
+/// Remove a directory: its token ends, and the people it kept are disabled, which ends everything they hold
+#[derive(Debug, Args)]
+pub(crate) struct RemoveDirectory {
+    pub(crate) directory: String,
+    /// Its people stay as they are, and are yours to change
+    #[arg(long)]
+    pub(crate) keep_people: bool,
 }
 
 /// What of its word counts.

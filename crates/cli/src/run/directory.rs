@@ -1,7 +1,7 @@
 //! Directories that push people and groups.
 
 use serde_json::json;
-use wane_api::directories::{DirectoryRules, DirectorySignIn, DirectoryToken, NewDirectory, RotateDirectory};
+use wane_api::directories::{DirectoryRules, DirectorySignIn, DirectoryToken, NewDirectory, Orphans, RotateDirectory};
 
 use super::{Done, facts};
 use crate::access::Session;
@@ -52,9 +52,19 @@ pub(super) async fn directory(args: args::Directory, s: &Session) -> Done {
             return Ok(Exit::Done);
         }
         args::Directory::Remove(args) => {
-            s.out.busy("the directory is removed", client.remove_directory(&args.directory)).await?;
-            let text = format!("{} pushes no more; the people and groups it made stay", args.directory);
-            s.put(&json!({ "removed": args.directory }), &text);
+            let people = if args.keep_people { Orphans::Kept } else { Orphans::Disabled };
+            let removed =
+                s.out.busy("the directory is removed", client.remove_directory(&args.directory, people)).await?;
+            let of = match people {
+                Orphans::Disabled => {
+                    format!("its {} people are disabled, {} of them now", removed.people, removed.disabled)
+                }
+                Orphans::Kept => format!("its {} people stay as they are, and are yours to change", removed.people),
+            };
+            s.put(
+                &json!({ "removed": args.directory, "people": removed.people, "disabled": removed.disabled }),
+                &format!("{} pushes no more; {of}", args.directory),
+            );
             return Ok(Exit::Done);
         }
     };

@@ -2,7 +2,8 @@
 
 use reqwest::Method;
 use wane_api::directories::{
-    Directories, DirectoryRules, DirectoryToken, DirectoryView, NewDirectory, RotateDirectory,
+    Directories, DirectoryRemoved, DirectoryRules, DirectoryToken, DirectoryView, NewDirectory, Orphans,
+    RemoveDirectory, RotateDirectory,
 };
 
 use crate::connect::Client;
@@ -52,8 +53,8 @@ impl Client {
     /// Removes a directory.
     ///
     /// # Errors
-    /// As every call.
-    pub async fn remove_directory(&self, name: &str) -> Result<(), ClientError> {
-        self.write_only(Method::DELETE, &["v1", "directories", name], None).await
+    /// When it keeps the caller as well, and its people are not to be kept.
+    pub async fn remove_directory(&self, name: &str, people: Orphans) -> Result<DirectoryRemoved, ClientError> {
+        self.write(Method::DELETE, &["v1", "directories", name], &RemoveDirectory { people }).await
     }
 }

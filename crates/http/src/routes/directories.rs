@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use wane_api::directories::{
-    Directories, DirectoryRules, DirectorySignIn, DirectoryToken, DirectoryView, NewDirectory, RefusedPush,
-    RotateDirectory,
+    Directories, DirectoryRemoved, DirectoryRules, DirectorySignIn, DirectoryToken, DirectoryView, NewDirectory,
+    Orphans, RefusedPush, RemoveDirectory, RotateDirectory,
 };
 use wane_app::DirectoryShown;
 use wane_domain::directory;
@@ -93,16 +93,21 @@ pub(crate) async fn rotate_directory(
     Ok(handed(&shared, shown, token))
 }
 
-/// Removes a directory. The people and groups it made stay, and are kept by nobody.
-#[utoipa::path(delete, path = "/v1/directories/{name}", tag = "directory", params(("name" = String, Path)), responses((status = 204), Problems))]
+/// Removes a directory. The people it kept are disabled, with everything they hold, unless they are to be kept.
+#[utoipa::path(delete, path = "/v1/directories/{name}", tag = "directory", params(("name" = String, Path)), request_body = RemoveDirectory, responses((status = 200, body = DirectoryRemoved), Problems))]
 pub(crate) async fn remove_directory(
     State(shared): State<Arc<Shared>>,
     Signed(caller): Signed,
     Of(name): Of<String>,
-    Input(Nothing {}): Input<Nothing>,
-) -> Answer<StatusCode> {
-    shared.app.remove_directory(&caller, &name).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Input(input): Input<RemoveDirectory>,
+) -> Answer<Json<DirectoryRemoved>> {
+    let orphans = match input.people {
+        Orphans::Disabled => wane_app::Orphans::Disabled,
+        Orphans::Kept => wane_app::Orphans::Kept,
+    };
+    let removed = shared.app.remove_directory(&caller, &name, orphans).await?;
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    Ok(Json(DirectoryRemoved { people: count(removed.people), disabled: count(removed.disabled) }))
 }
 
 fn handed(shared: &Shared, shown: DirectoryShown, token: SecretOnce) -> Handed {

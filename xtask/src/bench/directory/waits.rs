@@ -13,8 +13,11 @@ use super::super::sample::Sample;
 const GUARDED: &str = r#"
 @id("guarded-on-the-bench")
 @max_ttl("8h")
-@approve("group:approvers")
+@approve("1 of group:approvers")
 permit (principal in Group::"engineers", action == Action::"access", resource in Label::"env=guarded");
+
+@id("whoever-is-asked-may-answer")
+permit (principal, action == Action::"approve", resource);
 "#;
 
 const PASSWORD: &str = "a password of nobody but the bench";

@@ -149,6 +149,8 @@ pub(crate) const PUSHED: &[&str] = &[
     "app.directory.change.commit",
     "app.directory.rotate.commit",
     "app.directory.remove.commit",
+    "app.directory.silence.commit",
+    "app.directory.orphans.commit",
     "app.pushed.person_new.commit",
     "app.pushed.person.commit",
     "app.pushed.person_ended.commit",

@@ -123,9 +123,22 @@ impl House {
         self.lab.die_over(&format!("app.directory.change.commit:{side}"), Who::Ada, &change);
         let shown = self.lab.wane.ada.json(&["directory", "show", &other]).unwrap();
         assert_eq!(shown["rules"]["attributes"]["title"], "title", "{rotated:?}");
+        corp.person(&format!("o-{side}"), &json!({}));
         self.lab.die_over(&format!("app.directory.remove.commit:{side}"), Who::Ada, &["directory", "remove", &other]);
         assert!(!there(self), "after {after}");
         corp.does("GET", "/Users", &Value::Null, 401);
+        assert_eq!(self.standing(&format!("o-{side}")), "disabled");
+        // Cut off before it is removed: said again, it goes on.
+        for (point, name) in [("silence", format!("s-{side}")), ("orphans", format!("u-{side}"))] {
+            Corp::added(&self.lab.wane.ada, &name, &[]).person(&name, &json!({}));
+            self.lab.die_over(
+                &format!("app.directory.{point}.commit:{side}"),
+                Who::Ada,
+                &["directory", "remove", &name],
+            );
+            assert!(!self.lab.wane.ada.json(&["directory", "list"]).unwrap().to_string().contains(&name));
+            assert_eq!(self.standing(&name), "disabled");
+        }
     }
 }
 

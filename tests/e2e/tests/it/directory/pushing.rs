@@ -295,8 +295,9 @@ fn a_token_is_shown_once_rotated_and_taken_away() {
     }
     refused(&wane.ada, &["directory", "add", "corp"], 5);
 
-    // Removed, it says no more; what it made stays, and is anybody's to change. Back, it keeps it again.
-    wane.ada.json(&["directory", "remove", "corp"]).unwrap();
+    // Removed, it says no more; what it made stays if it is to, and is anybody's to change. Back, it keeps it again.
+    let removed = wane.ada.json(&["directory", "remove", "corp", "--keep-people"]).unwrap();
+    assert_eq!((&removed["people"], &removed["disabled"]), (&json!(1), &json!(0)));
     third.does("GET", "/Users", &Value::Null, 401);
     wane.ada.json(&["person", "change", "nia", "--display", "by hand"]).unwrap();
     let back = Corp::added(&wane.ada, "corp", &[]);
@@ -304,4 +305,42 @@ fn a_token_is_shown_once_rotated_and_taken_away() {
     assert_eq!(back.does("GET", "/Users", &Value::Null, 200).body["totalResults"], 1);
     refused(&wane.ada, &["person", "change", "nia", "--display", "by hand"], 5);
     assert_eq!(wane.ada.json(&["directory", "show", "corp"]).unwrap()["people"], 1);
+}
+
+/// BUG-14: who came with a directory does not stay without it.
+#[test]
+fn the_people_of_a_directory_that_is_removed_may_do_nothing() {
+    let (wane, corp) = deployed(&[]);
+    wane.paper_host("web-1", "gate=open");
+    wane.deploy_role();
+    let (nia, omar) = (corp.person("nia", &json!({})), corp.person("omar", &json!({})));
+    corp.group("staff", &[&nia, &omar]);
+    corp.disables(&omar);
+    wane.load(&policy("corp.staff"));
+    let nia = arrives(&wane.server, &wane.ada, "nia");
+    let grant = granted(&nia, "deploy@web-1", "30m");
+    // Somebody whom it keeps would shut themselves out.
+    wane.ada.json(&["group", "join", "admins", "nia"]).unwrap();
+    let own = nia.run(&["directory", "remove", "corp"]).unwrap();
+    assert!(own.ended == wane_testkit::Ended::Code(5) && own.stderr.contains("keeps you as well"), "{own:?}");
+
+    let removed = wane.ada.json(&["directory", "remove", "corp"]).unwrap();
+    assert_eq!((&removed["people"], &removed["disabled"]), (&json!(2), &json!(1)));
+    wane.wait_closed(&grant);
+    for name in ["nia", "omar"] {
+        assert_eq!(wane.ada.json(&["person", "show", name]).unwrap()["standing"], "disabled", "{name}");
+    }
+    assert_eq!(wane.ada.json(&["person", "show", "maya"]).unwrap()["standing"], "active");
+    assert!(!nia.run(&["whoami"]).unwrap().success(), "she is signed in still");
+    corp.does("GET", "/Users", &Value::Null, 401);
+    let log = wane.ada.json(&["log", "--event", "directory.removed"]).unwrap();
+    let detail = &items(&log)[0]["detail"];
+    assert_eq!((&detail["people"], &detail["of"]), (&json!("disabled"), &json!(2)), "{log:#}");
+    // They are the administrators' now, and the directory's again once it is back and says so.
+    wane.ada.json(&["person", "enable", "nia"]).unwrap();
+    let back = Corp::added(&wane.ada, "corp", &[]);
+    let found = back.does("GET", "/Users?filter=userName eq \"omar\"", &Value::Null, 200).body;
+    let id = found["Resources"][0]["id"].as_str().unwrap();
+    back.does("PUT", &format!("/Users/{id}"), &user("omar", &json!({ "active": true })), 200);
+    assert_eq!(wane.ada.json(&["person", "show", "omar"]).unwrap()["standing"], "active");
 }
