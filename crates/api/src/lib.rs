@@ -8,6 +8,7 @@
 
 pub mod approval;
 pub mod board;
+pub mod delegation;
 pub mod device;
 pub mod directories;
 pub mod directory;

@@ -126,6 +126,18 @@ query! {
 }
 
 query! {
+    /// Which delegations, newest first: given by somebody, or to them.
+    Delegations {
+        /// Of this person; the caller's if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<String>,
+        /// Those that are over or were taken back, too.
+        #[serde(default, deserialize_with = "flag", skip_serializing_if = "is_no")]
+        past: bool,
+    }
+}
+
+query! {
     /// Which recordings, newest first; only those the caller may know of.
     Recordings {
         /// Of sessions of this person.

@@ -1,5 +1,7 @@
 //! Requests: what was asked, and where each item of it stands.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -82,8 +84,11 @@ pub struct StageView {
     pub needs: u32,
     /// How many have.
     pub have: u32,
-    /// Who could be one of them now, by name.
+    /// Who could be one of them now, by name; who stands in for somebody among them.
     pub who_could: Vec<String>,
+    /// Who of them stands in, and for whom.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub standing_in: BTreeMap<String, String>,
     /// The rule in words: `1 of manager, group:dba`.
     pub text: String,
 }
@@ -93,6 +98,9 @@ pub struct StageView {
 pub struct ApprovalView {
     /// Who.
     pub by: String,
+    /// In whose place, if they stood in for somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
     /// At which stage, from 0.
     pub stage: u32,
     /// When.

@@ -5,7 +5,7 @@ use wane_domain::catalogue::{Resource, Role};
 use wane_domain::decision::{Permit, Why};
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
 use wane_domain::id::GrantId;
-use wane_domain::request::Ask;
+use wane_domain::request::{Approval, Ask};
 use wane_domain::time::Time;
 use wane_domain::world::World;
 use wane_failpoint::point;
@@ -144,7 +144,7 @@ impl App {
 
     /// Whether the caller may know of a grant; to others it is not there.
     fn known_to(&self, caller: &Caller, world: &World, grant: &Grant) -> Result<(), AppError> {
-        let party = grant.holder == caller.person || grant.approvals.iter().any(|a| a.approver == caller.person);
+        let party = grant.holder == caller.person || grant.approvals.iter().flat_map(Approval::people).any(|p| p == caller.person);
         if party || self.allows_on(caller, world, Action::ReadAccess, grant.item.resource)? {
             Ok(())
         } else {

@@ -10,12 +10,13 @@ use wane_failpoint::point;
 use wane_store::{Put, Write};
 
 use crate::approver_keys::key_for;
+use crate::asked::Mine;
 use crate::caller::Caller;
 use crate::change::{Change, about_request};
 use crate::error::AppError;
 use crate::judge::{AskFacts, Rejudged};
 use crate::narrow::Narrower;
-use crate::signing::{Answered, Taken};
+use crate::signing::{Answered, Taken, in_place_of};
 use crate::{App, decide};
 
 impl App {
@@ -83,8 +84,8 @@ impl App {
         }
         let request = if less.is_nothing() {
             let mut request = seen.value.clone();
-            for index in items {
-                request = self.approve_item(&mut change, &world, request, index, (caller.person, signed), now).await?;
+            for mine in items {
+                request = self.approve_item(&mut change, &world, request, mine, (caller.person, signed), now).await?;
             }
             change.write(Write::Request(Put::over(&seen, request.clone())));
             request
@@ -99,8 +100,8 @@ impl App {
     }
 
     /// Refuses where a path asks for signatures and none came.
-    fn needs_no_signature(&self, request: &AccessRequest, items: &[usize]) -> Result<(), AppError> {
-        if items.iter().all(|index| request.items.get(*index).is_some_and(|item| !item.needs_signatures())) {
+    fn needs_no_signature(&self, request: &AccessRequest, items: &[Mine]) -> Result<(), AppError> {
+        if items.iter().all(|mine| request.items.get(mine.index).is_some_and(|item| !item.needs_signatures())) {
             return Ok(());
         }
         let (id, page) = (request.id, format!("{}/approve/{}", self.public_url, request.id));
@@ -114,7 +115,7 @@ impl App {
         caller: &Caller,
         world: &World,
         request: &AccessRequest,
-        items: &[usize],
+        items: &[Mine],
         taken: &Taken,
     ) -> Result<(), AppError> {
         let said = &taken.good.statement;
@@ -122,6 +123,7 @@ impl App {
         let same = said.org == self.org
             && said.request == request.digest
             && said.approver == caller.person
+            && Some(said.instead_of) == in_place_of(items)
             && said.seats == seats
             && said.narrowed == narrowed;
         let counts = key_for(world, said.key, caller.person, request.at, None).is_some();
@@ -152,13 +154,19 @@ impl App {
         change: &mut Change<'_>,
         world: &World,
         request: AccessRequest,
-        index: usize,
+        Mine { index, footing }: Mine,
         (approver, signed): (PersonId, Option<&Signed>),
         now: Time,
     ) -> Result<AccessRequest, AppError> {
         let stage = request.items.get(index).and_then(|i| i.open_stage()).unwrap_or_default();
-        let approval =
-            Approval { approver, stage, digest: request.digest, at: now, signed: signed.cloned().map(Box::new) };
+        let approval = Approval {
+            approver,
+            instead_of: footing.instead_of,
+            stage,
+            digest: request.digest,
+            at: now,
+            signed: signed.cloned().map(Box::new),
+        };
         let (request, fact) = request.apply(index, ItemEvent::Approve(approval), now)?;
         change.fact(about_request(&request, Some(index)), fact);
         self.finish_item(change, world, request, index, now).await
@@ -179,7 +187,7 @@ impl App {
         }
         let approvals = item.approvals.clone();
         let deny = |change: &mut Change<'_>, request: AccessRequest, reason: String| {
-            let (request, fact) = request.apply(index, ItemEvent::Deny { by: None, reason }, now)?;
+            let (request, fact) = request.apply(index, ItemEvent::Deny { by: None, instead_of: None, reason }, now)?;
             change.fact(about_request(&request, Some(index)), fact);
             Ok(request)
         };

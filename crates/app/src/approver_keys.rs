@@ -9,7 +9,7 @@ use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::approval::{ApproverKey, KeyMaterial, Removed};
 use wane_domain::id::{ApproverKeyId, PersonId, WayId};
 use wane_domain::proved::is_phishing_resistant;
-use wane_domain::request::ItemEvent;
+use wane_domain::request::{Item, ItemEvent};
 use wane_domain::text::Line;
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
@@ -164,10 +164,19 @@ impl App {
             let value = ApproverKey { removed: Some(removed), ..key.clone() };
             change.write(Write::ApproverKey(Put { value, seen }));
         }
-        if keys.is_empty() { Ok(()) } else { self.void_in(change, keys).await }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let signed = |item: &Item| keys.iter().flat_map(|key| item.signed_with(key.id)).map(|a| a.approver).collect();
+        self.void_in(change, signed).await
     }
 
-    async fn void_in(&self, change: &mut Change<'_>, keys: &[ApproverKey]) -> Result<(), AppError> {
+    /// Makes void what waits and these approved: of each item, the approvers of whom nothing counts any more.
+    pub(crate) async fn void_in(
+        &self,
+        change: &mut Change<'_>,
+        of: impl Fn(&Item) -> Vec<PersonId> + Send,
+    ) -> Result<(), AppError> {
         let mut slice = Slice::first(200);
         loop {
             let page = self.store.requests(RequestFilter { person: None, waiting: Some(true) }, slice.clone()).await?;
@@ -176,12 +185,7 @@ impl App {
                 let mut voided = false;
                 for index in crate::asked::waiting_items(&request, None) {
                     let item = request.items.get(index);
-                    let by: Vec<PersonId> = item
-                        .into_iter()
-                        .flat_map(|item| keys.iter().flat_map(|key| item.signed_with(key.id)))
-                        .map(|approval| approval.approver)
-                        .collect();
-                    for approver in by {
+                    for approver in item.map(&of).unwrap_or_default() {
                         let (next, fact) = request.apply(index, ItemEvent::Void { approver }, change.at())?;
                         change.fact(about_request(&next, Some(index)), fact);
                         (request, voided) = (next, true);

@@ -254,7 +254,7 @@ impl App {
         match seen.items.first().map(|item| &item.state) {
             Some(ItemState::Waiting) => {
                 let could = self.who_could(&world, &seen, 0)?;
-                let people: Vec<String> = could.people.iter().map(&name).collect();
+                let people: Vec<String> = could.people.keys().map(&name).collect();
                 let who = if people.is_empty() { "nobody can give now".to_owned() } else { people.join(", ") };
                 let approvals = if could.missing == 1 { "approval" } else { "approvals" };
                 let text = format!("`{request}` waits for {} more {approvals}: {who}", could.missing);

@@ -1,10 +1,11 @@
 //! Whom a request asks, and who may see it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wane_domain::catalogue::{Resource, Role};
+use wane_domain::delegation::InsteadOf;
 use wane_domain::id::{PersonId, RequestId};
-use wane_domain::request::{AccessRequest, ItemState};
+use wane_domain::request::{AccessRequest, Approval, ItemState};
 use wane_domain::terms::Stage;
 use wane_domain::world::World;
 use wane_policy::query::Proof;
@@ -23,8 +24,29 @@ pub struct WhoCould {
     pub stage: Option<u16>,
     /// How many more are needed there.
     pub missing: usize,
-    /// Who could be one of them.
-    pub people: BTreeSet<PersonId>,
+    /// Who could be one of them, and on what footing.
+    pub people: BTreeMap<PersonId, Footing>,
+}
+
+/// What somebody's right to answer rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footing {
+    /// Whose right it is, if they stand in for somebody.
+    pub instead_of: Option<InsteadOf>,
+}
+
+/// A waiting item that somebody may answer, and on what footing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mine {
+    pub(crate) index: usize,
+    pub(crate) footing: Footing,
+}
+
+impl Mine {
+    /// One that is settled on no approver's footing.
+    pub(crate) fn of(index: usize) -> Self {
+        Self { index, footing: Footing::default() }
+    }
 }
 
 impl App {
@@ -33,7 +55,7 @@ impl App {
     /// # Errors
     /// When the policy set cannot be used.
     pub fn who_could(&self, world: &World, request: &AccessRequest, index: usize) -> Result<WhoCould, AppError> {
-        let nobody = WhoCould { stage: None, missing: 0, people: BTreeSet::new() };
+        let nobody = WhoCould { stage: None, missing: 0, people: BTreeMap::new() };
         let (Some(item), Some(asked)) = (request.items.get(index), request.ask.items.get(index)) else {
             return Ok(nobody);
         };
@@ -42,19 +64,30 @@ impl App {
         };
         let Some(stage) = terms.stages.get(usize::from(number)) else { return Ok(nobody) };
         let mut without = vec![request.ask.requester, request.ask.beneficiary];
-        without.extend(item.approvals.iter().map(|a| a.approver));
-        let mut people = world.approvers(&stage.approvers, request.ask.beneficiary, asked.resource, &without);
+        without.extend(item.approvals.iter().flat_map(Approval::people));
+        let holder = request.ask.beneficiary;
+        let meant = world.approvers(&stage.approvers, holder, asked.resource, &without);
         let (Some(resource), Some(role)) = (world.resources.get(&asked.resource), world.roles.get(&asked.role)) else {
             return Ok(nobody);
         };
-        let mut may = BTreeSet::new();
-        for person in people.iter().copied() {
-            let given = Given { by: person, proof: FRESH, at: self.now() };
-            if self.may_approve(world, given, (request.ask.requester, request.ask.duration), resource, role)? {
-                may.insert(person);
+        let now = self.now();
+        let may = |by: PersonId, instead_of: Option<PersonId>| {
+            let given = Given { by, instead_of, proof: FRESH, at: now };
+            self.may_approve(world, given, (request.ask.requester, request.ask.duration), resource, role)
+        };
+        let mut people = BTreeMap::new();
+        for person in meant {
+            if may(person, None)? {
+                people.insert(person, Footing::default());
             }
         }
-        people = may;
+        let could: BTreeSet<PersonId> = people.keys().copied().collect();
+        let about = (asked.resource, item.path.as_deref());
+        for (person, instead) in world.stand_ins(&could, about, holder, &without, now) {
+            if may(person, Some(instead.person))? {
+                people.insert(person, Footing { instead_of: Some(instead) });
+            }
+        }
         Ok(WhoCould {
             stage: Some(number),
             missing: usize::from(stage.quorum).saturating_sub(item.approvals_at(number)),
@@ -69,7 +102,7 @@ impl App {
         world: &World,
         request: &AccessRequest,
         item: Option<usize>,
-    ) -> Result<Vec<usize>, AppError> {
+    ) -> Result<Vec<Mine>, AppError> {
         let waiting = waiting_items(request, item);
         if waiting.is_empty() {
             return Err(AppError::Taken(format!(
@@ -83,15 +116,16 @@ impl App {
         }
         let mut mine = Vec::new();
         for index in waiting {
-            if !self.who_could(world, request, index)?.people.contains(&caller.person) {
+            let Some(footing) = self.who_could(world, request, index)?.people.get(&caller.person).copied() else {
                 continue;
-            }
+            };
             // Who could is a list of people; whether this one may now, with the proof at hand, is asked again.
             let (resource, role) = self.item_of(world, request, index)?;
             let proof = Proof::said(&caller.proof, caller.proof_age(self.now()));
-            let given = Given { by: caller.person, proof, at: self.now() };
+            let instead_of = footing.instead_of.map(|instead| instead.person);
+            let given = Given { by: caller.person, instead_of, proof, at: self.now() };
             if self.may_approve(world, given, (request.ask.requester, request.ask.duration), &resource, &role)? {
-                mine.push(index);
+                mine.push(Mine { index, footing });
             }
         }
         if mine.is_empty() {
@@ -122,7 +156,7 @@ impl App {
     /// When the policy set cannot be used.
     pub fn may_see_request(&self, caller: &Caller, world: &World, request: &AccessRequest) -> Result<bool, AppError> {
         let party = [request.ask.requester, request.ask.beneficiary].contains(&caller.person)
-            || request.items.iter().any(|i| i.approvals.iter().any(|a| a.approver == caller.person));
+            || request.items.iter().any(|i| i.approvals.iter().flat_map(Approval::people).any(|p| p == caller.person));
         if party {
             return Ok(true);
         }
@@ -131,15 +165,19 @@ impl App {
                 return Ok(true);
             }
         }
-        // Whoever a stage asks, asked, or will ask; after it is decided too, so that nobody who just
-        // decided, or came second, is told that it never was.
+        // Whoever a stage asks, asked, or will ask, and who stands in for one of them now; after it is decided too, so
+        // that nobody who just decided, or came second, is told that it never was.
         let beneficiary = request.ask.beneficiary;
         let without = [request.ask.requester, beneficiary];
         for (item, asked) in request.items.iter().zip(&request.ask.items) {
             let stages = item.terms.iter().flat_map(|t| &t.stages);
             let named = |stage: &Stage| world.approvers(&stage.approvers, beneficiary, asked.resource, &without);
+            let about = (asked.resource, item.path.as_deref());
+            let stands_in = |people: &BTreeSet<PersonId>| {
+                world.stand_ins(people, about, beneficiary, &without, self.now()).contains_key(&caller.person)
+            };
             let denied_it = matches!(item.state, ItemState::Denied { by: Some(by), .. } if by == caller.person);
-            if denied_it || stages.map(named).any(|people| people.contains(&caller.person)) {
+            if denied_it || stages.map(named).any(|people| people.contains(&caller.person) || stands_in(&people)) {
                 return Ok(true);
             }
         }

@@ -10,7 +10,7 @@ use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_store::{Put, Versioned, Write};
 
-use crate::asked::waiting_items;
+use crate::asked::{Mine, waiting_items};
 use crate::caller::Caller;
 use crate::change::about_request;
 use crate::error::AppError;
@@ -37,11 +37,15 @@ impl App {
                 Ok(items) => items,
                 Err(error) if self.allows(caller, &world, Action::Revoke)? => {
                     let waiting = waiting_items(&seen.value, item);
-                    if waiting.is_empty() { return Err(error) } else { waiting }
+                    if waiting.is_empty() { return Err(error) } else { waiting.into_iter().map(Mine::of).collect() }
                 }
                 Err(error) => return Err(error),
             };
-            let event = || ItemEvent::Deny { by: Some(caller.person), reason: reason.as_str().to_owned() };
+            let event = |mine: &Mine| ItemEvent::Deny {
+                by: Some(caller.person),
+                instead_of: mine.footing.instead_of,
+                reason: reason.as_str().to_owned(),
+            };
             self.apply_items(caller, &world, seen, &items, event, now).await
         })
     }
@@ -60,14 +64,14 @@ impl App {
             let world = self.world().await?;
             let now = self.now();
             let seen = self.request_for(caller, &world, id).await?;
-            let items = match item {
-                Some(index) => vec![index],
-                None => waiting_items(&seen.value, None),
+            let items: Vec<Mine> = match item {
+                Some(index) => vec![Mine::of(index)],
+                None => waiting_items(&seen.value, None).into_iter().map(Mine::of).collect(),
             };
             if items.is_empty() {
                 return Err(AppError::Taken(format!("nothing of request `{id}` waits any more")));
             }
-            self.apply_items(caller, &world, seen, &items, || ItemEvent::Withdraw { by: caller.person }, now).await
+            self.apply_items(caller, &world, seen, &items, |_| ItemEvent::Withdraw { by: caller.person }, now).await
         })
     }
 
@@ -76,15 +80,15 @@ impl App {
         caller: &Caller,
         world: &World,
         seen: Versioned<AccessRequest>,
-        items: &[usize],
-        event: impl Fn() -> ItemEvent,
+        items: &[Mine],
+        event: impl Fn(&Mine) -> ItemEvent,
         now: Time,
     ) -> Result<AccessRequest, AppError> {
         let mut change = self.change_at(Actor::Person(caller.person), world, now);
         let mut request = seen.value.clone();
-        for index in items {
-            let (next, fact) = request.apply(*index, event(), now)?;
-            change.fact(about_request(&next, Some(*index)), fact);
+        for mine in items {
+            let (next, fact) = request.apply(mine.index, event(mine), now)?;
+            change.fact(about_request(&next, Some(mine.index)), fact);
             request = next;
         }
         change.write(Write::Request(Put::over(&seen, request.clone())));

@@ -15,6 +15,7 @@ use wane_domain::closure::{ClosureBasis, EndCause};
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
 use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId};
 use wane_domain::lease::{Lease, LeaseData, LeaseEvent, LeaseKind, LeaseState};
+use wane_domain::request::Approval;
 use wane_domain::text::Reason;
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around, point};
@@ -160,7 +161,7 @@ impl App {
         let approved = match self.grant_for(caller, &world, id).await {
             // Who approved it is not known without the store; whoever may revoke may do this as well.
             Err(AppError::Store(_)) => false,
-            seen => seen?.value.approvals.iter().any(|a| a.approver == caller.person),
+            seen => seen?.value.approvals.iter().flat_map(Approval::people).any(|p| p == caller.person),
         };
         if !approved {
             self.allow(caller, &world, Action::Revoke)?;

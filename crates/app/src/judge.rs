@@ -57,6 +57,8 @@ const FROZEN: &str = "frozen";
 pub(crate) struct Given<'a> {
     /// By whom.
     pub(crate) by: PersonId,
+    /// In whose place, if they stand in.
+    pub(crate) instead_of: Option<PersonId>,
     /// The proof of identity at hand; of those who might answer later, a fresh one is assumed.
     pub(crate) proof: Proof<'a>,
     /// When.
@@ -261,7 +263,8 @@ impl App {
     /// Judges what somebody holds, or is about to, by the approvals it has. `ask` is what it came from.
     ///
     /// INVARIANT: an approval counts only while its giver may give it: active, not locked, meant by the
-    /// stage, and let by today's policy (held by `an_approval_counts_only_while_its_giver_may_give_it`).
+    /// stage, and let by today's policy (held by `an_approval_counts_only_while_its_giver_may_give_it`); of who stood
+    /// in for somebody, while that one may (held by `a_stand_in_is_worth_what_both_are_worth`).
     pub(crate) fn rejudge(
         &self,
         world: &World,
@@ -272,15 +275,20 @@ impl App {
         held: &[Approval],
     ) -> Result<Rejudged, AppError> {
         let set = self.policy(world)?;
+        let (holder, without) = (ask.beneficiary, [ask.beneficiary, ask.requester]);
         let mut approvers = BTreeSet::new();
         for approval in held {
+            let (by, at) = (approval.approver, approval.at);
+            let stands = |instead| world.stood_in(by, instead, at, facts.used) && !world.is_own(by, holder, &without);
+            if approval.instead_of.is_some_and(|instead| !stands(instead)) {
+                continue;
+            }
             // The hour that counts is the one at which it was given.
-            let given = Given { by: approval.approver, proof: FRESH, at: approval.at };
+            let given = Given { by, instead_of: approval.instead_of.map(|i| i.person), proof: FRESH, at };
             if self.may_approve(world, given, (ask.requester, ask.duration), resource, role)? {
-                approvers.insert(approval.approver);
+                approvers.insert(approval.by_right_of());
             }
         }
-        let (holder, without) = (ask.beneficiary, [ask.beneficiary, ask.requester]);
         let meant =
             |stage: &wane_domain::terms::Stage| world.approvers(&stage.approvers, holder, resource.id, &without);
         let signers = self.signers(world, held, facts.used).into_iter().filter(|who| approvers.contains(who)).collect();
@@ -359,7 +367,10 @@ impl App {
         allows(set, action, &query).allowed
     }
 
-    /// Whether policy lets a person answer where a stage names them.
+    /// Whether policy lets a person answer where a stage names them, or names whom they stand in for.
+    ///
+    /// Whoever stands in needs no right of their own: it is the other's. What they prove is their own, and so is what a
+    /// guardrail says of them.
     pub(crate) fn may_approve(
         &self,
         world: &World,
@@ -368,19 +379,23 @@ impl App {
         resource: &Resource,
         role: &Role,
     ) -> Result<bool, AppError> {
+        let Given { by, instead_of, proof, at } = given;
         // A locked person begins nothing, and an approval begins something for somebody else.
-        if world.locks.values().any(|l| l.holds() && l.target == LockTarget::Person(given.by)) {
+        let people = [Some(by), instead_of];
+        if people.into_iter().flatten().any(|who| world.locks.values().any(|l| l.holds() && l.target == LockTarget::Person(who))) {
             return Ok(false);
         }
         let set = self.policy(world)?;
-        let (Some(who), Some(requester), Some(what)) =
-            (Subject::of(world, given.by), Subject::of(world, requester), Thing::of(world, resource.id))
-        else {
-            return Ok(false);
+        let ask = |who: PersonId, instead_of: Option<PersonId>| {
+            let (who, requester) = (Subject::of(world, who)?, Subject::of(world, requester)?);
+            let what = Thing::of(world, resource.id)?;
+            let instead_of = instead_of.and_then(|person| Subject::of(world, person));
+            let on = Object::Ask { what, role, requester, duration, instead_of };
+            let query = ActionQuery { who, on, proof, moment: Moment { now: at, zone: &self.zone } };
+            Some(allows(&set, Action::Approve, &query))
         };
-        let moment = Moment { now: given.at, zone: &self.zone };
-        let on = Object::Ask { what, role, requester, duration };
-        let query = ActionQuery { who, on, proof: given.proof, moment };
-        Ok(allows(&set, Action::Approve, &query).allowed)
+        let Some(whom) = instead_of else { return Ok(ask(by, None).is_some_and(|said| said.allowed)) };
+        let theirs = ask(whom, None).is_some_and(|said| said.allowed);
+        Ok(theirs && ask(by, Some(whom)).is_some_and(|said| !said.is_objected_to()))
     }
 }

@@ -9,6 +9,7 @@ use wane_domain::world::World;
 use wane_store::{Put, Versioned, Write};
 
 use crate::App;
+use crate::asked::Mine;
 use crate::caller::Caller;
 use crate::change::{Change, about_request};
 use crate::error::AppError;
@@ -35,7 +36,7 @@ impl App {
         change: &mut Change<'_>,
         world: &World,
         caller: &Caller,
-        (seen, items): (&Versioned<AccessRequest>, &[usize]),
+        (seen, items): (&Versioned<AccessRequest>, &[Mine]),
         (less, nonce): (&Narrower, &str),
         signed: Option<&Signed>,
     ) -> Result<AccessRequest, AppError> {
@@ -45,7 +46,8 @@ impl App {
         let (mut child, opened) = AccessRequest::open(id, ask, openings, now, wide.lapses)?;
         change.fact(about_request(&child, None), opened);
         let mut parent_request = wide.clone();
-        for (at, index) in items.iter().enumerate() {
+        for (at, mine) in items.iter().enumerate() {
+            let index = &mine.index;
             let (narrowed, fact) =
                 parent_request.apply(*index, ItemEvent::Narrow { by: caller.person, child: id }, now)?;
             change.fact(about_request(&narrowed, Some(*index)), fact);
@@ -57,7 +59,8 @@ impl App {
                 change.fact(about_request(&next, Some(at)), fact);
                 child = next;
             }
-            child = self.approve_item(change, world, child, at, (caller.person, signed), now).await?;
+            let mine = Mine { index: at, ..*mine };
+            child = self.approve_item(change, world, child, mine, (caller.person, signed), now).await?;
         }
         change.write(Write::Request(Put::over(seen, parent_request)));
         change.write(Write::Request(Put::new(child.clone())));
@@ -69,7 +72,7 @@ impl App {
         &self,
         world: &World,
         wide: &AccessRequest,
-        items: &[usize],
+        items: &[Mine],
         less: &Narrower,
         nonce: &str,
     ) -> Result<(Ask, Vec<Opening>), AppError> {
@@ -78,7 +81,7 @@ impl App {
         }
         let mut asked = Vec::new();
         let mut openings = Vec::new();
-        for index in items {
+        for Mine { index, .. } in items {
             let (resource, role) = self.item_of(world, wide, *index)?;
             let role = self.narrower_role(world, &resource, &role, less)?;
             // What was asked for is that one command, whatever role it runs under.

@@ -21,6 +21,7 @@ use wane_failpoint::point;
 
 use crate::App;
 use crate::approver_keys::{key_for, keys_of};
+use crate::asked::Mine;
 use crate::caller::Caller;
 use crate::error::AppError;
 use crate::narrow::Narrower;
@@ -156,6 +157,10 @@ impl App {
         let key = chosen(&world, caller, &request, with)?;
         let child = self.nonce();
         let (seats, narrowed) = self.seats(&world, &request, &items, less, &child)?;
+        let instead_of = in_place_of(&items).ok_or_else(|| {
+            let why = "you would answer several of these in the place of different people; sign each alone";
+            AppError::invalid("item", format!("{why}: `--item N`"))
+        })?;
         let reference = self.nonce();
         let statement = Statement {
             org: self.org,
@@ -164,6 +169,7 @@ impl App {
             seats,
             decision: Says::Approve,
             approver: caller.person,
+            instead_of,
             key: key.id,
             at: now,
             nonce: reference.clone(),
@@ -189,7 +195,7 @@ impl App {
         &self,
         world: &World,
         request: &AccessRequest,
-        items: &[usize],
+        items: &[Mine],
         less: &Narrower,
         child: &str,
     ) -> Result<(Vec<Seat>, Option<wane_domain::canonical::Digest>), AppError> {
@@ -197,8 +203,8 @@ impl App {
             u16::try_from(item).map(|item| Seat { item, stage }).map_err(|e| AppError::Fault(e.to_string()))
         };
         if less.is_nothing() {
-            let stage = |index: &usize| request.items.get(*index).and_then(|i| i.open_stage()).unwrap_or_default();
-            let seats = items.iter().map(|index| seat(*index, stage(index))).collect::<Result<_, _>>()?;
+            let stage = |index: usize| request.items.get(index).and_then(|i| i.open_stage()).unwrap_or_default();
+            let seats = items.iter().map(|mine| seat(mine.index, stage(mine.index))).collect::<Result<_, _>>()?;
             return Ok((seats, None));
         }
         let (ask, _) = self.narrowed(world, request, items, less, child)?;
@@ -243,18 +249,28 @@ impl App {
         }
     }
 
-    /// Who of those who approved signed it, with keys that count.
+    /// Who of those whose right it was to approve has it signed, by themselves or who stood in, with keys that count.
     pub(crate) fn signers(&self, world: &World, held: &[Approval], used: Option<Time>) -> Vec<PersonId> {
         let signed = held.iter().filter(|approval| {
             let Some(signed) = &approval.signed else { return false };
             let Ok(said) = Statement::read(&signed.statement) else { return false };
-            let fits = said.org == self.org && said.over() == approval.digest && said.approver == approval.approver;
+            let fits = said.org == self.org
+                && said.over() == approval.digest
+                && said.approver == approval.approver
+                && said.instead_of == approval.instead_of.map(|instead| instead.person);
             let key = key_for(world, said.key, approval.approver, said.at, used);
             let good = |key: &ApproverKey| wane_approval::verify(signed, &key.material, Counter::WasChecked).is_ok();
             fits && key.is_some_and(good)
         });
-        signed.map(|approval| approval.approver).collect()
+        signed.map(Approval::by_right_of).collect()
     }
+}
+
+/// In whose place these would be answered, in nobody's or one person's; none where it is not the same for all.
+pub(crate) fn in_place_of(items: &[Mine]) -> Option<Option<PersonId>> {
+    let mut whose = items.iter().map(|mine| mine.footing.instead_of.map(|instead| instead.person));
+    let first = whose.next().flatten();
+    whose.all(|other| other == first).then_some(first)
 }
 
 /// The key that the caller means, if it counts for the request.

@@ -194,7 +194,7 @@ impl App {
                 (Some((resource, role)), Some(person)) => Some(self.explain(&lens, person, resource, role, &facts)?),
                 (_, _) => None,
             };
-            let who_could = self.who_could(&now_world, &request, index)?.people;
+            let who_could = self.who_could(&now_world, &request, index)?.people.into_keys().collect();
             items.push(ItemWhy { missing: missing(item, now.as_ref()), who_could, now });
         }
         let version = self.version_at(request.at).await?;
@@ -219,7 +219,7 @@ impl App {
         for stage in asked.terms.iter().flat_map(|t| &t.stages) {
             let mut people = Vec::new();
             for approver in world.approvers(&stage.approvers, person.id, resource.id, &[person.id]) {
-                let given = Given { by: approver, proof: FRESH, at: self.now() };
+                let given = Given { by: approver, instead_of: None, proof: FRESH, at: self.now() };
                 if self.may_approve(world, given, (person.id, facts.duration), resource, role)? {
                     people.push(approver);
                 }

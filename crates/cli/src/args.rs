@@ -2,6 +2,7 @@
 
 pub(crate) mod arrange;
 pub(crate) mod decide;
+pub(crate) mod delegate;
 pub(crate) mod directory;
 pub(crate) mod identity;
 pub(crate) mod item;
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Deny(decide::Deny),
     #[command(subcommand)]
     ApproverKey(decide::ApproverKey),
+    #[command(subcommand)]
+    Delegate(delegate::Delegate),
     Revoke(decide::Revoke),
     #[command(subcommand)]
     Lock(decide::Lock),
@@ -120,7 +123,7 @@ pub(crate) enum Command {
 /// Under which heading each command of our own is listed; in this order.
 pub(crate) const LISTED: [(Group, &[&str]); 7] = [
     (Group::Use, &["askable", "request", "credential", "exec", "extend", "done", "withdraw"]),
-    (Group::Decide, &["requests", "approve", "deny", "approver-key"]),
+    (Group::Decide, &["requests", "approve", "deny", "approver-key", "delegate"]),
     (Group::End, &["revoke", "kill", "lock", "offboard"]),
     (
         Group::See,

@@ -2,6 +2,7 @@
 
 mod arrange;
 mod decide;
+mod delegate;
 mod directory;
 mod exec;
 mod identity;
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Requests(args) => decide::requests(args, s).await,
         Command::Approve(args) => decide::approve(args, s).await,
         Command::ApproverKey(args) => signing::approver_key(args, s).await,
+        Command::Delegate(args) => delegate::delegate(args, s).await,
         Command::Deny(args) => decide::deny(args, s).await,
         Command::Revoke(args) => decide::revoke(args, s).await,
         Command::Lock(args) => decide::lock(args, s).await,

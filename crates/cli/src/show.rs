@@ -3,6 +3,7 @@
 
 pub(crate) mod board;
 pub(crate) mod catalogue;
+pub(crate) mod delegation;
 pub(crate) mod directories;
 pub(crate) mod directory;
 pub(crate) mod grant;

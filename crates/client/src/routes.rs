@@ -2,6 +2,7 @@
 
 mod board;
 mod catalogue;
+mod delegation;
 mod directories;
 mod directory;
 mod grant;

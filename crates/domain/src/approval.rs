@@ -15,6 +15,8 @@ use crate::time::Time;
 
 /// What stands before a statement, and keeps its signature from being one of anything else.
 pub const DOMAIN: &str = "wane.approval.v1";
+/// The same before one by which somebody approves in the place of another.
+pub const DOMAIN_INSTEAD: &str = "wane.approval.v2";
 /// The longest statement there is: 32 items and everything else of it are well within.
 pub const LONGEST_STATEMENT: usize = 8 * 1024;
 
@@ -35,6 +37,10 @@ pub struct Statement {
     pub decision: Says,
     /// By whom.
     pub approver: PersonId,
+    /// In whose place, if somebody is away. Where there is none it is no member of the JSON, and only where there is
+    /// one the statement begins with [`DOMAIN_INSTEAD`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<PersonId>,
     /// With which key.
     pub key: ApproverKeyId,
     /// When, in microseconds since 1970, UTC.
@@ -65,7 +71,7 @@ pub enum Says {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatementError {
     /// It does not begin as one.
-    #[error("it does not begin with `{DOMAIN}` on a line of its own")]
+    #[error("it does not begin with `{DOMAIN}` or `{DOMAIN_INSTEAD}` on a line of its own")]
     Domain,
     /// It is not what one says.
     #[error("it is no statement: {0}")]
@@ -76,12 +82,14 @@ pub enum StatementError {
 }
 
 impl Statement {
-    /// The bytes that are signed: [`DOMAIN`], a line feed, and the RFC 8785 form of the statement. They are text.
+    /// The bytes that are signed: [`DOMAIN`] or [`DOMAIN_INSTEAD`], a line feed, and the RFC 8785 form of the statement.
+    /// They are text.
     ///
     /// # Errors
     /// Never: every field has a JSON form.
     pub fn text(&self) -> Result<String, serde_json::Error> {
-        Ok(format!("{DOMAIN}\n{}", serde_json_canonicalizer::to_string(self)?))
+        let domain = if self.instead_of.is_some() { DOMAIN_INSTEAD } else { DOMAIN };
+        Ok(format!("{domain}\n{}", serde_json_canonicalizer::to_string(self)?))
     }
 
     /// Reads one in its one spelling.
@@ -89,7 +97,8 @@ impl Statement {
     /// # Errors
     /// When the text is no statement, or spelt otherwise.
     pub fn read(text: &str) -> Result<Self, StatementError> {
-        let json = text.strip_prefix(DOMAIN).and_then(|rest| rest.strip_prefix('\n')).ok_or(StatementError::Domain)?;
+        let known = [DOMAIN, DOMAIN_INSTEAD].into_iter().find_map(|domain| text.strip_prefix(domain));
+        let json = known.and_then(|rest| rest.strip_prefix('\n')).ok_or(StatementError::Domain)?;
         if text.len() > LONGEST_STATEMENT {
             return Err(StatementError::Shape("it is too long".to_owned()));
         }
@@ -107,6 +116,11 @@ impl Statement {
     #[must_use]
     pub fn over(&self) -> Digest {
         self.narrowed.unwrap_or(self.request)
+    }
+
+    /// Whom it counts as: who signed, and who they stood in for.
+    pub fn people(&self) -> impl Iterator<Item = PersonId> {
+        [self.approver].into_iter().chain(self.instead_of)
     }
 
     /// Whether it says yes for an item at a stage.

@@ -128,6 +128,8 @@ typed_ids! {
     WayId = "way";
     /// A key whose signatures count as approvals.
     ApproverKeyId = "apk";
+    /// That somebody stands in for an approver who is away.
+    DelegationId = "dlg";
 }
 
 impl SessionId {

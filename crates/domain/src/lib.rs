@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod catalogue;
 pub mod closure;
 pub mod decision;
+pub mod delegation;
 pub mod directory;
 pub mod grant;
 pub mod id;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::canonical::Digest;
+use crate::delegation::InsteadOf;
 use crate::id::{GrantId, PersonId, RequestId};
 use crate::terms::Terms;
 use crate::text::Ticket;
@@ -87,6 +88,8 @@ pub enum ItemEvent {
     Deny {
         /// Who; none for policy.
         by: Option<PersonId>,
+        /// In whose place, if they stood in for somebody.
+        instead_of: Option<InsteadOf>,
         /// Why.
         reason: String,
     },
@@ -97,7 +100,8 @@ pub enum ItemEvent {
     },
     /// Its time to be decided ran out.
     Lapse,
-    /// The key that somebody signed their yes with is taken away: they have said nothing.
+    /// What somebody's yes rested on is taken away (the key they signed with, the leave to stand in): they have said
+    /// nothing.
     Void {
         /// Whose yes.
         approver: PersonId,
@@ -175,8 +179,9 @@ impl AccessRequest {
 
     /// The whole life of an item in one function.
     ///
-    /// INVARIANT: nobody approves for themselves, and one person counts once over all stages
-    /// (held by `nobody_approves_for_themselves`, `one_person_counts_once`).
+    /// INVARIANT: nobody approves for themselves, nor through who stands in, and one person counts once over all
+    /// stages, whoever stood in for them or for whom they did (held by `nobody_approves_for_themselves`,
+    /// `one_person_counts_once`, `whoever_stands_in_is_nobody_new`).
     ///
     /// # Errors
     /// When the lifecycle has no such step.
@@ -197,11 +202,15 @@ impl AccessRequest {
                 if now >= *lapses {
                     return Err(refuse("waiting", &event, Some("its time to be decided has run out")));
                 }
-                if approval.approver == ask.requester || approval.approver == ask.beneficiary {
+                if approval.people().any(|who| who == ask.requester || who == ask.beneficiary) {
                     return Err(refuse("waiting", &event, Some("nobody approves for themselves")));
                 }
-                if item.approvals.iter().any(|a| a.approver == approval.approver) {
-                    return Err(refuse("waiting", &event, Some("you have approved it already; another person must")));
+                if approval.instead_of.is_some_and(|instead| instead.person == approval.approver) {
+                    return Err(refuse("waiting", &event, Some("nobody stands in for themselves")));
+                }
+                if item.approvals.iter().flat_map(Approval::people).any(|who| approval.people().any(|new| new == who)) {
+                    let why = "you, or whoever you stand in for, have approved it already; another person must";
+                    return Err(refuse("waiting", &event, Some(why)));
                 }
                 if !is_over(ask, *digest, &approval) {
                     return Err(refuse("waiting", &event, Some("the approval is over a different request")));
@@ -215,8 +224,13 @@ impl AccessRequest {
                     return Err(refuse("waiting", &event, Some("the approval is for a stage that is not open")));
                 }
                 let mut detail = json!({ "request": id, "item": index, "approver": approval.approver, "stage": approval.stage, "digest": approval.digest });
-                if let (Some(signed), Some(detail)) = (&approval.signed, detail.as_object_mut()) {
-                    detail.insert("signed".to_owned(), json!(signed));
+                let told = [
+                    ("instead_of", approval.instead_of.map(|instead| json!(instead))),
+                    ("signed", approval.signed.as_ref().map(|signed| json!(signed))),
+                ];
+                if let Some(detail) = detail.as_object_mut() {
+                    let there = told.into_iter().filter_map(|(member, value)| Some((member.to_owned(), value?)));
+                    detail.extend(there);
                 }
                 let fact = Fact::new("request.item.approved", detail);
                 item.approvals.push(approval);
@@ -228,11 +242,12 @@ impl AccessRequest {
                 (next, fact)
             }
             // Policy judged again in the commit that would mint the grant, or a person before it.
-            (ItemState::Waiting | ItemState::Approved { grant: None, .. }, ItemEvent::Deny { by, reason }) => {
-                let fact = Fact::new(
-                    "request.item.denied",
-                    json!({ "request": id, "item": index, "by": by, "reason": reason }),
-                );
+            (ItemState::Waiting | ItemState::Approved { grant: None, .. }, ItemEvent::Deny { by, instead_of, reason }) => {
+                let mut detail = json!({ "request": id, "item": index, "by": by, "reason": reason });
+                if let (Some(instead_of), Some(detail)) = (instead_of, detail.as_object_mut()) {
+                    detail.insert("instead_of".to_owned(), json!(instead_of));
+                }
+                let fact = Fact::new("request.item.denied", detail);
                 (ItemState::Denied { by, reason, at: now }, fact)
             }
             (ItemState::Waiting, ItemEvent::Withdraw { by }) => {

@@ -6,13 +6,14 @@
 
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::approval::ApproverKey;
 use crate::canonical::Digest;
 use crate::catalogue::{Owner, Resource, Role};
+use crate::delegation::{Delegation, InsteadOf};
 use crate::directory::{Directory, Group, Person, Standing};
 use crate::id::{GrantId, OrgId, PackageId, PersonId, ResourceId, RoleId};
 use crate::lock::Lock;
@@ -66,6 +67,8 @@ pub struct World {
     pub packages: Table<Package>,
     /// Keys that approvals are signed with, those that were taken away among them.
     pub approver_keys: Table<ApproverKey>,
+    /// Who stands in for whom, what is over or was taken back among them: grants rest on it.
+    pub delegations: Table<Delegation>,
     /// The policy set in force.
     pub policy: PolicyVersion,
 }
@@ -205,9 +208,55 @@ impl World {
                 Approvers::Person(name) => out.extend(self.person(name.as_str()).map(|p| p.id)),
             }
         }
-        let own = |id: PersonId| without.iter().chain([&holder]).any(|them| self.is_sponsored_between(id, *them));
         out.retain(|id| self.is_active(*id) && !without.contains(id));
-        out.retain(|id| !own(*id));
+        out.retain(|id| !self.is_own(*id, holder, without));
         out
+    }
+
+    /// Whether what is decided for a holder would be decided for oneself: through whom one answers for, or by whom one
+    /// is answered for.
+    #[must_use]
+    pub fn is_own(&self, person: PersonId, holder: PersonId, without: &[PersonId]) -> bool {
+        without.iter().chain([&holder]).any(|them| self.is_sponsored_between(person, *them))
+    }
+
+    /// Who stands in now for one of these, who could approve in their own right; each for the one who said so first.
+    /// Whoever could themselves stands in for nobody, and those are left out that [`World::approvers`] leaves out.
+    ///
+    /// INVARIANT: only in the place of somebody who could approve in their own right, so that nobody stands in for
+    /// somebody who stands in (held by `whoever_stands_in_can_do_what_the_other_could_and_no_more`).
+    #[must_use]
+    pub fn stand_ins(
+        &self,
+        could: &BTreeSet<PersonId>,
+        (resource, policy): (ResourceId, Option<&str>),
+        holder: PersonId,
+        without: &[PersonId],
+        now: Time,
+    ) -> BTreeMap<PersonId, InsteadOf> {
+        let mut leave: Vec<&Delegation> = self.delegations.values().filter(|d| d.holds(now)).collect();
+        leave.sort_by_key(|d| d.id);
+        let mut out = BTreeMap::new();
+        for d in leave {
+            let may = could.contains(&d.by)
+                && !could.contains(&d.to)
+                && d.scope.covers(resource, policy)
+                && self.is_active(d.to)
+                && ![d.by, holder].contains(&d.to)
+                && !without.contains(&d.to)
+                && !self.is_own(d.to, holder, without);
+            if may {
+                out.entry(d.to).or_insert(InsteadOf { person: d.by, delegation: d.id });
+            }
+        }
+        out
+    }
+
+    /// Whether an approval that was given in somebody's place counts, for what was begun at `used`.
+    #[must_use]
+    pub fn stood_in(&self, who: PersonId, instead: InsteadOf, at: Time, used: Option<Time>) -> bool {
+        let leave = self.delegations.get(&instead.delegation);
+        self.is_active(who)
+            && leave.is_some_and(|d| d.by == instead.person && d.to == who && d.counts_for(at, used))
     }
 }

@@ -2,6 +2,7 @@
 
 mod approver_keys;
 mod board;
+mod delegations;
 mod devices;
 mod directories;
 mod directory;
@@ -88,6 +89,8 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(approver_keys::approver_keys, approver_keys::new_approver_key))
         .routes(routes!(approver_keys::remove_approver_key))
         .routes(routes!(requests::deny))
+        .routes(routes!(delegations::delegations, delegations::new_delegation))
+        .routes(routes!(delegations::end_delegation))
         .routes(routes!(grants::grants))
         .routes(routes!(grants::grant))
         .routes(routes!(grants::credential))

@@ -81,6 +81,8 @@ kinds! {
     Debt = "debt.open", Security;
     /// Somebody can sign in in a way that is new, or was taken away.
     WayIn = "sign_in.changed", Security;
+    /// Somebody stands in for somebody who is away, or does so no more.
+    StandsIn = "delegation.changed", Security;
     /// Somebody tries whether a channel works.
     Test = "notices.test", Work;
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wane_audit::{Actor, Record};
 use wane_domain::closure::EndCause;
+use wane_domain::delegation::{Delegation, InsteadOf};
 use wane_domain::grant::Grant;
 use wane_domain::id::{PersonId, RequestId, ResourceId};
 use wane_domain::lease::{Lease, LeaseState};
@@ -98,6 +99,7 @@ pub fn said(record: &Record, seen: &Seen<'_>) -> Option<Said> {
         "identity.linked" => told.way_in("an identity at a provider was linked")?,
         "identity.unlinked" => told.way_in("an identity at a provider was taken away")?,
         "recovery.used" => told.way_in("a recovery code was used to sign in")?,
+        "delegation.given" | "delegation.ended" => told.stands_in()?,
         _ => return None,
     };
     Some(told.about_it(notice, to))
@@ -164,8 +166,14 @@ impl Told<'_> {
         }
         let by = self.name(self.read("approver")?);
         let (what, _) = self.asked()?;
-        let text = format!("{by} approved {what}");
+        let text = format!("{by}{} approved {what}", self.instead());
         Some((self.notice(Kind::Approved, text, Vec::new(), self.use_it()), self.parties()?))
+    }
+
+    /// In whose place somebody answered, if they stood in.
+    fn instead(&self) -> String {
+        let whom = self.read::<InsteadOf>("instead_of").map(|instead| self.name(instead.person));
+        whom.map(|whom| format!(", in the place of {whom},")).unwrap_or_default()
     }
 
     fn narrowed(&self) -> Option<(Notice, Vec<To>)> {
@@ -185,7 +193,7 @@ impl Told<'_> {
             Kind::Denied => {
                 let by = self.read::<PersonId>("by").map_or_else(|| "policy".to_owned(), |by| self.name(by));
                 lines.extend(self.text("reason").map(|reason| format!("Reason: {}", quoted(reason))));
-                (format!("{by} denied {what}"), self.parties()?)
+                (format!("{by}{} denied {what}", self.instead()), self.parties()?)
             }
             Kind::Withdrawn => {
                 let by = self.name(self.read("by")?);
@@ -290,6 +298,19 @@ impl Told<'_> {
         let lines = vec!["If that was not you, tell whoever runs Wane at once.".to_owned()];
         let todo = Told::todo("to see your ways to sign in", "wane passkey list".to_owned());
         Some((self.notice(Kind::WayIn, text, lines, Some(todo)), vec![To::Person(person)]))
+    }
+
+    fn stands_in(&self) -> Option<(Notice, Vec<To>)> {
+        let Delegation { by, to, from, until, reason, ended, .. } = self.read("delegation")?;
+        let (away, other) = (self.name(by), self.name(to));
+        let text = match ended {
+            None => format!("{other} stands in for {away} from {from} to {until}, and decides in their place"),
+            Some(ended) => format!("{other} does not stand in for {away} any more: {} took it back", self.name(ended.by)),
+        };
+        let mut lines: Vec<String> = reason.iter().map(|why| format!("Reason: {}", quoted(why.as_str()))).collect();
+        lines.push("If that is not what you meant, take it back.".to_owned());
+        let todo = Told::todo("to see who stands in for whom", "wane delegate list".to_owned());
+        Some((self.notice(Kind::StandsIn, text, lines, Some(todo)), vec![To::Person(by), To::Person(to)]))
     }
 
     fn debt(&self, owed: Span) -> Option<(Notice, Vec<To>)> {

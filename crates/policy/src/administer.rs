@@ -32,6 +32,8 @@ pub enum Object<'a> {
         requester: Subject<'a>,
         /// For how long.
         duration: Span,
+        /// In whose place somebody would answer, if they stand in.
+        instead_of: Option<Subject<'a>>,
     },
 }
 
@@ -62,6 +64,12 @@ pub struct ActionDecision {
 impl ActionDecision {
     fn failed(errors: Vec<String>) -> Self {
         Self { allowed: false, determining: Vec::new(), errors }
+    }
+
+    /// Whether a guardrail objects, or something failed: more than that nothing permits it.
+    #[must_use]
+    pub fn is_objected_to(&self) -> bool {
+        !self.allowed && !(self.determining.is_empty() && self.errors.is_empty())
     }
 }
 
@@ -118,7 +126,7 @@ fn prepare(set: &PolicySet, query: &ActionQuery<'_>) -> Result<Ready, SheetError
         Object::System => cast.system(),
         Object::Person(subject) => cast.person(subject)?,
         Object::Thing(thing) => cast.thing(thing)?,
-        Object::Ask { what, role, requester, duration } => {
+        Object::Ask { what, role, requester, duration, instead_of } => {
             let requester = cast.person(requester)?;
             let seconds = i64::try_from(duration.micros().div_ceil(1_000_000)).unwrap_or(i64::MAX);
             context.extend([
@@ -127,6 +135,10 @@ fn prepare(set: &PolicySet, query: &ActionQuery<'_>) -> Result<Ready, SheetError
                 ("requester".to_owned(), RestrictedExpression::new_entity_uid(requester.uid)),
                 ("duration".to_owned(), RestrictedExpression::new_long(seconds)),
             ]);
+            if let Some(instead_of) = instead_of {
+                let uid = cast.person(instead_of)?.uid;
+                context.push(("instead_of".to_owned(), RestrictedExpression::new_entity_uid(uid)));
+            }
             cast.thing(what)?
         }
     };

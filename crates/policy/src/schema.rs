@@ -263,7 +263,9 @@ impl SchemaParts {
                 Action::Access => format!(
                     "role: String, kind: String, duration: Long, start_in: Long, justified: Bool, ticket?: String, task?: String, {proof}, residual_sessions?: Long, terms?: Terms"
                 ),
-                Action::Approve => format!("role: String, kind: String, requester: Person, duration: Long, {proof}"),
+                Action::Approve => format!(
+                    "role: String, kind: String, requester: Person, duration: Long, instead_of?: Person, {proof}"
+                ),
                 Action::ReadDirectory
                 | Action::ManageDirectory
                 | Action::ReadCatalogue

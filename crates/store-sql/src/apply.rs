@@ -6,7 +6,7 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, approver_keys, deliveries, directories, entries, grants, groups, issuances, leases, locks, logins,
+    answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, issuances, leases, locks, logins,
     packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
 };
 
@@ -141,6 +141,7 @@ const fn rank(write: &Write) -> u8 {
         | Write::Package(_)
         | Write::RemovePackage(..)
         | Write::ApproverKey(_)
+        | Write::Delegation(_)
         | Write::Login(_)
         | Write::RemoveLogin(..)
         | Write::Token(_)
@@ -184,6 +185,7 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::Package(put) => packages::put(put)?,
         Write::RemovePackage(id, seen) => packages::remove(*id, *seen)?,
         Write::ApproverKey(put) => approver_keys::put(put)?,
+        Write::Delegation(put) => delegations::put(put)?,
         Write::Request(put) => requests::put(put)?,
         Write::Grant(put) => grants::put(put)?,
         Write::Still(id, generation) => grants::still(*id, *generation)?,

@@ -9,6 +9,7 @@
 mod answers;
 mod apply;
 mod approver_keys;
+mod delegations;
 mod deliveries;
 mod directories;
 mod due;

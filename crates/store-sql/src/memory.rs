@@ -149,6 +149,7 @@ impl Kept {
             | Write::Package(_)
             | Write::RemovePackage(..)
             | Write::ApproverKey(_)
+            | Write::Delegation(_)
             | Write::Still(..)
             | Write::Issuance(_)
             | Write::Login(_)

@@ -20,6 +20,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (9, "directories", include_str!("../migrations/0009_directories.sql")),
     (10, "notices", include_str!("../migrations/0010_notices.sql")),
     (11, "approver keys", include_str!("../migrations/0011_approver_keys.sql")),
+    (12, "delegations", include_str!("../migrations/0012_delegations.sql")),
     (13, "identities", include_str!("../migrations/0013_identities.sql")),
 ];
 

@@ -31,6 +31,7 @@ pub(crate) fn load(conn: &Connection) -> Result<Option<World>, StoreError> {
         locks: all(conn, "locks WHERE holds = 1")?,
         packages: all(conn, "packages")?,
         approver_keys: all(conn, "approver_keys")?,
+        delegations: all(conn, "delegations")?,
         policy,
     }))
 }
@@ -76,6 +77,7 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         Write::Package(put) => world.packages.put(put.value.clone()),
         Write::RemovePackage(id, _) => world.packages.remove(id),
         Write::ApproverKey(put) => world.approver_keys.put(put.value.clone()),
+        Write::Delegation(put) => world.delegations.put(put.value.clone()),
         Write::Request(_)
         | Write::Grant(_)
         | Write::Still(..)
@@ -113,9 +115,10 @@ pub(crate) async fn seen(pool: &SqlitePool, id: &str) -> Result<Seen, StoreError
         Some("pkg") => "SELECT generation FROM packages WHERE id = $1",
         Some("lck") => "SELECT generation FROM locks WHERE id = $1",
         Some("apk") => "SELECT generation FROM approver_keys WHERE id = $1",
+        Some("dlg") => "SELECT generation FROM delegations WHERE id = $1",
         _ => {
             return Err(StoreError::Refused(format!(
-                "`{id}` is no person, group, directory, package, resource, role, lock or approver key"
+                "`{id}` is no person, group, directory, package, resource, role, lock, approver key or delegation"
             )));
         }
     };

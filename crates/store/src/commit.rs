@@ -3,6 +3,7 @@
 use wane_audit::Record;
 use wane_domain::approval::ApproverKey;
 use wane_domain::catalogue::{Resource, Role};
+use wane_domain::delegation::Delegation;
 use wane_domain::directory::{Directory, Group, Person};
 use wane_domain::grant::Grant;
 use wane_domain::id::{GrantId, PackageId, PersonId, ResourceId, RoleId, TokenId, WayId};
@@ -46,7 +47,7 @@ impl<T> Put<T> {
     }
 }
 
-/// One write. Those of the world (people, groups, resources, roles, policy, locks, approver keys) raise its epoch.
+/// One write. Those of the world (people, groups, resources, roles, policy, locks, approver keys, delegations) raise its epoch.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant writes the type it names")]
 pub enum Write {
@@ -66,6 +67,7 @@ pub enum Write {
     Package(Put<Package>),
     RemovePackage(PackageId, Seen),
     ApproverKey(Put<ApproverKey>),
+    Delegation(Put<Delegation>),
     Request(Put<AccessRequest>),
     Grant(Put<Grant>),
     /// Writes nothing: the grant must still be of this generation.
@@ -113,7 +115,8 @@ impl Write {
             | Self::Lock(_)
             | Self::Package(_)
             | Self::RemovePackage(..)
-            | Self::ApproverKey(_) => true,
+            | Self::ApproverKey(_)
+            | Self::Delegation(_) => true,
             Self::Request(_)
             | Self::Grant(_)
             | Self::Still(..)

@@ -60,9 +60,13 @@ struct Checked {
 
 impl Checked {
     fn line(&self) -> String {
-        let Statement { approver, request, narrowed, at, .. } = &self.said;
+        let Statement { approver, instead_of, request, narrowed, at, .. } = &self.said;
+        let instead = instead_of.map(|person| format!(" in the place of {person}")).unwrap_or_default();
         let less = narrowed.map(|digest| format!(", as no more than {digest}")).unwrap_or_default();
-        format!("good: {approver} approved request {request}{less} at {at}, with {} {}", self.sort, self.fingerprint)
+        format!(
+            "good: {approver} approved request {request}{instead}{less} at {at}, with {} {}",
+            self.sort, self.fingerprint
+        )
     }
 
     fn json(&self) -> Value {

@@ -150,6 +150,7 @@ fn world(many: u32, of_people: u32, text: &str) -> Result<World> {
         roles: Table::default(),
         locks: Table::default(),
         packages: Table::default(),
+        delegations: Table::default(),
         approver_keys: Table::default(),
         directories: Table::default(),
         policy,

@@ -234,7 +234,7 @@ impl App {
         let Some(request) = request else { return Ok(BTreeSet::new()) };
         let mut people = BTreeSet::new();
         for index in 0..request.items.len() {
-            people.extend(self.who_could(world, request, index)?.people);
+            people.extend(self.who_could(world, request, index)?.people.into_keys());
         }
         Ok(people)
     }
@@ -265,7 +265,7 @@ impl App {
 /// Records that may be told about: others need not be looked at.
 fn is_told(event: &str) -> bool {
     let heads = ["request.", "grant.", "lease.end_tried", "session.killed", "session.finding", "gateway.shut_out"];
-    let ways = ["login.enrolled", "passkey.", "identity.", "recovery.used"];
+    let ways = ["login.enrolled", "passkey.", "identity.", "recovery.used", "delegation."];
     heads.iter().chain(&ways).any(|head| event.starts_with(head))
 }
 

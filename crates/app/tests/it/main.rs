@@ -5,6 +5,7 @@ mod approvers;
 mod asking;
 mod binding;
 mod deciding;
+mod delegating;
 mod devices;
 mod ending;
 mod ends;

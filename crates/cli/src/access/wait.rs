@@ -163,7 +163,12 @@ pub(crate) fn waits_for(request: &RequestView) -> String {
 /// The first stage of an item that is not yet through.
 pub(crate) fn next_stage(item: &ItemView) -> Option<String> {
     let stage = item.stages.iter().find(|stage| stage.have < stage.needs)?;
-    let who = match stage.who_could.as_slice() {
+    let named = |name: &String| match stage.standing_in.get(name) {
+        Some(whom) => format!("{name} for {whom}"),
+        None => name.clone(),
+    };
+    let names: Vec<String> = stage.who_could.iter().map(named).collect();
+    let who = match names.as_slice() {
         [] => "nobody who could approve it is known now".to_owned(),
         some if some.len() <= 4 => some.join(", "),
         [a, b, c, rest @ ..] => format!("{a}, {b}, {c} and {} more", rest.len()),

@@ -106,7 +106,11 @@ fn item(fields: &mut Fields, n: usize, i: &ItemView, numbered: bool) {
     fields.put("item", format!("{number}{}@{}", i.role, i.resource));
     fields.maybe("for this alone", i.task.as_ref());
     fields.put("state", state(i.state));
-    let by = |a: &ApprovalView| if a.signed.is_some() { format!("{} (signed)", a.by) } else { a.by.clone() };
+    let by = |a: &ApprovalView| {
+        let instead = a.instead_of.as_ref().map(|whom| format!(" in the place of {whom}")).unwrap_or_default();
+        let signed = if a.signed.is_some() { " (signed)" } else { "" };
+        format!("{}{instead}{signed}", a.by)
+    };
     fields.each("approved by", i.approvals.iter().map(by));
     if i.needs_signatures {
         fields.put("asks for", "a signature with each approval");

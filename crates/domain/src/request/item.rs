@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::{Signed, Statement};
 use crate::canonical::Digest;
+use crate::delegation::InsteadOf;
 use crate::id::{ApproverKeyId, GrantId, OrgId, PersonId, RequestId};
 use crate::terms::{Need, Terms};
 use crate::time::Time;
@@ -13,6 +14,9 @@ use crate::time::Time;
 pub struct Approval {
     /// Who.
     pub approver: PersonId,
+    /// In whose place, if they stood in for somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<InsteadOf>,
     /// At which stage, from 0.
     pub stage: u16,
     /// Over which request digest: this one, or the wider one it narrows.
@@ -25,6 +29,17 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// Whom it counts as, all together once: who gave it, and who they stood in for.
+    pub fn people(&self) -> impl Iterator<Item = PersonId> {
+        [self.approver].into_iter().chain(self.instead_of.map(|instead| instead.person))
+    }
+
+    /// Whose right it was to give it.
+    #[must_use]
+    pub fn by_right_of(&self) -> PersonId {
+        self.instead_of.map_or(self.approver, |instead| instead.person)
+    }
+
     /// The statement that was signed, if it says yes to this item, stage and digest for this person. Whether the
     /// signature is any good is not known here.
     ///
@@ -36,6 +51,7 @@ impl Approval {
         let fits = said.org == org
             && said.over() == self.digest
             && said.approver == self.approver
+            && said.instead_of == self.instead_of.map(|instead| instead.person)
             && said.seats(item, self.stage);
         fits.then_some(said)
     }

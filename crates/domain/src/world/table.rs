@@ -12,8 +12,9 @@ use imbl::{HashMap, OrdSet};
 
 use crate::approval::ApproverKey;
 use crate::catalogue::{Resource, Role};
+use crate::delegation::Delegation;
 use crate::directory::{Directory, Group, Person};
-use crate::id::{ApproverKeyId, DirectoryId, GroupId, LockId, PackageId, PersonId, ResourceId, RoleId};
+use crate::id::{ApproverKeyId, DelegationId, DirectoryId, GroupId, LockId, PackageId, PersonId, ResourceId, RoleId};
 use crate::lock::Lock;
 use crate::package::Package;
 use crate::text::Name;
@@ -297,4 +298,5 @@ few! {
     Lock, LockId;
     Package, PackageId;
     ApproverKey, ApproverKeyId;
+    Delegation, DelegationId;
 }

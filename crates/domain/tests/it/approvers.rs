@@ -37,7 +37,7 @@ fn role(n: u8, called: &str, kind: &str) -> Role {
     Role { id: id(n), name: name(called), kind: name(kind), description, definition, since: T0 }
 }
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     let entry = |n: u8| {
         let manager = (n == HOLDER).then(|| person(MANAGER));
         let standing = if n == OUT { Standing::Disabled } else { Standing::Active };
@@ -70,6 +70,7 @@ fn world() -> World {
         directories: Table::default(),
         locks: Table::default(),
         packages: Table::default(),
+        delegations: Table::default(),
         approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest: Digest::of_bytes("t", b""), text: String::new(), by: None, at: T0 },
     }

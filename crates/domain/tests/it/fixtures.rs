@@ -102,7 +102,7 @@ pub(crate) fn request(quorums: &[u16]) -> AccessRequest {
 }
 
 pub(crate) fn approval(of: &AccessRequest, who: u8, stage: u16) -> ItemEvent {
-    ItemEvent::Approve(Approval { approver: person(who), stage, digest: of.digest, at: T0, signed: None })
+    ItemEvent::Approve(Approval { approver: person(who), instead_of: None, stage, digest: of.digest, at: T0, signed: None })
 }
 
 /// An approved item for a fresh grant, or for more time on one.

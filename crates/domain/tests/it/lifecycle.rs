@@ -54,7 +54,7 @@ fn items() -> String {
         ("waiting, one of two approved", one),
         ("approved", both),
         ("approved, its grant minted", minted),
-        ("denied", step(fresh(), ItemEvent::Deny { by: Some(person(11)), reason: "no".to_owned() })),
+        ("denied", step(fresh(), ItemEvent::Deny { by: Some(person(11)), instead_of: None, reason: "no".to_owned() })),
         ("withdrawn", step(fresh(), ItemEvent::Withdraw { by: person(REQUESTER) })),
         ("lapsed", fresh().apply(0, ItemEvent::Lapse, T0.plus(DAY)).unwrap().0),
         ("narrowed", step(fresh(), ItemEvent::Narrow { by: person(11), child: id::<RequestId>(33) })),
@@ -67,11 +67,11 @@ fn items() -> String {
         ("approve, at another stage", |r| (approval(r, 12, 1), T0)),
         ("approve, over another digest", |_| {
             let digest = wane_domain::canonical::Digest::of_bytes("t", b"other");
-            (ItemEvent::Approve(Approval { approver: person(12), stage: 0, digest, at: T0, signed: None }), T0)
+            (ItemEvent::Approve(Approval { approver: person(12), instead_of: None, stage: 0, digest, at: T0, signed: None }), T0)
         }),
         ("approve, as its time runs out", |r| (approval(r, 12, 0), T0.plus(DAY))),
-        ("deny, by a person", |_| (ItemEvent::Deny { by: Some(person(12)), reason: "no".to_owned() }, T0)),
-        ("deny, by policy", |_| (ItemEvent::Deny { by: None, reason: "no".to_owned() }, T0)),
+        ("deny, by a person", |_| (ItemEvent::Deny { by: Some(person(12)), instead_of: None, reason: "no".to_owned() }, T0)),
+        ("deny, by policy", |_| (ItemEvent::Deny { by: None, instead_of: None, reason: "no".to_owned() }, T0)),
         ("withdraw, by the requester", |_| (ItemEvent::Withdraw { by: person(1) }, T0)),
         ("withdraw, by somebody else", |_| (ItemEvent::Withdraw { by: person(12) }, T0)),
         ("lapse, early", |_| (ItemEvent::Lapse, T0)),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod approvers;
+mod delegating;
 mod digest;
 mod fixtures;
 mod forgery;

@@ -102,7 +102,7 @@ fn an_item_yields_one_grant() {
     assert_eq!(r.state_name(), "approved");
     let (minted, _) = r.clone().mint_from(0, id(40)).unwrap();
     assert!(minted.clone().mint_from(0, id(41)).is_err());
-    assert!(minted.apply(0, ItemEvent::Deny { by: None, reason: "late".to_owned() }, T0).is_err());
+    assert!(minted.apply(0, ItemEvent::Deny { by: None, instead_of: None, reason: "late".to_owned() }, T0).is_err());
     assert!(request(&[1]).mint_from(0, id(40)).is_err(), "a waiting item yielded a grant");
     assert!(r.clone().mint_from(1, id(40)).is_err());
     assert!(r.apply(7, ItemEvent::Lapse, T0).is_err());
@@ -145,7 +145,7 @@ fn a_request_waits_while_any_item_does() {
     let path = || Opening::Path { terms: terms(Span::from_hours(8), &[1]), path: "path".to_owned() };
     let (r, _) =
         AccessRequest::open(id::<RequestId>(30), two, vec![path(), path()], T0, T0.plus(Span::from_hours(1))).unwrap();
-    let deny = |r: AccessRequest, at| r.apply(at, ItemEvent::Deny { by: None, reason: "no".to_owned() }, T0).unwrap().0;
+    let deny = |r: AccessRequest, at| r.apply(at, ItemEvent::Deny { by: None, instead_of: None, reason: "no".to_owned() }, T0).unwrap().0;
     assert_eq!((r.is_waiting(), r.state_name()), (true, "waiting"));
     let one = deny(r.clone(), 0);
     assert_eq!((one.is_waiting(), one.state_name()), (true, "waiting"));

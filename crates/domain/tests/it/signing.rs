@@ -22,6 +22,7 @@ fn statement() -> Statement {
         seats: vec![Seat { item: 0, stage: 1 }],
         decision: Says::Approve,
         approver: "per_0000000000000000000000000o".parse().unwrap(),
+        instead_of: None,
         key: "apk_00000000000000000000000010".parse().unwrap(),
         at: AT,
         nonce: "00112233445566778899aabbccddeeff".to_owned(),
@@ -104,6 +105,7 @@ fn a_signed_approval_counts_where_it_says_and_nowhere_else() {
     };
     let by = |who: u8, signed: Option<Signed>, digest: Digest| Approval {
         approver: person(who),
+        instead_of: None,
         stage: 0,
         digest,
         at: T0,

@@ -67,6 +67,7 @@ fn world() -> World {
         directories: Table::default(),
         locks: Table::default(),
         packages: Table::default(),
+        delegations: Table::default(),
         approver_keys: Table::default(),
         policy,
     }

@@ -74,7 +74,7 @@ async fn shown(shared: &Shared, visitor: &Visitor, named: &str) -> Result<(Reque
     let own = [seen.ask.requester, seen.ask.beneficiary].contains(&visitor.caller.person);
     let mut may = May::Look;
     for index in 0..seen.items.len() {
-        if !own && shared.app.who_could(&world, &seen, index)?.people.contains(&visitor.caller.person) {
+        if !own && shared.app.who_could(&world, &seen, index)?.people.contains_key(&visitor.caller.person) {
             let signs = seen.items.get(index).is_some_and(|item| item.needs_signatures());
             may = if signs || may == May::Sign { May::Sign } else { May::Approve };
         }

@@ -101,7 +101,7 @@ fn wanted(shared: &Shared, caller: &Caller, world: &World, request: &AccessReque
         return Ok(shared.app.may_see_request(caller, world, request)?);
     }
     for index in 0..request.items.len() {
-        if shared.app.who_could(world, request, index)?.people.contains(&caller.person) {
+        if shared.app.who_could(world, request, index)?.people.contains_key(&caller.person) {
             return Ok(true);
         }
     }

@@ -1,7 +1,9 @@
 //! Requests, with who could still decide them.
 
+use std::collections::BTreeMap;
+
 use wane_api::request::{ApprovalView, ItemState, ItemView, ParentView, RequestView, StageView};
-use wane_app::{App, AppError};
+use wane_app::{App, AppError, WhoCould};
 use wane_domain::request::{self, AccessRequest, Approval, Item, Parent, Start};
 
 use super::approval::signed;
@@ -104,15 +106,22 @@ fn stages(
         needs: u32::from(stage.quorum),
         have: u32::try_from(item.approvals_at(number)).unwrap_or(u32::MAX),
         // Only the open stage can be answered now.
-        who_could: if open.stage == Some(number) { names.people(open.people.iter().copied()) } else { Vec::new() },
+        who_could: if open.stage == Some(number) { names.people(open.people.keys().copied()) } else { Vec::new() },
+        standing_in: if open.stage == Some(number) { standing_in(names, &open) } else { BTreeMap::new() },
         text: stage.to_string(),
     };
     Ok((0u16..).zip(&terms.stages).map(view).collect())
 }
 
+fn standing_in(names: Names<'_>, open: &WhoCould) -> BTreeMap<String, String> {
+    let those = open.people.iter().filter_map(|(who, footing)| Some((*who, footing.instead_of?.person)));
+    those.map(|(who, whom)| (names.person(who), names.person(whom))).collect()
+}
+
 pub(crate) fn approval(names: Names<'_>, approval: &Approval) -> ApprovalView {
     ApprovalView {
         by: names.person(approval.approver),
+        instead_of: approval.instead_of.map(|instead| names.person(instead.person)),
         stage: u32::from(approval.stage),
         at: at(approval.at),
         signed: approval.signed.as_deref().and_then(signed),

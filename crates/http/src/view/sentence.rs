@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wane_audit::{Actor, Outcome, Record};
 use wane_domain::closure::{ClosureBasis, EndCause};
+use wane_domain::delegation::{Delegation, InsteadOf};
 use wane_domain::grant::Window;
 use wane_domain::id::PersonId;
 use wane_domain::request::{Ask, Parent, Start};
@@ -36,13 +37,13 @@ impl Told<'_> {
             "request.item.approved" => self.approved()?,
             "request.item.denied" => {
                 let by = self.read::<PersonId>("by").map_or_else(|| "policy".to_owned(), |by| self.names.person(by));
-                format!("{by} denied it: {}", self.text("reason")?)
+                format!("{by}{} denied it: {}", self.instead(), self.text("reason")?)
             }
             "request.item.withdrawn" => format!("{} took the ask back", self.names.person(self.read("by")?)),
             "request.item.lapsed" => "nobody decided in time: the ask lapsed".to_owned(),
             "request.item.approval_void" => {
                 let whose = self.names.person(self.read("approver")?);
-                format!("the key that {whose} signed with was taken away: their approval is void")
+                format!("what the approval by {whose} rested on was taken away: it is void")
             }
             "request.item.narrowed" => {
                 format!("{} settled the wider ask by that", self.names.person(self.read("by")?))
@@ -113,7 +114,23 @@ impl Told<'_> {
                 self.resource(),
                 self.time("acted")?
             ),
+            "delegation.given" | "delegation.ended" => self.delegated()?,
             _ => return None,
+        })
+    }
+
+    /// In whose place somebody answered, if they stood in.
+    fn instead(self) -> String {
+        let whom = self.read::<InsteadOf>("instead_of").map(|instead| self.names.person(instead.person));
+        whom.map(|whom| format!(", in the place of {whom},")).unwrap_or_default()
+    }
+
+    fn delegated(self) -> Option<String> {
+        let Delegation { by, to, from, until, ended, .. } = self.read("delegation")?;
+        let (by, to) = (self.names.person(by), self.names.person(to));
+        Some(match ended {
+            None => format!("{by} said that {to} stands in for them from {from} to {until}"),
+            Some(ended) => format!("{} took it back that {to} stands in for {by}", self.names.person(ended.by)),
         })
     }
 
@@ -188,7 +205,7 @@ impl Told<'_> {
 
     fn approved(self) -> Option<String> {
         let approver: PersonId = self.read("approver")?;
-        let name = self.names.person(approver);
+        let (name, instead) = (self.names.person(approver), self.instead());
         let stage = match self.number("stage") {
             Some(n @ 1..) => format!(" (stage {})", n.saturating_add(1)),
             Some(_) | None => String::new(),
@@ -196,9 +213,9 @@ impl Told<'_> {
         // An approval of the wider ask is carried over by whoever approves less.
         Some(if self.record.actor == Actor::Person(approver) {
             let signed = if self.record.detail.get("signed").is_some() { " and signed it" } else { "" };
-            format!("{name} approved it{signed}{stage}")
+            format!("{name}{instead} approved it{signed}{stage}")
         } else {
-            format!("the approval by {name} of the wider ask counts for this too{stage}")
+            format!("the approval by {name}{instead} of the wider ask counts for this too{stage}")
         })
     }
 

@@ -140,6 +140,10 @@ impl Stage {
             ("POST", "/v1/people/{name}/approver-keys") => {
                 json!({ "name": "laptop", "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8CKC1x68pjayo+dFja7RGv5nDlVdtF9H18cfluwIfk" })
             }
+            ("POST", "/v1/delegations") => json!({
+                "to": "bo", "from": "2026-11-22T09:00:00Z", "until": "2026-11-23T09:00:00Z", "resources": ["ledger"],
+                "policies": ["p"], "reason": "r",
+            }),
             ("POST", "/v1/requests/{id}/to-sign") => json!({ "item": 0, "duration": "5m", "role": "read" }),
             ("POST", "/v1/groups") => json!({ "name": "newgroup", "description": "d" }),
             ("POST", "/v1/resources") => json!({

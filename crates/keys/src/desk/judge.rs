@@ -72,7 +72,7 @@ impl Question<'_> {
     /// When the last of enough people signed.
     fn signed(&self, guard: Guard, authority: &Authority) -> Result<Time, String> {
         let digest = authority.ask.digest().map_err(|e| e.to_string())?;
-        let mut people: BTreeSet<PersonId> = BTreeSet::new();
+        let (mut people, mut count) = (BTreeSet::<PersonId>::new(), 0_usize);
         let mut latest = Time::from_micros(0);
         for approval in &authority.approvals {
             let Some(signed) = &approval.signed else { continue };
@@ -84,15 +84,18 @@ impl Question<'_> {
                 && said.approver == known.person
                 && said.at > known.since
                 && said.at <= self.now.plus(SKEW)
-                && ![authority.ask.requester, authority.ask.beneficiary].contains(&said.approver);
-            if fits && verify(signed, &known.material, Counter::WasChecked).is_ok() && people.insert(said.approver) {
+                && !said.people().any(|who| [authority.ask.requester, authority.ask.beneficiary].contains(&who));
+            // Whoever stands in and whoever they stand in for are one, whichever of them signed.
+            let is_new = !said.people().any(|who| people.contains(&who));
+            if fits && is_new && verify(signed, &known.material, Counter::WasChecked).is_ok() {
+                people.extend(said.people());
+                count = count.saturating_add(1);
                 latest = latest.max(said.at);
             }
         }
-        if people.len() < usize::from(guard.quorum.max(1)) {
+        if count < usize::from(guard.quorum.max(1)) {
             return Err(format!(
-                "{} of {} signed it with keys that are known here; see that their keys are vouched for",
-                people.len(),
+                "{count} of {} signed it with keys that are known here; see that their keys are vouched for",
                 guard.quorum
             ));
         }

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
 use wane_domain::catalogue::{Resource, Role};
+use wane_domain::delegation::{Delegation, Ended, Scope};
 use wane_domain::directory::{Person, Standing};
 use wane_domain::grant::{Grant, GrantEvent};
-use wane_domain::id::{OrgId, PersonId, ResourceId, RoleId, TypedId};
+use wane_domain::id::{DelegationId, OrgId, PersonId, ResourceId, RoleId, TypedId};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind};
 use wane_domain::request::AskItem;
 use wane_domain::time::{Span, Time};
@@ -93,6 +94,7 @@ fn stage(hours: u64) -> Stage {
         roles: [role].into_iter().collect(),
         locks: Table::default(),
         packages: Table::default(),
+        delegations: Table::default(),
         directories: Table::default(),
         approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: T0 },
@@ -175,6 +177,17 @@ fn the_texts_are_these() {
         stage.record(Actor::System, "session.finding", json!({ "session": "ses_x", "rule": "no-curl", "then": "cut" })),
         stage.record(Actor::System, "gateway.shut_out", json!({ "why": "too many failed logins" })),
         stage.record(Actor::Person(stage.maya()), "passkey.added", json!({ "name": "key" })),
+        stage.by_omar("request.item.approved", json!({ "item": 0, "approver": stage.omar, "stage": 0, "instead_of": {
+            "person": stage.maya(), "delegation": id::<DelegationId>(60),
+        } })),
+        stage.by_omar("delegation.given", json!({ "delegation": Delegation {
+            id: id(60), by: stage.omar, to: stage.maya(), from: T0, until: end, scope: Scope::default(),
+            reason: Some("holidays".parse().unwrap()), since: T0, ended: None,
+        } })),
+        stage.by_omar("delegation.ended", json!({ "delegation": Delegation {
+            id: id(60), by: stage.omar, to: stage.maya(), from: T0, until: end, scope: Scope::default(),
+            reason: None, since: T0, ended: Some(Ended { by: stage.omar, at: T0 }),
+        } })),
     ];
     let mut all = String::new();
     for record in &records {

@@ -25,6 +25,7 @@ fn people_and_resources_are_as_the_snapshot_has_them() {
         directories: Table::default(),
         locks: Table::default(),
         packages: Table::default(),
+        delegations: Table::default(),
         approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: NOW },
     };

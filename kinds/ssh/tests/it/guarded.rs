@@ -127,6 +127,7 @@ impl Office {
             seats: vec![Seat { item: 0, stage: 0 }],
             decision: Says::Approve,
             approver: *person,
+            instead_of: None,
             key: *id,
             at: self.ambient.now(),
             nonce: "11".repeat(16),
@@ -138,7 +139,7 @@ impl Office {
         let armored = SshSig::sign(with, wane_approval::NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
         let signature = Signature::Ssh(armored.to_pem(LineEnding::LF).unwrap());
         let signed = Signed { statement: text, key: material(with), signature };
-        Approval { approver: said.approver, stage: 0, digest: said.over(), at: said.at, signed: Some(Box::new(signed)) }
+        Approval { approver: said.approver, instead_of: None, stage: 0, digest: said.over(), at: said.at, signed: Some(Box::new(signed)) }
     }
 
     /// What people really signed.
@@ -260,6 +261,7 @@ fn whoever_holds_the_server_gets_nothing_that_people_have_to_sign_for() {
     );
     refuse("for another item", by(&said(&|s| s.seats[0].item = 1), &office.approvers[0].2));
     refuse("for another stage", by(&said(&|s| s.seats[0].stage = 1), &office.approvers[0].2));
+    refuse("in the place of who asks", by(&said(&|s| s.instead_of = Some(ask.requester)), &office.approvers[0].2));
     refuse("in another organisation", by(&said(&|s| s.org = office.ambient.id()), &office.approvers[0].2));
     refuse("before the key was known", by(&said(&|s| s.at = Time::from_micros(1)), &office.approvers[0].2));
     refuse("in a time to come", by(&said(&|s| s.at = s.at.plus(Span::from_hours(1))), &office.approvers[0].2));
@@ -319,6 +321,18 @@ fn as_many_people_as_were_said_have_to_sign() {
     let mut two = office.authority(&ask, &[0]);
     two.approvals.push(office.approval(&said, &second.2));
     office.refused("one under two names", &held, &office.role, Some(two));
+    // Whoever stands in is one with whom they stand in for, whichever of them signs first.
+    for (first, then) in [(0, 1), (1, 0)] {
+        let stands_in = Statement { instead_of: Some(office.approvers[then].0), ..office.statement(&ask, first) };
+        let mut two = office.authority(&ask, &[]);
+        two.approvals = vec![
+            office.approval(&stands_in, &office.approvers[first].2),
+            office.approval(&office.statement(&ask, then), &office.approvers[then].2),
+        ];
+        office.refused("who stands in, and for whom", &held, &office.role, Some(two.clone()));
+        two.approvals.reverse();
+        office.refused("the same the other way round", &held, &office.role, Some(two));
+    }
     office.issue(&held, &office.role, Some(office.authority(&ask, &[0, 2]))).unwrap();
 }
 

@@ -13,6 +13,7 @@ mod clock;
 mod crash;
 mod database;
 mod deciding;
+mod delegating;
 mod directory;
 mod ending;
 mod engine;

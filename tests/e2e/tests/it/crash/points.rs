@@ -196,6 +196,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "what waits is memory only: a kill ends it; what is handed out is one commit, shaped as a sign-in, which is here",
     ),
     ("app.approver_key.", "one commit by itself, which needs a key; killed at on either side by `signing`"),
+    ("app.delegate.refused.commit", "a note about what was refused; nothing rests on it"),
+    ("app.delegate.", "one commit by itself under a fresh proof of identity; killed at on either side by `delegating`"),
     ("app.signature_refused.commit", "a note about what was refused; nothing rests on it"),
     ("app.passkey.", "needs a browser; each is one commit, shaped as an enrolment or a sign-in, which are here"),
     (
