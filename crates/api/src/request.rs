@@ -110,6 +110,17 @@ pub struct ApprovalView {
     pub signed: Option<SignedView>,
 }
 
+/// That more people were asked, because a stage was still open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EscalatedView {
+    /// At which stage, from 0.
+    pub stage: u32,
+    /// For how long it had been open.
+    pub after: SpanView,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// One item of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ItemView {
@@ -128,6 +139,12 @@ pub struct ItemView {
     pub stages: Vec<StageView>,
     /// Approvals so far.
     pub approvals: Vec<ApprovalView>,
+    /// When more people were asked, because a stage was still open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalated: Vec<EscalatedView>,
+    /// When more people are asked next, if nobody decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalates: Option<Timestamp>,
     /// Whether each approval has to be signed.
     #[serde(default)]
     pub needs_signatures: bool,

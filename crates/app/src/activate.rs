@@ -144,7 +144,8 @@ impl App {
 
     /// Whether the caller may know of a grant; to others it is not there.
     fn known_to(&self, caller: &Caller, world: &World, grant: &Grant) -> Result<(), AppError> {
-        let party = grant.holder == caller.person || grant.approvals.iter().flat_map(Approval::people).any(|p| p == caller.person);
+        let party = grant.holder == caller.person
+            || grant.approvals.iter().flat_map(Approval::people).any(|p| p == caller.person);
         if party || self.allows_on(caller, world, Action::ReadAccess, grant.item.resource)? {
             Ok(())
         } else {

@@ -162,6 +162,7 @@ impl App {
         let approval = Approval {
             approver,
             instead_of: footing.instead_of,
+            asked_after: footing.asked_after,
             stage,
             digest: request.digest,
             at: now,

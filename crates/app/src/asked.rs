@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::delegation::InsteadOf;
-use wane_domain::id::{PersonId, RequestId};
-use wane_domain::request::{AccessRequest, Approval, ItemState};
+use wane_domain::id::{PersonId, RequestId, ResourceId};
+use wane_domain::request::{AccessRequest, Approval, Item, ItemState};
 use wane_domain::terms::Stage;
+use wane_domain::time::Span;
 use wane_domain::world::World;
 use wane_policy::query::Proof;
 use wane_policy::schema::Action;
@@ -33,6 +34,8 @@ pub struct WhoCould {
 pub struct Footing {
     /// Whose right it is, if they stand in for somebody.
     pub instead_of: Option<InsteadOf>,
+    /// How long the stage had to be open for whose right it is to be asked, if they are asked in addition.
+    pub asked_after: Option<Span>,
 }
 
 /// A waiting item that somebody may answer, and on what footing.
@@ -66,7 +69,8 @@ impl App {
         let mut without = vec![request.ask.requester, request.ask.beneficiary];
         without.extend(item.approvals.iter().flat_map(Approval::people));
         let holder = request.ask.beneficiary;
-        let meant = world.approvers(&stage.approvers, holder, asked.resource, &without);
+        let waited = item.waited(number);
+        let meant = world.meant(stage, |_| waited, (holder, asked.resource), &without);
         let (Some(resource), Some(role)) = (world.resources.get(&asked.resource), world.roles.get(&asked.role)) else {
             return Ok(nobody);
         };
@@ -76,16 +80,17 @@ impl App {
             self.may_approve(world, given, (request.ask.requester, request.ask.duration), resource, role)
         };
         let mut people = BTreeMap::new();
-        for person in meant {
+        for (person, asked_after) in meant {
             if may(person, None)? {
-                people.insert(person, Footing::default());
+                people.insert(person, Footing { asked_after, ..Footing::default() });
             }
         }
         let could: BTreeSet<PersonId> = people.keys().copied().collect();
         let about = (asked.resource, item.path.as_deref());
         for (person, instead) in world.stand_ins(&could, about, holder, &without, now) {
             if may(person, Some(instead.person))? {
-                people.insert(person, Footing { instead_of: Some(instead) });
+                let asked_after = people.get(&instead.person).and_then(|footing: &Footing| footing.asked_after);
+                people.insert(person, Footing { instead_of: Some(instead), asked_after });
             }
         }
         Ok(WhoCould {
@@ -170,14 +175,13 @@ impl App {
         let beneficiary = request.ask.beneficiary;
         let without = [request.ask.requester, beneficiary];
         for (item, asked) in request.items.iter().zip(&request.ask.items) {
-            let stages = item.terms.iter().flat_map(|t| &t.stages);
-            let named = |stage: &Stage| world.approvers(&stage.approvers, beneficiary, asked.resource, &without);
+            let stages = asked_by(world, item, (beneficiary, asked.resource), &without);
             let about = (asked.resource, item.path.as_deref());
             let stands_in = |people: &BTreeSet<PersonId>| {
                 world.stand_ins(people, about, beneficiary, &without, self.now()).contains_key(&caller.person)
             };
             let denied_it = matches!(item.state, ItemState::Denied { by: Some(by), .. } if by == caller.person);
-            if denied_it || stages.map(named).any(|people| people.contains(&caller.person) || stands_in(&people)) {
+            if denied_it || stages.iter().any(|people| people.contains(&caller.person) || stands_in(people)) {
                 return Ok(true);
             }
         }
@@ -197,6 +201,21 @@ impl App {
         let role = world.roles.get(&asked.role).ok_or_else(|| AppError::missing("role", asked.role))?;
         Ok((resource.clone(), role.clone()))
     }
+}
+
+/// Whom each stage of an item asks, asked, or will ask, those among them who were asked in addition.
+pub(crate) fn asked_by(
+    world: &World,
+    item: &Item,
+    (holder, resource): (PersonId, ResourceId),
+    without: &[PersonId],
+) -> Vec<BTreeSet<PersonId>> {
+    let stages = item.terms.iter().flat_map(|terms| &terms.stages);
+    let meant = |(number, stage): (u16, &Stage)| {
+        let waited = item.waited(number);
+        world.meant(stage, |_| waited, (holder, resource), without).into_keys().collect()
+    };
+    (0u16..).zip(stages).map(meant).collect()
 }
 
 /// The items of a request that wait: the one named, or all.

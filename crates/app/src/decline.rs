@@ -1,4 +1,4 @@
-//! The ways a request ends without a grant: denied, withdrawn, lapsed.
+//! The ways a request ends without a grant: denied, withdrawn, lapsed; and what is done before while nobody decides.
 
 use wane_audit::Actor;
 use wane_domain::id::RequestId;
@@ -12,7 +12,7 @@ use wane_store::{Put, Versioned, Write};
 
 use crate::asked::{Mine, waiting_items};
 use crate::caller::Caller;
-use crate::change::about_request;
+use crate::change::{Change, about_request};
 use crate::error::AppError;
 use crate::{App, decide};
 
@@ -96,29 +96,55 @@ impl App {
         Ok(request)
     }
 
-    /// Lapses what of a request was not decided in time.
+    /// Does what is due of a request that nobody decided: asks more people, says that it still waits, or lapses it.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn lapse(&self, id: RequestId) -> Result<(), AppError> {
+    pub async fn request_is_due(&self, id: RequestId) -> Result<(), AppError> {
         decide!(async {
             let now = self.now();
             let Some(seen) = self.store.request(id).await? else { return Ok(()) };
-            if now < seen.value.lapses {
+            if seen.value.due().is_none_or(|due| now < due) {
                 return Ok(());
             }
             let mut change = self.change(Actor::System, now);
-            let mut request = seen.value.clone();
-            for index in waiting_items(&seen.value, None) {
-                let (next, fact) = request.apply(index, ItemEvent::Lapse, now)?;
-                change.fact(about_request(&next, Some(index)), fact);
-                request = next;
-            }
-            if request == seen.value {
-                return Ok(());
-            }
+            let request = seen.value.clone();
+            let waits = now < request.lapses;
+            let request = if waits { asked_again(&mut change, request)? } else { lapsed(&mut change, request)? };
             change.write(Write::Request(Put::over(&seen, request)));
-            change.commit(point!("app.lapse.commit")).await.map(|_| ())
+            change.commit(point!("app.lapse.commit")).await.map(|_| self.nudge())
         })
     }
+}
+
+/// Lapses what of a request waits.
+fn lapsed(change: &mut Change<'_>, mut request: AccessRequest) -> Result<AccessRequest, AppError> {
+    for index in waiting_items(&request, None) {
+        let (next, fact) = request.apply(index, ItemEvent::Lapse, change.at())?;
+        change.fact(about_request(&next, Some(index)), fact);
+        request = next;
+    }
+    Ok(request)
+}
+
+/// Has more people asked where it is time to, and says that it still waits.
+fn asked_again(change: &mut Change<'_>, mut request: AccessRequest) -> Result<AccessRequest, AppError> {
+    let now = change.at();
+    for index in waiting_items(&request, None) {
+        let is_due = |request: &AccessRequest| {
+            let next = request.items.get(index).and_then(|item| item.next_escalation(request.at));
+            next.is_some_and(|(_, _, due)| due <= now)
+        };
+        while is_due(&request) {
+            let (next, fact) = request.apply(index, ItemEvent::Escalate, now)?;
+            change.fact(about_request(&next, Some(index)), fact);
+            request = next;
+        }
+    }
+    if request.next_reminder().is_some_and(|due| due <= now) {
+        let (next, fact) = request.remind(now)?;
+        change.fact(about_request(&next, None), fact);
+        request = next;
+    }
+    Ok(request)
 }

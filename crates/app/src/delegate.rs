@@ -93,13 +93,7 @@ impl App {
         })
     }
 
-    fn drawn_up(
-        &self,
-        caller: &Caller,
-        world: &World,
-        new: &NewDelegation,
-        now: Time,
-    ) -> Result<Delegation, AppError> {
+    fn drawn_up(&self, caller: &Caller, world: &World, new: &NewDelegation, now: Time) -> Result<Delegation, AppError> {
         // Whoever cannot act is as if they were not there: this says of nobody how they stand.
         let to = world.person(&new.to).filter(|p| world.is_active(p.id));
         let to = to.ok_or_else(|| AppError::missing("person", &new.to))?.id;

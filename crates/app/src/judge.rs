@@ -289,8 +289,11 @@ impl App {
                 approvers.insert(approval.by_right_of());
             }
         }
-        let meant =
-            |stage: &wane_domain::terms::Stage| world.approvers(&stage.approvers, holder, resource.id, &without);
+        // Who was asked in addition counts where the policy of today would have asked them by then.
+        let waited = |who: PersonId| held.iter().filter(|a| a.by_right_of() == who).filter_map(|a| a.asked_after).max();
+        let meant = |stage: &wane_domain::terms::Stage| {
+            world.meant(stage, waited, (holder, resource.id), &without).into_keys().collect()
+        };
         let signers = self.signers(world, held, facts.used).into_iter().filter(|who| approvers.contains(who)).collect();
         let held = HeldApprovals { approvers: &approvers, signers: &signers, meant: &meant };
         let judged = self
@@ -382,7 +385,11 @@ impl App {
         let Given { by, instead_of, proof, at } = given;
         // A locked person begins nothing, and an approval begins something for somebody else.
         let people = [Some(by), instead_of];
-        if people.into_iter().flatten().any(|who| world.locks.values().any(|l| l.holds() && l.target == LockTarget::Person(who))) {
+        if people
+            .into_iter()
+            .flatten()
+            .any(|who| world.locks.values().any(|l| l.holds() && l.target == LockTarget::Person(who)))
+        {
             return Ok(false);
         }
         let set = self.policy(world)?;

@@ -74,6 +74,7 @@ mod targets;
 mod together;
 mod tries;
 mod turns;
+mod waiting;
 mod ways_in;
 mod why;
 
@@ -150,6 +151,7 @@ pub mod listing {
         RecordingFilter, RecordingState, RequestFilter, Sequenced, Slice, StoredObject, Versioned,
     };
 }
+pub use waiting::WaitsForMe;
 pub use ways_in::{WayKind, WayShown};
 pub use why::{Askable, ItemWhy, RequestWhy, WhyAnswer, WhyInput};
 

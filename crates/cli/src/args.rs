@@ -65,6 +65,7 @@ pub(crate) enum Command {
     Extend(using::Extend),
     Done(using::Done),
     Withdraw(using::Withdraw),
+    Waiting(decide::Waiting),
     Requests(decide::Requests),
     Approve(decide::Approve),
     Deny(decide::Deny),
@@ -123,7 +124,7 @@ pub(crate) enum Command {
 /// Under which heading each command of our own is listed; in this order.
 pub(crate) const LISTED: [(Group, &[&str]); 7] = [
     (Group::Use, &["askable", "request", "credential", "exec", "extend", "done", "withdraw"]),
-    (Group::Decide, &["requests", "approve", "deny", "approver-key", "delegate"]),
+    (Group::Decide, &["waiting", "requests", "approve", "deny", "approver-key", "delegate"]),
     (Group::End, &["revoke", "kill", "lock", "offboard"]),
     (
         Group::See,

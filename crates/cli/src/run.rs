@@ -38,6 +38,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Extend(args) => using::extend(args, s).await,
         Command::Done(args) => using::done(args, s).await,
         Command::Withdraw(args) => using::withdraw(args, s).await,
+        Command::Waiting(args) => decide::waiting(args, s).await,
         Command::Requests(args) => decide::requests(args, s).await,
         Command::Approve(args) => decide::approve(args, s).await,
         Command::ApproverKey(args) => signing::approver_key(args, s).await,

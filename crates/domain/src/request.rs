@@ -6,6 +6,7 @@
 
 mod ask;
 mod item;
+mod waiting;
 
 use std::ops::Deref;
 
@@ -21,7 +22,7 @@ use crate::time::{Span, Time};
 use crate::transition::{Fact, IllegalTransition};
 
 pub use ask::{Ask, AskItem, Parent, Start};
-pub use item::{Approval, Item, ItemState};
+pub use item::{Approval, Escalated, Item, ItemState};
 
 /// Most items one request can bundle.
 pub const MOST_ITEMS: usize = 32;
@@ -41,6 +42,14 @@ pub struct RequestData {
     pub lapses: Time,
     /// One entry per item of the ask, in its order.
     pub items: Vec<Item>,
+    /// How often it was said that it still waits.
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub reminded: u16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+const fn is_never(count: &u16) -> bool {
+    *count == 0
 }
 
 /// A request. Its ask never changes; its items change only through [`AccessRequest::apply`].
@@ -98,6 +107,8 @@ pub enum ItemEvent {
         /// Who.
         by: PersonId,
     },
+    /// Its stage is still open after so long that more people are asked.
+    Escalate,
     /// Its time to be decided ran out.
     Lapse,
     /// What somebody's yes rested on is taken away (the key they signed with, the leave to stand in): they have said
@@ -123,6 +134,7 @@ impl ItemEvent {
             Self::Approve(_) => "be approved",
             Self::Deny { .. } => "be denied",
             Self::Withdraw { .. } => "be withdrawn",
+            Self::Escalate => "have more people asked",
             Self::Lapse => "lapse",
             Self::Void { .. } => "lose an approval",
             Self::Narrow { .. } => "be narrowed",
@@ -174,7 +186,7 @@ impl AccessRequest {
         let answers = items.iter().map(told).collect::<Vec<_>>();
         let fact =
             Fact::new("request.opened", json!({ "request": id, "digest": digest, "ask": ask, "items": answers }));
-        Ok((Self { data: RequestData { id, ask, digest, at, lapses, items } }, fact))
+        Ok((Self { data: RequestData { id, ask, digest, at, lapses, items, reminded: 0 } }, fact))
     }
 
     /// The whole life of an item in one function.
@@ -186,7 +198,7 @@ impl AccessRequest {
     /// # Errors
     /// When the lifecycle has no such step.
     pub fn apply(mut self, index: usize, event: ItemEvent, now: Time) -> Result<(Self, Fact), IllegalTransition> {
-        let RequestData { id, ask, digest, lapses, items, .. } = &mut self.data;
+        let RequestData { id, ask, digest, lapses, items, at: asked, .. } = &mut self.data;
         let refuse = |state: &'static str, event: &ItemEvent, detail: Option<&str>| IllegalTransition {
             aggregate: "request item",
             state,
@@ -226,6 +238,7 @@ impl AccessRequest {
                 let mut detail = json!({ "request": id, "item": index, "approver": approval.approver, "stage": approval.stage, "digest": approval.digest });
                 let told = [
                     ("instead_of", approval.instead_of.map(|instead| json!(instead))),
+                    ("asked_after", approval.asked_after.map(|after| json!(after))),
                     ("signed", approval.signed.as_ref().map(|signed| json!(signed))),
                 ];
                 if let Some(detail) = detail.as_object_mut() {
@@ -242,7 +255,10 @@ impl AccessRequest {
                 (next, fact)
             }
             // Policy judged again in the commit that would mint the grant, or a person before it.
-            (ItemState::Waiting | ItemState::Approved { grant: None, .. }, ItemEvent::Deny { by, instead_of, reason }) => {
+            (
+                ItemState::Waiting | ItemState::Approved { grant: None, .. },
+                ItemEvent::Deny { by, instead_of, reason },
+            ) => {
                 let mut detail = json!({ "request": id, "item": index, "by": by, "reason": reason });
                 if let (Some(instead_of), Some(detail)) = (instead_of, detail.as_object_mut()) {
                     detail.insert("instead_of".to_owned(), json!(instead_of));
@@ -262,6 +278,20 @@ impl AccessRequest {
                     ItemState::Withdrawn { at: now },
                     Fact::new("request.item.withdrawn", json!({ "request": id, "item": index, "by": by })),
                 )
+            }
+            (ItemState::Waiting, ItemEvent::Escalate) => {
+                let next = item.next_escalation(*asked).filter(|(_, _, due)| *due <= now && now < *lapses);
+                let Some((stage, later, _)) = next else {
+                    return Err(refuse("waiting", &ItemEvent::Escalate, Some("nobody more is to be asked now")));
+                };
+                let after = later.after;
+                let who: Vec<String> = later.approvers.iter().map(ToString::to_string).collect();
+                let fact = Fact::new(
+                    "request.item.escalated",
+                    json!({ "request": id, "item": index, "stage": stage, "after": after, "approvers": who }),
+                );
+                item.escalated.push(Escalated { stage, after, at: now });
+                (ItemState::Waiting, fact)
             }
             (ItemState::Waiting, ItemEvent::Lapse) => {
                 if now < *lapses {
@@ -395,16 +425,21 @@ fn open_item(answer: Opening, at: Time) -> Item {
         Opening::Path { terms, path } => {
             let state =
                 if terms.stages.is_empty() { ItemState::Approved { at, grant: None } } else { ItemState::Waiting };
-            Item { terms: Some(terms), path: Some(path), approvals: Vec::new(), state }
+            Item { terms: Some(terms), path: Some(path), approvals: Vec::new(), escalated: Vec::new(), state }
         }
         Opening::Covered { grant } => Item {
             terms: None,
             path: None,
             approvals: Vec::new(),
+            escalated: Vec::new(),
             state: ItemState::Approved { at, grant: Some(grant) },
         },
-        Opening::Denied { reason } => {
-            Item { terms: None, path: None, approvals: Vec::new(), state: ItemState::Denied { by: None, reason, at } }
-        }
+        Opening::Denied { reason } => Item {
+            terms: None,
+            path: None,
+            approvals: Vec::new(),
+            escalated: Vec::new(),
+            state: ItemState::Denied { by: None, reason, at },
+        },
     }
 }

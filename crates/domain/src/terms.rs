@@ -75,6 +75,18 @@ pub struct Stage {
     pub quorum: u16,
     /// Who may be one of them.
     pub approvers: Vec<Approvers>,
+    /// Who may be one of them, too, once it has been open for so long; soonest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<Later>,
+}
+
+/// Who is asked in addition where a stage is still open after a while. How many are needed stays what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Later {
+    /// How long it has to have been open.
+    pub after: Span,
+    /// Who.
+    pub approvers: Vec<Approvers>,
 }
 
 /// Who may approve in a stage.
@@ -102,11 +114,20 @@ impl std::fmt::Display for Approvers {
     }
 }
 
+fn listed(f: &mut std::fmt::Formatter<'_>, approvers: &[Approvers]) -> std::fmt::Result {
+    for (i, who) in approvers.iter().enumerate() {
+        write!(f, "{}{who}", if i == 0 { "" } else { ", " })?;
+    }
+    Ok(())
+}
+
 impl std::fmt::Display for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} of ", self.quorum)?;
-        for (i, who) in self.approvers.iter().enumerate() {
-            write!(f, "{}{who}", if i == 0 { "" } else { ", " })?;
+        listed(f, &self.approvers)?;
+        for Later { after, approvers } in &self.later {
+            write!(f, ", or after {after} also ")?;
+            listed(f, approvers)?;
         }
         Ok(())
     }

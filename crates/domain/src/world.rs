@@ -18,9 +18,9 @@ use crate::directory::{Directory, Group, Person, Standing};
 use crate::id::{GrantId, OrgId, PackageId, PersonId, ResourceId, RoleId};
 use crate::lock::Lock;
 use crate::package::{Package, PackageItem};
-use crate::terms::Approvers;
+use crate::terms::{Approvers, Stage};
 use crate::text::Name;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 pub use table::{Entry, Table};
 
@@ -213,6 +213,28 @@ impl World {
         out
     }
 
+    /// Whom a stage means: those it names, and those it names in addition who were asked after a stage had waited as
+    /// long as `waited` says of them; with how long that had to be.
+    #[must_use]
+    pub fn meant(
+        &self,
+        stage: &Stage,
+        waited: impl Fn(PersonId) -> Option<Span>,
+        (holder, resource): (PersonId, ResourceId),
+        without: &[PersonId],
+    ) -> BTreeMap<PersonId, Option<Span>> {
+        let named = self.approvers(&stage.approvers, holder, resource, without);
+        let mut out: BTreeMap<PersonId, Option<Span>> = named.into_iter().map(|who| (who, None)).collect();
+        for later in &stage.later {
+            for who in self.approvers(&later.approvers, holder, resource, without) {
+                if waited(who) >= Some(later.after) {
+                    out.entry(who).or_insert(Some(later.after));
+                }
+            }
+        }
+        out
+    }
+
     /// Whether what is decided for a holder would be decided for oneself: through whom one answers for, or by whom one
     /// is answered for.
     #[must_use]
@@ -256,7 +278,6 @@ impl World {
     #[must_use]
     pub fn stood_in(&self, who: PersonId, instead: InsteadOf, at: Time, used: Option<Time>) -> bool {
         let leave = self.delegations.get(&instead.delegation);
-        self.is_active(who)
-            && leave.is_some_and(|d| d.by == instead.person && d.to == who && d.counts_for(at, used))
+        self.is_active(who) && leave.is_some_and(|d| d.by == instead.person && d.to == who && d.counts_for(at, used))
     }
 }

@@ -14,6 +14,7 @@ mod form;
 mod html;
 mod passkeys;
 mod visitor;
+mod waiting;
 mod whither;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(approver_keys::router())
         .merge(device::router())
         .merge(passkeys::router())
+        .merge(waiting::router())
 }
 
 /// Whether somebody tries a password there.

@@ -38,8 +38,10 @@ impl Warning {
     /// Its id over a channel: of this grant, this end, this step.
     #[must_use]
     pub fn id(&self, channel: &str) -> DeliveryId {
-        let Only::Ends(grant, end) = self.only;
-        let cause = format!("{grant}/{}/{}", end.micros(), self.due.micros());
+        let cause = match self.only {
+            Only::Ends(grant, end) => format!("{grant}/{}/{}", end.micros(), self.due.micros()),
+            Only::Waits(request) => format!("{request}/{}", self.due.micros()),
+        };
         delivery_id(self.due, &cause, Kind::EndingSoon.word(), channel, "")
     }
 }

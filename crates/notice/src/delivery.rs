@@ -1,7 +1,7 @@
 //! One notice on its way to one recipient over one channel.
 
 use serde::{Deserialize, Serialize};
-use wane_domain::id::{DeliveryId, GrantId, PersonId};
+use wane_domain::id::{DeliveryId, GrantId, PersonId, RequestId};
 use wane_domain::time::{Span, Time};
 
 use crate::notice::Notice;
@@ -33,6 +33,8 @@ pub fn wait(tries: u32) -> Span {
 pub enum Only {
     /// This grant is active and ends at this moment.
     Ends(GrantId, Time),
+    /// This request waits, and for whom it is to be told.
+    Waits(RequestId),
 }
 
 /// When a delivery that waits is tried.

@@ -45,6 +45,10 @@ pub enum Class {
 kinds! {
     /// A request waits for somebody's decision.
     Waiting = "request.waiting", Work;
+    /// A request still waits for somebody's decision.
+    StillWaiting = "request.still_waiting", Work;
+    /// Nobody decided, and more people are asked.
+    Escalated = "request.escalated", News;
     /// A request was approved, or one thing in it.
     Approved = "request.approved", News;
     /// Less was approved than was asked.

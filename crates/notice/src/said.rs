@@ -17,6 +17,7 @@ use wane_domain::request::{AccessRequest, ItemState, Parent};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
 
+use crate::delivery::Only;
 use crate::kind::{Class, Kind};
 use crate::notice::Notice;
 use crate::plain::{line, quoted};
@@ -66,16 +67,28 @@ pub struct Said {
     pub cause: String,
     /// When that was, as ids are in order of.
     pub since: Time,
+    /// What must still be so when it is sent.
+    pub only: Option<Only>,
 }
 
-/// The notice that follows from a record, if one does.
+/// The notices that follow from a record.
 #[must_use]
-pub fn said(record: &Record, seen: &Seen<'_>) -> Option<Said> {
+pub fn said(record: &Record, seen: &Seen<'_>) -> Vec<Said> {
     let told = Told { record, seen: *seen };
+    // Who asked hears of it in other words than who is asked.
+    let also = (record.event == "request.item.escalated").then(|| told.escalated()).flatten();
+    let also = also.map(|(notice, to)| told.about_it(notice, to));
+    first(&told).into_iter().chain(also).collect()
+}
+
+fn first(told: &Told<'_>) -> Option<Said> {
+    let record = told.record;
     let (notice, to) = match record.event.as_str() {
         "request.opened" => told.opened()?,
         "request.item.approved" => told.approved()?,
         "request.item.narrowed" => told.narrowed()?,
+        "request.item.escalated" => told.also_asked()?,
+        "request.still_waiting" => return told.reminded(),
         "request.item.denied" => told.settled(Kind::Denied)?,
         "request.item.lapsed" => told.settled(Kind::Lapsed)?,
         "request.item.withdrawn" => told.settled(Kind::Withdrawn)?,
@@ -90,7 +103,7 @@ pub fn said(record: &Record, seen: &Seen<'_>) -> Option<Said> {
         "session.killed" => told.cut()?,
         "session.finding" => told.found()?,
         "gateway.shut_out" => told.shut_out()?,
-        "lease.end_tried" => return owed(&told),
+        "lease.end_tried" => return owed(told),
         "login.enrolled" => {
             told.way_in("a password and an authenticator, or a first passkey, was set up with a one-time code")?
         }
@@ -130,7 +143,7 @@ impl Told<'_> {
             Actor::Person(actor) if notice.kind.class() != Class::Security => Some(*actor),
             Actor::Person(_) | Actor::System | Actor::Host(_) | Actor::Directory(_) | Actor::Unknown => None,
         };
-        Said { notice, to, not, cause: self.record.id.to_string(), since: self.record.at }
+        Said { notice, to, not, cause: self.record.id.to_string(), since: self.record.at, only: None }
     }
 
     /// Those a request concerns besides the ones it asks.
@@ -168,6 +181,34 @@ impl Told<'_> {
         let (what, _) = self.asked()?;
         let text = format!("{by}{} approved {what}", self.instead());
         Some((self.notice(Kind::Approved, text, Vec::new(), self.use_it()), self.parties()?))
+    }
+
+    /// Those who are asked are told that more people are, and these that they are.
+    fn also_asked(&self) -> Option<(Notice, Vec<To>)> {
+        let request = self.seen.request?;
+        let waits = request.items.get(self.item()?)?.state == ItemState::Waiting;
+        let after: Span = self.read("after")?;
+        let mut notice = waits.then(|| self.waits()).flatten()?;
+        notice.lines.insert(0, format!("Nobody decided within {after}, so more people are asked."));
+        Some((notice, vec![To::Approvers(request.id)]))
+    }
+
+    fn escalated(&self) -> Option<(Notice, Vec<To>)> {
+        let (what, after) = (self.asked()?.0, self.read::<Span>("after")?);
+        let who: Vec<String> = self.read("approvers")?;
+        let text =
+            format!("nobody decided about {what} within {after}: {} may decide it as well", line(&who.join(", ")));
+        let todo = Told::todo("to see whom it waits for", format!("wane requests {}", self.seen.request?.id));
+        Some((self.notice(Kind::Escalated, text, Vec::new(), Some(todo)), self.parties()?))
+    }
+
+    /// That a request still waits, to whom it waits for when that is said.
+    fn reminded(&self) -> Option<Said> {
+        let request = self.seen.request.filter(|request| request.is_waiting())?;
+        let waits = self.waits()?;
+        let notice = Notice { kind: Kind::StillWaiting, subject: format!("still waiting: {}", waits.subject), ..waits };
+        let said = self.about_it(notice, vec![To::Approvers(request.id)]);
+        Some(Said { only: Some(Only::Waits(request.id)), ..said })
     }
 
     /// In whose place somebody answered, if they stood in.
@@ -305,7 +346,9 @@ impl Told<'_> {
         let (away, other) = (self.name(by), self.name(to));
         let text = match ended {
             None => format!("{other} stands in for {away} from {from} to {until}, and decides in their place"),
-            Some(ended) => format!("{other} does not stand in for {away} any more: {} took it back", self.name(ended.by)),
+            Some(ended) => {
+                format!("{other} does not stand in for {away} any more: {} took it back", self.name(ended.by))
+            }
         };
         let mut lines: Vec<String> = reason.iter().map(|why| format!("Reason: {}", quoted(why.as_str()))).collect();
         lines.push("If that is not what you meant, take it back.".to_owned());

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use cedar_policy::{Effect, Policy};
-use wane_domain::terms::{Approvers, Mode, Need, Stage, Terms};
+use wane_domain::terms::{Approvers, Later, Mode, Need, Stage, Terms};
 use wane_domain::text::{Line, Name};
 use wane_domain::time::Span;
 
 /// Most stages one path may have.
 pub const MOST_STAGES: usize = 8;
-/// Most rules one stage may list.
+/// Most rules one stage may list, those that come in later among them.
 pub const MOST_APPROVERS: usize = 16;
 
 const PATH: [&str; 13] = [
@@ -182,6 +182,15 @@ fn terms(given: &Given<'_>, take: &mut impl FnMut(Result<(), Fault>)) -> Option<
     if terms.stages.is_empty() && given.get("approval_window").copied().is_some() {
         take(Err(fault("@approval_window without @approve", "leave it out, or say who approves")));
     }
+    for later in terms.stages.iter().flat_map(|stage| &stage.later).filter(|l| l.after >= terms.approval_window) {
+        take(Err(fault(
+            format!(
+                "@approve: nobody is asked after {}, since a request lapses after {}",
+                later.after, terms.approval_window
+            ),
+            "ask sooner, or let it wait longer: `@approval_window(\"24h\")`",
+        )));
+    }
     if terms.stages.is_empty() && terms.signature == Need::Required {
         take(Err(fault(
             "@signature(\"required\") without @approve",
@@ -248,17 +257,24 @@ fn stages(text: &str) -> Result<Vec<Stage>, Fault> {
             Ok(n) if digits && n >= 1 => n,
             _ => return Err(fault(format!("@approve: `{quorum}` is not a number of people"), "at least 1, in digits")),
         };
-        let mut approvers = Vec::new();
-        for who in who.split(',') {
-            let who = approver(who.trim())?;
-            if approvers.contains(&who) {
-                return Err(fault(format!("@approve: `{who}` stands twice in one stage"), "name each once"));
+        let mut parts = who.split(", or after ");
+        let approvers = named(parts.next().unwrap_or_default(), &[])?;
+        let mut all = approvers.clone();
+        let mut later: Vec<Later> = Vec::new();
+        for part in parts {
+            let next = asked_later(part, &all)?;
+            if later.last().map_or(Span::ZERO, |before| before.after) >= next.after {
+                return Err(fault(
+                    format!("@approve: `after {}` is not later than what stands before it", next.after),
+                    "name who comes in later in the order in which they do",
+                ));
             }
-            approvers.push(who);
+            all.extend(next.approvers.iter().cloned());
+            later.push(next);
         }
-        if approvers.len() > MOST_APPROVERS {
+        if all.len() > MOST_APPROVERS {
             return Err(fault(
-                format!("@approve: a stage names {} rules", approvers.len()),
+                format!("@approve: a stage names {} rules", all.len()),
                 format!("at most {MOST_APPROVERS}; use a group"),
             ));
         }
@@ -269,12 +285,38 @@ fn stages(text: &str) -> Result<Vec<Stage>, Fault> {
                 FORM,
             ));
         }
-        out.push(Stage { quorum, approvers });
+        out.push(Stage { quorum, approvers, later });
     }
     if out.len() > MOST_STAGES {
         return Err(fault(format!("@approve: {} stages", out.len()), format!("at most {MOST_STAGES}")));
     }
     Ok(out)
+}
+
+/// Reads `owner, group:sre`: nobody twice, nor anybody who was named before.
+fn named(text: &str, before: &[Approvers]) -> Result<Vec<Approvers>, Fault> {
+    let mut out = Vec::new();
+    for who in text.split(',') {
+        let who = approver(who.trim())?;
+        if out.contains(&who) || before.contains(&who) {
+            return Err(fault(format!("@approve: `{who}` stands twice in one stage"), "name each once"));
+        }
+        out.push(who);
+    }
+    Ok(out)
+}
+
+/// Reads `2h also group:leads`, which stands behind `, or after `.
+fn asked_later(text: &str, before: &[Approvers]) -> Result<Later, Fault> {
+    const FORM: &str = "write who is asked later as `1 of owner, or after 2h also group:leads`";
+    let (after, who) = text
+        .split_once(" also ")
+        .ok_or_else(|| fault(format!("@approve: `or after {text}` says not who is asked then"), FORM))?;
+    let after = Span::from_str(after.trim()).map_err(|e| fault(format!("@approve: {e}"), FORM))?;
+    if after == Span::ZERO {
+        return Err(fault("@approve: `after 0s` is at once", "name them among the first"));
+    }
+    Ok(Later { after, approvers: named(who, before)? })
 }
 
 fn approver(text: &str) -> Result<Approvers, Fault> {

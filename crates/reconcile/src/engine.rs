@@ -401,7 +401,7 @@ impl Engine {
 
 async fn say(app: &App, what: DueWhat) -> Result<(), AppError> {
     match what {
-        DueWhat::Request(id) => app.lapse(id).await,
+        DueWhat::Request(id) => app.request_is_due(id).await,
         DueWhat::Grant(id) => app.end_if_due(id).await,
         DueWhat::Lease(..) => Ok(()),
     }

@@ -6,8 +6,8 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, issuances, leases, locks, logins,
-    packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
+    answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, issuances, leases, locks,
+    logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
 };
 
 /// How a commit came out.

@@ -18,7 +18,7 @@ const PUT: Guarded = Guarded {
              WHERE id = $1 AND generation = $2",
 };
 
-/// Writes one. It is due when it lapses, as long as anything in it waits.
+/// Writes one. It is due as long as anything in it waits: when more people are asked, somebody is reminded, or it lapses.
 pub(crate) fn put(put: &Put<AccessRequest>) -> Result<Step, StoreError> {
     let value = &put.value;
     let id = value.id.to_string();
@@ -26,7 +26,7 @@ pub(crate) fn put(put: &Put<AccessRequest>) -> Result<Step, StoreError> {
         value.ask.requester.to_string().into(),
         value.ask.beneficiary.to_string().into(),
         i64::from(value.is_waiting()).into(),
-        value.is_waiting().then(|| value.lapses.micros()).into(),
+        value.due().map(|at| at.micros()).into(),
         encode(&id, value)?.into(),
     ];
     Ok(PUT.step(&id, put.seen, values)?.one(&id))

@@ -163,7 +163,7 @@ pub struct Due {
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DueWhat {
-    /// A waiting request lapses.
+    /// A request still waits: more people are asked, somebody is reminded, or it lapses.
     Request(RequestId),
     /// A scheduled grant was not activated, or an active one is over.
     Grant(GrantId),

@@ -6,7 +6,7 @@ use serde_json::json;
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::catalogue::{Owner, Resource};
 use wane_domain::id::{PersonId, RequestId, ResourceId};
-use wane_domain::request::AccessRequest;
+use wane_domain::request::{AccessRequest, AskItem, Item};
 use wane_domain::time::Span;
 use wane_domain::world::World;
 use wane_failpoint::point;
@@ -19,6 +19,7 @@ use wane_store::{Seen, Sequenced, Write};
 
 use super::{Carries, MOST_WAITING, Notices};
 use crate::App;
+use crate::asked::asked_by;
 use crate::error::AppError;
 use crate::judge::FRESH;
 
@@ -110,7 +111,7 @@ impl App {
             None => None,
         };
         let seen = About { world, request: request.as_ref(), grant: grant.as_ref(), lease: lease.as_ref() };
-        if let Some(said) = said(record, &seen) {
+        for said in said(record, &seen) {
             let people = self.concerned(world, request.as_ref(), &said)?;
             made.extend(self.addressed(notices, world, &said, &people));
         }
@@ -122,7 +123,7 @@ impl App {
 
     /// One delivery over each channel to each it concerns.
     fn addressed(&self, notices: &Notices, world: &World, said: &Said, people: &BTreeSet<PersonId>) -> Vec<Delivery> {
-        let Said { notice, cause, since, .. } = said;
+        let Said { notice, cause, since, only, .. } = said;
         let now = self.now();
         let one = |channel: &str, to: Option<PersonId>| Delivery {
             id: delivery_id(
@@ -137,7 +138,7 @@ impl App {
             notice: notice.clone(),
             made: now,
             expires: now.plus(notices.try_for),
-            only: None,
+            only: *only,
             tries: 0,
             state: DeliveryState::Waiting(WaitsFor { next: now, last: None }),
         };
@@ -230,7 +231,12 @@ impl App {
         Ok(people)
     }
 
-    fn who_decides(&self, world: &World, request: Option<&AccessRequest>) -> Result<BTreeSet<PersonId>, AppError> {
+    /// Who could decide now what waits of a request.
+    pub(crate) fn who_decides(
+        &self,
+        world: &World,
+        request: Option<&AccessRequest>,
+    ) -> Result<BTreeSet<PersonId>, AppError> {
         let Some(request) = request else { return Ok(BTreeSet::new()) };
         let mut people = BTreeSet::new();
         for index in 0..request.items.len() {
@@ -278,10 +284,10 @@ fn asked(world: &World, request: Option<&AccessRequest>) -> BTreeSet<PersonId> {
     let Some(request) = request else { return BTreeSet::new() };
     let without = [request.ask.requester, request.ask.beneficiary];
     let items = request.items.iter().zip(&request.ask.items);
-    let stages = items.flat_map(|(item, asked)| item.terms.iter().flat_map(|t| &t.stages).map(move |s| (s, asked)));
-    stages
-        .flat_map(|(stage, asked)| world.approvers(&stage.approvers, request.ask.beneficiary, asked.resource, &without))
-        .collect()
+    let people = |(item, asked): (&Item, &AskItem)| {
+        asked_by(world, item, (request.ask.beneficiary, asked.resource), &without).into_iter().flatten()
+    };
+    items.flat_map(people).collect()
 }
 
 /// Whether a person gets mail of this sort.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_domain::grant::GrantState;
-use wane_domain::id::DeliveryId;
+use wane_domain::id::{DeliveryId, RequestId};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around, point};
 use wane_notice::{Delivery, DeliveryState, Only, WaitsFor, address, wait};
@@ -68,7 +68,11 @@ impl App {
 
     /// Why nobody needs it any more.
     async fn needless(&self, delivery: &Delivery, now: Time) -> Result<Option<String>, AppError> {
-        let Some(Only::Ends(grant, end)) = delivery.only else { return Ok(None) };
+        let (grant, end) = match delivery.only {
+            None => return Ok(None),
+            Some(Only::Waits(request)) => return self.waits_no_more(delivery, request).await,
+            Some(Only::Ends(grant, end)) => (grant, end),
+        };
         if now >= delivery.expires {
             return Ok(Some("its time has passed".to_owned()));
         }
@@ -77,6 +81,17 @@ impl App {
             GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. } => None,
         });
         Ok((ends != Some(end)).then(|| "the grant has another end by now".to_owned()))
+    }
+
+    /// Why nobody need be reminded of a request any more.
+    async fn waits_no_more(&self, delivery: &Delivery, request: RequestId) -> Result<Option<String>, AppError> {
+        let (world, seen) = (self.world().await?, self.store.request(request).await?);
+        let Some(request) = seen.map(|seen| seen.value).filter(|request| request.is_waiting()) else {
+            return Ok(Some("it is decided by now".to_owned()));
+        };
+        let Some(person) = delivery.to else { return Ok(None) };
+        let could = self.who_decides(&world, Some(&request))?.contains(&person);
+        Ok((!could).then(|| "it does not wait for them any more".to_owned()))
     }
 
     async fn carry(&self, channel: &Channel, delivery: &Delivery) -> Result<(), NotCarried> {

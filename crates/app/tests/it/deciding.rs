@@ -198,11 +198,11 @@ async fn an_approval_can_be_taken_back() {
 async fn a_request_lapses_by_the_clock() {
     let house = House::new().await;
     let id = house.ask("ann", &[("vault", "read")], 1).await.id;
-    house.app.lapse(id).await.unwrap();
+    house.app.request_is_due(id).await.unwrap();
     assert_eq!(house.request(id).await.state_name(), "waiting", "before its time");
     house.advance(Span::from_hours(2));
     assert_eq!(house.approve("eva", id).await.unwrap_err().class(), Class::Conflict, "though nobody noticed yet");
-    house.app.lapse(id).await.unwrap();
+    house.app.request_is_due(id).await.unwrap();
     assert_eq!(house.request(id).await.state_name(), "lapsed");
-    house.app.lapse(id).await.unwrap();
+    house.app.request_is_due(id).await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! Who stands in for an approver who is away: what they may answer, and what never.
 
-use wane_app::{AppError, NewDelegation, Narrower, WhichDelegations, WithKey, rejudge_all};
+use wane_app::{AppError, Narrower, NewDelegation, WhichDelegations, WithKey, rejudge_all};
 use wane_audit::Outcome;
 use wane_domain::approval::Statement;
 use wane_domain::delegation::Delegation;
@@ -66,7 +66,10 @@ async fn whoever_stands_in_decides_in_the_others_place_and_both_are_on_record() 
     house.app.deny(&house.caller("zoe").await, other, None, &reason("no")).await.unwrap();
     let records = house.records(RecordFilter { request: Some(other), ..RecordFilter::default() }).await;
     let told = records.iter().find(|r| r.event == "request.item.denied").unwrap();
-    assert_eq!((&told.detail["by"], &told.detail["instead_of"]["person"]), (&serde_json::json!(zoe), &serde_json::json!(mia)));
+    assert_eq!(
+        (&told.detail["by"], &told.detail["instead_of"]["person"]),
+        (&serde_json::json!(zoe), &serde_json::json!(mia))
+    );
 }
 
 /// Every road on which a stand-in could have a hand in their own access, or be one more.
@@ -139,7 +142,9 @@ async fn happens(house: &House, given: &Delegation, since: Since) {
     let disabled = || wane_app::PersonChange { standing: Some(Standing::Disabled), ..Default::default() };
     let forbid = async |when: &str| {
         let anybody = "permit (principal, action == Action::\"approve\", resource);";
-        let more = format!("{anybody}\n@id(\"not-these\") forbid (principal, action == Action::\"approve\", resource) when {{ {when} }};");
+        let more = format!(
+            "{anybody}\n@id(\"not-these\") forbid (principal, action == Action::\"approve\", resource) when {{ {when} }};"
+        );
         house.change_policy(anybody, &more).await;
     };
     let lock = async |who: &str| {
@@ -240,13 +245,17 @@ async fn only_the_one_who_is_away_says_who_stands_in() {
     }
     let eva = house.caller("eva").await;
     assert!(house.app.delegations(&eva, None, WhichDelegations::All).await.unwrap().is_empty());
-    assert!(matches!(house.app.delegations(&eva, Some("dan"), WhichDelegations::All).await, Err(AppError::NotAllowed { .. })));
+    assert!(matches!(
+        house.app.delegations(&eva, Some("dan"), WhichDelegations::All).await,
+        Err(AppError::NotAllowed { .. })
+    ));
     assert!(matches!(house.app.end_delegation(&eva, given.id).await, Err(AppError::Missing { .. })));
     assert_eq!(house.app.delegations(&root, Some("dan"), WhichDelegations::Open).await.unwrap().len(), 1);
     house.app.end_delegation(&house.caller("zoe").await, given.id).await.unwrap();
     assert!(matches!(house.app.end_delegation(&dan, given.id).await, Err(AppError::Taken(_))));
     assert!(house.app.delegations(&dan, None, WhichDelegations::Open).await.unwrap().is_empty());
-    let records = house.records(RecordFilter { event: Some("delegation.".to_owned()), ..RecordFilter::default() }).await;
+    let records =
+        house.records(RecordFilter { event: Some("delegation.".to_owned()), ..RecordFilter::default() }).await;
     let told: Vec<(&str, Outcome)> = records.iter().map(|r| (r.event.as_str(), r.outcome)).collect();
     assert_eq!(told, [("delegation.given", Outcome::Done), ("delegation.ended", Outcome::Done)]);
     // There is an end to how many.

@@ -148,7 +148,7 @@ impl Run {
                     house.try_ends(*id).await;
                 }
                 for id in &self.requests {
-                    app.lapse(*id).await.unwrap();
+                    app.request_is_due(*id).await.unwrap();
                 }
             }
         }

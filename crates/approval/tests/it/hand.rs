@@ -21,6 +21,7 @@ pub(crate) fn statement() -> Statement {
         seats: vec![Seat { item: 0, stage: 0 }],
         decision: Says::Approve,
         approver: id(2),
+        instead_of: None,
         key: id(3),
         at: Time::from_micros(1_795_000_000_000_000),
         nonce: "00112233445566778899aabbccddeeff".to_owned(),

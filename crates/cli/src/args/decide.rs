@@ -29,6 +29,13 @@ pub(crate) struct Requests {
     pub(crate) many: Many,
 }
 
+/// What waits for you: requests that you could decide now, in your own right or in another's place
+#[derive(Debug, Args)]
+pub(crate) struct Waiting {
+    #[command(flatten)]
+    pub(crate) many: Many,
+}
+
 /// Approve a request, in full or narrower
 #[derive(Debug, Args)]
 pub(crate) struct Approve {

@@ -8,7 +8,7 @@ use wane_api::request::{Approve, Deny};
 
 use super::{Done, more};
 use crate::access::{Session, pages};
-use crate::args::decide as args;
+use crate::args::{Many, decide as args};
 use crate::exit::{Exit, Stop};
 use crate::show;
 
@@ -27,7 +27,16 @@ pub(super) async fn requests(args: args::Requests, s: &Session) -> Done {
         cursor: None,
         limit: None,
     };
-    let listing = pages(args.many.into(), |cursor, limit| {
+    listed(args.many, query, s).await
+}
+
+pub(super) async fn waiting(args: args::Waiting, s: &Session) -> Done {
+    listed(args.many, Requests { waiting_for_me: true, ..Requests::default() }, s).await
+}
+
+async fn listed(many: Many, query: Requests, s: &Session) -> Done {
+    let client = s.client()?;
+    let listing = pages(many.into(), |cursor, limit| {
         let (client, query) = (&client, Requests { cursor, limit, ..query.clone() });
         async move { client.requests(&query).await }
     });

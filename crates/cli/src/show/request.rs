@@ -80,7 +80,7 @@ pub(crate) fn one(r: &RequestView, now: &Now, layout: Layout) -> String {
         fields.put("lapses", now.both(r.lapses));
     }
     for (n, i) in r.items.iter().enumerate() {
-        item(&mut fields, n, i, r.items.len() > 1);
+        item(&mut fields, n, i, r.items.len() > 1, now);
     }
     fields.render(layout)
 }
@@ -101,7 +101,7 @@ pub(crate) fn keys(keys: &[ApproverKeyView], now: &Now, layout: Layout) -> Strin
     sheet.render(layout, "none")
 }
 
-fn item(fields: &mut Fields, n: usize, i: &ItemView, numbered: bool) {
+fn item(fields: &mut Fields, n: usize, i: &ItemView, numbered: bool, now: &Now) {
     let number = if numbered { format!("{n}: ") } else { String::new() };
     fields.put("item", format!("{number}{}@{}", i.role, i.resource));
     fields.maybe("for this alone", i.task.as_ref());
@@ -117,6 +117,8 @@ fn item(fields: &mut Fields, n: usize, i: &ItemView, numbered: bool) {
     }
     if i.state == ItemState::Waiting {
         fields.maybe("waits for", next_stage(i));
+        fields.each("asked more", i.escalated.iter().map(|e| format!("{}, after {}", now.both(e.at), e.after.text)));
+        fields.maybe("asks more", i.escalates.map(|at| now.both(at)));
         fields.each("at the end", i.residual.iter().flat_map(residual));
     }
     fields.maybe("denied by", i.denied_by.as_ref());

@@ -6,8 +6,8 @@ use crate::approval::{Signed, Statement};
 use crate::canonical::Digest;
 use crate::delegation::InsteadOf;
 use crate::id::{ApproverKeyId, GrantId, OrgId, PersonId, RequestId};
-use crate::terms::{Need, Terms};
-use crate::time::Time;
+use crate::terms::{Later, Need, Terms};
+use crate::time::{Span, Time};
 
 /// One person's yes to one item, at one stage, over one digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Approval {
     /// In whose place, if they stood in for somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<InsteadOf>,
+    /// How long the stage had to be open for whose right it was to be asked, if they were asked in addition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_after: Option<Span>,
     /// At which stage, from 0.
     pub stage: u16,
     /// Over which request digest: this one, or the wider one it narrows.
@@ -113,6 +116,17 @@ impl ItemState {
     }
 }
 
+/// That more people were asked, because a stage was still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalated {
+    /// Which stage.
+    pub stage: u16,
+    /// For how long it had been open.
+    pub after: Span,
+    /// When.
+    pub at: Time,
+}
+
 /// One item with its terms, approvals and state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
@@ -122,6 +136,9 @@ pub struct Item {
     pub path: Option<String>,
     /// Approvals so far.
     pub approvals: Vec<Approval>,
+    /// When more people were asked, and at which stages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalated: Vec<Escalated>,
     /// Where it stands.
     pub state: ItemState,
 }
@@ -132,6 +149,25 @@ impl Item {
     pub fn open_stage(&self) -> Option<u16> {
         let stages = &self.terms.as_ref()?.stages;
         (0u16..).zip(stages).find(|(n, stage)| self.approvals_at(*n) < usize::from(stage.quorum)).map(|(n, _)| n)
+    }
+
+    /// For how long a stage has been seen to be open, as far as that has more people asked.
+    #[must_use]
+    pub fn waited(&self, stage: u16) -> Option<Span> {
+        self.escalated.iter().filter(|e| e.stage == stage).map(|e| e.after).max()
+    }
+
+    /// Who is to be asked in addition next, at which stage and when, of a request that was asked at `asked`; none where
+    /// nothing waits or everybody is asked.
+    #[must_use]
+    pub fn next_escalation(&self, asked: Time) -> Option<(u16, &Later, Time)> {
+        let number = self.open_stage().filter(|_| self.state == ItemState::Waiting)?;
+        let stage = self.terms.as_ref()?.stages.get(usize::from(number))?;
+        let waited = self.waited(number);
+        let later = stage.later.iter().find(|later| waited < Some(later.after))?;
+        // A stage is open from the approval that completed the one before.
+        let opened = self.approvals.iter().filter(|a| a.stage < number).map(|a| a.at).max().unwrap_or(asked);
+        Some((number, later, opened.max(asked).plus(later.after)))
     }
 
     /// Whether each approval of it must be signed.

@@ -121,7 +121,15 @@ fn whoever_stands_in_can_do_what_the_other_could_and_no_more() {
 fn approve(of: &AccessRequest, who: u8, whom: Option<u8>) -> ItemEvent {
     let instead_of = whom.map(|whom| InsteadOf { person: person(whom), delegation: id(1) });
     let approver = person(who);
-    ItemEvent::Approve(Approval { approver, instead_of, stage: 0, digest: of.digest, at: T0, signed: None })
+    ItemEvent::Approve(Approval {
+        approver,
+        instead_of,
+        asked_after: None,
+        stage: 0,
+        digest: of.digest,
+        at: T0,
+        signed: None,
+    })
 }
 
 /// One after the other; the first is taken, the second is one more only if nobody of it was there before.

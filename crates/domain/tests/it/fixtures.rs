@@ -30,7 +30,7 @@ pub(crate) fn person(n: u8) -> PersonId {
 }
 
 pub(crate) fn terms(max_ttl: Span, quorums: &[u16]) -> Terms {
-    let stage = |quorum: &u16| Stage { quorum: *quorum, approvers: vec![Approvers::Owner] };
+    let stage = |quorum: &u16| Stage { quorum: *quorum, approvers: vec![Approvers::Owner], later: Vec::new() };
     Terms {
         stages: quorums.iter().map(stage).collect(),
         max_ttl,
@@ -102,7 +102,15 @@ pub(crate) fn request(quorums: &[u16]) -> AccessRequest {
 }
 
 pub(crate) fn approval(of: &AccessRequest, who: u8, stage: u16) -> ItemEvent {
-    ItemEvent::Approve(Approval { approver: person(who), instead_of: None, stage, digest: of.digest, at: T0, signed: None })
+    ItemEvent::Approve(Approval {
+        approver: person(who),
+        instead_of: None,
+        asked_after: None,
+        stage,
+        digest: of.digest,
+        at: T0,
+        signed: None,
+    })
 }
 
 /// An approved item for a fresh grant, or for more time on one.

@@ -59,7 +59,7 @@ fn items() -> String {
         ("lapsed", fresh().apply(0, ItemEvent::Lapse, T0.plus(DAY)).unwrap().0),
         ("narrowed", step(fresh(), ItemEvent::Narrow { by: person(11), child: id::<RequestId>(33) })),
     ];
-    let events: [(&str, MakeItem); 17] = [
+    let events: [(&str, MakeItem); 18] = [
         ("approve, by one more", |r| (approval(r, 12, 0), T0)),
         ("approve, by the same again", |r| (approval(r, 11, 0), T0)),
         ("approve, by the requester", |r| (approval(r, 1, 0), T0)),
@@ -67,13 +67,27 @@ fn items() -> String {
         ("approve, at another stage", |r| (approval(r, 12, 1), T0)),
         ("approve, over another digest", |_| {
             let digest = wane_domain::canonical::Digest::of_bytes("t", b"other");
-            (ItemEvent::Approve(Approval { approver: person(12), instead_of: None, stage: 0, digest, at: T0, signed: None }), T0)
+            (
+                ItemEvent::Approve(Approval {
+                    approver: person(12),
+                    instead_of: None,
+                    asked_after: None,
+                    stage: 0,
+                    digest,
+                    at: T0,
+                    signed: None,
+                }),
+                T0,
+            )
         }),
         ("approve, as its time runs out", |r| (approval(r, 12, 0), T0.plus(DAY))),
-        ("deny, by a person", |_| (ItemEvent::Deny { by: Some(person(12)), instead_of: None, reason: "no".to_owned() }, T0)),
+        ("deny, by a person", |_| {
+            (ItemEvent::Deny { by: Some(person(12)), instead_of: None, reason: "no".to_owned() }, T0)
+        }),
         ("deny, by policy", |_| (ItemEvent::Deny { by: None, instead_of: None, reason: "no".to_owned() }, T0)),
         ("withdraw, by the requester", |_| (ItemEvent::Withdraw { by: person(1) }, T0)),
         ("withdraw, by somebody else", |_| (ItemEvent::Withdraw { by: person(12) }, T0)),
+        ("ask more people, whom nobody named", |_| (ItemEvent::Escalate, T0.plus(HOUR))),
         ("lapse, early", |_| (ItemEvent::Lapse, T0)),
         ("lapse, in time", |_| (ItemEvent::Lapse, T0.plus(DAY))),
         ("lose the approval of somebody who gave it", |_| (ItemEvent::Void { approver: person(11) }, T0)),

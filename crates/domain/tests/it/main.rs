@@ -16,4 +16,5 @@ mod signing;
 mod stays;
 mod tasks;
 mod values;
+mod waiting;
 mod worlds;

@@ -145,7 +145,9 @@ fn a_request_waits_while_any_item_does() {
     let path = || Opening::Path { terms: terms(Span::from_hours(8), &[1]), path: "path".to_owned() };
     let (r, _) =
         AccessRequest::open(id::<RequestId>(30), two, vec![path(), path()], T0, T0.plus(Span::from_hours(1))).unwrap();
-    let deny = |r: AccessRequest, at| r.apply(at, ItemEvent::Deny { by: None, instead_of: None, reason: "no".to_owned() }, T0).unwrap().0;
+    let deny = |r: AccessRequest, at| {
+        r.apply(at, ItemEvent::Deny { by: None, instead_of: None, reason: "no".to_owned() }, T0).unwrap().0
+    };
     assert_eq!((r.is_waiting(), r.state_name()), (true, "waiting"));
     let one = deny(r.clone(), 0);
     assert_eq!((one.is_waiting(), one.state_name()), (true, "waiting"));

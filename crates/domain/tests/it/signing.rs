@@ -57,7 +57,14 @@ fn the_bytes_that_are_signed_are_these() {
 fn a_statement_has_one_spelling() {
     let text = statement().text().unwrap();
     assert_eq!(Statement::read(&text).unwrap(), statement());
-    assert_eq!(Statement::read(&text.replace("v1", "v2")), Err(StatementError::Domain));
+    // Who stands in for somebody says so in a statement of its own sort, and nobody else does.
+    let instead = Statement { instead_of: Some(person(9)), ..statement() };
+    let theirs = instead.text().unwrap();
+    assert!(theirs.starts_with("wane.approval.v2\n") && theirs.contains("\"instead_of\":\"per_"), "{theirs}");
+    assert_eq!(Statement::read(&theirs).unwrap(), instead);
+    assert_eq!(Statement::read(&theirs.replace("v2", "v1")), Err(StatementError::Spelling));
+    assert_eq!(Statement::read(&text.replace("v1", "v2")), Err(StatementError::Spelling));
+    assert_eq!(Statement::read(&text.replace("v1", "v3")), Err(StatementError::Domain));
     assert_eq!(Statement::read(&text.replace(':', ": ")), Err(StatementError::Spelling));
     assert!(Statement::read(&text.replace("\"item\":0", "\"item\":0.0")).is_err());
     for bad in
@@ -74,9 +81,10 @@ proptest! {
     fn what_is_read_is_what_was_written(
         seats in prop::collection::vec((0u16..40, 0u16..9), 0..40), at in 0i64..4_000_000_000_000_000,
         nonce in "[0-9a-f]{32}", narrowed in any::<Option<[u8; 32]>>(),
+        instead in any::<Option<u8>>(),
     ) {
         let seats = seats.into_iter().map(|(item, stage)| Seat { item, stage }).collect();
-        let said = Statement { seats, at: Time::from_micros(at), nonce, narrowed: narrowed.map(Digest::from), ..statement() };
+        let said = Statement { seats, at: Time::from_micros(at), nonce, narrowed: narrowed.map(Digest::from), instead_of: instead.map(person), ..statement() };
         prop_assert_eq!(Statement::read(&said.text().unwrap()), Ok(said));
     }
 }
@@ -106,6 +114,7 @@ fn a_signed_approval_counts_where_it_says_and_nowhere_else() {
     let by = |who: u8, signed: Option<Signed>, digest: Digest| Approval {
         approver: person(who),
         instead_of: None,
+        asked_after: None,
         stage: 0,
         digest,
         at: T0,
@@ -134,6 +143,10 @@ fn a_signed_approval_counts_where_it_says_and_nowhere_else() {
             ),
         ),
         ("for nothing", by(12, Some(signed(&Statement { seats: vec![], ..good.clone() })), request.digest)),
+        (
+            "in another's place",
+            by(12, Some(signed(&Statement { instead_of: Some(person(13)), ..good.clone() })), request.digest),
+        ),
         ("elsewhere", by(12, Some(signed(&Statement { org: id(99), ..good.clone() })), request.digest)),
     ] {
         assert!(needs().apply(0, ItemEvent::Approve(approval), T0).is_err(), "{what}");

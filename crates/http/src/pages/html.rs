@@ -115,7 +115,8 @@ pub(super) fn home(name: &str, token: &str, ways: &Ways) -> Html {
         .collect();
     let body = format!(
         "<p>You are signed in as <b>{}</b>.</p>\n<form method=\"post\" action=\"/sign-in/out\">\n\
-         <input type=\"hidden\" name=\"token\" value=\"{}\">\n<button>Sign out</button>\n</form>\n{passkeys}\
+         <input type=\"hidden\" name=\"token\" value=\"{}\">\n<button>Sign out</button>\n</form>\n\
+         <p><a class=\"way\" href=\"/waiting\">What waits for you</a></p>\n{passkeys}\
          <details><summary>You are somebody else, or have to prove it again?</summary>\n{again}{}</details>\n",
         escaped(name),
         escaped(token),

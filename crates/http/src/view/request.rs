@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use wane_api::request::{ApprovalView, ItemState, ItemView, ParentView, RequestView, StageView};
+use wane_api::request::{ApprovalView, EscalatedView, ItemState, ItemView, ParentView, RequestView, StageView};
 use wane_app::{App, AppError, WhoCould};
-use wane_domain::request::{self, AccessRequest, Approval, Item, Parent, Start};
+use wane_domain::request::{self, AccessRequest, Approval, Escalated, Item, Parent, Start};
 
 use super::approval::signed;
 use super::{Names, at, catalogue, span};
@@ -54,6 +54,8 @@ fn item(app: &App, names: Names<'_>, request: &AccessRequest, index: usize) -> R
         path: item.path.clone(),
         stages: stages(app, names, request, index, item)?,
         approvals: item.approvals.iter().map(|a| approval(names, a)).collect(),
+        escalated: item.escalated.iter().map(escalated).collect(),
+        escalates: item.next_escalation(request.at).map(|(_, _, due)| at(due)).filter(|due| *due < at(request.lapses)),
         needs_signatures: item.needs_signatures(),
         reasons: Vec::new(),
         denied_by: None,
@@ -111,6 +113,10 @@ fn stages(
         text: stage.to_string(),
     };
     Ok((0u16..).zip(&terms.stages).map(view).collect())
+}
+
+fn escalated(one: &Escalated) -> EscalatedView {
+    EscalatedView { stage: u32::from(one.stage), after: span(one.after), at: at(one.at) }
 }
 
 fn standing_in(names: Names<'_>, open: &WhoCould) -> BTreeMap<String, String> {

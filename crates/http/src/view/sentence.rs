@@ -10,7 +10,7 @@ use wane_domain::delegation::{Delegation, InsteadOf};
 use wane_domain::grant::Window;
 use wane_domain::id::PersonId;
 use wane_domain::request::{Ask, Parent, Start};
-use wane_domain::time::Time;
+use wane_domain::time::{Span, Time};
 
 use super::Names;
 use super::trail::actor;
@@ -41,6 +41,11 @@ impl Told<'_> {
             }
             "request.item.withdrawn" => format!("{} took the ask back", self.names.person(self.read("by")?)),
             "request.item.lapsed" => "nobody decided in time: the ask lapsed".to_owned(),
+            "request.item.escalated" => {
+                let who: Vec<String> = self.read("approvers")?;
+                format!("nobody decided within {}: {} is asked as well", self.read::<Span>("after")?, who.join(", "))
+            }
+            "request.still_waiting" => "it still waits; whoever may decide it is reminded".to_owned(),
             "request.item.approval_void" => {
                 let whose = self.names.person(self.read("approver")?);
                 format!("what the approval by {whose} rested on was taken away: it is void")

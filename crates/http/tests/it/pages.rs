@@ -11,6 +11,7 @@ use wane_domain::time::Span;
 use wane_oidc::{Provider, ProviderSettings, Userinfo};
 
 use crate::house::{House, PASSWORD};
+use crate::stage::Stage;
 
 const OWN: &str = "http://wane.example";
 
@@ -196,4 +197,27 @@ async fn a_login_can_be_answered_by_way_of_a_provider() {
     assert!(gone.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     let after = send(&house, "GET", "/sign-in", &[("cookie", &cookie)], "").await;
     assert!(after.text.contains("Sign in to Wane"), "the session is over, not only its cookie");
+}
+
+/// What waits for somebody is listed for them alone, and leads to where it is decided.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_listed_for_whoever_could_decide_it() {
+    let stage = Stage::set().await;
+    let path = format!("/approve/{}", stage.request.strip_prefix("req_").unwrap());
+    let page = async |token: &str| {
+        let cookie = format!("wane={token}");
+        send(&stage.house, "GET", "/waiting", &[("cookie", cookie.as_str())], "").await
+    };
+    let mine = page(&stage.house.token).await;
+    assert_eq!(mine.status, StatusCode::OK);
+    for shown in [path.as_str(), "read on ledger", "bo", "It lapses"] {
+        assert!(mine.text.contains(shown), "{shown}: {}", mine.text);
+    }
+    assert!(mine.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let theirs = page(&stage.bo).await;
+    assert!(theirs.text.contains("Nothing waits for you") && !theirs.text.contains("ledger"), "{}", theirs.text);
+    let nobody = send(&stage.house, "GET", "/waiting", &[], "").await;
+    assert!(nobody.text.contains("Sign in to Wane") && !nobody.text.contains("ledger"), "{}", nobody.text);
+    let home = send(&stage.house, "GET", "/sign-in", &[("cookie", &format!("wane={}", stage.house.token))], "").await;
+    assert!(home.text.contains("href=\"/waiting\""), "{}", home.text);
 }

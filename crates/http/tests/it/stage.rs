@@ -8,7 +8,7 @@ use wane_http::Limits;
 
 use crate::house::{House, PASSWORD, Said};
 
-/// A deployment with people, a catalogue, a request that waits, a grant and a lock.
+/// A deployment with people, a catalogue, a request that waits, a grant, a lock and a delegation.
 pub(crate) struct Stage {
     pub(crate) house: House,
     /// The session of an ordinary person.
@@ -16,6 +16,8 @@ pub(crate) struct Stage {
     pub(crate) request: String,
     pub(crate) grant: String,
     pub(crate) lock: String,
+    /// The administrator has `cy` stand in for them.
+    pub(crate) delegation: String,
 }
 
 /// A route as the description has it.
@@ -81,7 +83,9 @@ impl Stage {
         let grant = approved["items"][0]["grant"].as_str().unwrap().to_owned();
         let request = id(&make("POST", "/v1/requests", &bo, ask).await);
         let lock = id(&make("POST", "/v1/locks", &ada, json!({ "person": "cy", "reason": "r" })).await);
-        Self { house, bo, request, grant, lock }
+        let leave = json!({ "to": "cy", "until": "2026-11-22T09:00:00Z" });
+        let delegation = id(&make("POST", "/v1/delegations", &ada, leave).await);
+        Self { house, bo, request, grant, lock, delegation }
     }
 
     /// A path with what it names filled in.
@@ -95,6 +99,7 @@ impl Stage {
         let id = match path.split('/').nth(2) {
             Some("requests") => &self.request,
             Some("grants") => &self.grant,
+            Some("delegations") => &self.delegation,
             // No gateway here: a session there may have been.
             Some("live" | "sessions") => &self.grant.replace("grt_", "ses_"),
             _ => &self.lock,

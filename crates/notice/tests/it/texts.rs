@@ -121,7 +121,8 @@ impl Stage {
 
     fn said(&self, record: &Record, lease: Option<&Lease>) -> Option<Said> {
         let Held { request, grant, .. } = &self.held;
-        said(record, &Seen { world: &self.world, request: Some(request), grant: Some(grant), lease })
+        let seen = Seen { world: &self.world, request: Some(request), grant: Some(grant), lease };
+        said(record, &seen).into_iter().next()
     }
 
     fn by_omar(&self, event: &str, detail: Value) -> Record {
@@ -161,6 +162,11 @@ fn the_texts_are_these() {
         stage.by_omar("request.item.approved", json!({ "item": 0, "approver": stage.omar, "stage": 0 })),
         stage.by_omar("request.item.denied", json!({ "item": 0, "by": stage.omar, "reason": "not\nnow: www.evil.example" })),
         stage.record(Actor::System, "request.item.lapsed", json!({ "item": 0 })),
+        stage.record(
+            Actor::System,
+            "request.item.escalated",
+            json!({ "item": 0, "stage": 0, "after": Span::from_mins(30), "approvers": ["manager", "group:leads"] }),
+        ),
         stage.record(Actor::Person(stage.maya()), "request.item.withdrawn", json!({ "item": 0, "by": stage.maya() })),
         stage.by_omar("request.item.narrowed", json!({ "item": 0, "by": stage.omar, "child": stage.held.request.id })),
         stage.by_omar("grant.minted", json!({})),

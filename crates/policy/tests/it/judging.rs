@@ -161,6 +161,7 @@ fn a_failing_policy_denies_every_action() {
             role: &asker.role,
             requester: requester.subject(),
             duration: Span::from_hours(1),
+            instead_of: None,
         };
         let query = ActionQuery { who: asker.subject(), on, proof: asker.proof(), moment: asker.moment() };
         allows(&load(text), Action::Approve, &query)
@@ -168,6 +169,34 @@ fn a_failing_policy_denies_every_action() {
     assert!(allowed(open).allowed);
     let denied = allowed(&format!("{open}\n{failing}"));
     assert!(!denied.allowed && denied.errors.iter().any(|why| why.contains("`f`")), "{denied:?}");
+    assert!(denied.is_objected_to(), "what fails is no lack of a permit");
+}
+
+/// Of whoever stands in for another a guardrail is heard, and a permit is not asked for.
+#[test]
+fn a_guardrail_objects_and_the_lack_of_a_permit_does_not() {
+    let asker = ask();
+    let (requester, away) =
+        (question("zoe", &[], "deploy", "ssh:web1", &[]), question("kim", &["sre"], "deploy", "ssh:web1", &[]));
+    let permit =
+        "@id(\"security\") permit (principal in Group::\"security\", action == Action::\"approve\", resource);";
+    let nobody = "@id(\"no\") forbid (principal, action == Action::\"approve\", resource) when { context has instead_of && context.instead_of in Group::\"sre\" };";
+    for (text, stands_in, objected) in [
+        (permit.to_owned(), true, false),
+        (format!("{permit}{nobody}"), true, true),
+        (format!("{permit}{nobody}"), false, false),
+    ] {
+        let on = Object::Ask {
+            what: asker.thing(),
+            role: &asker.role,
+            requester: requester.subject(),
+            duration: Span::from_hours(1),
+            instead_of: stands_in.then(|| away.subject()),
+        };
+        let query = ActionQuery { who: asker.subject(), on, proof: asker.proof(), moment: asker.moment() };
+        let said = allows(&load(&text), Action::Approve, &query);
+        assert_eq!((said.allowed, said.is_objected_to()), (false, objected), "{text}: {said:?}");
+    }
 }
 
 #[test]

@@ -59,6 +59,20 @@ fn annotations_are_read_strictly() {
         "2 of person:a, manager, person:a",
         "3 of person:a, manager",
         "1 of a of b",
+        "1 of owner, or after 2h",
+        "1 of owner, or after 2h also",
+        "1 of owner, or after 2h group:leads",
+        "1 of owner, or after soon also group:leads",
+        "1 of owner, or after 0s also group:leads",
+        "1 of owner, or after 24h also group:leads",
+        "1 of owner, or after 2h also owner",
+        "1 of owner, or after 2h also group:leads, group:leads",
+        "1 of owner, or after 2h also group:leads, or after 3h also group:leads",
+        "1 of owner, or after 2h also group:leads, or after 2h also group:heads",
+        "1 of owner, or after 3h also group:leads, or after 2h also group:heads",
+        "2 of manager, or after 2h also group:leads",
+        "1 of owner or after 2h also group:leads",
+        "1 of , or after 2h also group:leads",
         "1 of owner then 1 of manager",
         "1 of owner;1 of owner;1 of owner;1 of owner;1 of owner;1 of owner;1 of owner;1 of owner;1 of owner",
     ];
@@ -81,11 +95,17 @@ fn stages_and_their_approvers_are_bounded() {
         let groups: Vec<String> = (0..many).map(|n| format!("group:g{n}")).collect();
         format!("1 of {}", groups.join(", "))
     };
+    let later = |many: usize| {
+        let groups: Vec<String> = (0..many).map(|n| format!(", or after {}h also group:g{n}", n + 1)).collect();
+        format!("1 of owner{}", groups.concat())
+    };
     let stages = |many: usize| vec!["1 of owner"; many].join("; then ");
     for (approve, good) in [
         (rules(16), true),
         (rules(17), false),
         (rules(18), false),
+        (later(15), true),
+        (later(16), false),
         (stages(8), true),
         (stages(9), false),
         (stages(10), false),
@@ -170,7 +190,7 @@ fn a_policy_that_can_never_apply_is_a_warning() {
 fn terms_and_their_defaults() {
     let set = load(&format!(
         "@id(\"least\") @max_ttl(\"90m\") {SCOPE}
-         @id(\"most\") @description(\"all of it\") @max_ttl(\"1d 12h\") @approve(\"1 of owner, group:sre; then 2 of group:security, person:zoe\")
+         @id(\"most\") @description(\"all of it\") @max_ttl(\"1d 12h\") @approve(\"1 of owner, group:sre, or after 1h 30m also manager, group:leads, or after 2h also person:cto; then 2 of group:security, person:zoe\")
          @approval_window(\"4h\") @activation_window(\"30m\") @justification(\"required\") @ticket(\"required\") @step_up(\"15m\")
          @reproof(\"30m\") @recording(\"required\") @mode(\"brokered\") {SCOPE}"
     ));
@@ -186,7 +206,10 @@ fn terms_and_their_defaults() {
     assert_eq!((least.step_up, least.recording, least.mode), (None, Need::Optional, Mode::Any));
     let most = set.terms_of("most").unwrap();
     let stages: Vec<_> = most.stages.iter().map(ToString::to_string).collect();
-    assert_eq!(stages, ["1 of owner, group:sre", "2 of group:security, person:zoe"]);
+    // What is shown is what was written.
+    let first = "1 of owner, group:sre, or after 1h 30m also manager, group:leads, or after 2h also person:cto";
+    assert_eq!(stages, [first, "2 of group:security, person:zoe"]);
+    assert_eq!((most.stages[0].approvers.len(), most.stages[0].later.len(), most.stages[1].later.len()), (2, 2, 0));
     assert_eq!(
         (most.max_ttl, most.approval_window, most.activation_window),
         (Span::from_hours(36), Span::from_hours(4), Span::from_mins(30))

@@ -92,6 +92,7 @@ fn every_action_by_everyone() {
                         role: &asker.role,
                         requester: other.subject(),
                         duration: Span::from_hours(1),
+                        instead_of: None,
                     },
                 ),
             ];

@@ -166,6 +166,35 @@ async fn requests_lapse_and_grants_never_begun_close_by_themselves() {
     wane_testkit::eventually("a request that lapsed", SOON, lapsed).await.unwrap();
 }
 
+/// Who is asked in addition is asked by the engine, also by one that began later, and reminded of it; then it lapses.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_people_are_asked_and_reminded_while_nobody_decides() {
+    let mut house = House::new().await;
+    house.change_policy("\"1 of group:dba\"", "\"1 of group:dba, or after 30m also manager\"").await;
+    let asked = house.ask("ann", &[("vault", "read")], 1).await.id;
+    let told = async |house: &House, event: &str, times: usize| {
+        let filter =
+            wane_store::RecordFilter { request: Some(asked), event: Some(event.to_owned()), ..Default::default() };
+        let so = async || house.records(filter.clone()).await.len() == times;
+        wane_testkit::eventually(event, SOON, so).await.unwrap();
+    };
+    let engine = run(&house, RARELY);
+    house.advance(mins(29));
+    assert!(house.approve("mia", asked).await.is_err(), "too early");
+    house.advance(mins(1));
+    told(&house, "request.item.escalated", 1).await;
+    // The process dies; half of the two hours are over, and nine tenths, before another begins.
+    drop(engine);
+    house.reopen();
+    house.advance(mins(80));
+    let _engine = run(&house, RARELY);
+    told(&house, "request.still_waiting", 1).await;
+    house.advance(mins(10));
+    told(&house, "request.item.lapsed", 1).await;
+    told(&house, "request.item.escalated", 1).await;
+    assert!(house.approve("mia", asked).await.is_err());
+}
+
 /// Two thousand ends due in one instant all come, and whoever asks meanwhile is answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_ends_at_once_all_come_and_nobody_waits_for_them() {

@@ -178,7 +178,7 @@ impl Fixture {
     #[must_use]
     pub fn terms(stages: usize) -> Terms {
         Terms {
-            stages: vec![Stage { quorum: 1, approvers: vec![Approvers::Owner] }; stages],
+            stages: vec![Stage { quorum: 1, approvers: vec![Approvers::Owner], later: Vec::new() }; stages],
             max_ttl: Span::from_hours(8),
             approval_window: Span::from_hours(24),
             activation_window: Span::from_hours(1),

@@ -75,11 +75,12 @@ pub(crate) async fn what_is_due_comes_in_order<S: Store>(s: &S, f: &mut Fixture)
     s.commit(f.commit(writes)?).await.map_err(told)?;
 
     let at = |what: &str, time: Option<_>| time.ok_or_else(|| format!("{what} has no end"));
+    let waits_until = at("the waiting request", waiting.due())?;
     let want = [
         Due { at: retry, what: DueWhat::Lease(revoking.id, revoking.resource) },
         Due { at: at("the scheduled grant", scheduled.due())?, what: DueWhat::Grant(scheduled.id) },
         Due { at: at("the active grant", active.due())?, what: DueWhat::Grant(active.id) },
-        Due { at: waiting.lapses, what: DueWhat::Request(waiting.id) },
+        Due { at: waits_until, what: DueWhat::Request(waiting.id) },
     ];
     for n in 0..want.len() {
         let (past, rest) = want.split_at(n);
@@ -93,14 +94,14 @@ pub(crate) async fn what_is_due_comes_in_order<S: Store>(s: &S, f: &mut Fixture)
     }
     same(
         "the first two",
-        &s.due(waiting.lapses, None, 2).await.map(|d| d.iter().map(|d| d.at).collect::<Vec<_>>()),
+        &s.due(waits_until, None, 2).await.map(|d| d.iter().map(|d| d.at).collect::<Vec<_>>()),
         &Ok(want.iter().take(2).map(|d| d.at).collect()),
     )?;
     for (n, place) in want.iter().enumerate() {
         let rest = want.get(n.saturating_add(1)..).unwrap_or_default();
-        same("what comes after", &s.due(waiting.lapses, Some(*place), 10).await, &Ok(rest.to_vec()))?;
+        same("what comes after", &s.due(waits_until, Some(*place), 10).await, &Ok(rest.to_vec()))?;
     }
-    same("what is due after all", &s.next_due(waiting.lapses).await, &Ok(None))?;
+    same("what is due after all", &s.next_due(waits_until).await, &Ok(None))?;
 
     let seen = s.lease(revoking.id).await.map_err(told)?.ok_or("the lease is gone")?;
     let (gone, _) = seen

@@ -139,7 +139,15 @@ impl Office {
         let armored = SshSig::sign(with, wane_approval::NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
         let signature = Signature::Ssh(armored.to_pem(LineEnding::LF).unwrap());
         let signed = Signed { statement: text, key: material(with), signature };
-        Approval { approver: said.approver, instead_of: None, stage: 0, digest: said.over(), at: said.at, signed: Some(Box::new(signed)) }
+        Approval {
+            approver: said.approver,
+            instead_of: None,
+            asked_after: None,
+            stage: 0,
+            digest: said.over(),
+            at: said.at,
+            signed: Some(Box::new(signed)),
+        }
     }
 
     /// What people really signed.

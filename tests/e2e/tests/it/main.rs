@@ -16,6 +16,7 @@ mod deciding;
 mod delegating;
 mod directory;
 mod ending;
+mod escalating;
 mod engine;
 mod gateway;
 mod heard;
