@@ -351,7 +351,11 @@ impl Told<'_> {
             }
         };
         let mut lines: Vec<String> = reason.iter().map(|why| format!("Reason: {}", quoted(why.as_str()))).collect();
-        lines.push("If that is not what you meant, take it back.".to_owned());
+        lines.push(if ended.is_some() {
+            "What was approved under it and not begun has to be approved again.".to_owned()
+        } else {
+            "If that is not what you meant, take it back.".to_owned()
+        });
         let todo = Told::todo("to see who stands in for whom", "wane delegate list".to_owned());
         Some((self.notice(Kind::StandsIn, text, lines, Some(todo)), vec![To::Person(by), To::Person(to)]))
     }

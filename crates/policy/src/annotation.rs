@@ -313,9 +313,6 @@ fn asked_later(text: &str, before: &[Approvers]) -> Result<Later, Fault> {
         .split_once(" also ")
         .ok_or_else(|| fault(format!("@approve: `or after {text}` says not who is asked then"), FORM))?;
     let after = Span::from_str(after.trim()).map_err(|e| fault(format!("@approve: {e}"), FORM))?;
-    if after == Span::ZERO {
-        return Err(fault("@approve: `after 0s` is at once", "name them among the first"));
-    }
     Ok(Later { after, approvers: named(who, before)? })
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Delegate {
 pub(crate) struct AddDelegate {
     /// Who stands in
     pub(crate) person: String,
-    /// Until when: `+7d`, `2026-12-24`
+    /// Until when: `+48h`, `2026-12-24`
     #[arg(long, value_name = "WHEN")]
     pub(crate) until: String,
     /// From when, if not from now on

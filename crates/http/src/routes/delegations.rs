@@ -9,6 +9,7 @@ use wane_api::Page;
 use wane_api::delegation::{DelegationView, NewDelegation};
 use wane_api::query::Delegations;
 use wane_app::WhichDelegations;
+use wane_domain::text::Name;
 
 use super::made;
 use crate::openapi::Problems;
@@ -39,16 +40,21 @@ pub(crate) async fn new_delegation(
     Input(input): Input<NewDelegation>,
 ) -> Answer<(StatusCode, Json<DelegationView>)> {
     let new = wane_app::NewDelegation {
-        to: input.to,
+        to: named("to", &input.to)?,
         from: input.from.map(read::time),
         until: read::time(input.until),
-        resources: input.resources,
+        resources: input.resources.iter().map(|name| named("resources", name)).collect::<Answer<_>>()?,
         policies: input.policies.iter().map(|policy| read::text("policies", policy)).collect::<Result<_, _>>()?,
         reason: read::maybe("reason", input.reason.as_deref())?,
     };
     let one = shared.app.delegate(&caller, &new).await?;
     let world = shared.app.world().await?;
     Ok(made(view::delegation(Names(&world), &one, shared.app.now())))
+}
+
+/// A name that is one, whether it is anybody's or not.
+fn named(field: &str, given: &str) -> Answer<String> {
+    Ok(read::text::<Name>(field, given)?.to_string())
 }
 
 /// Takes it back: by whoever is away, or whoever stands in. What was approved under it and not begun is void.

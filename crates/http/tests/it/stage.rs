@@ -141,6 +141,7 @@ impl Stage {
             }),
             ("POST", "/v1/directories") => json!({ "name": "newdir", "rules": rules }),
             ("PUT", "/v1/directories/{name}/rules") => rules,
+            ("DELETE", "/v1/directories/{name}") => json!({ "people": "kept" }),
             ("POST", "/v1/directories/{name}/token") => json!({ "overlap": "1h" }),
             ("POST", "/v1/people/{name}/approver-keys") => {
                 json!({ "name": "laptop", "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8CKC1x68pjayo+dFja7RGv5nDlVdtF9H18cfluwIfk" })

@@ -162,11 +162,6 @@ fn the_texts_are_these() {
         stage.by_omar("request.item.approved", json!({ "item": 0, "approver": stage.omar, "stage": 0 })),
         stage.by_omar("request.item.denied", json!({ "item": 0, "by": stage.omar, "reason": "not\nnow: www.evil.example" })),
         stage.record(Actor::System, "request.item.lapsed", json!({ "item": 0 })),
-        stage.record(
-            Actor::System,
-            "request.item.escalated",
-            json!({ "item": 0, "stage": 0, "after": Span::from_mins(30), "approvers": ["manager", "group:leads"] }),
-        ),
         stage.record(Actor::Person(stage.maya()), "request.item.withdrawn", json!({ "item": 0, "by": stage.maya() })),
         stage.by_omar("request.item.narrowed", json!({ "item": 0, "by": stage.omar, "child": stage.held.request.id })),
         stage.by_omar("grant.minted", json!({})),
@@ -183,6 +178,11 @@ fn the_texts_are_these() {
         stage.record(Actor::System, "session.finding", json!({ "session": "ses_x", "rule": "no-curl", "then": "cut" })),
         stage.record(Actor::System, "gateway.shut_out", json!({ "why": "too many failed logins" })),
         stage.record(Actor::Person(stage.maya()), "passkey.added", json!({ "name": "key" })),
+        stage.record(
+            Actor::System,
+            "request.item.escalated",
+            json!({ "item": 0, "stage": 0, "after": Span::from_mins(30), "approvers": ["manager", "group:leads"] }),
+        ),
         stage.by_omar("request.item.approved", json!({ "item": 0, "approver": stage.omar, "stage": 0, "instead_of": {
             "person": stage.maya(), "delegation": id::<DelegationId>(60),
         } })),

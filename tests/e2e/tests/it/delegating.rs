@@ -1,6 +1,6 @@
 //! Standing in for an approver who is away, with the real program: said, seen, decided by, taken back, killed over.
 
-use wane_testkit::{PersonSession, wait_until};
+use wane_testkit::{PersonSession, WaneServer, wait_until};
 
 use crate::people::{Deployment, SOON, approve, ask_and_wait, items, refused, text};
 
@@ -12,7 +12,7 @@ fn stands_in(by: &PersonSession, words: &[&str]) -> String {
 
 #[test]
 fn whoever_stands_in_decides_and_never_for_themselves() {
-    let mut here = Deployment::new();
+    let mut here = Deployment::with(WaneServer::builder().failpoints());
     here.deploy_role();
     here.paper_host("web", "gate=one");
     here.paper_host("api", "gate=one");
@@ -23,11 +23,11 @@ fn whoever_stands_in_decides_and_never_for_themselves() {
     refused(&zoe, &["requests", &asked], 4);
     // Who asks may stand in, and gets nothing by it.
     for to in ["zoe", "maya"] {
-        stands_in(&omar, &[to, "--until", "+2d", "--on", "web", "-m", "holidays"]);
+        stands_in(&omar, &[to, "--until", "+48h", "--on", "web", "-m", "holidays"]);
     }
     refused(&here.maya, &["approve", &asked], 3);
-    refused(&omar, &["delegate", "add", "omar", "--until", "+2d"], 2);
-    refused(&omar, &["delegate", "add", "nobody", "--until", "+2d"], 4);
+    refused(&omar, &["delegate", "add", "omar", "--until", "+48h"], 2);
+    refused(&omar, &["delegate", "add", "nobody", "--until", "+48h"], 4);
     let waits = zoe.json(&["requests", "--waiting-for-me"]).unwrap();
     assert_eq!(items(&waits).len(), 1, "{waits}");
     let stage = &waits["items"][0]["items"][0]["stages"][0];
@@ -64,7 +64,7 @@ fn whoever_stands_in_decides_and_never_for_themselves() {
 
     // Killed over, on each side, it is there or it is not.
     for (point, words) in [
-        ("app.delegate.commit", vec!["delegate", "add", "zoe", "--until", "+1d"]),
+        ("app.delegate.commit", vec!["delegate", "add", "zoe", "--until", "+24h"]),
         ("app.delegate.end.commit", Vec::new()),
     ] {
         for side in ["before", "after"] {

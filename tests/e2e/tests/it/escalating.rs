@@ -1,13 +1,13 @@
 //! Asking more people while nobody decides, with the real program and its own timer.
 
-use wane_testkit::wait_until;
+use wane_testkit::{WaneServer, wait_until};
 
 use crate::people::{Deployment, POLICY, SOON, approve, ask_and_wait, items, text};
 
 /// Who is asked in addition is asked by the server itself, though it dies over that; and it is on record and shown.
 #[test]
 fn more_people_are_asked_while_nobody_decides() {
-    let mut here = Deployment::new();
+    let mut here = Deployment::with(WaneServer::builder().failpoints());
     here.deploy_role();
     let later = "@id(\"later\") @max_ttl(\"1h\") @approve(\"1 of group:dba, or after 2s also group:approvers\")
         permit (principal in Group::\"engineers\", action == Action::\"access\", resource in Label::\"gate=later\");";
