@@ -41,6 +41,21 @@ pub const KEYS: &[Key] = &[
         doc: "Whether a proxy in front does TLS, so that plain HTTP on an address others can reach is meant.",
     },
     Key {
+        name: "signer.socket",
+        default: "",
+        doc: "Unix socket of a signer that is a process of its own (`wane signer serve`); without it the server signs by itself.",
+    },
+    Key {
+        name: "signer.data_dir",
+        default: "./wane-signer",
+        doc: "Folder of that signer's keys and of what it knows; the server cannot read it.",
+    },
+    Key {
+        name: "signer.server_user",
+        default: "<the signer's own>",
+        doc: "The user the server runs as, by name or number: the only one that signer speaks to.",
+    },
+    Key {
         name: "seal.ends.kind",
         default: "machine",
         doc: "How secrets needed to end access are sealed: `machine`, so that ends never wait for a person.",
@@ -53,7 +68,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "seal.issuing.kind",
         default: "machine",
-        doc: "How signing keys are sealed: `machine` or `passphrase`.",
+        doc: "How the keys that sign, unless a signer of its own has them, and secrets of signing in are sealed: `machine` or `passphrase`.",
     },
     Key {
         name: "seal.issuing.file",
@@ -69,6 +84,26 @@ pub const KEYS: &[Key] = &[
         name: "seal.issuing.passphrase.env",
         default: "",
         doc: "Environment variable with the passphrase, if the seal is `passphrase`.",
+    },
+    Key {
+        name: "seal.signing.kind",
+        default: "machine",
+        doc: "How the keys of a signer that is a process of its own are sealed: `machine` or `passphrase`.",
+    },
+    Key {
+        name: "seal.signing.file",
+        default: "<signer.data_dir>/signing.key",
+        doc: "The machine-bound key file of that seal, if it is `machine`.",
+    },
+    Key {
+        name: "seal.signing.passphrase.file",
+        default: "",
+        doc: "File with the passphrase of that seal, if it is `passphrase`.",
+    },
+    Key {
+        name: "seal.signing.passphrase.env",
+        default: "",
+        doc: "Environment variable with the passphrase of that seal, if it is `passphrase`.",
     },
     Key {
         name: "log.level",
@@ -246,6 +281,7 @@ pub(crate) fn is_section(name: &str) -> bool {
 pub(crate) fn is_secret(name: &str) -> bool {
     [
         "seal.issuing.passphrase",
+        "seal.signing.passphrase",
         "recording.store.access_key_id",
         "recording.store.secret_access_key",
         "notices.email.password",

@@ -27,5 +27,6 @@ pub use provider::{OidcProvider, Provision, Strength};
 pub use secret::{SecretError, SecretRef};
 pub use settings::{
     EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Loaded, Log, LogFormat, LogLevel, Login, Recording,
-    RecordingFailure, RecordingFiles, RecordingSessions, RecordingStore, Seal, Server, Settings, StoreAddressing, Tls,
+    RecordingFailure, RecordingFiles, RecordingSessions, RecordingStore, Seal, Server, Settings, Signer,
+    StoreAddressing, Tls,
 };

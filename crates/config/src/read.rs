@@ -7,12 +7,37 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ConfigError;
 use crate::explain::Explained;
+use crate::key::KEYS;
 use crate::layer::{Layers, Origin};
 use crate::parse;
 use crate::secret::SecretRef;
 use crate::settings::{
     EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login, Recording,
-    RecordingFailure, RecordingFiles, RecordingSessions, Seal, Server, Settings, Tls,
+    RecordingFailure, RecordingFiles, RecordingSessions, Seal, Server, Settings, Signer, Tls,
+};
+
+/// The settings of a seal that may need a person.
+struct SealKeys {
+    name: &'static str,
+    kind: &'static str,
+    file: &'static str,
+    in_file: &'static str,
+    in_env: &'static str,
+}
+
+const ISSUING: SealKeys = SealKeys {
+    name: "seal.issuing",
+    kind: "seal.issuing.kind",
+    file: "seal.issuing.file",
+    in_file: "seal.issuing.passphrase.file",
+    in_env: "seal.issuing.passphrase.env",
+};
+const SIGNING: SealKeys = SealKeys {
+    name: "seal.signing",
+    kind: "seal.signing.kind",
+    file: "seal.signing.file",
+    in_file: "seal.signing.passphrase.file",
+    in_env: "seal.signing.passphrase.env",
 };
 
 /// Reads keys one by one and remembers what it read.
@@ -37,7 +62,9 @@ impl Reader {
     fn all(&mut self) -> Option<Settings> {
         let server = self.server();
         let data_dir = server.as_ref().map_or_else(|| PathBuf::from("."), |s| s.data_dir.clone());
-        let seal = self.seal(&data_dir);
+        let signer = self.signer();
+        let signer_dir = signer.as_ref().map_or_else(|| PathBuf::from("."), |s| s.data_dir.clone());
+        let seal = self.seal(&data_dir, &signer_dir);
         let levels =
             [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace].map(|l| (l.name(), l));
         let level = self.read("log.level", |t| parse::word(t, &levels));
@@ -65,6 +92,7 @@ impl Reader {
         let open_requests = self.read("limits.open_requests", |t| parse::count(t, 1, 10_000));
         Some(Settings {
             server: server?,
+            signer: signer?,
             seal: seal?,
             log: Log { level: level?, format: format? },
             engine: Engine { inventory_every: inventory_every?, retry_cap: retry_cap? },
@@ -176,51 +204,72 @@ impl Reader {
         })
     }
 
-    fn seal(&mut self, data_dir: &Path) -> Option<Seal> {
+    /// A signer that is a process of its own; none unless its socket is set.
+    fn signer(&mut self) -> Option<Signer> {
+        const SOCKET: &str = "signer.socket";
+        let socket = self.maybe(SOCKET).map(PathBuf::from);
+        let data_dir = self.read("signer.data_dir", parse::filled);
+        let server_user = self.maybe("signer.server_user");
+        let alone = KEYS
+            .iter()
+            .map(|key| key.name)
+            .filter(|name| (name.starts_with("signer.") && *name != SOCKET) || name.starts_with("seal.signing."));
+        let alone: Vec<&str> = alone.filter(|name| self.layers.get(name).is_some()).collect();
+        if let (None, Some(first)) = (&socket, alone.first()) {
+            self.refuse(
+                first,
+                format!("`{first}` is of a signer that is a process of its own; set `{SOCKET}` as well"),
+            );
+        }
+        Some(Signer { socket, data_dir: data_dir?.into(), server_user })
+    }
+
+    fn seal(&mut self, data_dir: &Path, signer_dir: &Path) -> Option<Seal> {
+        let ends_kind = self.read("seal.ends.kind", |t| parse::word(t, &[("machine", ())]));
+        let ends = self.read_or("seal.ends.file", &data_dir.join("ends.key").display().to_string(), parse::filled);
+        let issuing = self.sealed_by(&ISSUING, &data_dir.join("issuing.key"));
+        let signing = self.sealed_by(&SIGNING, &signer_dir.join("signing.key"));
+        ends_kind?;
+        Some(Seal { ends: EndsSeal::Machine { file: ends?.into() }, issuing: issuing?, signing: signing? })
+    }
+
+    fn sealed_by(&mut self, keys: &SealKeys, file: &Path) -> Option<IssuingSeal> {
         #[derive(Clone, Copy)]
         enum Kind {
             Machine,
             Passphrase,
         }
-        let default = |name: &str| data_dir.join(name).display().to_string();
-        let ends_kind = self.read("seal.ends.kind", |t| parse::word(t, &[("machine", ())]));
-        let ends = self.read_or("seal.ends.file", &default("ends.key"), parse::filled);
-        let kind = self.read("seal.issuing.kind", |t| {
-            parse::word(t, &[("machine", Kind::Machine), ("passphrase", Kind::Passphrase)])
-        });
-        let file = self.read_or("seal.issuing.file", &default("issuing.key"), parse::filled);
-        let in_file = self.maybe("seal.issuing.passphrase.file");
-        let in_env = self.maybe("seal.issuing.passphrase.env");
+        let SealKeys { name, .. } = keys;
+        let kind =
+            self.read(keys.kind, |t| parse::word(t, &[("machine", Kind::Machine), ("passphrase", Kind::Passphrase)]));
+        let file = self.read_or(keys.file, &file.display().to_string(), parse::filled);
+        let in_file = self.maybe(keys.in_file);
+        let in_env = self.maybe(keys.in_env);
         let passphrase = match (in_file, in_env) {
             (Some(_), Some(_)) => {
-                self.refuse(
-                    "seal.issuing.passphrase.env",
-                    "`seal.issuing.passphrase` is given as a file and as an environment variable; choose one"
-                        .to_owned(),
-                );
+                let why = format!("`{name}.passphrase` is given as a file and as an environment variable; choose one");
+                self.refuse(keys.in_env, why);
                 return None;
             }
             (Some(path), None) => Some(SecretRef::File(path.into())),
             (None, Some(name)) => Some(SecretRef::Env(name)),
             (None, None) => None,
         };
-        let issuing = match (kind?, passphrase) {
-            (Kind::Machine, None) => IssuingSeal::Machine { file: file?.into() },
-            (Kind::Passphrase, Some(from)) => IssuingSeal::Passphrase(from),
+        match (kind?, passphrase) {
+            (Kind::Machine, None) => Some(IssuingSeal::Machine { file: file?.into() }),
+            (Kind::Passphrase, Some(from)) => Some(IssuingSeal::Passphrase(from)),
             (Kind::Machine, Some(_)) => {
-                self.refuse("seal.issuing.kind", "`seal.issuing.passphrase` is given but the seal is `machine`; set `seal.issuing.kind = \"passphrase\"`, or leave the passphrase out".to_owned());
-                return None;
+                self.refuse(keys.kind, format!("`{name}.passphrase` is given but the seal is `machine`; set `{name}.kind = \"passphrase\"`, or leave the passphrase out"));
+                None
             }
             (Kind::Passphrase, None) => {
                 // Where it was given in the wrong form, that was said already.
                 if !self.layers.errors.iter().any(|e| matches!(e, ConfigError::InlineSecret { .. })) {
-                    self.refuse("seal.issuing.kind", "the seal is `passphrase` but none is referred to; set `seal.issuing.passphrase` to `{ file = \"…\" }` or `{ env = \"…\" }`".to_owned());
+                    self.refuse(keys.kind, format!("the seal is `passphrase` but none is referred to; set `{name}.passphrase` to `{{ file = \"…\" }}` or `{{ env = \"…\" }}`"));
                 }
-                return None;
+                None
             }
-        };
-        ends_kind?;
-        Some(Seal { ends: EndsSeal::Machine { file: ends?.into() }, issuing })
+        }
     }
 
     /// A key with the default of its table.

@@ -19,6 +19,8 @@ use crate::secret::SecretRef;
 pub struct Settings {
     /// How the server is reached and where its data is.
     pub server: Server,
+    /// A signer that is a process of its own.
+    pub signer: Signer,
     /// How secrets are sealed.
     pub seal: Seal,
     /// What is logged.
@@ -65,13 +67,26 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
+/// A signer that is a process of its own, as it and the server know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Its socket; none where the server signs by itself.
+    pub socket: Option<PathBuf>,
+    /// Its folder.
+    pub data_dir: PathBuf,
+    /// The user it speaks to, by name or number; its own where nobody says.
+    pub server_user: Option<String>,
+}
+
 /// How secrets are sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// What is needed to end access.
     pub ends: EndsSeal,
-    /// Signing keys.
+    /// Signing keys, and secrets of signing in.
     pub issuing: IssuingSeal,
+    /// The keys of a signer that is a process of its own.
+    pub signing: IssuingSeal,
 }
 
 /// The seal over what is needed to end access; it opens unattended.
@@ -84,7 +99,7 @@ pub enum EndsSeal {
     },
 }
 
-/// The seal over signing keys.
+/// A seal that may need a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssuingSeal {
     /// Bound to this machine by a key file.

@@ -16,10 +16,15 @@ const FULL: &[(&str, &str)] = &[
     ("server.tls.cert", "/srv/tls/cert.pem"),
     ("server.tls.key", "/srv/tls/key.pem"),
     ("server.plaintext_behind_proxy", "false"),
+    ("signer.socket", "/run/wane-signer/signer.sock"),
+    ("signer.data_dir", "/srv/signer"),
+    ("signer.server_user", "wane"),
     ("seal.ends.kind", "machine"),
     ("seal.ends.file", "/srv/keys/ends.key"),
     ("seal.issuing.kind", "passphrase"),
     ("seal.issuing.passphrase.env", "PASSPHRASE"),
+    ("seal.signing.kind", "passphrase"),
+    ("seal.signing.passphrase.env", "SIGNING"),
     ("log.level", "warn"),
     ("log.format", "json"),
     ("engine.inventory_every", "5m"),
@@ -63,6 +68,8 @@ const FULL: &[(&str, &str)] = &[
 const OTHER_SOURCES: &[&str] = &[
     "seal.issuing.file",
     "seal.issuing.passphrase.file",
+    "seal.signing.file",
+    "seal.signing.passphrase.file",
     "recording.store.access_key_id.file",
     "recording.store.secret_access_key.file",
     "notices.email.password.file",
@@ -84,11 +91,14 @@ fn looseness(settings: &Settings) -> BTreeMap<&'static str, u128> {
     };
     let plain = server.tls.is_none() && reach > 0;
     let unattended = matches!(settings.seal.issuing, IssuingSeal::Machine { .. });
+    let signs_unattended = matches!(settings.seal.signing, IssuingSeal::Machine { .. });
     BTreeMap::from([
         ("reach", reach),
         ("others are answered without TLS", u128::from(plain)),
         ("a proxy is trusted", u128::from(server.plaintext_behind_proxy)),
         ("signing keys open without a person", u128::from(unattended)),
+        ("a signer's keys open without a person", u128::from(signs_unattended)),
+        ("the server has the signing keys", u128::from(settings.signer.socket.is_none())),
         ("secrets may be logged", u128::from(settings.log.level >= LogLevel::Debug)),
         ("sign-in lasts", settings.login.session_max.as_micros()),
         ("sign-in idles", settings.login.session_idle.as_micros()),
@@ -150,8 +160,11 @@ fn a_setting_left_out_is_never_looser() {
         "recording.store.secret_access_key.env",
         "seal.issuing.kind",
         "seal.issuing.passphrase.env",
+        "seal.signing.kind",
+        "seal.signing.passphrase.env",
         "server.tls.cert",
         "server.tls.key",
+        "signer.socket",
     ];
     assert_eq!(refused, needed);
 }
@@ -175,7 +188,7 @@ fn an_empty_setting_is_refused() {
         for empty in ["", " "] {
             let mut said: BTreeMap<&str, &str> = FULL.iter().copied().collect();
             if OTHER_SOURCES.contains(&key.name) {
-                said.retain(|name, _| !name.starts_with("seal.issuing"));
+                said.retain(|name, _| !name.starts_with("seal.issuing") && !name.starts_with("seal.signing"));
             }
             said.insert(key.name, empty);
             assert!(load(&said).is_err(), "`{}` = {empty:?} was taken", key.name);
