@@ -20,4 +20,4 @@ pub use contract::{
 };
 pub use kind::{HostDocs, Kind, KindError, RoleProbe};
 pub use registry::Registry;
-pub use signer::{Checker, PublishPermit, Reader, SignError, Signature, Signer};
+pub use signer::{Checker, PublishPermit, Reader, SignError, Signature, Signer, Vouched};

@@ -1,5 +1,7 @@
 //! The signer a kind needs, as a trait: `keys` holds the keys, a kind only knows this.
 
+use serde::{Deserialize, Serialize};
+use wane_domain::approval::Signature as Signed;
 use wane_domain::catalogue::Role;
 use wane_domain::id::GrantId;
 use wane_domain::issue::{IssuePermit, Right};
@@ -27,6 +29,32 @@ pub trait Signer: Send + Sync {
 
     /// A grant is over: nothing that was approved for it is to be used again. Most signers remember nothing.
     fn ended(&self, _grant: GrantId) {}
+
+    /// Somebody vouches for the key of an approver. Only a signer with a root of its own counts keys.
+    ///
+    /// # Errors
+    /// When it does not believe the voucher.
+    fn vouched(&self, _voucher: &str, _signature: &Signed) -> Result<Vouched, SignError> {
+        Err(SignError::Unsigned("this signer counts no keys of approvers".to_owned()))
+    }
+}
+
+/// How many people vouched for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vouched {
+    /// So many did.
+    pub have: u16,
+    /// So many have to, for it to count.
+    pub of: u16,
+}
+
+impl Vouched {
+    /// Whether the key counts.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        self.have >= self.of
+    }
 }
 
 /// A signature, 64 bytes of Ed25519.

@@ -4,29 +4,29 @@
 //! sends the messages (the server, or who has taken it over) can have signed what policy alone grants; what is guarded
 //! here is signed only if people signed for it, whatever the store says. Where it runs is not known here.
 
+pub mod chest;
+pub mod frame;
 mod judge;
 pub mod message;
 pub mod root;
+mod vouching;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wane_approval::{Counter, verify_text};
-use wane_connector::{PublishPermit, Reader, SignError, Signature, Signer};
+use wane_connector::{PublishPermit, Reader, SignError, Signature, Signer, Vouched};
 use wane_domain::ambient::Ambient;
 use wane_domain::approval::{Signature as Signed, Voucher};
 use wane_domain::id::{GrantId, OrgId};
 use wane_domain::issue::{IssuePermit, Right};
-use wane_domain::time::Span;
+use wane_failpoint::{around_call, point};
 
 use crate::signer::LocalSigner;
-use judge::{Question, forget};
+use judge::{Question, SKEW, forget};
 use message::{Bytes, Call, LONGEST_FRAME, Refusal, Reply};
-use root::{Known, Root, RootError, RootFile, Shown};
-
-/// How old a voucher may be.
-const VOUCHED_WITHIN: Span = Span::from_hours(1);
+use root::{Root, RootError, RootFile, Shown};
+use vouching::Vouching;
 
 /// The signer.
 pub struct Desk {
@@ -104,6 +104,10 @@ impl Desk {
 
     fn issue(&self, purpose: &str, right: &Right, message: &[u8]) -> Result<Reply, Refusal> {
         let purpose = self.purpose(purpose)?;
+        // Whoever holds the server for an hour has nothing to use for longer.
+        if right.not_before() > self.ambient.now().plus(SKEW) {
+            return Err(Refusal::Exceeds("it begins later than now".to_owned()));
+        }
         if let Some(reader) = self.readers.get(purpose) {
             self.signed_for(*reader, right, message)?;
         }
@@ -134,30 +138,11 @@ impl Desk {
         .map(drop)
     }
 
-    /// Takes a key in that an approver vouches for whose key is known.
-    ///
-    /// INVARIANT: no key counts but by the signature of one that does (held by
-    /// `no_key_counts_that_nobody_vouched_for`).
     fn enrol(&self, voucher: &str, signature: &Signed) -> Result<Reply, Refusal> {
-        let refuse = |why: &str| Refusal::Unsigned(why.to_owned());
         let said = Voucher::read(voucher).map_err(|e| Refusal::Unsigned(e.to_string()))?;
         self.change(|root, now| {
-            if said.org != self.org {
-                return Err(refuse("it was vouched for elsewhere"));
-            }
-            if now.since(said.at) > VOUCHED_WITHIN || said.at > now.plus(VOUCHED_WITHIN) {
-                return Err(refuse("it was vouched for too long ago"));
-            }
-            let by = root.keys.get(&said.with).filter(|known| known.person == said.by);
-            let by = by.ok_or_else(|| refuse("who vouches is not known here"))?;
-            verify_text(voucher, signature, &by.material, Counter::WasChecked)
-                .map_err(|e| Refusal::Unsigned(e.to_string()))?;
-            if root.keys.contains_key(&said.key) {
-                return Err(refuse("that key is known already"));
-            }
-            let known = Known { person: said.person, material: said.material.clone(), since: now };
-            root.keys.insert(said.key, known);
-            Ok(Reply::Done)
+            let statement = Vouching { org: self.org, text: voucher, said: &said, signature, now };
+            statement.enter(root).map(Reply::Vouched).map_err(Refusal::Unsigned)
         })
     }
 
@@ -185,7 +170,7 @@ impl Desk {
         forget(&mut root, now);
         if root != before {
             root.version = root.version.saturating_add(1);
-            self.file.write(&root).map_err(broken)?;
+            around_call(point!("signer.root.write"), || self.file.write(&root)).map_err(broken)?;
             *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = root.version;
         }
         drop(held);
@@ -200,6 +185,11 @@ pub trait Carry: Send + Sync + fmt::Debug {
     /// # Errors
     /// When it does not get there, or nothing comes back.
     fn carry(&self, frame: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Brings a frame there whose reply nobody waits for.
+    fn tell(&self, frame: Vec<u8>) {
+        let _ = self.carry(&frame);
+    }
 }
 
 impl Carry for Desk {
@@ -256,6 +246,14 @@ impl Signer for Messenger {
 
     fn ended(&self, grant: GrantId) {
         // The end is said and acted on already; by its window it is over for the signer in any case.
-        let _ = self.call(&Call::Ended { grant });
+        if let Ok(frame) = serde_json::to_vec(&Call::Ended { grant }) {
+            self.0.tell(frame);
+        }
+    }
+
+    fn vouched(&self, voucher: &str, signature: &Signed) -> Result<Vouched, SignError> {
+        let call = Call::Enrol { voucher: voucher.to_owned(), signature: signature.clone() };
+        let Reply::Vouched(vouched) = self.call(&call)? else { return Err(another_answer()) };
+        Ok(vouched)
     }
 }

@@ -191,7 +191,7 @@ pub enum KeyringError {
         /// Which seal was tried.
         seal: SealName,
     },
-    /// The wrong one of the two seals.
+    /// The wrong one of the seals.
     #[error("this keyring is under the seal `{wanted}`, not `{given}`; open that one")]
     OtherSeal {
         /// Which one it is under.

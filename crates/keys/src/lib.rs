@@ -13,6 +13,9 @@
 //! key file or passphrase   ──▶ seal `issuing`  ──▶ data keys ──▶ CA signing keys, one per purpose
 //!   (may need a person)                                          pepper of the bearer tokens
 //!                                                                TOTP secrets
+//!
+//! key file or passphrase   ──▶ seal `signing`  ──▶ data keys ──▶ the CA signing keys instead, where the
+//!   of the signer's own user                                     signer is a process of its own
 //! ```
 //!
 //! - A [`seal::Seal`] is an opened key-encryption key. It comes from a file of 32 random bytes that
@@ -21,7 +24,8 @@
 //!   with XChaCha20-Poly1305 (192-bit random nonces), and binds each to its organisation, table,
 //!   row, column and key version, so that a ciphertext moved elsewhere does not open.
 //! - A [`signer::LocalSigner`] holds one Ed25519 key per purpose. A purpose either issues, under a
-//!   permit and past its checker, or publishes; never both.
+//!   permit and past its checker, or publishes; never both. A [`desk::Desk`] is what it sits behind, told in messages;
+//!   a [`split::Split`] is how a server sees the two: what ends access here, the rest at the desk.
 //! - A [`token::Pepper`] keys the hashes of bearer tokens, so that a stolen table verifies nothing.
 //! - A [`password::Hasher`] needs no key: Argon2id, the same work for people who do not exist.
 //!
@@ -35,4 +39,5 @@ pub mod envelope;
 pub mod password;
 pub mod seal;
 pub mod signer;
+pub mod split;
 pub mod token;

@@ -17,7 +17,7 @@ mod file;
 mod machine;
 mod passphrase;
 
-/// Which of the two seals. A key wrapped by one never opens under the other.
+/// Which of the seals. A key wrapped by one never opens under the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SealName {
@@ -25,15 +25,18 @@ pub enum SealName {
     Ends,
     /// What giving access needs: CA keys, the pepper. May need a person.
     Issuing,
+    /// The CA keys of a signer that is a process of its own. May need a person.
+    Signing,
 }
 
 impl SealName {
-    /// Its name: `ends`, `issuing`.
+    /// Its name: `ends`, `issuing`, `signing`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ends => "ends",
             Self::Issuing => "issuing",
+            Self::Signing => "signing",
         }
     }
 }

@@ -22,6 +22,7 @@
 //! | | `sshd_config` | our block is there once, and all else is left as it was |
 //! | `kinds/postgres` | `sql_identifier` `sql_text` `sql_setup` `sql_settings` `sql_role` | one token, read by another reader; no line that was not meant |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
+//! | | `signer_call` | one reply to whatever is said; a head announces no more than is read, and has one spelling |
 //! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
 //! | `scim` | `scim_filter` `scim_patch` | a filter and its opposite never agree; what is patched is in its one spelling |
 //! | `approval` | `approval` | what is taken is over the statement that was signed, and a statement has one spelling |
@@ -41,6 +42,7 @@
 mod access;
 mod approval;
 mod call;
+mod calls;
 mod draw;
 mod gate;
 mod house;
@@ -85,6 +87,7 @@ macro_rules! for_each_target {
             oidc_token oidc 20000, approval approval 10000,
             scim_filter scim 4000, scim_patch scim 10000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,
+            signer_call calls 10000,
             text text 40000, time text 40000, id text 40000, ask text 5000,
             policy_text policy 100, policy_notes policy 150, policy_facts policy 800,
             settings_file settings 1500, settings_words settings 1200,

@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-archive", &["wane-domain", "wane-recording", "wane-runtime", "wane-failpoint"]),
     ("wane-finding", &["wane-recording"]),
     ("wane-connector", &["wane-domain", "wane-recording", "wane-finding"]),
-    ("wane-keys", &["wane-domain", "wane-connector", "wane-approval"]),
+    ("wane-keys", &["wane-domain", "wane-connector", "wane-approval", "wane-failpoint"]),
     ("wane-scim", &[]),
     ("wane-ldap", &["wane-domain"]),
     ("wane-notice", &["wane-domain", "wane-audit"]),

@@ -17,7 +17,7 @@ const USED_WITHIN: Span = Span::from_hours(7 * 24);
 /// How long after its end that something was used is remembered.
 const REMEMBERED: Span = Span::from_hours(24);
 /// By how much a server's clock may be off ours.
-const SKEW: Span = Span::from_mins(5);
+pub(super) const SKEW: Span = Span::from_mins(5);
 
 /// What has to be remembered before the signature is given.
 #[derive(Debug, PartialEq, Eq)]

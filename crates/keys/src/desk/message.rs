@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use wane_connector::SignError;
+use wane_connector::{SignError, Vouched};
 use wane_domain::approval::Signature as Signed;
 use wane_domain::id::GrantId;
 use wane_domain::issue::Right;
@@ -61,7 +61,7 @@ pub enum Call {
         /// Which.
         grant: GrantId,
     },
-    /// A key that an approver vouches for.
+    /// A key that an approver vouches for; it counts once enough do.
     Enrol {
         /// The voucher, to the byte.
         voucher: String,
@@ -84,6 +84,8 @@ pub enum Reply {
     Done,
     /// What it asks for, and whose keys it knows.
     Shown(Box<Shown>),
+    /// How many people vouched for a key.
+    Vouched(Vouched),
     /// No.
     Refused(Refusal),
 }
@@ -107,6 +109,8 @@ pub enum Refusal {
     },
     /// The call cannot be read, or its root not kept.
     Broken(String),
+    /// The call was not heard: whoever said it may not, or it came too late.
+    Unheard(String),
 }
 
 impl From<SignError> for Refusal {
@@ -130,7 +134,7 @@ impl From<Refusal> for SignError {
             Refusal::Exceeds(why) => Self::Exceeds(why),
             Refusal::Unsigned(why) => Self::Unsigned(why),
             Refusal::WrongRoad { purpose } => Self::WrongRoad { purpose, why: "it signs on another road" },
-            Refusal::Broken(why) => Self::Away(why),
+            Refusal::Broken(why) | Refusal::Unheard(why) => Self::Away(why),
         }
     }
 }

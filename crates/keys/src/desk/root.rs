@@ -3,7 +3,7 @@
 //! Owns: its one file, sealed, written whole and before anything that rests on it. Refuses to know the store: nothing
 //! in there adds a key or takes a guard away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -31,6 +31,25 @@ pub struct Root {
     pub used: BTreeMap<String, Used>,
     /// Grants that are over.
     pub ended: BTreeMap<GrantId, Time>,
+    /// Keys that some vouched for, and too few yet.
+    #[serde(default)]
+    pub vouched: Vec<Pending>,
+    /// Keys that were told to count no more: nobody vouches for them again.
+    #[serde(default)]
+    pub forgotten: BTreeSet<ApproverKeyId>,
+}
+
+/// A key that some vouched for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// Which.
+    pub key: ApproverKeyId,
+    /// Whose.
+    pub person: PersonId,
+    /// Its public part.
+    pub material: KeyMaterial,
+    /// Who vouched, and when.
+    pub by: BTreeMap<PersonId, Time>,
 }
 
 /// A key that counts.
@@ -157,7 +176,8 @@ impl RootFile {
     }
 }
 
-fn put(path: &Path, beside: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Puts a file in place of what was there; returns once it is on disk.
+pub(super) fn put(path: &Path, beside: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;

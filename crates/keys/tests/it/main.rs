@@ -5,6 +5,7 @@ mod password;
 mod permit;
 mod seal;
 mod signer;
+mod split;
 mod token;
 
 use wane_domain::ambient::Ambient;

@@ -1,6 +1,8 @@
 //! A signer that asks people to sign, and somebody who has taken over everything else: the store, the server, and every
 //! message the signer is sent.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use russh::keys::PrivateKey;
@@ -8,7 +10,7 @@ use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wane_connector::{ConnectError, Issued, Kind as _, PublishPermit, SignError, Signer as _, Target};
+use wane_connector::{ConnectError, Issued, Kind as _, PublishPermit, SignError, Signer as _, Target, Vouched};
 use wane_domain::ambient::Ambient;
 use wane_domain::approval::{KeyMaterial, Says, Seat, Signature, Signed, Statement, Voucher};
 use wane_domain::catalogue::{Resource, Role};
@@ -18,14 +20,16 @@ use wane_domain::issue::{Authority, Right};
 use wane_domain::lease::LeaseKind;
 use wane_domain::request::{Approval, Ask, AskItem, Start};
 use wane_domain::time::{Span, Time};
+use wane_keys::desk::chest::Chest;
+use wane_keys::desk::frame::{HEAD, Head, THE_LINE, VERSION, frame};
 use wane_keys::desk::message::{Bytes, Call, Reply};
 use wane_keys::desk::root::{Guard, Known, Root, RootFile};
-use wane_keys::desk::{Desk, Messenger};
+use wane_keys::desk::{Carry, Desk, Messenger};
 use wane_keys::envelope::Keyring;
 use wane_keys::seal::{Seal, SealName};
 use wane_keys::signer::{LocalSigner, SignerKeys};
 use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, USER_CERTIFICATES, check_user_certificate};
-use wane_testkit::{FakeClock, Held, hold};
+use wane_testkit::{FakeClock, Held, WaneSigner, hold};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ holder";
 
@@ -68,11 +72,72 @@ fn desk(folder: &std::path::Path, org: OrgId, ambient: &Ambient) -> Desk {
     Desk::open(org, keys, vec![(USER_CA, USER_CERTIFICATES)], file, ambient.clone())
 }
 
+/// The server's end of a line to a signer that is a process of its own.
+#[derive(Debug)]
+struct Wire(UnixStream);
+
+impl Wire {
+    fn to(signer: &WaneSigner) -> Self {
+        let stream = UnixStream::connect(signer.socket()).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        Self(stream)
+    }
+
+    fn read(&self) -> Option<(u64, Reply)> {
+        let mut head = [0; HEAD];
+        (&self.0).read_exact(&mut head).ok()?;
+        let head = Head::read(&head).unwrap();
+        let mut body = vec![0; head.length as usize];
+        (&self.0).read_exact(&mut body).ok()?;
+        Some((head.id, serde_json::from_slice(&body).unwrap()))
+    }
+
+    /// What comes back; nothing if the line is over.
+    fn exchange(&self, bytes: &[u8]) -> Option<(u64, Reply)> {
+        (&self.0).write_all(bytes).ok()?;
+        self.read()
+    }
+}
+
+impl Carry for Wire {
+    fn carry(&self, call: &[u8]) -> Result<Vec<u8>, String> {
+        let (id, reply) = self.exchange(&frame(7, 60_000, call).unwrap()).ok_or("the line is over")?;
+        assert_eq!(id, 7);
+        Ok(serde_json::to_vec(&reply).unwrap())
+    }
+}
+
 impl Office {
+    /// The same with a signer that is a process of its own, whose clock is the machine's.
+    fn apart(quorum: u16) -> (Self, WaneSigner) {
+        let mut signer = WaneSigner::prepare(None).unwrap();
+        let made = std::fs::metadata(signer.data()).unwrap().modified().unwrap();
+        let made = made.duration_since(std::time::UNIX_EPOCH).unwrap();
+        let now = Time::from_micros(i64::try_from(made.as_micros()).unwrap());
+        // Never ahead of the signer: what lasts an hour by this clock has to be over within an hour by its own.
+        let office = Self::at(now.minus(Span::from_mins(2)), quorum);
+        let seal = Seal::open_machine(SealName::Signing, &signer.data().join("signing.key"), &office.ambient).unwrap();
+        let keys = [USER_CA, HOST_CA].map(|purpose| (purpose, wane_domain::secret::Secret::new(vec![3; 32])));
+        let chest = Chest::make(&signer.data(), &seal, office.org, &keys, &office.ambient).unwrap();
+        let root = RootFile::at(
+            office.folder.path().join("signer.root"),
+            ring(office.folder.path(), office.org, &office.ambient),
+        );
+        chest.root().write(&root.read().unwrap()).unwrap();
+        signer.start().unwrap();
+        let desk = Messenger(Arc::new(Wire::to(&signer)));
+        let kind = SshKind::new(Arc::new(desk.clone()));
+        (Self { desk, kind, ..office }, signer)
+    }
+
     /// `deploy` on the host has to be signed for by so many, for two hours at most.
     fn open(quorum: u16) -> Self {
+        Self::at("2026-11-21T10:00:00Z".parse().unwrap(), quorum)
+    }
+
+    fn at(now: Time, quorum: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = FakeClock::at("2026-11-21T10:00:00Z".parse().unwrap());
+        let clock = FakeClock::at(now);
         let ambient = clock.ambient(5);
         let org: OrgId = ambient.id();
         let approvers: Vec<_> = (1..=3).map(|n| (ambient.id(), ambient.id(), key(n))).collect();
@@ -229,7 +294,81 @@ fn what_people_signed_for_is_signed_again_and_again_until_its_end() {
 /// With full control of the store and of every message: no certificate that people have to sign for.
 #[test]
 fn whoever_holds_the_server_gets_nothing_that_people_have_to_sign_for() {
-    let office = Office::open(1);
+    attack(&Office::open(1));
+}
+
+/// The same where the signer is a process of its own, and the attacker has the server's end of the line to it.
+#[test]
+fn whoever_holds_the_servers_end_of_the_line_gets_no_more() {
+    let (office, mut signer) = Office::apart(1);
+    let mine = key(9);
+    let voucher = Voucher {
+        org: office.org,
+        key: office.ambient.id(),
+        person: office.ambient.id(),
+        material: material(&mine),
+        by: office.approvers[0].0,
+        with: office.approvers[0].1,
+        at: office.ambient.now(),
+        nonce: "22".repeat(16),
+    };
+    let text = voucher.text().unwrap();
+    let by = |key: &PrivateKey| {
+        let armored = SshSig::sign(key, wane_approval::NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
+        let signature = Signature::Ssh(armored.to_pem(LineEnding::LF).unwrap());
+        office.desk.call(&Call::Enrol { voucher: text.clone(), signature })
+    };
+    assert!(matches!(by(&mine), Err(SignError::Unsigned(_))), "a key is vouched for by itself");
+    // Neither the keys that sign nor the others' are to be had, whatever is asked for.
+    for purpose in [KRL, "x"] {
+        assert!(office.desk.call(&Call::PublicKey { purpose: purpose.to_owned() }).is_err(), "{purpose}");
+    }
+    attack(&office);
+    // What was used is on disk: the next process knows it as well.
+    let ask = office.ask();
+    let held = office.grant(&ask);
+    let good = office.authority(&ask, &[0]);
+    office.issue(&held, &office.role, Some(good.clone())).unwrap();
+    signer.kill_9().unwrap();
+    signer.start().unwrap();
+    let office = Office { desk: Messenger(Arc::new(Wire::to(&signer))), ..office };
+    let office = Office { kind: SshKind::new(Arc::new(office.desk.clone())), ..office };
+    office.refused("replayed after a kill", &office.grant(&ask), &office.role, Some(good.clone()));
+    office.issue(&held, &office.role, Some(good)).unwrap();
+}
+
+#[test]
+fn what_is_no_call_of_this_version_ends_the_line_and_nothing_else() {
+    let (office, signer) = Office::apart(1);
+    let good = frame(7, 5000, &serde_json::to_vec(&Call::Show).unwrap()).unwrap();
+    let long = [[VERSION].as_slice(), &7_u64.to_be_bytes(), &5000_u32.to_be_bytes(), &u32::MAX.to_be_bytes()].concat();
+    let late =
+        [[VERSION].as_slice(), &7_u64.to_be_bytes(), &0_u32.to_be_bytes(), &4_u32.to_be_bytes(), b"null"].concat();
+    for (what, bytes, id, goes_on) in [
+        ("a call", good.clone(), 7, true),
+        ("garbage in a frame", frame(8, 5000, b"\0\xff{[").unwrap(), 8, true),
+        ("another version", [[VERSION + 1].as_slice(), &good[1..]].concat(), THE_LINE, false),
+        ("longer than is read", long, THE_LINE, false),
+        ("no frame", b"GET / HTTP/1.1\r\nHost: signer\r\n\r\n".to_vec(), THE_LINE, false),
+    ] {
+        let wire = Wire::to(&signer);
+        let (reply_to, reply) = wire.exchange(&bytes).unwrap();
+        assert_eq!(reply_to, id, "{what}: {reply:?}");
+        assert_eq!(matches!(reply, Reply::Refused(_)), what != "a call", "{what}: {reply:?}");
+        assert_eq!(wire.exchange(&good).is_some(), goes_on, "{what}");
+    }
+    // What came too late is not begun; whatever it was, it has its one reply.
+    assert_eq!(Wire::to(&signer).exchange(&late).unwrap().0, 7);
+    // Many at once on one line: a reply to each, whatever their order.
+    let wire = Wire::to(&signer);
+    let all: Vec<u8> = (1..=200).flat_map(|id| frame(id, 60_000, &good[HEAD..]).unwrap()).collect();
+    (&wire.0).write_all(&all).unwrap();
+    let answered: std::collections::BTreeSet<u64> = (1..=200).map(|_| wire.read().unwrap().0).collect();
+    assert_eq!(answered.len(), 200);
+    drop(office);
+}
+
+fn attack(office: &Office) {
     let ask = office.ask();
     let held = office.grant(&ask);
     let good = office.authority(&ask, &[0]);
@@ -304,6 +443,17 @@ fn whoever_holds_the_server_gets_nothing_that_people_have_to_sign_for() {
     // Too long, though people signed for it.
     let long = Ask { duration: Span::from_hours(3), ..ask.clone() };
     office.refused("longer than the most", &office.grant(&long), role, Some(office.authority(&long, &[0])));
+
+    // What is not guarded is signed as the server says, but not for a time to come.
+    let (_, free) = parts(&office.ambient, &json!({ "principals": ["backup"] }));
+    let item = AskItem { role: free.id, role_digest: free.digest().unwrap(), ..ask.items[0].clone() };
+    let free_held = office.grant(&Ask { items: vec![item], ..office.ask() });
+    let later = free_held.permit(office.ambient.now().plus(Span::from_mins(30)));
+    let target = Target { resource: &office.host, credential: None, now: office.ambient.now() };
+    let kept =
+        office.kind.issuer().unwrap().issue(&target, &free, &free_held.lease, later, &json!({ "public_key": KEY }), 1);
+    assert!(matches!(kept, Err(ConnectError::Sign(SignError::Exceeds(_)))), "for later: {kept:?}");
+    office.issue(&free_held, &free, None).unwrap();
 
     // And what people signed for, as they did.
     office.issue(&held, role, Some(good.clone())).unwrap();
@@ -388,9 +538,19 @@ fn no_key_counts_that_nobody_vouched_for() {
     ] {
         assert!(matches!(refused, Err(SignError::Unsigned(_))), "{what}: {refused:?}");
     }
+    // Nor what was told to count no more.
+    let path = office.folder.path().join("signer.root");
+    let file = RootFile::at(path, ring(office.folder.path(), office.org, &office.ambient));
+    let mut root = file.read().unwrap();
+    let gone = office.ambient.id();
+    root.forgotten.insert(gone);
+    root.version += 1;
+    file.write(&root).unwrap();
+    let again = enrol(&Voucher { key: gone, ..voucher(0) }, None, theirs);
+    assert!(matches!(again, Err(SignError::Unsigned(_))), "told to count no more: {again:?}");
     let held = office.grant(&ask);
     office.refused("before anybody vouched", &held, &office.role, approved());
-    assert_eq!(enrol(&voucher(0), None, theirs).unwrap(), Reply::Done);
+    assert_eq!(enrol(&voucher(0), None, theirs).unwrap(), Reply::Vouched(Vouched { have: 1, of: 1 }));
     // What it signed before counts as little as what it never signed.
     office.refused("signed before anybody vouched", &held, &office.role, approved());
     office.clock.advance(Span::from_secs(1));
@@ -398,6 +558,50 @@ fn no_key_counts_that_nobody_vouched_for() {
     let mut authority = office.authority(&ask, &[]);
     authority.approvals = vec![office.approval(&said, &mine)];
     office.issue(&held, &office.role, Some(authority)).unwrap();
+}
+
+/// As many people as have to sign for the most guarded thing have to vouch: else one of them would make the others up.
+#[test]
+fn one_approver_alone_makes_no_second_one() {
+    let office = Office::open(2);
+    let mine = key(9);
+    let (me, my_key): (PersonId, ApproverKeyId) = (office.ambient.id(), office.ambient.id());
+    let vouch = |office: &Office, by: usize, key: &PrivateKey| {
+        let said = Voucher {
+            org: office.org,
+            key: my_key,
+            person: me,
+            material: material(key),
+            by: office.approvers[by].0,
+            with: office.approvers[by].1,
+            at: office.ambient.now(),
+            nonce: "22".repeat(16),
+        };
+        let text = said.text().unwrap();
+        let with = &office.approvers[by].2;
+        let armored = SshSig::sign(with, wane_approval::NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
+        office.desk.vouched(&text, &Signature::Ssh(armored.to_pem(LineEnding::LF).unwrap()))
+    };
+    let counts = |of: &Office| {
+        let Reply::Shown(shown) = of.desk.call(&Call::Show).unwrap() else { panic!("nothing was shown") };
+        shown.keys.contains_key(&my_key)
+    };
+    for _ in 0..2 {
+        assert_eq!(vouch(&office, 0, &mine).unwrap(), Vouched { have: 1, of: 2 });
+    }
+    // For another key under the same name is no word for this one.
+    assert_eq!(vouch(&office, 1, &key(8)).unwrap(), Vouched { have: 1, of: 2 });
+    assert!(!counts(&office));
+    // A day later the first is too old.
+    office.clock.advance(Span::from_hours(25));
+    assert_eq!(vouch(&office, 1, &mine).unwrap(), Vouched { have: 1, of: 2 });
+    assert!(!counts(&office));
+    // It outlives the process, and is whole with a second within the day.
+    let desk = Messenger(Arc::new(desk(office.folder.path(), office.org, &office.ambient)));
+    let office = Office { desk, ..office };
+    assert_eq!(vouch(&office, 0, &mine).unwrap(), Vouched { have: 2, of: 2 });
+    assert!(counts(&office));
+    assert!(matches!(vouch(&office, 1, &mine), Err(SignError::Unsigned(_))));
 }
 
 #[test]
