@@ -10,6 +10,9 @@ use utoipa::ToSchema;
 pub struct ApproverKeyView {
     /// Which.
     pub id: String,
+    /// The id of the person whose it is, as it stands in what is signed.
+    #[serde(default)]
+    pub person_id: String,
     /// What its person calls it.
     pub name: String,
     /// `ssh-ed25519`, `passkey`…
@@ -101,6 +104,57 @@ pub struct NewSignature {
     /// What `ssh-keygen -Y sign` wrote.
     #[schema(max_length = 12288)]
     pub ssh: String,
+}
+
+/// Asks what there is to sign to vouch for the key of an approver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToVouch {
+    /// With which key of the caller's: its id. Their one SSH key if neither this nor the next is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// With which key: its public part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub public_key: Option<String>,
+}
+
+/// What there is to sign to vouch for a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ToVouchView {
+    /// The bytes to be signed, to the last one: UTF-8, without a line feed at the end.
+    pub text: String,
+    /// What an SSH key signs for: `ssh-keygen -Y sign -n` this.
+    pub namespace: String,
+    /// With which key.
+    pub with: ApproverKeyView,
+    /// For which key.
+    pub key: ApproverKeyView,
+    /// Whose that is.
+    pub person: String,
+}
+
+/// A voucher that was signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewVoucher {
+    /// The bytes that were signed.
+    #[schema(max_length = 12288)]
+    pub text: String,
+    /// What `ssh-keygen -Y sign` wrote.
+    #[schema(max_length = 12288)]
+    pub ssh: String,
+}
+
+/// What a voucher came to at the signer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VouchedView {
+    /// How many people vouched for the key.
+    pub have: u16,
+    /// How many have to.
+    pub of: u16,
+    /// Whether it counts now, for what is signed from now on.
+    pub counts: bool,
 }
 
 /// A signed approval, with all that anybody needs to check it.

@@ -31,6 +31,9 @@ impl std::fmt::Display for Owner {
 /// A resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ResourceView {
+    /// Its id, for good: as it stands in certificates, and as a signer of its own knows it.
+    #[serde(default)]
+    pub id: String,
     /// Unique name.
     pub name: String,
     /// Which kind serves it: `ssh`, `postgres`…

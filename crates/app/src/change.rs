@@ -123,7 +123,7 @@ impl Change<'_> {
         };
         self.app.sessions.spread(news);
         for grant in over {
-            self.app.ends_to.get().into_iter().for_each(|signer| signer.ended(grant));
+            self.app.signer.get().into_iter().for_each(|signer| signer.ended(grant));
         }
         storeless.agenda.after(&gone);
         storeless.trouble.over();

@@ -175,7 +175,12 @@ impl AppError {
             | Self::Store(_)
             | Self::Unrecorded(_)
             | Self::Afar
-            | Self::EndedUnread => Class::Busy,
+            | Self::EndedUnread
+            | Self::Target(ConnectError::Sign(SignError::Away(_)))
+            | Self::Sign(SignError::Away(_)) => Class::Busy,
+            Self::Target(ConnectError::Sign(SignError::Unsigned(_))) | Self::Sign(SignError::Unsigned(_)) => {
+                Class::Denied
+            }
             Self::Target(ConnectError::Input(_)) => Class::Invalid,
             Self::Target(ConnectError::Over(_)) => Class::Conflict,
             Self::Target(_) | Self::Sign(_) | Self::Seal(_) | Self::Fault(_) => Class::Fault,
@@ -213,6 +218,7 @@ impl AppError {
             Self::Target(ConnectError::Unreachable { .. }) => "target-unreachable",
             Self::Target(ConnectError::Trust { .. }) => "target-not-trusted",
             Self::Target(ConnectError::Refused { .. }) => "target-refused",
+            Self::Target(ConnectError::Sign(SignError::Away(_))) | Self::Sign(SignError::Away(_)) => "signer-away",
             Self::Target(ConnectError::Sign(_)) | Self::Sign(_) => "signer",
             Self::Store(_) => "store",
             Self::EndedUnread => "ended-unread",

@@ -74,6 +74,7 @@ mod targets;
 mod together;
 mod tries;
 mod turns;
+mod vouch;
 mod waiting;
 mod ways_in;
 mod why;
@@ -142,6 +143,7 @@ pub use signing::{Answered, ToSign, WithKey};
 pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
+pub use vouch::ToVouch;
 pub use wane_approval::{NAMESPACE as SIGNING_NAMESPACE, shown as shown_key};
 pub use wane_connector::broker::Goal;
 /// How listings and the trail are asked for: part of what the use-cases take and give.
@@ -263,8 +265,8 @@ pub struct App {
     pub(crate) storeless: storeless::Storeless,
     /// What the gateway of this process carries.
     pub(crate) sessions: sessions::Sessions,
-    /// Who is told that a grant that people signed for is over.
-    pub(crate) ends_to: std::sync::OnceLock<Arc<dyn wane_connector::Signer>>,
+    /// Who is told that a grant that people signed for is over, and who vouched for whose key.
+    pub(crate) signer: std::sync::OnceLock<Arc<dyn wane_connector::Signer>>,
     /// Where recordings are kept, once that was said.
     pub(crate) shelf: std::sync::OnceLock<recordings::Shelf>,
     /// The gateways of this process.
@@ -346,7 +348,7 @@ impl App {
             turns: tokio::sync::Semaphore::new(ENDS_AT_STORE),
             storeless: storeless::Storeless::default(),
             sessions: sessions::Sessions::default(),
-            ends_to: std::sync::OnceLock::new(),
+            signer: std::sync::OnceLock::new(),
             shelf: std::sync::OnceLock::new(),
             gateways: Mutex::default(),
             arrivals: arrivals::Arrivals::default(),
@@ -367,10 +369,10 @@ impl App {
         })
     }
 
-    /// Has a signer told whenever a grant that people signed for is over.
-    pub fn tell_ends_to(&self, signer: Arc<dyn wane_connector::Signer>) {
+    /// Has a signer told whenever a grant that people signed for is over, and who vouched for whose key.
+    pub fn tell_signer(&self, signer: Arc<dyn wane_connector::Signer>) {
         // Said once, where the parts are put together.
-        let _ = self.ends_to.set(signer);
+        let _ = self.signer.set(signer);
     }
 
     /// The present moment.

@@ -273,10 +273,9 @@ pub(crate) fn in_place_of(items: &[Mine]) -> Option<Option<PersonId>> {
     whose.all(|other| other == first).then_some(first)
 }
 
-/// The key that the caller means, if it counts for the request.
-fn chosen(world: &World, caller: &Caller, request: &AccessRequest, with: &WithKey) -> Result<ApproverKey, AppError> {
-    let there: Vec<ApproverKey> = keys_of(world, caller.person).into_iter().filter(ApproverKey::is_there).collect();
-    let mut fit: Vec<&ApproverKey> = match with {
+/// Which of some keys are meant.
+pub(crate) fn meant<'a>(there: &'a [ApproverKey], with: &WithKey) -> Result<Vec<&'a ApproverKey>, AppError> {
+    Ok(match with {
         WithKey::This(id) => there.iter().filter(|key| key.id == *id).collect(),
         WithKey::Public(line) => {
             let material = wane_approval::ssh_key(line).map_err(|e| AppError::invalid("key", e))?;
@@ -284,7 +283,13 @@ fn chosen(world: &World, caller: &Caller, request: &AccessRequest, with: &WithKe
         }
         WithKey::Ssh => there.iter().filter(|key| matches!(key.material, KeyMaterial::Ssh(_))).collect(),
         WithKey::Passkey => there.iter().filter(|key| matches!(key.material, KeyMaterial::Passkey { .. })).collect(),
-    };
+    })
+}
+
+/// The key that the caller means, if it counts for the request.
+fn chosen(world: &World, caller: &Caller, request: &AccessRequest, with: &WithKey) -> Result<ApproverKey, AppError> {
+    let there: Vec<ApproverKey> = keys_of(world, caller.person).into_iter().filter(ApproverKey::is_there).collect();
+    let mut fit = meant(&there, with)?;
     if fit.is_empty() {
         return Err(AppError::invalid(
             "key",

@@ -2,6 +2,7 @@
 
 use wane_api::{Class, Problem};
 use wane_app::AppError;
+use wane_connector::{ConnectError, SignError};
 
 use crate::rim::Failure;
 
@@ -56,6 +57,11 @@ impl From<AppError> for Failure {
             AppError::Store(_) => {
                 tracing::error!(code, error = %error, "a call failed");
                 let detail = "the store cannot be read or written now, so nothing begins and nothing was handed out; what must end still ends, and the server's log says what is the matter";
+                Self::new(class, code, detail).after(LATER)
+            }
+            AppError::Target(ConnectError::Sign(SignError::Away(why))) | AppError::Sign(SignError::Away(why)) => {
+                tracing::error!(code, error = %why, "the signer cannot be asked");
+                let detail = "the signer does not answer, so nothing that it signs is handed out; what must end still ends. See that `wane signer serve` runs; the server's log says what is the matter";
                 Self::new(class, code, detail).after(LATER)
             }
             AppError::Unrecorded(why) => {

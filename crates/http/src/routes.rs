@@ -88,6 +88,8 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(approver_keys::to_sign))
         .routes(routes!(approver_keys::approver_keys, approver_keys::new_approver_key))
         .routes(routes!(approver_keys::remove_approver_key))
+        .routes(routes!(approver_keys::to_vouch))
+        .routes(routes!(approver_keys::vouch))
         .routes(routes!(requests::deny))
         .routes(routes!(delegations::delegations, delegations::new_delegation))
         .routes(routes!(delegations::end_delegation))

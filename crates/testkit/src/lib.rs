@@ -43,4 +43,4 @@ pub use ssh::{RawKey, RawPeer, RawStream, Trouble, Words, words};
 pub use tls::ServerCertificate;
 pub use unix_user::UnixUser;
 pub use wait::{eventually, wait_until};
-pub use wane::{PersonSession, WaneServer, WaneServerBuilder};
+pub use wane::{Apart, PersonSession, WaneServer, WaneServerBuilder, WaneSigner};

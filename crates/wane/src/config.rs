@@ -44,6 +44,18 @@ pub(crate) fn parse<A: clap::Parser>(name: &str, args: Vec<String>, session: &Se
     })
 }
 
+/// Reads arguments, and settings from where they say; `Err` as in [`parse`].
+pub(crate) fn begin<A: clap::Parser>(
+    name: &str,
+    args: Vec<String>,
+    session: &Session,
+    from: impl FnOnce(&A) -> &From,
+) -> Result<(A, Settings), Exit> {
+    let arguments: A = parse(name, args, session)?;
+    let settings = from(&arguments).load(session)?.settings;
+    Ok((arguments, settings))
+}
+
 /// `wane config check`.
 pub(crate) struct Check;
 /// `wane config explain`.

@@ -15,18 +15,19 @@ use wane_domain::text::TextError;
 use wane_domain::time::Span;
 use wane_domain::world::{PolicyVersion, World};
 use wane_failpoint::{around, point};
+use wane_keys::desk::chest::ChestError;
 use wane_keys::desk::root::RootFile;
-use wane_keys::desk::{Desk, Messenger};
 use wane_keys::envelope::{EnvelopeError, Keyring, KeyringError, Place};
 use wane_keys::password::{Cost, PasswordError};
 use wane_keys::seal::{Seal, SealError, SealName};
-use wane_keys::signer::{LocalSigner, SignerKeyError, SignerKeys};
+use wane_keys::signer::{SignerKeyError, SignerKeys};
 use wane_keys::token::{Pepper, PepperError};
 use wane_policy::set::PolicySet;
 use wane_store::{Commit, EmptyCommit, Sealed, Store, StoreError, Write};
 use wane_store_sql::{Founding, SqlStore, Writer};
 
 use crate::kinds;
+use crate::signer::LinkTask;
 
 /// Why a data folder did not open.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,20 @@ pub(crate) enum OpenError {
     Passphrase(#[from] wane_config::SecretError),
     #[error("the store lacks `{0}`; it is not whole, restore it from a backup")]
     Lacks(String),
+    #[error(
+        "the store has no key for `{0}`: a signer of its own has it; set `signer.socket`, or restore the store from a backup"
+    )]
+    Apart(&'static str),
+    #[error(
+        "`signer.socket` is set, and the store still has the key for `{0}`; take it out with `wane signer move`, with the server stopped"
+    )]
+    NotMoved(&'static str),
+    #[error(transparent)]
+    Chest(#[from] ChestError),
+    #[error("`{path}` cannot be held: {why}")]
+    Hold { path: PathBuf, why: std::io::Error },
+    #[error("another signer runs with the keys in `{0}`")]
+    Held(PathBuf),
     #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
@@ -80,11 +95,13 @@ pub(crate) struct Deployment {
     pub(crate) store: SqlStore,
     /// The key by which people know the gateway, if there is to be one.
     pub(crate) gateway_key: Option<Secret>,
+    /// What has to be run for a signer of its own to be heard.
+    pub(crate) link: Option<LinkTask>,
 }
 
 /// What is opened before anything can be written.
 pub(crate) struct Opening {
-    store: SqlStore,
+    pub(crate) store: SqlStore,
     expect: Expect,
 }
 
@@ -113,7 +130,7 @@ pub(crate) async fn open(
     Ok((Opening { store, expect }, writer))
 }
 
-fn make_folder(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|why| OpenError::Folder { path: path.to_owned(), why })
@@ -125,19 +142,12 @@ impl Opening {
         let org = self.store.world().await?.org;
         let seals = open_seals(settings, ambient)?;
         if self.expect == Expect::New {
-            self.make_keys(&seals, org, ambient).await?;
+            self.make_keys(settings, &seals, org, ambient).await?;
         }
         let ends = self.keyring(&seals.ends, org, ambient).await?;
         let issuing = self.keyring(&seals.issuing, org, ambient).await?;
-        let mut keys = Vec::new();
-        for (purpose, seal) in kinds::PURPOSES {
-            let ring = if seal == SealName::Ends { &ends } else { &issuing };
-            keys.push((purpose, self.secret(ring, &signer_key(purpose)).await?));
-        }
-        let root = root_file(settings, self.keyring(&seals.issuing, org, ambient).await?);
-        let keys = LocalSigner::new(keys, kinds::checkers())?;
-        let desk = Desk::open(org, keys, kinds::readers(), root, ambient.clone());
-        let signer: Arc<dyn Signer> = Arc::new(Messenger(Arc::new(desk)));
+        let (signer, link) = self.signer(settings, &seals, org, ambient).await?;
+        let signer: Arc<dyn Signer> = Arc::new(signer);
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
         let gateway_key = match &settings.gateway.ssh {
             Some(_) => Some(self.gateway_key(&issuing, org, ambient).await?),
@@ -159,9 +169,9 @@ impl Opening {
             public_url: settings.server.public_url.clone(),
         };
         let app = Arc::new(App::new(parts)?);
-        app.tell_ends_to(signer);
+        app.tell_signer(signer);
         app.recall_time().await?;
-        Ok(Deployment { app, store: self.store, gateway_key })
+        Ok(Deployment { app, store: self.store, gateway_key, link })
     }
 
     /// Closes what was opened, if nothing is to be served.
@@ -169,7 +179,16 @@ impl Opening {
         self.store.close().await;
     }
 
-    async fn make_keys(&self, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<(), OpenError> {
+    async fn make_keys(
+        &self,
+        settings: &Settings,
+        seals: &Seals,
+        org: OrgId,
+        ambient: &Ambient,
+    ) -> Result<(), OpenError> {
+        // Those of a signer of its own are made there, and were never here.
+        let here = |seal: SealName| seal == SealName::Ends || settings.signer.socket.is_none();
+        let purposes: Vec<_> = kinds::PURPOSES.into_iter().filter(|(_, seal)| here(*seal)).collect();
         let (ends, wrapped_ends) = Keyring::create(&seals.ends, org, ambient)?;
         let (issuing, wrapped_issuing) = Keyring::create(&seals.issuing, org, ambient)?;
         let mut rows = vec![
@@ -177,7 +196,7 @@ impl Opening {
             Sealed { key: keyring_key(SealName::Issuing), sealed: wrapped_issuing },
             sealed(&issuing, PEPPER, &Pepper::generate(ambient))?,
         ];
-        for (purpose, seal) in kinds::PURPOSES {
+        for &(purpose, seal) in &purposes {
             let ring = if seal == SealName::Ends { &ends } else { &issuing };
             for (_, key) in SignerKeys::generate(&[purpose], ambient) {
                 rows.push(sealed(ring, &signer_key(purpose), &key)?);
@@ -191,7 +210,7 @@ impl Opening {
             event: "deployment.keys_made".to_owned(),
             outcome: Outcome::Done,
             about: Subjects::default(),
-            detail: json!({ "purposes": kinds::PURPOSES.map(|(purpose, _)| purpose) }),
+            detail: json!({ "purposes": purposes.iter().map(|(purpose, _)| purpose).collect::<Vec<_>>() }),
         };
         let commit = self.store.commit(Commit::new(rows.into_iter().map(Write::Sealed).collect(), vec![record])?);
         around(point!("init.keys.commit"), commit).await?;
@@ -219,20 +238,20 @@ impl Opening {
         Ok(key)
     }
 
-    async fn keyring(&self, seal: &Seal, org: OrgId, ambient: &Ambient) -> Result<Keyring, OpenError> {
+    pub(crate) async fn keyring(&self, seal: &Seal, org: OrgId, ambient: &Ambient) -> Result<Keyring, OpenError> {
         let key = keyring_key(seal.name());
         let wrapped = self.store.sealed(&key).await?.ok_or(OpenError::Lacks(key))?;
         Ok(Keyring::unlock(seal, org, &wrapped, ambient)?)
     }
 
-    async fn secret(&self, ring: &Keyring, key: &str) -> Result<Secret, OpenError> {
+    pub(crate) async fn secret(&self, ring: &Keyring, key: &str) -> Result<Secret, OpenError> {
         let bytes = self.store.sealed(key).await?.ok_or_else(|| OpenError::Lacks(key.to_owned()))?;
         Ok(ring.open(&place(key), &bytes)?)
     }
 }
 
-/// The file in which the signer keeps what it knows by itself.
-fn root_file(settings: &Settings, ring: Keyring) -> RootFile {
+/// The file in which the signer of a server keeps what it knows by itself.
+pub(crate) fn root_file(settings: &Settings, ring: Keyring) -> RootFile {
     RootFile::at(settings.server.data_dir.join("signer.root"), ring)
 }
 
@@ -254,7 +273,7 @@ fn keyring_key(seal: SealName) -> String {
     format!("keyring/{}", seal.as_str())
 }
 
-fn signer_key(purpose: &str) -> String {
+pub(crate) fn signer_key(purpose: &str) -> String {
     format!("signer/{purpose}")
 }
 
@@ -262,27 +281,32 @@ fn place(key: &str) -> Place<'_> {
     Place { table: "sealed", row: key, column: "sealed" }
 }
 
-fn sealed(ring: &Keyring, key: &str, secret: &Secret) -> Result<Sealed, OpenError> {
+pub(crate) fn sealed(ring: &Keyring, key: &str, secret: &Secret) -> Result<Sealed, OpenError> {
     Ok(Sealed { key: key.to_owned(), sealed: ring.seal(&place(key), secret.expose())? })
 }
 
-struct Seals {
-    ends: Seal,
-    issuing: Seal,
+pub(crate) struct Seals {
+    pub(crate) ends: Seal,
+    pub(crate) issuing: Seal,
 }
 
-fn open_seals(settings: &Settings, ambient: &Ambient) -> Result<Seals, OpenError> {
+pub(crate) fn open_seals(settings: &Settings, ambient: &Ambient) -> Result<Seals, OpenError> {
     let EndsSeal::Machine { file } = &settings.seal.ends;
     let ends = Seal::open_machine(SealName::Ends, file, ambient)?;
-    let issuing = match &settings.seal.issuing {
-        IssuingSeal::Machine { file } => Seal::open_machine(SealName::Issuing, file, ambient)?,
+    let header = settings.server.data_dir.join("issuing.seal");
+    let issuing = open_seal(SealName::Issuing, &settings.seal.issuing, &header, ambient)?;
+    Ok(Seals { ends, issuing })
+}
+
+/// A seal that may need a person.
+pub(crate) fn open_seal(name: SealName, by: &IssuingSeal, header: &Path, ambient: &Ambient) -> Result<Seal, OpenError> {
+    Ok(match by {
+        IssuingSeal::Machine { file } => Seal::open_machine(name, file, ambient)?,
         IssuingSeal::Passphrase(reference) => {
             let passphrase = Secret::new(reference.read(|name| std::env::var(name).ok())?.into_bytes());
-            let header = settings.server.data_dir.join("issuing.seal");
-            Seal::open_passphrase(SealName::Issuing, &header, &passphrase, ambient)?
+            Seal::open_passphrase(name, header, &passphrase, ambient)?
         }
-    };
-    Ok(Seals { ends, issuing })
+    })
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -1,13 +1,12 @@
 //! Sessions to SSH hosts that go through this server.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::net::TcpListener;
 use wane_app::App;
-use wane_config::GatewayListen;
+use wane_config::{GatewayListen, Settings};
 use wane_connector::broker::Front;
 use wane_domain::ambient::Ambient;
 use wane_domain::secret::Secret;
@@ -46,27 +45,57 @@ impl Bound {
         serves.map_err(|error| GatewayError::Front(error.to_string()))
     }
 
-    /// Has it served from now on.
+    /// Has it served from now on, or from when a signer of its own answers.
     pub(crate) async fn keep(
         self,
+        settings: &Settings,
         supervisor: &mut Supervisor,
         app: &Arc<App>,
         key: Secret,
         ambient: &Ambient,
     ) -> Result<(), GatewayError> {
-        let fronts = Arc::new(Identity { app: Arc::clone(app), key, names: self.names });
-        let port: Arc<App> = Arc::clone(app);
-        let gateway = Gateway::new(port, fronts, ambient.clone(), Limits::default()).await;
-        let gateway = gateway.map_err(GatewayError::Front)?;
         let tcp = Arc::new(self.tcp);
+        let maker = Maker {
+            fronts: Arc::new(Identity { app: Arc::clone(app), key, names: self.names }),
+            port: Arc::clone(app),
+            ambient: ambient.clone(),
+        };
+        let mut made = match maker.make().await {
+            Ok(gateway) => Some(gateway),
+            // A signer that is away keeps nothing from being served and ended; the gateway follows once it is there.
+            Err(error) if settings.signer.socket.is_some() => {
+                tracing::error!(%error, "the gateway cannot show who it is yet; it is tried again");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let maker = Arc::new(maker);
         supervisor.spawn("gateway", move |stop| {
-            let (gateway, tcp) = (Arc::clone(&gateway), Arc::clone(&tcp));
+            let (maker, tcp, made) = (Arc::clone(&maker), Arc::clone(&tcp), made.take());
             async move {
+                let gateway = match made {
+                    Some(gateway) => gateway,
+                    None => maker.make().await?,
+                };
                 gateway.serve(&tcp, stop).await;
-                Ok::<(), Infallible>(())
+                Ok::<(), GatewayError>(())
             }
         });
         Ok(())
+    }
+}
+
+/// Makes the gateway, as often as need be.
+struct Maker {
+    fronts: Arc<Identity>,
+    port: Arc<App>,
+    ambient: Ambient,
+}
+
+impl Maker {
+    async fn make(&self) -> Result<Arc<Gateway>, GatewayError> {
+        let (port, fronts): (Arc<App>, Arc<Identity>) = (Arc::clone(&self.port), Arc::clone(&self.fronts));
+        Gateway::new(port, fronts, self.ambient.clone(), Limits::default()).await.map_err(GatewayError::Front)
     }
 }
 

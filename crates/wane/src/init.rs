@@ -9,16 +9,26 @@ use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_domain::ambient::Ambient;
 use wane_domain::directory::{Group as People, Person, Standing};
+use wane_domain::id::OrgId;
 use wane_domain::text::Name;
+use wane_domain::time::Time;
 use wane_failpoint::{around, point};
 use wane_store::{Commit, Put, Store, Write};
 
-use crate::config::{From, parse};
+use crate::config::{From, begin};
 use crate::deployment::{Expect, OpenError, open};
 
 /// The command.
 pub(crate) struct Init {
     pub(crate) ambient: Ambient,
+}
+
+/// What was made.
+struct Made {
+    org: OrgId,
+    /// The first administrator's one-time code.
+    code: String,
+    expires: Time,
 }
 
 /// Make a deployment: data folder, store, keys, and the first administrator.
@@ -46,26 +56,28 @@ impl ExtraCommand for Init {
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            let arguments: Arguments = match parse("wane init", args, session) {
-                Ok(arguments) => arguments,
-                Err(exit) => return exit,
-            };
-            let settings = match arguments.from.load(session) {
-                Ok(loaded) => loaded.settings,
+            let (arguments, settings) = match begin("wane init", args, session, |a: &Arguments| &a.from) {
+                Ok(begun) => begun,
                 Err(exit) => return exit,
             };
             if let Err(error) = wane_failpoint::arm() {
                 return session.report(&Stop::failed(error.to_string()));
             }
             match self.make(&settings, &arguments.admin).await {
-                Ok((code, expires)) => {
+                Ok(Made { org, code, expires }) => {
+                    let signer = match &settings.signer.socket {
+                        Some(_) => format!(
+                            "\n  wane signer init --org {org}, as the signer's own user; then wane signer serve"
+                        ),
+                        None => String::new(),
+                    };
                     let folder = settings.server.data_dir.display().to_string();
                     let text = format!(
                         "made a deployment in {folder}\n\nThe first administrator is `{}`. Their one-time code, good until {expires}:\n\n  {code}\n\n\
-                         Next:\n  wane server --data {folder}\n  wane enrol --server {}",
+                         Next:{signer}\n  wane server --data {folder}\n  wane enrol --server {}",
                         arguments.admin, settings.server.public_url
                     );
-                    session.put(&json!({ "admin": arguments.admin, "code": code, "expires": expires.to_string(), "data": folder }), &text);
+                    session.put(&json!({ "org": org, "admin": arguments.admin, "code": code, "expires": expires.to_string(), "data": folder }), &text);
                     Exit::Done
                 }
                 Err(error @ OpenError::ThereAlready(_)) => {
@@ -78,11 +90,7 @@ impl ExtraCommand for Init {
 }
 
 impl Init {
-    async fn make(
-        &self,
-        settings: &wane_config::Settings,
-        admin: &Name,
-    ) -> Result<(String, wane_domain::time::Time), OpenError> {
+    async fn make(&self, settings: &wane_config::Settings, admin: &Name) -> Result<Made, OpenError> {
         let (opening, writer) = open(settings, &self.ambient, Expect::New).await?;
         let work = async {
             let deployment = opening.finish(settings, &self.ambient).await?;
@@ -94,11 +102,7 @@ impl Init {
         made
     }
 
-    async fn first_admin(
-        &self,
-        deployment: &crate::deployment::Deployment,
-        name: &Name,
-    ) -> Result<(String, wane_domain::time::Time), OpenError> {
+    async fn first_admin(&self, deployment: &crate::deployment::Deployment, name: &Name) -> Result<Made, OpenError> {
         let now = self.ambient.now();
         let person = Person {
             id: self.ambient.id(),
@@ -118,9 +122,10 @@ impl Init {
             members: BTreeSet::from([person.id]),
             kept_by: None,
         };
+        let org = deployment.store.world().await?.org;
         let record = Record {
             id: self.ambient.id(),
-            org: deployment.store.world().await?.org,
+            org,
             at: now,
             actor: Actor::System,
             event: "deployment.made".to_owned(),
@@ -133,6 +138,6 @@ impl Init {
         let commit = deployment.store.commit(Commit::new(writes, vec![record])?);
         around(point!("init.admin.commit"), commit).await?;
         let (code, expires) = deployment.app.first_code(id).await?;
-        Ok((code.reveal().to_string(), expires))
+        Ok(Made { org, code: code.reveal().to_string(), expires })
     }
 }

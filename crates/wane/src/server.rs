@@ -14,7 +14,7 @@ use wane_domain::ambient::Ambient;
 use wane_reconcile::{Engine, Storeless};
 use wane_runtime::{Backoff, Cause, Supervisor};
 
-use crate::config::{From, parse};
+use crate::config::{From, begin};
 use crate::deployment::{Expect, OpenError, open, span};
 use crate::gateway::{Bound, GatewayError};
 use crate::one_line::OneLine;
@@ -77,12 +77,8 @@ impl ExtraCommand for Server {
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            let arguments: Arguments = match parse("wane server", args, session) {
-                Ok(arguments) => arguments,
-                Err(exit) => return exit,
-            };
-            let settings = match arguments.from.load(session) {
-                Ok(loaded) => loaded.settings,
+            let (_, settings) = match begin("wane server", args, session, |a: &Arguments| &a.from) {
+                Ok(begun) => begun,
                 Err(exit) => return exit,
             };
             log_as(&settings);
@@ -109,6 +105,9 @@ impl Server {
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
         supervisor.keep("store", writer.run());
         let mut deployment = opening.finish(settings, &self.ambient).await?;
+        if let Some(link) = deployment.link.take() {
+            link.keep(&mut supervisor).await;
+        }
         crate::providers::federate(&deployment.app, settings)?;
         crate::notices::tell(&deployment.app, settings)?;
         if let Some(bound) = &bound {
@@ -138,7 +137,7 @@ impl Server {
             Err(error) => tracing::warn!(%error, "what lost logins asked for is not taken back; it lapses by itself"),
         }
         if let (Some(bound), Some(key)) = (bound, deployment.gateway_key.take()) {
-            bound.keep(&mut supervisor, &deployment.app, key, &self.ambient).await?;
+            bound.keep(settings, &mut supervisor, &deployment.app, key, &self.ambient).await?;
         }
         let limits = wane_http::Limits {
             body: usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX),
@@ -199,7 +198,7 @@ fn keep_ends(supervisor: &mut Supervisor, app: &Arc<App>, settings: &Settings) {
     });
 }
 
-fn log_as(settings: &Settings) {
+pub(crate) fn log_as(settings: &Settings) {
     let filter = tracing_subscriber::EnvFilter::new(format!("warn,{}", wane_crates(settings.log.level.name())));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

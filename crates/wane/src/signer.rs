@@ -1,24 +1,44 @@
-//! `wane signer`: what the signer knows by itself, set up where its seal is. Trust begins here: whoever can open the
-//! issuing seal says whose signatures count first, and what people have to sign for.
+//! `wane signer`: the signer as a process of its own, and what it knows by itself, set up where its seal is. Trust
+//! begins here: whoever can open that seal says whose signatures count first, and what people have to sign for.
+
+mod arrange;
+mod house;
+mod line;
+mod link;
+mod moved;
+mod seat;
+mod serve;
+mod socket;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use futures::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
+use wane_config::Settings;
 use wane_domain::ambient::Ambient;
-use wane_domain::id::ApproverKeyId;
-use wane_domain::time::Span;
-use wane_keys::desk::root::{Guard, Known, Root, RootError, RootFile};
+use wane_domain::id::OrgId;
+use wane_keys::desk::root::RootError;
+use wane_runtime::{Backoff, Supervisor};
 
-use crate::config::{From, parse};
-use crate::deployment::{Expect, OpenError, open, signer_root};
+use crate::config::{From, begin};
+use crate::deployment::OpenError;
+use crate::server::log_as;
+
+pub(crate) use link::LinkTask;
+
+/// How long calls that are worked on get to be answered.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// The command.
 pub(crate) struct Signer {
     pub(crate) ambient: Ambient,
 }
 
-/// What the signer asks people to sign for, and whose signatures it knows; with the server stopped.
+/// The signer: as a process of its own, and what it asks people to sign for
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -29,34 +49,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Whose signatures count, and what has to be signed for
-    Show,
-    /// Let an approver key count that is entered on the server
-    Enrol {
-        /// Which: `apk_…`
-        key: ApproverKeyId,
+    /// Run the signer as a process of its own, as the user who alone can read its keys
+    Serve,
+    /// Make the keys of a signer of its own; as that user
+    Init {
+        /// For which deployment: `org_…`, as `wane init` says it
+        #[arg(long)]
+        org: OrgId,
     },
-    /// Let a key count no more
-    Forget {
-        /// Which: `apk_…`
-        key: ApproverKeyId,
-    },
-    /// Sign certificates for a login name on a host only if people signed for it
-    Guard {
-        /// `LOGIN@RESOURCE`
-        what: String,
-        /// How many people have to have signed
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-        quorum: u16,
-        /// For how long at most
-        #[arg(long, default_value = "8h", value_name = "TIME")]
-        most: Span,
-    },
-    /// Sign certificates for it as policy alone says, from now on
-    Release {
-        /// `LOGIN@RESOURCE`
-        what: String,
-    },
+    /// Take the signing keys out of a deployment that has them; as the server's user, with the server stopped
+    Move,
+    /// Have the server take a signer with other keys at the next start; as the server's user, with the server stopped
+    Unpin,
+    #[command(flatten)]
+    Arrange(arrange::Arrange),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -65,18 +71,37 @@ enum SignerError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Root(#[from] RootError),
+    #[error(transparent)]
+    Socket(#[from] socket::SocketError),
+    #[error(transparent)]
+    Harden(#[from] wane_runtime::HardenError),
+    #[error(transparent)]
+    Failpoints(#[from] wane_failpoint::PlanError),
+    #[error("signals cannot be waited for: {0}")]
+    Signals(std::io::Error),
+    #[error("`signer.socket` is not set: without it the server signs by itself")]
+    NoSocket,
+    #[error("there is no user `{0}`; set `signer.server_user` to the user the server runs as, by name or number")]
+    NoUser(String),
     #[error("there is no {0}")]
     Missing(String),
     #[error("`{0}` is not LOGIN@RESOURCE")]
     Form(String),
+    #[error("give {0}: a signer of its own does not see the server's store")]
+    Unseen(&'static str),
+    #[error("`{path}` is no public key of an approver: {why}")]
+    Key { path: std::path::PathBuf, why: String },
 }
+
+/// What a command has to say, for programs and for people.
+type Said = (Value, String);
 
 impl ExtraCommand for Signer {
     fn words(&self) -> &'static [&'static str] {
         &["signer"]
     }
     fn about(&self) -> &'static str {
-        "What the signer asks people to sign for, and whose signatures it knows"
+        "The signer: as a process of its own, and what it asks people to sign for"
     }
     fn group(&self) -> Group {
         Group::Machine
@@ -86,94 +111,75 @@ impl ExtraCommand for Signer {
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            let arguments: Arguments = match parse("wane signer", args, session) {
-                Ok(arguments) => arguments,
+            let (arguments, settings) = match begin("wane signer", args, session, |a: &Arguments| &a.from) {
+                Ok(begun) => begun,
                 Err(exit) => return exit,
             };
-            let settings = match arguments.from.load(session) {
-                Ok(loaded) => loaded.settings,
-                Err(exit) => return exit,
-            };
-            match self.act(&settings, &arguments.what).await {
-                Ok(root) => {
-                    session.put(&shown_json(&root), &shown(&root));
-                    Exit::Done
-                }
-                Err(error) => session.report(&Stop::failed(error.to_string())),
+            match self.act(&settings, &arguments.what, session).await {
+                Ok(Some((json, text))) => session.put(&json, &text),
+                Ok(None) => {}
+                Err(error) => return session.report(&Stop::failed(error.to_string())),
             }
+            Exit::Done
         })
     }
 }
 
 impl Signer {
-    async fn act(&self, settings: &wane_config::Settings, what: &What) -> Result<Root, SignerError> {
-        let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
-        let work = async {
-            let (file, world) = signer_root(&opening, settings, &self.ambient).await?;
-            let done = self.change(&file, &world, what);
-            opening.close().await;
-            done
-        };
-        let (done, ()) = tokio::join!(work, writer.run());
-        done
-    }
-
-    fn change(&self, file: &RootFile, world: &wane_domain::world::World, what: &What) -> Result<Root, SignerError> {
-        let held = file.hold()?;
-        let before = file.read()?;
-        let mut root = before.clone();
+    async fn act(&self, settings: &Settings, what: &What, session: &Session) -> Result<Option<Said>, SignerError> {
         match what {
-            What::Show => {}
-            What::Enrol { key } => {
-                let known = world.approver_keys.get(key).filter(|key| key.is_there());
-                let known = known.ok_or_else(|| SignerError::Missing(format!("approver key `{key}`")))?;
-                let (person, material) = (known.person, known.material.clone());
-                root.keys.insert(*key, Known { person, material, since: self.ambient.now() });
-            }
-            What::Forget { key } => {
-                root.keys.remove(key).ok_or_else(|| SignerError::Missing(format!("key `{key}` here")))?;
-            }
-            What::Guard { what, quorum, most } => {
-                root.guards.insert(scope(world, what)?, Guard { quorum: *quorum, most: *most });
-            }
-            What::Release { what } => {
-                let scope = scope(world, what)?;
-                root.guards.remove(&scope).ok_or_else(|| SignerError::Missing(format!("guard over `{what}`")))?;
-            }
+            What::Serve => self.serve(settings, session).await.map(|()| None),
+            What::Init { org } => self.init(settings, *org).map(Some),
+            What::Move => moved::take_out(settings, &self.ambient).await.map(Some),
+            What::Unpin => moved::unpin(settings, &self.ambient).await.map(Some),
+            What::Arrange(what) => arrange::arrange(settings, &self.ambient, what).await.map(Some),
         }
-        if root != before {
-            root.version = root.version.saturating_add(1);
-            file.write(&root)?;
+    }
+
+    fn init(&self, settings: &Settings, org: OrgId) -> Result<Said, SignerError> {
+        let chest = house::make_new(settings, org, &self.ambient)?;
+        house::desk(chest, &self.ambient)?;
+        let folder = settings.signer.data_dir.display().to_string();
+        let text = format!("made the signing keys of {org} in {folder}\n\nNext:\n  wane signer serve");
+        Ok((json!({ "org": org, "data": folder }), text))
+    }
+
+    async fn serve(&self, settings: &Settings, session: &Session) -> Result<(), SignerError> {
+        wane_failpoint::arm()?;
+        wane_runtime::harden()?;
+        log_as(settings);
+        let path = settings.signer.socket.as_ref().ok_or(SignerError::NoSocket)?;
+        let server = server_user(settings)?;
+        if server == nix::unistd::geteuid().as_raw() {
+            tracing::warn!("the server runs as the same user and can read the signer's keys; set `signer.server_user`");
         }
+        let chest = house::open(settings, &self.ambient)?;
+        let held = house::hold(settings)?;
+        let desk = Arc::new(house::desk(chest, &self.ambient)?);
+        let listener = Arc::new(socket::bind(path)?);
+        let service = Arc::new(serve::Service { desk, server });
+        let mut supervisor = Supervisor::new(Backoff::default());
+        supervisor.spawn("signer", move |stop| {
+            let (service, listener) = (Arc::clone(&service), Arc::clone(&listener));
+            async move {
+                service.serve(&listener, stop).await;
+                Ok::<(), Infallible>(())
+            }
+        });
+        let path = path.display().to_string();
+        session.put(&json!({ "listening": path }), &format!("listening on {path}"));
+        supervisor.run_until_shutdown(GRACE).await.map_err(SignerError::Signals)?;
         drop(held);
-        Ok(root)
+        Ok(())
     }
 }
 
-/// A login name on a host, as it stands in certificates.
-fn scope(world: &wane_domain::world::World, text: &str) -> Result<String, SignerError> {
-    let (login, resource) = text.split_once('@').ok_or_else(|| SignerError::Form(text.to_owned()))?;
-    let found = world.resource(resource).ok_or_else(|| SignerError::Missing(format!("resource `{resource}`")))?;
-    Ok(format!("{login}@{}", found.id))
-}
-
-fn shown_json(root: &Root) -> serde_json::Value {
-    json!({ "version": root.version, "keys": root.keys, "guards": root.guards })
-}
-
-fn shown(root: &Root) -> String {
-    let mut lines = vec!["Signatures that count:".to_owned()];
-    for (id, known) in &root.keys {
-        let key = wane_app::shown_key(&known.material);
-        lines.push(format!("  {id}  of {}  {} {}", known.person, key.sort, key.fingerprint));
+/// The user id the server runs as.
+fn server_user(settings: &Settings) -> Result<u32, SignerError> {
+    let Some(named) = &settings.signer.server_user else { return Ok(nix::unistd::geteuid().as_raw()) };
+    if let Ok(id) = named.parse() {
+        return Ok(id);
     }
-    lines.push("What has to be signed for:".to_owned());
-    for (what, guard) in &root.guards {
-        lines.push(format!("  {what}  by {}, for {} at most", guard.quorum, guard.most));
-    }
-    lines.push(
-        "Everything else is signed as the server's policy says: that is outside what the signer vouches for."
-            .to_owned(),
-    );
-    lines.join("\n")
+    let user = nix::unistd::User::from_name(named).ok().flatten();
+    user.map(|user| user.uid.as_raw()).ok_or_else(|| SignerError::NoUser(named.clone()))
 }

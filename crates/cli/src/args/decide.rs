@@ -68,6 +68,7 @@ pub(crate) struct Approve {
 pub(crate) enum ApproverKey {
     Add(AddApproverKey),
     List(ListApproverKeys),
+    Vouch(Vouch),
     Remove(RemoveApproverKey),
 }
 
@@ -90,6 +91,20 @@ pub(crate) struct AddApproverKey {
 #[derive(Debug, Args)]
 pub(crate) struct ListApproverKeys {
     pub(crate) person: Option<String>,
+}
+
+/// Vouch for somebody's key with one of yours that counts at the signer
+#[derive(Debug, Args)]
+pub(crate) struct Vouch {
+    /// Which: `apk_…`
+    #[arg(value_name = "KEY")]
+    pub(crate) id: String,
+    /// Sign with this SSH key, or with `agent` by the one in your agent
+    #[arg(long, value_name = "KEYFILE|agent", default_value = "agent")]
+    pub(crate) sign_with: PathBuf,
+    /// With which of your keys: `apk_…`, where you have several
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
 }
 
 /// Take a key away; what it approved and nobody began to use is void

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
-use wane_api::approval::{NewApproverKey, NewSignature, ToSign, ToSignView};
+use wane_api::approval::{NewApproverKey, NewSignature, NewVoucher, ToSign, ToVouch};
 use wane_api::request::{Approve, RequestView};
 
 use super::Done;
@@ -17,6 +17,9 @@ use crate::access::Session;
 use crate::args::decide as args;
 use crate::exit::{Exit, Stop};
 use crate::show;
+
+/// In the place of a key file: whatever the agent has.
+const AGENT: &str = "agent";
 
 pub(super) async fn approver_key(args: args::ApproverKey, s: &Session) -> Done {
     let client = s.client()?;
@@ -33,6 +36,7 @@ pub(super) async fn approver_key(args: args::ApproverKey, s: &Session) -> Done {
             let keys = s.out.busy("the server is asked", client.approver_keys(&whose)).await?;
             s.out.put(&keys, |layout| show::request::keys(&keys.items, &s.present(), layout));
         }
+        args::ApproverKey::Vouch(args) => vouch(args, s).await?,
         args::ApproverKey::Remove(args) => {
             let whose = args.person.unwrap_or(me);
             s.out.busy("the key is taken away", client.remove_approver_key(&whose, &args.key)).await?;
@@ -52,6 +56,40 @@ fn public_line(s: &Session, file: &Path) -> Result<String, Stop> {
     Ok(text.trim().to_owned())
 }
 
+/// Vouches for a key; whose it is and which is told before one's own is touched.
+async fn vouch(args: args::Vouch, s: &Session) -> Result<(), Stop> {
+    let client = s.client()?;
+    let public_key = own_key(s, &args.sign_with, args.key.as_deref())?;
+    let wanted = ToVouch { key: args.key, public_key };
+    let draft = s.out.busy("the server is asked", client.to_vouch(&args.id, &wanted)).await?;
+    s.say(&format!(
+        "you sign: {} is the key of {} ({} {}), and what it signs counts; see that they say so themselves",
+        draft.key.id, draft.person, draft.key.sort, draft.key.fingerprint
+    ));
+    let what = Unsigned { text: &draft.text, namespace: &draft.namespace, key: draft.with.public_key.as_deref() };
+    let ssh = sign(&args.sign_with, &what, s).await?;
+    let said = NewVoucher { text: draft.text.clone(), ssh };
+    let vouched = s.out.busy("your word is taken to the signer", client.vouch(&args.id, &said)).await?;
+    let text = if vouched.counts {
+        format!("{} counts from now on", args.id)
+    } else {
+        format!(
+            "{} of {} people vouched for {}; it counts once all have, within a day",
+            vouched.have, vouched.of, args.id
+        )
+    };
+    s.put(&serde_json::json!(vouched), &text);
+    Ok(())
+}
+
+/// The public part of the key file that is to sign, if it is one and was not named otherwise.
+fn own_key(s: &Session, with: &Path, named: Option<&str>) -> Result<Option<String>, Stop> {
+    if with == Path::new(AGENT) || named.is_some() {
+        return Ok(None);
+    }
+    public_line(s, &public_beside(with)).map(Some)
+}
+
 /// Approves with a signature, or says what there is to sign.
 pub(super) async fn approve(args: args::Approve, s: &Session) -> Done {
     let client = s.client()?;
@@ -59,11 +97,8 @@ pub(super) async fn approve(args: args::Approve, s: &Session) -> Done {
         let armored = String::from_utf8(s.read(file)?).map_err(|_| Stop::usage("the signature is not text"))?;
         return send(&args.request, NewSignature { reference: None, ssh: armored }, s).await;
     }
-    let agent = Path::new("agent");
-    let public_key = match args.sign_with.as_deref() {
-        Some(file) if file != agent && args.key.is_none() => Some(public_line(s, &public_beside(file))?),
-        Some(_) | None => None,
-    };
+    let agent = Path::new(AGENT);
+    let public_key = own_key(s, args.sign_with.as_deref().unwrap_or(agent), args.key.as_deref())?;
     let wanted = ToSign { item: args.item, duration: args.duration, role: args.role, key: args.key, public_key };
     let draft = s.out.busy("the server is asked", client.to_sign(&args.request, &wanted)).await?;
     if args.print_to_sign {
@@ -82,7 +117,8 @@ pub(super) async fn approve(args: args::Approve, s: &Session) -> Done {
     }
     let request = s.out.busy("the server is asked", client.request(&args.request)).await?;
     tell(&request, &wanted, s);
-    let ssh = sign(args.sign_with.as_deref().unwrap_or(agent), &draft, s).await?;
+    let what = Unsigned { text: &draft.text, namespace: &draft.namespace, key: draft.key.public_key.as_deref() };
+    let ssh = sign(args.sign_with.as_deref().unwrap_or(agent), &what, s).await?;
     send(&args.request, NewSignature { reference: Some(draft.reference), ssh }, s).await
 }
 
@@ -114,18 +150,25 @@ fn public_beside(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// What is to be signed, and by which key.
+struct Unsigned<'a> {
+    text: &'a str,
+    namespace: &'a str,
+    key: Option<&'a str>,
+}
+
 /// Has `ssh-keygen` sign; what it needs besides it asks for at the terminal by itself.
-async fn sign(with: &Path, draft: &ToSignView, s: &Session) -> Result<String, Stop> {
+async fn sign(with: &Path, what: &Unsigned<'_>, s: &Session) -> Result<String, Stop> {
     let cannot = |e: std::io::Error| Stop::failed(format!("`ssh-keygen` cannot be run: {e}"));
     let private = PrivateDir::make(s)?;
-    let key = if with == Path::new("agent") {
-        let line = draft.key.public_key.as_deref().unwrap_or_default();
+    let key = if with == Path::new(AGENT) {
+        let line = what.key.unwrap_or_default();
         private.file("key.pub", format!("{line}\n").as_bytes())?
     } else {
         with.to_owned()
     };
     let mut child = Command::new("ssh-keygen")
-        .args(["-q", "-Y", "sign", "-n", &draft.namespace, "-f"])
+        .args(["-q", "-Y", "sign", "-n", what.namespace, "-f"])
         .arg(&key)
         .env_clear()
         .envs(s.vars.iter().filter(|(name, _)| *name != "WANE_TOKEN"))
@@ -135,7 +178,7 @@ async fn sign(with: &Path, draft: &ToSignView, s: &Session) -> Result<String, St
         .spawn()
         .map_err(cannot)?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(draft.text.as_bytes()).await.map_err(cannot)?;
+        stdin.write_all(what.text.as_bytes()).await.map_err(cannot)?;
     }
     let output = child.wait_with_output().await.map_err(cannot)?;
     if !output.status.success() {

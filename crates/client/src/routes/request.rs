@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 use wane_api::Page;
-use wane_api::approval::{ApproverKeyView, ApproverKeys, NewApproverKey, ToSign, ToSignView};
+use wane_api::approval::{
+    ApproverKeyView, ApproverKeys, NewApproverKey, NewVoucher, ToSign, ToSignView, ToVouch, ToVouchView, VouchedView,
+};
 use wane_api::query::Requests;
 use wane_api::request::{Approve, Deny, NewRequest, RequestView, Withdraw};
 
@@ -80,6 +82,22 @@ impl Client {
     /// When their last proof of identity is not fresh, or the key is none that is taken.
     pub async fn new_approver_key(&self, name: &str, input: &NewApproverKey) -> Result<ApproverKeyView, ClientError> {
         self.write(Method::POST, &["v1", "people", name, "approver-keys"], input).await
+    }
+
+    /// Says what there is to sign to vouch for a key.
+    ///
+    /// # Errors
+    /// When the caller has no key to sign with.
+    pub async fn to_vouch(&self, key: &str, input: &ToVouch) -> Result<ToVouchView, ClientError> {
+        self.write(Method::POST, &["v1", "approver-keys", key, "to-vouch"], input).await
+    }
+
+    /// Vouches for a key.
+    ///
+    /// # Errors
+    /// When the signer does not believe it.
+    pub async fn vouch(&self, key: &str, input: &NewVoucher) -> Result<VouchedView, ClientError> {
+        self.write(Method::POST, &["v1", "approver-keys", key, "vouchers"], input).await
     }
 
     /// Takes a key away.

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use wane_api::approval::{ApproverKeyView, ApproverKeys, NewApproverKey, ToSign, ToSignView};
+use wane_api::approval::{
+    ApproverKeyView, ApproverKeys, NewApproverKey, NewVoucher, ToSign, ToSignView, ToVouch, ToVouchView, VouchedView,
+};
 use wane_app::{AppError, Narrower, WithKey};
+use wane_domain::approval::Signature;
 
 use super::made;
 use super::requests::index;
@@ -82,14 +85,44 @@ pub(crate) async fn to_sign(
     Input(input): Input<ToSign>,
 ) -> Answer<Json<ToSignView>> {
     let duration = input.duration.map(|d| read::duration("duration", &d)).transpose()?;
-    let with = match (input.key, input.public_key) {
-        (Some(key), None) => WithKey::This(key.parse().map_err(|_| AppError::missing("approver key", &key))?),
-        (None, Some(line)) => WithKey::Public(line),
-        (None, None) => WithKey::Ssh,
-        (Some(_), Some(_)) => return Err(Failure::field("key", "give either `key` or `public_key`")),
-    };
+    let with = with(input.key, input.public_key)?;
     let less = Narrower { duration, role: input.role };
     let request = read::id("request", &id)?;
     let draft = shared.app.to_sign(&caller, request, index(input.item), &less, &with).await?;
     Ok(Json(view::to_sign(draft)))
+}
+
+/// Says what there is to sign to vouch for a key of an approver. Nothing is vouched for by this.
+#[utoipa::path(post, path = "/v1/approver-keys/{id}/to-vouch", tag = "requests", params(("id" = String, Path)), request_body = ToVouch, responses((status = 200, body = ToVouchView), Problems))]
+pub(crate) async fn to_vouch(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(id): Of<String>,
+    Input(input): Input<ToVouch>,
+) -> Answer<Json<ToVouchView>> {
+    let with = with(input.key, input.public_key)?;
+    let id = id.parse().map_err(|_| AppError::missing("approver key", &id))?;
+    Ok(Json(view::to_vouch(shared.app.to_vouch(&caller, id, &with).await?)))
+}
+
+/// Takes a signed voucher to the signer, which says whether the key counts.
+#[utoipa::path(post, path = "/v1/approver-keys/{id}/vouchers", tag = "requests", params(("id" = String, Path)), request_body = NewVoucher, responses((status = 200, body = VouchedView), Problems))]
+pub(crate) async fn vouch(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(id): Of<String>,
+    Input(input): Input<NewVoucher>,
+) -> Answer<Json<VouchedView>> {
+    let id = id.parse().map_err(|_| AppError::missing("approver key", &id))?;
+    let vouched = shared.app.vouch(&caller, id, &input.text, &Signature::Ssh(input.ssh)).await?;
+    Ok(Json(VouchedView { have: vouched.have, of: vouched.of, counts: vouched.counts() }))
+}
+
+fn with(key: Option<String>, public: Option<String>) -> Result<WithKey, Failure> {
+    match (key, public) {
+        (Some(key), None) => Ok(WithKey::This(key.parse().map_err(|_| AppError::missing("approver key", &key))?)),
+        (None, Some(line)) => Ok(WithKey::Public(line)),
+        (None, None) => Ok(WithKey::Ssh),
+        (Some(_), Some(_)) => Err(Failure::field("key", "give either `key` or `public_key`")),
+    }
 }

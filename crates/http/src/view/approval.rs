@@ -1,7 +1,7 @@
 //! Approver keys, and what they signed.
 
-use wane_api::approval::{ApproverKeyView, SignedView, ToSignView};
-use wane_app::{ToSign, shown_key};
+use wane_api::approval::{ApproverKeyView, SignedView, ToSignView, ToVouchView};
+use wane_app::{ToSign, ToVouch, shown_key};
 use wane_domain::approval::{ApproverKey, KeyMaterial, Signed};
 
 use super::at;
@@ -10,6 +10,7 @@ pub(crate) fn key(key: &ApproverKey) -> ApproverKeyView {
     let shown = shown_key(&key.material);
     ApproverKeyView {
         id: key.id.to_string(),
+        person_id: key.person.to_string(),
         name: key.name.to_string(),
         sort: shown.sort,
         fingerprint: shown.fingerprint,
@@ -30,6 +31,16 @@ pub(crate) fn to_sign(draft: ToSign) -> ToSignView {
         text: draft.text,
         namespace: wane_app::SIGNING_NAMESPACE.to_owned(),
         until: at(draft.until),
+    }
+}
+
+pub(crate) fn to_vouch(draft: ToVouch) -> ToVouchView {
+    ToVouchView {
+        text: draft.text,
+        namespace: wane_app::SIGNING_NAMESPACE.to_owned(),
+        with: key(&draft.with),
+        key: key(&draft.key),
+        person: draft.owner,
     }
 }
 

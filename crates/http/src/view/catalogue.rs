@@ -11,6 +11,7 @@ use super::{Names, at};
 
 pub(crate) fn resource(app: &App, names: Names<'_>, resource: &Resource) -> ResourceView {
     ResourceView {
+        id: resource.id.to_string(),
         name: resource.name.to_string(),
         kind: resource.kind.to_string(),
         labels: resource.labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),

@@ -150,6 +150,8 @@ impl Stage {
                 "to": "bo", "from": "2026-11-22T09:00:00Z", "until": "2026-11-23T09:00:00Z", "resources": ["ledger"],
                 "policies": ["p"], "reason": "r",
             }),
+            ("POST", "/v1/approver-keys/{id}/to-vouch") => json!({ "key": "apk_00000000000000000000000000" }),
+            ("POST", "/v1/approver-keys/{id}/vouchers") => json!({ "text": "wane.approver-key.v1", "ssh": "x" }),
             ("POST", "/v1/requests/{id}/to-sign") => json!({ "item": 0, "duration": "5m", "role": "read" }),
             ("POST", "/v1/groups") => json!({ "name": "newgroup", "description": "d" }),
             ("POST", "/v1/resources") => json!({

@@ -5,7 +5,9 @@
 mod binary;
 mod person;
 mod server;
+mod signer;
 mod totp;
 
 pub use person::PersonSession;
 pub use server::{WaneServer, WaneServerBuilder};
+pub use signer::{Apart, WaneSigner};

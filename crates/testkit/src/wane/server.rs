@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use tempfile::TempDir;
 
 use super::binary;
 use super::person::PersonSession;
+use super::signer::{Apart, WaneSigner};
 use crate::process::ServerProcess;
 use crate::wait::wait_until;
 use crate::{clock_off, folder, port, program};
@@ -29,9 +32,18 @@ pub struct WaneServerBuilder {
     clock: bool,
     settings: Vec<(String, String)>,
     failpoints: bool,
+    user: Option<u32>,
 }
 
 impl WaneServerBuilder {
+    /// With a signer of its own; and as the server's user, if the two are kept apart.
+    #[must_use]
+    pub fn signer(mut self, signer: &WaneSigner, users: Option<Apart>) -> Self {
+        self.settings.extend(signer.settings());
+        self.user = users.map(|users| users.server);
+        self
+    }
+
     /// Lets a test kill the server at a failpoint: see [`WaneServer::plan`] and [`WaneServer::trace`].
     #[must_use]
     pub fn failpoints(mut self) -> Self {
@@ -78,7 +90,11 @@ impl WaneServerBuilder {
             clock: self.clock,
             settings: self.settings,
             failpoints: self.failpoints,
+            user: self.user,
         };
+        if let Some(user) = server.user {
+            chown(server.folder.path(), Some(user), Some(user))?;
+        }
         server.set_clock(0)?;
         if server.failpoints {
             server.plan("")?;
@@ -104,6 +120,7 @@ pub struct WaneServer {
     clock: bool,
     settings: Vec<(String, String)>,
     failpoints: bool,
+    user: Option<u32>,
 }
 
 impl WaneServer {
@@ -111,7 +128,7 @@ impl WaneServer {
     #[must_use]
     pub fn builder() -> WaneServerBuilder {
         let (binary, settings) = (None, Vec::new());
-        WaneServerBuilder { binary, admin: "ada".to_owned(), clock: false, settings, failpoints: false }
+        WaneServerBuilder { binary, admin: "ada".to_owned(), clock: false, settings, failpoints: false, user: None }
     }
 
     /// A running server with its first administrator signed in.
@@ -204,7 +221,14 @@ impl WaneServer {
         command.arg("--json").args(self.init_words());
         let said = program::run(&mut command, "", PATIENCE)?.into_stdout().context("`wane init` failed")?;
         let made: Value = serde_json::from_str(&said).with_context(|| format!("`wane init` said: {said}"))?;
+        fs::write(self.folder.path().join("made.json"), &said)?;
         Ok(made.get("code").and_then(Value::as_str).context("`wane init` gave no code")?.to_owned())
+    }
+
+    /// The organisation that the deployment is for: `org_…`.
+    pub fn org(&self) -> Result<String> {
+        let made: Value = serde_json::from_str(&fs::read_to_string(self.folder.path().join("made.json"))?)?;
+        Ok(made.get("org").and_then(Value::as_str).context("`wane init` named no organisation")?.to_owned())
     }
 
     /// Starts the server and waits until it answers.
@@ -344,6 +368,9 @@ impl WaneServer {
         if self.failpoints {
             command.env("WANE_FAILPOINTS", format!("@{}", self.plan_path().display()));
             command.env("WANE_FAILPOINT_TRACE", self.trace_path());
+        }
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
         }
         command
     }

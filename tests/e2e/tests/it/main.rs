@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod addresses;
+mod apart;
 mod asking;
 mod burst;
 mod canaries;

@@ -1,0 +1,101 @@
+//! Signing keys on their way out of a server: into the folder of a signer of its own, and never back.
+
+use std::fs;
+
+use serde_json::json;
+use wane_config::Settings;
+use wane_domain::ambient::Ambient;
+use wane_domain::secret::Secret;
+use wane_failpoint::{around, point};
+use wane_keys::desk::chest::{Chest, ChestError};
+use wane_store::{Commit, Store as _, Write};
+
+use super::house::{make, open as open_house, purposes};
+use super::seat::{pin, said};
+use super::{Said, SignerError};
+use crate::deployment::{Expect, OpenError, Opening, open, open_seals, root_file, signer_key};
+
+/// Takes the keys out, with what the signer knew by itself. Begun anew where it was left, if it was.
+pub(super) async fn take_out(settings: &Settings, ambient: &Ambient) -> Result<Said, SignerError> {
+    wane_failpoint::arm()?;
+    if settings.signer.socket.is_none() {
+        return Err(SignerError::NoSocket);
+    }
+    let (opening, writer) = open(settings, ambient, Expect::There).await?;
+    let work = async {
+        let done = take_out_of(&opening, settings, ambient).await;
+        opening.close().await;
+        done
+    };
+    let (done, ()) = tokio::join!(work, writer.run());
+    done?;
+    let folder = settings.signer.data_dir.display().to_string();
+    let text = format!(
+        "the signing keys are in {folder}, and nowhere else but in backups\n\nNext, as root:\n  chown -R USER: {folder}\n\
+         and as that user:\n  wane signer serve"
+    );
+    Ok((json!({ "moved": purposes(), "data": folder }), text))
+}
+
+async fn take_out_of(opening: &Opening, settings: &Settings, ambient: &Ambient) -> Result<(), SignerError> {
+    let org = opening.store.world().await.map_err(OpenError::from)?.org;
+    let seals = open_seals(settings, ambient)?;
+    let issuing = opening.keyring(&seals.issuing, org, ambient).await?;
+    let mut keys = Vec::new();
+    for purpose in purposes() {
+        if opening.store.sealed(&signer_key(purpose)).await.map_err(OpenError::from)?.is_none() {
+            return Err(OpenError::Apart(purpose).into());
+        }
+        keys.push((purpose, opening.secret(&issuing, &signer_key(purpose)).await?));
+    }
+    let chest = match make(settings, org, &keys, ambient) {
+        Err(OpenError::Chest(ChestError::ThereAlready(_))) => there_already(settings, &keys, ambient)?,
+        made => made?,
+    };
+    let old = root_file(settings, issuing);
+    let held = old.hold()?;
+    chest.root().write(&old.read()?)?;
+    let rows = purposes().into_iter().map(|purpose| Write::RemoveSealed(signer_key(purpose))).collect();
+    commit(opening, ambient, rows, "signer.moved").await?;
+    drop(held);
+    for end in ["root", "lock"] {
+        // What it knew is sealed, and counts no more.
+        let _ = fs::remove_file(settings.server.data_dir.join("signer").with_extension(end));
+    }
+    Ok(())
+}
+
+/// What an earlier try left, if it is of these keys.
+fn there_already(settings: &Settings, keys: &[(&str, Secret)], ambient: &Ambient) -> Result<Chest, OpenError> {
+    let chest = open_house(settings, ambient)?;
+    for (purpose, key) in keys {
+        if chest.key(purpose)?.is_none_or(|there| there.expose() != key.expose()) {
+            return Err(ChestError::ThereAlready(settings.signer.data_dir.clone()).into());
+        }
+    }
+    Ok(chest)
+}
+
+/// Forgets whose keys the signer had.
+pub(super) async fn unpin(settings: &Settings, ambient: &Ambient) -> Result<Said, SignerError> {
+    wane_failpoint::arm()?;
+    let (opening, writer) = open(settings, ambient, Expect::There).await?;
+    let work = async {
+        let rows = purposes().into_iter().map(|purpose| Write::RemoveSealed(pin(purpose))).collect();
+        let done = commit(&opening, ambient, rows, "signer.unpinned").await;
+        opening.close().await;
+        done
+    };
+    let (done, ()) = tokio::join!(work, writer.run());
+    done?;
+    let text = "the server takes the signer that it hears first; hosts have to trust its keys (`wane host setup`)";
+    Ok((json!({ "unpinned": purposes() }), text.to_owned()))
+}
+
+async fn commit(opening: &Opening, ambient: &Ambient, rows: Vec<Write>, event: &str) -> Result<(), SignerError> {
+    let org = opening.store.world().await.map_err(OpenError::from)?.org;
+    let record = said(org, ambient, event, json!({ "purposes": purposes() }));
+    let commit = Commit::new(rows, vec![record]).map_err(OpenError::from)?;
+    around(point!("signer.keys.commit"), opening.store.commit(commit)).await.map_err(OpenError::from)?;
+    Ok(())
+}
