@@ -94,6 +94,27 @@ pub struct GrantView {
     /// What is to be known of an end that is not in the log yet, because the store cannot be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unbooked: Option<String>,
+    /// How it is used, while it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<ConnectView>,
+}
+
+/// How a grant is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConnectView {
+    /// Lines for a terminal, the plainest first.
+    pub lines: Vec<ConnectLine>,
+    /// Whether what is handed out is made for a key that the holder brings.
+    pub needs_key: bool,
+}
+
+/// A line for a terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConnectLine {
+    /// What it is, in words.
+    pub what: String,
+    /// The line, as it is to be typed.
+    pub command: String,
 }
 
 /// The one command that a grant is for.

@@ -105,6 +105,10 @@ pub struct Me {
     pub display: String,
     /// The groups they are in.
     pub groups: Vec<String>,
+    /// What they may do for the deployment as a whole, as policies name it: `read_access`, `lock`… It says what is worth
+    /// showing; each call is judged by itself.
+    #[serde(default)]
+    pub may: Vec<String>,
     /// The session they speak in.
     pub session: SessionView,
 }

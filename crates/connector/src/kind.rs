@@ -53,6 +53,11 @@ pub trait Kind: Send + Sync {
     /// What it can and cannot end on this resource.
     fn describe(&self, settings: &Value) -> Describe;
 
+    /// The lines for a terminal by which a holder uses what they hold, the plainest first; none where there is no such line.
+    fn connect(&self, _to: &Held<'_>) -> Vec<ConnectLine> {
+        Vec::new()
+    }
+
     /// Whether access is an account made at the target (the two-phase road) or a credential signed in memory (one commit).
     fn gives(&self) -> LeaseKind;
 
@@ -75,6 +80,28 @@ pub trait Kind: Send + Sync {
 
     /// What its registered targets pull from Wane, if anything (a revocation list).
     fn host_docs(&self) -> Option<Arc<dyn HostDocs>>;
+}
+
+/// What somebody holds and wants to use.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// The resource's name.
+    pub resource: &'a str,
+    /// The role.
+    pub role: &'a Role,
+    /// The one command it is for, if for one.
+    pub task: Option<&'a Task>,
+    /// Host and port by which people reach the kind's gateway, where there is one.
+    pub gateway: Option<(&'a str, u16)>,
+}
+
+/// A line for a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectLine {
+    /// What it is, in words.
+    pub what: &'static str,
+    /// The line, as it is to be typed.
+    pub command: String,
 }
 
 /// What came of checking one role at one target.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use wane_connector::{ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, RoleProbe, Target};
+use wane_connector::{ConnectError, ConnectLine, Describe, Effects, Held, HostDocs, Issuer, Kind, KindError, RoleProbe, Target};
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
@@ -69,6 +69,11 @@ impl Kind for PostgresKind {
             residual_sessions_secs: Some(2),
             survives: format!("what it wrote, and objects it made: they are given to `{reassign_to}` and reported"),
         }
+    }
+
+    fn connect(&self, to: &Held<'_>) -> Vec<ConnectLine> {
+        let command = format!("wane psql --role {} {}", to.role.name, to.resource);
+        vec![ConnectLine { what: "wane, which brings the account and its password", command }]
     }
 
     fn gives(&self) -> LeaseKind {

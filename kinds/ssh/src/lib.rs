@@ -11,6 +11,7 @@ mod broker;
 mod certificate;
 mod cidr;
 mod commands;
+mod connect;
 mod describe;
 mod effects;
 #[doc(hidden)]
@@ -33,7 +34,7 @@ pub use certificate::check_user_certificate;
 use serde_json::Value;
 pub use signed::USER_CERTIFICATES;
 use wane_connector::kind::HostDocs;
-use wane_connector::{Broker, ConnectError, Describe, Effects, Issuer, Kind, KindError, RoleProbe, Signer, Target};
+use wane_connector::{Broker, ConnectError, ConnectLine, Describe, Effects, Held, Issuer, Kind, KindError, RoleProbe, Signer, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
 use wane_domain::task::Task;
@@ -109,6 +110,10 @@ impl Kind for SshKind {
 
     fn describe(&self, settings: &Value) -> Describe {
         Settings::read(settings).map_or_else(|_| describe::worst(), |settings| describe::of(&settings))
+    }
+
+    fn connect(&self, to: &Held<'_>) -> Vec<ConnectLine> {
+        Definition::read(&to.role.definition).map_or_else(|_| Vec::new(), |definition| connect::lines(&definition, to))
     }
 
     fn gives(&self) -> LeaseKind {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 pub(crate) fn me() -> Value {
     json!({
-        "person": "maya", "display": "Maya", "groups": ["sre"],
+        "person": "maya", "display": "Maya", "groups": ["sre"], "may": ["read_log"],
         "session": { "expires": "2026-11-21T20:04:00Z", "proved": "2026-11-21T12:00:00Z" },
     })
 }

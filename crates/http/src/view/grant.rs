@@ -1,11 +1,12 @@
 //! Grants, what was made under them, and how they ended.
 
 use wane_api::grant::{
-    BasisView, ClosureView, DebtState, EndView, GrantState, GrantView, IssuedView, LeaseEndView, LeaseState, LeaseView,
+    BasisView, ClosureView, ConnectLine, ConnectView, DebtState, EndView, GrantState, GrantView, IssuedView, LeaseEndView, LeaseState, LeaseView,
     TaskView,
 };
 use wane_app::listing::Issuance;
 use wane_app::{App, KeptWhere};
+use wane_connector::Held;
 use wane_domain::closure::{Closure, ClosureBasis, EndCause};
 use wane_domain::grant::{self, Grant};
 use wane_domain::lease::{self, Debt, Lease, LeaseKind};
@@ -54,10 +55,12 @@ pub(crate) fn grant(app: &App, names: Names<'_>, grant: &Grant, leases: &[Lease]
         ending: None,
         closure: None,
         unbooked: None,
+        connect: None,
     };
     match &grant.state {
-        grant::GrantState::Scheduled => {}
+        grant::GrantState::Scheduled => view.connect = connect(app, names, grant),
         grant::GrantState::Active { since, end } => {
+            view.connect = connect(app, names, grant);
             view.state = GrantState::Active;
             view.since = Some(at(*since));
             view.end = Some(at(*end));
@@ -77,6 +80,27 @@ pub(crate) fn grant(app: &App, names: Names<'_>, grant: &Grant, leases: &[Lease]
         }
     }
     view
+}
+
+/// How it is used; none if its resource, role or kind is not here any more.
+fn connect(app: &App, names: Names<'_>, grant: &Grant) -> Option<ConnectView> {
+    let resource = names.0.resources.get(&grant.item.resource)?;
+    let role = names.0.roles.get(&grant.item.role)?;
+    let kind = app.kinds().get(resource.kind.as_str())?;
+    let gateways = app.gateways();
+    let gateway = gateways.iter().find(|gateway| gateway.kind == kind.name());
+    let held = Held {
+        resource: resource.name.as_str(),
+        role,
+        task: grant.item.task.as_ref(),
+        gateway: gateway.map(|gateway| (gateway.host.as_str(), gateway.port)),
+    };
+    let lines = kind.connect(&held).into_iter();
+    Some(ConnectView {
+        lines: lines.map(|line| ConnectLine { what: line.what.to_owned(), command: line.command }).collect(),
+        // What is made at a target is made for its holder; what is signed is signed for a key.
+        needs_key: kind.gives() == LeaseKind::Credential,
+    })
 }
 
 fn ending(names: Names<'_>, cause: &EndCause, from: Time) -> EndView {
