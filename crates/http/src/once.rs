@@ -24,7 +24,7 @@ use wane_domain::canonical::Digest;
 use wane_domain::id::LeaseId;
 
 use crate::rim::{Answer, Failure};
-use crate::shared::{Shared, bearer};
+use crate::shared::{Shared, presented};
 
 /// Marks an answer that hands out a secret, with the lease it stands under, if it stands under one.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub(crate) async fn once(State(shared): State<Arc<Shared>>, request: Request, ne
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(next.run(request).await);
     }
-    let (Some(key), Some(token)) = (key_of(&request)?, bearer(request.headers()).map(str::to_owned)) else {
+    let (Some(key), Some(token)) = (key_of(&request)?, presented(request.headers(), &shared).map(str::to_owned)) else {
         return Ok(next.run(request).await);
     };
     // A token that is no good is for the route to judge: signing in does not look at it.

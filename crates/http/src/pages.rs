@@ -3,8 +3,9 @@
 //! Owns: who looks at them (a cookie that only these pages take), and that a form comes from the page it
 //! was shown on. Refuses to know: what a login is for; every page asks one use-case.
 //!
-//! INVARIANT: a page is no way into the API, and nothing is answered but by the person in whose browser the
-//! question was shown (held by `a_form_is_good_only_from_its_own_page` and `the_cookie_opens_pages_only`).
+//! INVARIANT: nothing is answered but by the person in whose browser the question was shown, and the cookie alone is no
+//! way into the API (held by `a_form_is_good_only_from_its_own_page`, `the_cookie_opens_pages_only` and
+//! `a_session_is_spoken_in_by_our_own_pages_only`).
 
 mod approve;
 mod approver_keys;
@@ -13,6 +14,7 @@ mod entrance;
 mod form;
 mod html;
 mod passkeys;
+mod ui;
 mod visitor;
 mod waiting;
 mod whither;
@@ -33,6 +35,7 @@ use crate::shared::Shared;
 use form::Form;
 use html::{Html, Ways};
 use visitor::Visitor;
+pub(crate) use visitor::of_page;
 use whither::Whither;
 
 /// The longest form that is read.
@@ -51,13 +54,14 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(approver_keys::router())
         .merge(device::router())
         .merge(passkeys::router())
+        .merge(ui::router())
         .merge(waiting::router())
 }
 
 /// Whether somebody tries a password there.
 pub(crate) fn is_sign_in(path: &str) -> bool {
     let of_page = |page: &str| path.starts_with(page) && path.ends_with(SIGN_IN);
-    path == SIGN_IN || passkeys::is_try(path) || of_page("/login/") || of_page("/device/") || of_page("/approve/")
+    path == SIGN_IN || path == ui::SIGN_IN || passkeys::is_try(path) || of_page("/login/") || of_page("/device/") || of_page("/approve/")
 }
 
 /// Whether somebody brings an answer of a provider there.

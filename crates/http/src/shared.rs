@@ -15,6 +15,7 @@ use wane_app::{App, AppError, Caller};
 use wane_domain::id::{PersonId, ResourceId};
 
 use crate::addresses::Addresses;
+use crate::pages;
 use crate::rim::{Answer, Failure};
 
 /// Bounds a deployment sets.
@@ -94,7 +95,7 @@ impl FromRequestParts<Arc<Shared>> for Signed {
         if let Some(caller) = parts.extensions.get::<Caller>() {
             return Ok(Self(caller.clone()));
         }
-        let token = bearer(&parts.headers).ok_or(AppError::SignedOut)?;
+        let token = presented(&parts.headers, shared).ok_or(AppError::SignedOut)?;
         Ok(Self(shared.app.authenticate(token).await?))
     }
 }
@@ -106,6 +107,11 @@ impl FromRequestParts<Arc<Shared>> for Host {
         let token = bearer(&parts.headers).ok_or(AppError::SignedOut)?;
         Ok(Self(shared.app.authenticate_host(token).await?))
     }
+}
+
+/// The token of the session that a call is made in: the bearer's, or that of the browser whose page of ours makes it.
+pub(crate) fn presented<'h>(headers: &'h HeaderMap, shared: &Shared) -> Option<&'h str> {
+    if headers.contains_key(AUTHORIZATION) { bearer(headers) } else { pages::of_page(headers, shared.app.public_url()) }
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1), sent exactly once.

@@ -16,7 +16,7 @@ use wane_app::{AppError, Freshness, ProviderAnswer, SignedIn};
 use wane_domain::canonical::Digest;
 use wane_domain::secret::Secret;
 
-use super::form::Form;
+use super::form::{Form, is_from_own_page};
 use super::html::{self, Ways};
 use super::visitor::{self, Visitor};
 use super::whither::Whither;
@@ -32,6 +32,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/sign-in", get(front).post(with_password))
         .route("/sign-in/out", post(out))
+        .route("/sign-in/session", get(session))
         .route("/sign-in/oidc/{provider}", get(at_provider))
         .route("/sign-in/oidc/{provider}/callback", get(back))
         .route("/sign-in/oidc/{provider}/logout", post(signed_out))
@@ -51,6 +52,17 @@ async fn front(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, hea
         }
         Some(_) | None => html::sign_in(&then, &Ways::of(&shared.app), None).page(StatusCode::OK),
     }
+}
+
+/// The word by which calls of our own pages speak in the session of this browser, to such a page; none, if nobody is
+/// signed in. The session itself stays in the cookie, which no script reads. And where such pages are.
+async fn session(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let visitor = match is_from_own_page(&headers, shared.app.public_url()) {
+        true => Visitor::of(&shared, &headers).await,
+        false => None,
+    };
+    let own = shared.app.public_url();
+    axum::Json(serde_json::json!({ "page": visitor.map(|visitor| visitor.page()), "own": own })).into_response()
 }
 
 /// What the forms of the first page are about.

@@ -114,9 +114,10 @@ pub(super) fn home(name: &str, token: &str, ways: &Ways) -> Html {
         .map(|way| provider_link(&Whither::Home, way, "Prove it again at", "&amp;fresh=yes"))
         .collect();
     let body = format!(
-        "<p>You are signed in as <b>{}</b>.</p>\n<form method=\"post\" action=\"/sign-in/out\">\n\
-         <input type=\"hidden\" name=\"token\" value=\"{}\">\n<button>Sign out</button>\n</form>\n\
-         <p><a class=\"way\" href=\"/waiting\">What waits for you</a></p>\n{passkeys}\
+        "<p>You are signed in as <b>{}</b>.</p>\n<p><a class=\"way\" href=\"/ui/\">Go to what you hold</a></p>\n\
+         <p><a class=\"way\" href=\"/waiting\">What waits for you</a></p>\n\
+         <form method=\"post\" action=\"/sign-in/out\">\n\
+         <input type=\"hidden\" name=\"token\" value=\"{}\">\n<button>Sign out</button>\n</form>\n{passkeys}\
          <details><summary>You are somebody else, or have to prove it again?</summary>\n{again}{}</details>\n",
         escaped(name),
         escaped(token),
@@ -152,7 +153,7 @@ pub(super) fn onward(then: &Whither) -> Html {
 pub(super) fn came_to_nothing(then: &Whither, why: &str) -> Html {
     let then = match then {
         Whither::Home => "/sign-in".to_owned(),
-        Whither::Login(_) | Whither::Device(_) | Whither::Approve(_) => then.path(),
+        Whither::Ui | Whither::Login(_) | Whither::Device(_) | Whither::Approve(_) => then.path(),
     };
     let body =
         format!("<p class=\"warn\">{}</p>\n<p><a class=\"way\" href=\"{then}\">Begin again</a></p>\n", escaped(why));

@@ -1,12 +1,19 @@
-//! Who looks at a page: a session in a cookie, which the API never reads.
+//! Who looks at a page: a session in a cookie, which the API reads of a call only that comes from a page of ours.
 
-use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
+use axum::http::{HeaderMap, HeaderName};
 use subtle::ConstantTimeEq as _;
 use wane_app::Caller;
 use wane_domain::canonical::Digest;
 
+use super::form::is_from_own_page;
 use crate::shared::Shared;
+
+/// In which a call of a page says that the page is ours: a word that only they are told. No page of anybody else can send
+/// it along, because no call from elsewhere is let have headers of its own.
+const PAGE: HeaderName = HeaderName::from_static("wane-page");
+/// What that word is about; no form has it.
+const CALLS: &str = "calls";
 
 /// Somebody signed in.
 pub(super) struct Visitor {
@@ -24,13 +31,31 @@ impl Visitor {
 
     /// What the forms of this session about one login carry.
     pub(super) fn token(&self, reference: &str) -> String {
-        Digest::of_bytes("wane.page.v1", format!("{}\n{reference}", self.bearer).as_bytes()).to_string()
+        token(&self.bearer, reference)
+    }
+
+    /// What calls of our pages in this session carry.
+    pub(super) fn page(&self) -> String {
+        token(&self.bearer, CALLS)
     }
 
     /// Whether a form carries it.
     pub(super) fn wrote(&self, reference: &str, token: &str) -> bool {
         self.token(reference).as_bytes().ct_eq(token.as_bytes()).into()
     }
+}
+
+fn token(bearer: &str, reference: &str) -> String {
+    Digest::of_bytes("wane.page.v1", format!("{bearer}\n{reference}").as_bytes()).to_string()
+}
+
+/// The session in whose browser a page of ours makes a call; none, if it does not come from there.
+pub(crate) fn of_page<'h>(headers: &'h HeaderMap, public_url: &str) -> Option<&'h str> {
+    let mut said = headers.get_all(PAGE).iter();
+    let (Some(said), None) = (said.next(), said.next()) else { return None };
+    let session = sent(headers, name(public_url))?;
+    let is_ours: bool = token(session, CALLS).as_bytes().ct_eq(said.as_bytes()).into();
+    (is_ours && is_from_own_page(headers, public_url)).then_some(session)
 }
 
 /// A cookie that begins with `__Host-` is only taken from this very host over TLS (RFC 6265bis section 4.1.3.2).

@@ -2,12 +2,15 @@
 
 /// Letters of what a page is about.
 const LONGEST: usize = 64;
+const UI: &str = "ui";
 
 /// Where somebody goes once they are signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Whither {
     /// The page that says who they are.
     Home,
+    /// The web UI, which knows by itself which of its pages it was.
+    Ui,
     /// The question about a login at the gateway.
     Login(String),
     /// The question about a command line that wants to be signed in.
@@ -19,6 +22,9 @@ pub(super) enum Whither {
 impl Whither {
     /// Reads what a link or a form of ours says; whatever else it says leads home.
     pub(super) fn read(text: &str) -> Self {
+        if text == UI {
+            return Self::Ui;
+        }
         match text.split_once('/') {
             Some(("login", about)) if is_plain(about) => Self::Login(about.to_owned()),
             Some(("device", about)) if is_plain(about) => Self::Device(about.to_owned()),
@@ -31,6 +37,7 @@ impl Whither {
     pub(super) fn word(&self) -> String {
         match self {
             Self::Home => "home".to_owned(),
+            Self::Ui => UI.to_owned(),
             Self::Login(about) => format!("login/{}", plain(about)),
             Self::Device(about) => format!("device/{}", plain(about)),
             Self::Approve(about) => format!("approve/{}", plain(about)),
@@ -41,6 +48,7 @@ impl Whither {
     pub(super) fn path(&self) -> String {
         match self {
             Self::Home => "/sign-in".to_owned(),
+            Self::Ui => format!("/{UI}/"),
             Self::Login(_) | Self::Device(_) | Self::Approve(_) => format!("/{}", self.word()),
         }
     }
@@ -49,7 +57,7 @@ impl Whither {
     pub(super) fn form(&self) -> String {
         match self {
             Self::Home => "/sign-in".to_owned(),
-            Self::Login(_) | Self::Device(_) | Self::Approve(_) => format!("/{}/sign-in", self.word()),
+            Self::Ui | Self::Login(_) | Self::Device(_) | Self::Approve(_) => format!("/{}/sign-in", self.word()),
         }
     }
 }
@@ -75,6 +83,9 @@ mod tests {
             ("approve/abc123", "/approve/abc123"),
             ("approve/a/../x", "/sign-in"),
             ("home", "/sign-in"),
+            ("ui", "/ui/"),
+            ("ui/", "/sign-in"),
+            ("ui//evil.example", "/sign-in"),
             ("", "/sign-in"),
             ("//evil.example", "/sign-in"),
             ("https://evil.example", "/sign-in"),

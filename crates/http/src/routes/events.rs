@@ -18,7 +18,7 @@ use wane_app::{AppError, Caller};
 
 use crate::openapi::Problems;
 use crate::rim::{Answer, Failure, Nothing, Query};
-use crate::shared::{Shared, Signed, bearer};
+use crate::shared::{Shared, Signed, presented};
 use crate::view::{Names, trail};
 
 /// Something is sent at least this often, so that a dead connection is noticed.
@@ -50,7 +50,7 @@ pub(crate) async fn events(
                 .ok_or_else(|| Failure::field("Last-Event-ID", "it is not the id of an event; send a whole number"))?
         }
     };
-    let token = SecretText::new(bearer(&headers).ok_or(AppError::SignedOut)?.to_owned());
+    let token = SecretText::new(presented(&headers, &shared).ok_or(AppError::SignedOut)?.to_owned());
     let full = |_| Failure::new(Class::Busy, "crowded", "too many event streams are open; try again later").after(10);
     let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(full)?;
     let open = Open { shared, token, caller, after, ready: VecDeque::new(), _place: place };

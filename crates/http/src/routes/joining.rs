@@ -23,7 +23,7 @@ use wane_domain::time::Time;
 use crate::openapi::Problems;
 use crate::read;
 use crate::rim::{Answer, Failure, Of};
-use crate::shared::{Shared, Signed, bearer};
+use crate::shared::{Shared, Signed, presented};
 use crate::view::recording as view;
 
 /// Joins a session that goes on: what its terminal showed last and then what it shows, as lines of JSON, as it
@@ -37,7 +37,7 @@ pub(crate) async fn join_session(
     Of(id): Of<String>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let token = SecretText::new(bearer(&headers).ok_or(AppError::SignedOut)?.to_owned());
+    let token = SecretText::new(presented(&headers, &shared).ok_or(AppError::SignedOut)?.to_owned());
     let full = |_| Failure::new(Class::Busy, "crowded", "too many streams are open; try again later").after(10);
     let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(full)?;
     let seat = shared.app.join_session(&caller, session(&id)?).await?;

@@ -29,7 +29,7 @@ use wane_recording::{Cast, Piece};
 use crate::openapi::Problems;
 use crate::read;
 use crate::rim::{Answer, Failure, Named, Of, Query};
-use crate::shared::{Shared, Signed, bearer};
+use crate::shared::{Shared, Signed, presented};
 use crate::view::{Names, recording as view};
 
 /// How long a watcher waits before it looks again whether more was written.
@@ -186,7 +186,7 @@ async fn streamed(
     cast: Option<u32>,
     headers: &HeaderMap,
 ) -> Answer<Response> {
-    let token = SecretText::new(bearer(headers).ok_or(AppError::SignedOut)?.to_owned());
+    let token = SecretText::new(presented(headers, &shared).ok_or(AppError::SignedOut)?.to_owned());
     let full = |_| Failure::new(Class::Busy, "crowded", "too many streams are open; try again later").after(10);
     let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(full)?;
     let playing = shared.app.read_recording(&caller, session, purpose).await?;

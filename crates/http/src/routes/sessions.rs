@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
+use wane_api::Class;
 use wane_api::session::{Enrol, Enrolled, Health, Me, Prove, Proved, SessionView, SignIn, SignedIn};
+
+use wane_policy::schema::Action;
 
 use super::made;
 use crate::once::HandsOut;
 use crate::openapi::Problems;
 use crate::read;
-use crate::rim::{Answer, Input, Nothing, Query};
-use crate::shared::{Shared, Signed};
+use crate::rim::{Answer, Failure, Input, Nothing, Query};
+use crate::shared::{Shared, Signed, bearer};
 use crate::view::{Names, at};
 
 /// Whether the server serves, and whether its store can be used: while it cannot, ends still happen.
@@ -72,8 +75,14 @@ pub(crate) async fn sign_in(
 pub(crate) async fn prove(
     State(shared): State<Arc<Shared>>,
     Signed(caller): Signed,
+    headers: HeaderMap,
     Input(input): Input<Prove>,
 ) -> Answer<(Extension<HandsOut>, Json<Proved>)> {
+    // The token of a browser's session is for its cookie alone, and this would hand the next one to a script.
+    if bearer(&headers).is_none() {
+        let detail = "in a browser identity is proved again at `/sign-in`, which keeps the session in its cookie";
+        return Err(Failure::new(Class::Denied, "prove-at-sign-in", detail));
+    }
     let code = input.totp.as_ref().map(wane_api::SecretText::expose);
     let proved = shared.app.prove(&caller, read::secret(input.password), code).await?;
     let view = Proved { proved: at(proved.proved), token: read::reveal(proved.token), expires: at(proved.expires) };
@@ -99,10 +108,18 @@ pub(crate) async fn me(
     Query(Nothing {}): Query<Nothing>,
 ) -> Answer<Json<Me>> {
     let world = shared.app.world().await?;
+    let mut may = Vec::new();
+    // Whether somebody gets access, or may approve, is a matter of what and for whom.
+    for action in Action::ALL.into_iter().filter(|action| !matches!(action, Action::Access | Action::Approve)) {
+        if shared.app.allows(&caller, &world, action)? {
+            may.push(action.name().to_owned());
+        }
+    }
     Ok(Json(Me {
         person: Names(&world).person(caller.person),
         display: world.people.get(&caller.person).map(|p| p.display.to_string()).unwrap_or_default(),
         groups: world.groups_of(caller.person).into_iter().map(ToString::to_string).collect(),
+        may,
         session: SessionView { expires: at(caller.expires), proved: at(caller.proved), proof: caller.proof },
     }))
 }
