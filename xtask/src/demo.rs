@@ -14,7 +14,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{command, deps};
+use crate::{command, deps, web};
 use interrupt::Interrupt;
 use narrator::Narrator;
 use stage::Stage;
@@ -35,6 +35,7 @@ pub(crate) fn run(after: After) -> Result<()> {
         "the demo starts a real sshd and makes a login account for it, which needs root; run `sudo env \"PATH=$PATH\" cargo xtask demo`"
     );
     deps::system_packages()?;
+    web::build()?;
     command::run(&command::cargo(), &["build", "--quiet", "--package", "wane"])?;
 
     let interrupt = Interrupt::listen()?;

@@ -59,6 +59,11 @@ pub(crate) fn node() -> Result<()> {
     ])
 }
 
+/// Makes sure of what makes pictures small.
+pub(crate) fn pngquant() -> Result<()> {
+    installed(&[Need { package: "pngquant", is_met: || command::find("pngquant").is_some() }])
+}
+
 /// Makes sure of what libFuzzer is built with.
 pub(crate) fn cxx() -> Result<()> {
     installed(&[Need { package: "g++", is_met: || command::find("c++").is_some() }])

@@ -19,6 +19,7 @@ mod seaweedfs;
 mod soak;
 mod ssh_audit;
 mod test;
+mod web;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ cargo xtask CHORE
   schemathesis   what the OpenAPI document says against what the server does; with --long, many more cases
   ssh-audit      what `ssh-audit` says of the gateway of the binary that was built
   soak   [--minutes N]: kills at random with fresh seeds, and fuzz and schemathesis for a share of the time
+  web    build the web UI that the server serves, and hold what it loads first against its budget
+  screenshots    pictures of the web UI's main pages, into docs/images
   deps   only install what the tests need
   mutants guards [WORD…]  take away each guard (or those of an id, a row, or about a word); its test must turn red
   mutants [CRATE] [K/N]   break the code line by line (or a shard of it); only listed mutants may survive
@@ -60,6 +63,8 @@ fn main() -> ExitCode {
             .and_then(|()| ansible::install())
             .and_then(|()| scim2::install())
             .and_then(|()| aiosmtpd::install()),
+        ["web"] => web::build(),
+        ["screenshots"] => web::pictures(),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{aiosmtpd, ansible, command, deps, node, scim2, seaweedfs, ssh_audit};
+use crate::{aiosmtpd, ansible, command, deps, node, scim2, seaweedfs, ssh_audit, web};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.
@@ -11,6 +11,7 @@ pub(crate) fn run() -> Result<()> {
     deps::ensure()?;
     seaweedfs::ensure()?;
     node::install()?;
+    web::build()?;
     let cargo = command::cargo();
     // In CI nothing is built twice, so incremental files only cost; and the lock file is law.
     let in_ci = std::env::var_os("CI").is_some();
