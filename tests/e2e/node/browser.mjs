@@ -2,6 +2,7 @@
 // and answers with a line each.
 //
 //   node browser.mjs MODULES CHROMIUM
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
@@ -10,9 +11,10 @@ const { chromium } = (await import(pathToFileURL(`${modules}/playwright-core/ind
 const browser = await chromium.launch({
   executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run'],
 });
-const page = await (await browser.newContext()).newPage();
+const page = await (await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] })).newPage();
 page.setDefaultTimeout(60_000);
 const problems = [];
+page.on('pageerror', (error) => problems.push(error.message));
 page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
 const cdp = await page.context().newCDPSession(page);
 await cdp.send('WebAuthn.enable');
@@ -44,7 +46,31 @@ const acts = {
     for (const credential of credentials) await cdp.send('WebAuthn.addCredential', { authenticatorId: authenticator, credential });
     return null;
   },
-  problems: () => problems,
+  // Somebody's session, in place of whoever's was there.
+  as: async ({ name, value, url }) => {
+    await page.context().clearCookies();
+    if (value) await page.context().addCookies([{ name, value, url, httpOnly: true, sameSite: 'Strict' }]);
+    return null;
+  },
+  view: async ({ width, height, scheme }) => {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme: scheme });
+    return null;
+  },
+  press: ({ keys }) => page.keyboard.press(keys).then(() => null),
+  count: ({ selector }) => page.locator(selector).count(),
+  copied: () => page.evaluate('navigator.clipboard.readText()'),
+  // Put in as a debugger does, which the page's own policy has no say in; what the page does is still held to it.
+  axe: async () => {
+    if (!(await page.evaluate('"axe" in window'))) await page.evaluate(readFileSync(`${modules}/axe-core/axe.min.js`, 'utf8'));
+    const said = await page.evaluate('axe.run({ resultTypes: ["violations"] })');
+    return said.violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => `${node.target} ${node.any.map((why) => why.message)}`).join('; ')}`);
+  },
+  // What would keep the page from being put on a phone; a browser of tests remembers nothing, which is no fault of it.
+  uninstallable: async () => (await cdp.send('Page.getInstallabilityErrors')).installabilityErrors.map((one) => one.errorId).filter((id) => id !== 'in-incognito'),
+  overflow: () => page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
+  picture: ({ path }) => page.screenshot({ path }).then(() => null),
+  problems: () => problems.splice(0),
 };
 
 console.log('ready');

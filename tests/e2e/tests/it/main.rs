@@ -34,3 +34,4 @@ mod server;
 mod signing;
 mod signing_in;
 mod storeless;
+mod web;

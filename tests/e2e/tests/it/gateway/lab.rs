@@ -13,19 +13,19 @@ use crate::people::{Deployment, SOON, granted, text};
 /// Everything a role can name.
 pub(super) const ALL: &str =
     r#"["permit-pty","permit-port-forwarding","permit-agent-forwarding","permit-X11-forwarding","permit-user-rc"]"#;
-pub(super) const TERMINAL: &str = r#"["permit-pty"]"#;
+pub(crate) const TERMINAL: &str = r#"["permit-pty"]"#;
 pub(super) const NOTHING: &str = "[]";
 
 /// A gateway, and the host `web` behind it.
-pub(super) struct Lab {
-    pub(super) wane: Deployment,
-    pub(super) sshd: Sshd,
-    pub(super) port: u16,
+pub(crate) struct Lab {
+    pub(crate) wane: Deployment,
+    pub(crate) sshd: Sshd,
+    pub(crate) port: u16,
 }
 
 impl Lab {
     /// With the role `deploy`, which names these extensions.
-    pub(super) fn new(extensions: &str) -> Self {
+    pub(crate) fn new(extensions: &str) -> Self {
         Self::built(WaneServer::builder(), extensions, &[])
     }
 
@@ -61,7 +61,7 @@ impl Lab {
     }
 
     /// Somebody who holds a grant of this length, and a certificate of it.
-    pub(super) fn comes(&self, person: &PersonSession, duration: &str) -> Visitor {
+    pub(crate) fn comes(&self, person: &PersonSession, duration: &str) -> Visitor {
         let grant = granted(person, "deploy@web", duration);
         self.visits(person, grant)
     }
@@ -120,12 +120,12 @@ impl Lab {
 }
 
 /// Somebody with a key and its certificate on disk.
-pub(super) struct Visitor {
+pub(crate) struct Visitor {
     pub(super) grant: String,
     pub(super) key: PathBuf,
     pub(super) certificate: PathBuf,
     pub(super) known: PathBuf,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     pub(super) name: String,
 }
 
@@ -163,7 +163,7 @@ impl Visitor {
         command
     }
 
-    pub(super) fn open(&self, options: &[&str], remote: &[&str]) -> Interactive {
+    pub(crate) fn open(&self, options: &[&str], remote: &[&str]) -> Interactive {
         Interactive::spawn(&mut self.ssh(options, remote)).unwrap()
     }
 

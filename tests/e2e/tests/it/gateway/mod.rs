@@ -12,7 +12,7 @@ mod findings;
 mod heard;
 mod joining;
 mod jumping;
-mod lab;
+pub(crate) mod lab;
 mod leaving;
 mod logins;
 mod programs;

@@ -1,7 +1,7 @@
 //! Signing in besides with a password here: at a real provider, from a command line, with a passkey.
 
 mod approving;
-mod passkeys;
+pub(crate) mod passkeys;
 mod provider;
 pub(crate) mod roaming;
 mod state;

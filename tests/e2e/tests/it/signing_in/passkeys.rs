@@ -10,14 +10,14 @@ use super::provider::modules;
 use crate::people::{Deployment, SOON, items, text};
 
 /// A browser that does what it is told.
-pub(super) struct Chromium {
+pub(crate) struct Chromium {
     process: Interactive,
     answers: usize,
     base: String,
 }
 
 impl Chromium {
-    pub(super) fn at(base: &str) -> Self {
+    pub(crate) fn at(base: &str) -> Self {
         let program = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
         let program = program
             .into_iter()
@@ -30,7 +30,7 @@ impl Chromium {
         Self { process, answers: 1, base: base.to_owned() }
     }
 
-    pub(super) fn act(&mut self, act: &Value) -> Value {
+    pub(crate) fn act(&mut self, act: &Value) -> Value {
         self.process.send_line(&act.to_string()).unwrap();
         self.answers += 1;
         let done = || self.process.stdout().lines().count() >= self.answers && self.process.stdout().ends_with('\n');
@@ -40,12 +40,12 @@ impl Chromium {
         said["said"].clone()
     }
 
-    pub(super) fn open(&mut self, path: &str) {
+    pub(crate) fn open(&mut self, path: &str) {
         let url = format!("{}{path}", self.base);
         self.act(&json!({ "do": "goto", "url": url }));
     }
 
-    pub(super) fn fill(&mut self, selector: &str, value: &str) {
+    pub(crate) fn fill(&mut self, selector: &str, value: &str) {
         self.act(&json!({ "do": "fill", "selector": selector, "value": value }));
     }
 
@@ -53,7 +53,7 @@ impl Chromium {
         self.act(&json!({ "do": "click", "selector": format!("button:has-text(\"{button}\")") }));
     }
 
-    pub(super) fn sees(&mut self, words: &str) -> String {
+    pub(crate) fn sees(&mut self, words: &str) -> String {
         self.act(&json!({ "do": "wait", "text": words }));
         text(&self.act(&json!({ "do": "text" })))
     }
