@@ -130,6 +130,8 @@ export const words = {
     findHint: 'Part of a resource or a role',
     found: (n: number) => `${s(n, 'result')}`,
     nothing: 'Nothing fits. Other words, or fewer of them?',
+    nothingHow: 'What you may not ask for is not in the list. Type “role on resource” to learn why not, and what would help.',
+    whyNot: (what: string) => `Why not ${what}?`,
     nobody: 'There is nothing that you could ask for. Whoever looks after your Wane registers resources and writes the policy.',
     change: 'Choose something else',
     how: 'For how long?',

@@ -87,7 +87,13 @@ pub(crate) fn pictures() -> Result<()> {
     let folder = folder.to_string_lossy();
     let cargo = command::cargo();
     command::run(&cargo, &["build", "--workspace", "--bins"])?;
-    let words = ["nextest", "run", "--workspace", "-E", "package(wane-e2e) and test(=web::every_journey_on_a_phone_and_on_a_wide_screen)"];
+    let words = [
+        "nextest",
+        "run",
+        "--workspace",
+        "-E",
+        "package(wane-e2e) and test(=web::every_journey_on_a_phone_and_on_a_wide_screen)",
+    ];
     command::run_with(&cargo, &words, &[("WANE_PICTURES", &folder)])?;
     for picture in fs::read_dir("docs/images").context("there is no `docs/images`")? {
         let path = picture?.path();
@@ -105,7 +111,8 @@ mod tests {
 
     #[test]
     fn what_a_page_names_is_weighed() {
-        let page = "<link href=\"/ui/icon.svg\"><script src=\"/ui/assets/a-1.js\"></script><a href=\"/ui/\"><a href=\"/x\">";
+        let page =
+            "<link href=\"/ui/icon.svg\"><script src=\"/ui/assets/a-1.js\"></script><a href=\"/ui/\"><a href=\"/x\">";
         assert_eq!(named(page), ["icon.svg", "assets/a-1.js"]);
     }
 }

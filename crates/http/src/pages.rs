@@ -61,7 +61,12 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
 /// Whether somebody tries a password there.
 pub(crate) fn is_sign_in(path: &str) -> bool {
     let of_page = |page: &str| path.starts_with(page) && path.ends_with(SIGN_IN);
-    path == SIGN_IN || path == ui::SIGN_IN || passkeys::is_try(path) || of_page("/login/") || of_page("/device/") || of_page("/approve/")
+    path == SIGN_IN
+        || path == ui::SIGN_IN
+        || passkeys::is_try(path)
+        || of_page("/login/")
+        || of_page("/device/")
+        || of_page("/approve/")
 }
 
 /// Whether somebody brings an answer of a provider there.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use wane_connector::{ConnectError, ConnectLine, Describe, Effects, Held, HostDocs, Issuer, Kind, KindError, RoleProbe, Target};
+use wane_connector::{
+    ConnectError, ConnectLine, Describe, Effects, Held, HostDocs, Issuer, Kind, KindError, RoleProbe, Target,
+};
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;

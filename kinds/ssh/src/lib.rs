@@ -34,7 +34,9 @@ pub use certificate::check_user_certificate;
 use serde_json::Value;
 pub use signed::USER_CERTIFICATES;
 use wane_connector::kind::HostDocs;
-use wane_connector::{Broker, ConnectError, ConnectLine, Describe, Effects, Held, Issuer, Kind, KindError, RoleProbe, Signer, Target};
+use wane_connector::{
+    Broker, ConnectError, ConnectLine, Describe, Effects, Held, Issuer, Kind, KindError, RoleProbe, Signer, Target,
+};
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
 use wane_domain::task::Task;

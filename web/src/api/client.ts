@@ -10,6 +10,8 @@ export type Request = Schemas['RequestView'];
 export type Item = Schemas['ItemView'];
 export type Askable = Schemas['AskableView'];
 export type Why = Schemas['WhyView'];
+/** What somebody is about to ask for: one of those they may, or one they only know by name. */
+export type Wanted = Partial<Askable> & { resource: string; role: string };
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M]>;

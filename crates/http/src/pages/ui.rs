@@ -91,8 +91,7 @@ fn served(files: &dyn Fn(&str) -> Option<File>, path: &str, headers: &HeaderMap)
     } else {
         ([(CONTENT_TYPE, kind_of(name))], Bytes::from(body.into_owned())).into_response()
     };
-    let cached =
-        if name.starts_with(UNCHANGING) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cached = if name.starts_with(UNCHANGING) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let said = response.headers_mut();
     said.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
     said.insert(VARY, HeaderValue::from_static("accept-encoding"));
@@ -162,7 +161,10 @@ mod tests {
             ("assets/a-1.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
         ] {
             let said = served(&files, path, &HeaderMap::new());
-            assert_eq!((said.status(), &said.headers()[CONTENT_TYPE]), (StatusCode::OK, &HeaderValue::from_static(kind)));
+            assert_eq!(
+                (said.status(), &said.headers()[CONTENT_TYPE]),
+                (StatusCode::OK, &HeaderValue::from_static(kind))
+            );
             assert_eq!(said.headers()[CACHE_CONTROL], cached, "{path}");
             let policy = said.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
             assert!(policy.contains("require-trusted-types-for 'script'") && !policy.contains("unsafe"), "{policy}");

@@ -1,8 +1,8 @@
 //! Grants, what was made under them, and how they ended.
 
 use wane_api::grant::{
-    BasisView, ClosureView, ConnectLine, ConnectView, DebtState, EndView, GrantState, GrantView, IssuedView, LeaseEndView, LeaseState, LeaseView,
-    TaskView,
+    BasisView, ClosureView, ConnectLine, ConnectView, DebtState, EndView, GrantState, GrantView, IssuedView,
+    LeaseEndView, LeaseState, LeaseView, TaskView,
 };
 use wane_app::listing::Issuance;
 use wane_app::{App, KeptWhere};

@@ -75,7 +75,8 @@ async fn a_session_is_spoken_in_by_our_own_pages_only() {
             let (said, _, text) = send(&house, ("GET", route), &headers, Value::Null).await;
             assert_eq!(said, status, "{what}: {route}: {text}");
         }
-        let (said, _, text) = send(&house, ("POST", "/v1/groups"), &headers, json!({ "name": what_as_name(what) })).await;
+        let (said, _, text) =
+            send(&house, ("POST", "/v1/groups"), &headers, json!({ "name": what_as_name(what) })).await;
         assert_eq!(said, if status == good { StatusCode::CREATED } else { bad }, "{what}: {text}");
     }
 
@@ -92,7 +93,10 @@ async fn a_session_is_spoken_in_by_our_own_pages_only() {
     }
 
     // A session that is over is over here.
-    assert_eq!(send(&house, ("DELETE", "/v1/sessions/current"), &[me, ours], Value::Null).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(
+        send(&house, ("DELETE", "/v1/sessions/current"), &[me, ours], Value::Null).await.0,
+        StatusCode::NO_CONTENT
+    );
     assert_eq!(send(&house, ("GET", "/v1/me"), &[me, ours], Value::Null).await.0, bad);
     assert_eq!(page(&house, &[me]).await, Value::Null);
 }
@@ -107,7 +111,8 @@ async fn no_script_is_handed_a_session() {
     let cookie = format!("wane={}", house.token);
     let own = page(&house, &[("cookie", &cookie)]).await.as_str().unwrap().to_owned();
     let headers = [("cookie", cookie.as_str()), ("wane-page", own.as_str())];
-    let (status, _, text) = send(&house, ("POST", "/v1/sessions/proof"), &headers, json!({ "password": PASSWORD })).await;
+    let (status, _, text) =
+        send(&house, ("POST", "/v1/sessions/proof"), &headers, json!({ "password": PASSWORD })).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{text}");
     assert!(text.contains("/sign-in") && !text.contains("\"token\""), "{text}");
     // Nothing that was answered ever says what is in the cookie.
@@ -125,8 +130,16 @@ async fn what_one_may_says_what_is_worth_showing() {
     assert_eq!(
         may,
         json!([
-            "read_directory", "manage_directory", "read_catalogue", "manage_catalogue", "read_policy", "manage_policy",
-            "read_access", "revoke", "lock", "read_log"
+            "read_directory",
+            "manage_directory",
+            "read_catalogue",
+            "manage_catalogue",
+            "read_policy",
+            "manage_policy",
+            "read_access",
+            "revoke",
+            "lock",
+            "read_log"
         ])
     );
     let own = house.call("GET", "/v1/me", Some(&bo), None, Value::Null).await;
