@@ -48,13 +48,15 @@ const acts = {
   },
   // Somebody's session, in place of whoever's was there.
   as: async ({ name, value, url }) => {
+    // The page of whoever it was goes on asking, in a session that is not its own any more.
+    await page.goto('about:blank');
     await page.context().clearCookies();
     if (value) await page.context().addCookies([{ name, value, url, httpOnly: true, sameSite: 'Strict' }]);
     return null;
   },
   view: async ({ width, height, scheme }) => {
     await page.setViewportSize({ width, height });
-    await page.emulateMedia({ colorScheme: scheme });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     return null;
   },
   press: ({ keys }) => page.keyboard.press(keys).then(() => null),
