@@ -20,6 +20,12 @@ const NEEDS: &[Need] = &[
     Need { package: "postgresql-client", is_met: || command::find("psql").is_some() },
     Need { package: "slapd", is_met: || Path::new("/usr/sbin/slapd").is_file() || command::find("slapd").is_some() },
     Need { package: "ldap-utils", is_met: || command::find("ldapmodify").is_some() },
+    Need {
+        package: "nginx-light",
+        is_met: || Path::new("/usr/sbin/nginx").is_file() || command::find("nginx").is_some(),
+    },
+    Need { package: "stunnel4", is_met: || command::find("stunnel").is_some() },
+    Need { package: "curl", is_met: || command::find("curl").is_some() },
     Need { package: "sqlite3", is_met: || command::find("sqlite3").is_some() },
     Need { package: "openssl", is_met: || command::find("openssl").is_some() },
     Need { package: "passwd", is_met: || has_all(&["useradd", "userdel"]) },

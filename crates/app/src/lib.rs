@@ -58,6 +58,7 @@ mod passages;
 mod passkeys;
 mod past;
 mod policies;
+mod published;
 mod pulled;
 mod pushed;
 mod recordings;
@@ -271,6 +272,8 @@ pub struct App {
     pub(crate) shelf: std::sync::OnceLock<recordings::Shelf>,
     /// The gateways of this process.
     gateways: Mutex<Vec<GatewayAt>>,
+    /// The papers that were signed last.
+    papers: published::Desk,
     /// Who waits at the gateway of this process to be let in.
     pub(crate) arrivals: arrivals::Arrivals,
     /// Where people sign in besides here, once that was said.
@@ -351,6 +354,7 @@ impl App {
             signer: std::sync::OnceLock::new(),
             shelf: std::sync::OnceLock::new(),
             gateways: Mutex::default(),
+            papers: published::Desk::default(),
             arrivals: arrivals::Arrivals::default(),
             providers: std::sync::OnceLock::new(),
             pulled: pulled::Pulls::default(),

@@ -80,6 +80,11 @@ pub trait Kind: Send + Sync {
 
     /// What its registered targets pull from Wane, if anything (a revocation list).
     fn host_docs(&self) -> Option<Arc<dyn HostDocs>>;
+
+    /// What it tells everybody, if anything (the certificates of an authority).
+    fn published(&self) -> Option<Arc<dyn Published>> {
+        None
+    }
 }
 
 /// What somebody holds and wants to use.
@@ -127,6 +132,39 @@ pub trait HostDocs: Send + Sync {
     /// # Errors
     /// When what it sent is unusable or the signer refuses.
     fn enrol(&self, target: &Target<'_>, sent: &Value, serial: u64) -> Result<Value, ConnectError>;
+}
+
+/// What anybody may fetch without being known: an authority's certificates, and what of theirs is revoked.
+pub trait Published: Send + Sync {
+    /// One paper by name; nothing if there is none of that name. `number` is greater than in any call before.
+    ///
+    /// # Errors
+    /// When the signer refuses.
+    fn paper(
+        &self,
+        name: &str,
+        number: u64,
+        at: wane_domain::time::Time,
+        revoked: &[Revoked],
+    ) -> Result<Option<Paper>, ConnectError>;
+}
+
+/// Something that was issued, would still work, and is revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// What the issuance inventory keeps of it.
+    pub inventory: Value,
+    /// Since when it is revoked.
+    pub since: wane_domain::time::Time,
+}
+
+/// A paper that everybody may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paper {
+    /// Its media type.
+    pub media: &'static str,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// Why settings or a definition were refused.

@@ -18,6 +18,6 @@ pub use contract::{
     Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Prepared,
     Presence, Residue, StandingRight, Target,
 };
-pub use kind::{ConnectLine, Held, HostDocs, Kind, KindError, RoleProbe};
+pub use kind::{ConnectLine, Held, HostDocs, Kind, KindError, Paper, Published, Revoked, RoleProbe};
 pub use registry::Registry;
-pub use signer::{Checker, PublishPermit, Reader, SignError, Signature, Signer, Vouched};
+pub use signer::{Checker, Document, PublicKey, PublishPermit, Reader, SignError, Signature, Signer, Vouched};

@@ -6,13 +6,21 @@ use wane_domain::catalogue::Role;
 use wane_domain::id::GrantId;
 use wane_domain::issue::{IssuePermit, Right};
 
-/// Signs with Ed25519 keys that never leave it, one key per purpose.
+/// Signs with keys that never leave it, one key per purpose: Ed25519, or ECDSA on P-256 where a purpose has that.
 pub trait Signer: Send + Sync {
     /// The 32-byte Ed25519 public key of a purpose, such as `ssh-user-ca`.
     ///
     /// # Errors
     /// When there is no such key, or the issuing seal is closed.
     fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError>;
+
+    /// The public key of a purpose that may be of either sort.
+    ///
+    /// # Errors
+    /// As [`public_key`](Self::public_key).
+    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
+        self.public_key(purpose).map(PublicKey::Ed25519)
+    }
 
     /// Signs what a grant's permit allows. The signer checks the bytes against the permit with
     /// the checker registered for the purpose, so that nothing outlives or exceeds the grant.
@@ -57,7 +65,37 @@ impl Vouched {
     }
 }
 
-/// A signature, 64 bytes of Ed25519.
+/// The public half of a signing key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicKey {
+    /// RFC 8032.
+    Ed25519([u8; 32]),
+    /// A point on P-256, not compressed (SEC 1).
+    P256([u8; 65]),
+}
+
+impl PublicKey {
+    /// Its bytes, whose length says which it is.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(bytes) => bytes,
+            Self::P256(bytes) => bytes,
+        }
+    }
+
+    /// From its bytes.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        match bytes.len() {
+            32 => bytes.try_into().ok().map(Self::Ed25519),
+            65 => bytes.try_into().ok().map(Self::P256),
+            _ => None,
+        }
+    }
+}
+
+/// A signature, 64 bytes: of Ed25519, or `r` and `s` of ECDSA on P-256 with SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature(pub [u8; 64]);
 
@@ -100,6 +138,10 @@ pub enum SignError {
 
 /// Reads the bytes to be signed for one purpose and says whether the permit allows them.
 pub type Checker = fn(&Right, &[u8]) -> Result<(), String>;
+
+/// Reads the bytes to be published with a key that also issues, and says whether they are such a document and
+/// nothing that gives access.
+pub type Document = fn(&[u8]) -> Result<(), String>;
 
 /// What a signer that asks for signatures of people knows of the bytes of one purpose.
 #[derive(Clone, Copy, Debug)]

@@ -16,6 +16,7 @@ mod locks;
 mod notices;
 mod packages;
 mod policy;
+mod published;
 mod recordings;
 mod requests;
 mod resources;
@@ -69,6 +70,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(resources::join_code))
         .routes(routes!(hosts::join))
         .routes(routes!(hosts::revocations))
+        .routes(routes!(published::published))
         .routes(routes!(roles::roles, roles::new_role))
         .routes(routes!(roles::role, roles::edit_role, roles::remove_role))
         .routes(routes!(packages::packages, packages::new_package))

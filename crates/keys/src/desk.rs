@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wane_connector::{PublishPermit, Reader, SignError, Signature, Signer, Vouched};
+use wane_connector::{PublicKey, PublishPermit, Reader, SignError, Signature, Signer, Vouched};
 use wane_domain::ambient::Ambient;
 use wane_domain::approval::{Signature as Signed, Voucher};
 use wane_domain::id::{GrantId, OrgId};
@@ -75,8 +75,8 @@ impl Desk {
     fn handle(&self, call: Call) -> Result<Reply, Refusal> {
         match call {
             Call::PublicKey { purpose } => {
-                let key = self.keys.public_key(self.purpose(&purpose)?)?;
-                Ok(Reply::Key(Bytes(key.to_vec())))
+                let key = self.keys.key(self.purpose(&purpose)?)?;
+                Ok(Reply::Key(Bytes(key.bytes().to_vec())))
             }
             Call::Issue { purpose, right, message } => self.issue(&purpose, &right, &message.0),
             Call::Publish { purpose, what, message } => {
@@ -229,9 +229,16 @@ fn another_answer() -> SignError {
 
 impl Signer for Messenger {
     fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
+        match self.key(purpose)? {
+            PublicKey::Ed25519(bytes) => Ok(bytes),
+            PublicKey::P256(_) => Err(another_answer()),
+        }
+    }
+
+    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
         let asked = Call::PublicKey { purpose: purpose.to_owned() };
         let Reply::Key(Bytes(bytes)) = self.call(&asked)? else { return Err(another_answer()) };
-        bytes.try_into().map_err(|_| another_answer())
+        PublicKey::read(&bytes).ok_or_else(another_answer)
     }
 
     fn issue(&self, purpose: &'static str, permit: IssuePermit, message: &[u8]) -> Result<Signature, SignError> {

@@ -1,23 +1,29 @@
-//! The signer of this process: one Ed25519 key (RFC 8032) per purpose.
+//! The signer of this process: one key per purpose, Ed25519 (RFC 8032) or ECDSA on P-256 (FIPS 186-5).
 //!
 //! Owns which road each key signs on. Refuses to know any format it signs; a kind brings the
 //! checker that reads it.
 //!
-//! INVARIANT: a key with a checker signs only what a permit allows, and never through `publish`
-//! (held by `the_user_ca_cannot_be_reached_through_publish`, `the_checker_has_the_last_word`).
+//! INVARIANT: a key with a checker signs only what a permit allows, and through `publish` nothing but what its own
+//! reader says is a document (held by `the_user_ca_cannot_be_reached_through_publish`, `the_checker_has_the_last_word`,
+//! `an_authority_publishes_lists_and_nothing_else`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use wane_connector::{Checker, PublishPermit, SignError, Signature, Signer};
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature as EcdsaSignature, SigningKey as EcdsaKey};
+use wane_connector::{Checker, Document, PublicKey, PublishPermit, SignError, Signature, Signer};
 use wane_domain::ambient::Ambient;
 use wane_domain::issue::{IssuePermit, Right};
 use wane_domain::secret::Secret;
+use zeroize::Zeroizing;
 
-/// Length of a stored signing key: the seed of RFC 8032.
+/// Length of a stored Ed25519 key: the seed of RFC 8032.
 pub const SEED: usize = 32;
+/// What a stored P-256 key begins with; the scalar follows.
+const P256: &[u8] = b"p256";
 
 /// Makes signing keys on first start.
 #[derive(Debug)]
@@ -28,6 +34,53 @@ impl SignerKeys {
     #[must_use]
     pub fn generate(purposes: &[&'static str], ambient: &Ambient) -> Vec<(&'static str, Secret)> {
         purposes.iter().map(|purpose| (*purpose, Secret::new(ambient.bytes::<SEED>().to_vec()))).collect()
+    }
+
+    /// A new ECDSA key on P-256, to be sealed and stored by the caller.
+    #[must_use]
+    pub fn p256(ambient: &Ambient) -> Secret {
+        loop {
+            // One draw in 2^32 is no scalar of the curve.
+            let drawn = Zeroizing::new(ambient.bytes::<SEED>());
+            if EcdsaKey::from_slice(drawn.as_slice()).is_ok() {
+                return Secret::new([P256, drawn.as_slice()].concat());
+            }
+        }
+    }
+}
+
+/// A key, of either sort.
+enum Pair {
+    Ed25519(Ed25519KeyPair),
+    // Its nonces follow from key and message (RFC 6979), so that signing draws no random bytes.
+    P256(Box<EcdsaKey>),
+}
+
+impl Pair {
+    fn read(stored: &[u8]) -> Option<Self> {
+        match stored.strip_prefix(P256) {
+            Some(scalar) if stored.len() == P256.len() + SEED => {
+                EcdsaKey::from_slice(scalar).ok().map(|key| Self::P256(Box::new(key)))
+            }
+            Some(_) | None => Ed25519KeyPair::from_seed_unchecked(stored).ok().map(Self::Ed25519),
+        }
+    }
+
+    fn public(&self) -> Option<PublicKey> {
+        match self {
+            Self::Ed25519(pair) => PublicKey::read(pair.public_key().as_ref()),
+            Self::P256(key) => PublicKey::read(key.verifying_key().to_sec1_point(false).as_bytes()),
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Signature> {
+        match self {
+            Self::Ed25519(pair) => pair.try_sign(message).ok()?.as_ref().try_into().ok().map(Signature),
+            Self::P256(key) => {
+                let signature: EcdsaSignature = key.try_sign(message).ok()?;
+                Some(Signature(signature.to_bytes().into()))
+            }
+        }
     }
 }
 
@@ -55,7 +108,9 @@ impl SignerKeys {
 pub struct LocalSigner {
     /// A purpose that is here issues; any other publishes.
     checkers: BTreeMap<&'static str, Checker>,
-    keys: RwLock<BTreeMap<&'static str, Ed25519KeyPair>>,
+    /// What a purpose that issues publishes besides.
+    documents: BTreeMap<&'static str, Document>,
+    keys: RwLock<BTreeMap<&'static str, Pair>>,
     /// Purposes whose keys lie behind a seal that may not be open yet.
     awaited: BTreeSet<&'static str>,
 }
@@ -77,7 +132,7 @@ impl LocalSigner {
             }
         }
         let awaited = by_purpose.keys().copied().collect();
-        let signer = Self { checkers: by_purpose, keys: RwLock::default(), awaited };
+        let signer = Self { checkers: by_purpose, documents: BTreeMap::new(), keys: RwLock::default(), awaited };
         signer.unseal(keys)?;
         Ok(signer)
     }
@@ -90,6 +145,13 @@ impl LocalSigner {
         self
     }
 
+    /// Lets purposes that issue also publish what these take for a document.
+    #[must_use]
+    pub fn publishing(mut self, documents: Vec<(&'static str, Document)>) -> Self {
+        self.documents.extend(documents);
+        self
+    }
+
     /// Takes in keys from behind a seal that was opened now. All or none.
     ///
     /// # Errors
@@ -98,8 +160,7 @@ impl LocalSigner {
         let mut held = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let mut fresh = BTreeMap::new();
         for (purpose, seed) in keys {
-            let pair =
-                Ed25519KeyPair::from_seed_unchecked(seed.expose()).map_err(|_| SignerKeyError::Unusable { purpose })?;
+            let pair = Pair::read(seed.expose()).ok_or(SignerKeyError::Unusable { purpose })?;
             if held.contains_key(purpose) || fresh.insert(purpose, pair).is_some() {
                 return Err(SignerKeyError::Twice { purpose });
             }
@@ -145,7 +206,7 @@ impl LocalSigner {
     fn with_key<T>(
         &self,
         purpose: &'static str,
-        act: impl FnOnce(&Ed25519KeyPair) -> Result<T, SignError>,
+        act: impl FnOnce(&Pair) -> Result<T, SignError>,
     ) -> Result<T, SignError> {
         let held = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         match held.get(purpose) {
@@ -156,16 +217,20 @@ impl LocalSigner {
     }
 
     fn sign(&self, purpose: &'static str, message: &[u8]) -> Result<Signature, SignError> {
-        self.with_key(purpose, |pair| {
-            let signature = pair.try_sign(message).map_err(|_| unusable(purpose))?;
-            signature.as_ref().try_into().map(Signature).map_err(|_| unusable(purpose))
-        })
+        self.with_key(purpose, |pair| pair.sign(message).ok_or_else(|| unusable(purpose)))
     }
 }
 
 impl Signer for LocalSigner {
     fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
-        self.with_key(purpose, |pair| pair.public_key().as_ref().try_into().map_err(|_| unusable(purpose)))
+        match self.key(purpose)? {
+            PublicKey::Ed25519(bytes) => Ok(bytes),
+            PublicKey::P256(_) => Err(unusable(purpose)),
+        }
+    }
+
+    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
+        self.with_key(purpose, |pair| pair.public().ok_or_else(|| unusable(purpose)))
     }
 
     fn issue(&self, purpose: &'static str, permit: IssuePermit, message: &[u8]) -> Result<Signature, SignError> {
@@ -174,10 +239,13 @@ impl Signer for LocalSigner {
 
     fn publish(&self, purpose: &'static str, _permit: PublishPermit, message: &[u8]) -> Result<Signature, SignError> {
         if self.checkers.contains_key(purpose) {
-            return Err(SignError::WrongRoad {
-                purpose: purpose.to_owned(),
-                why: "it signs only what a grant's permit allows",
-            });
+            let Some(is_document) = self.documents.get(purpose) else {
+                return Err(SignError::WrongRoad {
+                    purpose: purpose.to_owned(),
+                    why: "it signs only what a grant's permit allows",
+                });
+            };
+            is_document(message).map_err(SignError::Exceeds)?;
         }
         self.sign(purpose, message)
     }
@@ -200,8 +268,10 @@ impl fmt::Debug for LocalSigner {
 /// Why signing keys were not taken in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignerKeyError {
-    /// Not a seed.
-    #[error("the stored key for `{purpose}` is not an Ed25519 seed of {SEED} bytes; restore it from the backup")]
+    /// Not a key.
+    #[error(
+        "the stored key for `{purpose}` is neither an Ed25519 seed of {SEED} bytes nor a P-256 key; restore it from the backup"
+    )]
     Unusable {
         /// Which purpose.
         purpose: &'static str,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use wane_connector::{PublishPermit, SignError, Signature, Signer, Vouched};
+use wane_connector::{PublicKey, PublishPermit, SignError, Signature, Signer, Vouched};
 use wane_domain::approval::Signature as Signed;
 use wane_domain::id::GrantId;
 use wane_domain::issue::IssuePermit;
@@ -56,6 +56,14 @@ impl Signer for Split {
         }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(purpose).copied();
         known.map_or_else(|| self.desk.public_key(purpose), Ok)
+    }
+
+    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
+        if self.is_here(purpose) {
+            return self.here.key(purpose);
+        }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(purpose).copied();
+        known.map_or_else(|| self.desk.key(purpose), |key| Ok(PublicKey::Ed25519(key)))
     }
 
     fn issue(&self, purpose: &'static str, permit: IssuePermit, message: &[u8]) -> Result<Signature, SignError> {

@@ -26,8 +26,8 @@ use wane_policy::set::PolicySet;
 use wane_store::{Commit, EmptyCommit, Sealed, Store, StoreError, Write};
 use wane_store_sql::{Founding, SqlStore, Writer};
 
-use crate::kinds;
 use crate::signer::LinkTask;
+use crate::{authority, kinds};
 
 /// Why a data folder did not open.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,11 @@ pub(crate) enum OpenError {
         "`signer.socket` is set, and the store still has the key for `{0}`; take it out with `wane signer move`, with the server stopped"
     )]
     NotMoved(&'static str),
+    #[error(
+        "the key of an authority of certificates (`{0}`) cannot be with a signer of its own: either drop the authorities \
+         (`wane authority drop`), or leave `signer.socket` out"
+    )]
+    AuthorityApart(&'static str),
     #[error(transparent)]
     Chest(#[from] ChestError),
     #[error("`{path}` cannot be held: {why}")]
@@ -148,6 +153,7 @@ impl Opening {
         let issuing = self.keyring(&seals.issuing, org, ambient).await?;
         let (signer, link) = self.signer(settings, &seals, org, ambient).await?;
         let signer: Arc<dyn Signer> = Arc::new(signer);
+        let authorities = authority::read(&*signer, &authority::kept(&self.store, &issuing).await?);
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
         let gateway_key = match &settings.gateway.ssh {
             Some(_) => Some(self.gateway_key(&issuing, org, ambient).await?),
@@ -157,7 +163,7 @@ impl Opening {
             .map_err(|_| OpenError::Zone(settings.server.zone.clone()))?;
         let parts = Parts {
             store: Arc::new(self.store.clone()),
-            kinds: kinds::registry(&signer, ambient),
+            kinds: kinds::registry(&signer, authorities, ambient),
             ambient: ambient.clone(),
             org,
             ends,
@@ -266,6 +272,17 @@ pub(crate) async fn signer_root(
     Ok((root_file(settings, opening.keyring(&seals.issuing, world.org, ambient).await?), world))
 }
 
+/// What is kept behind the issuing seal, and where.
+pub(crate) async fn issuing<'a>(
+    opening: &'a Opening,
+    settings: &Settings,
+    ambient: &Ambient,
+) -> Result<(&'a SqlStore, OrgId, Keyring), OpenError> {
+    let org = opening.store.world().await?.org;
+    let seals = open_seals(settings, ambient)?;
+    Ok((&opening.store, org, opening.keyring(&seals.issuing, org, ambient).await?))
+}
+
 const PEPPER: &str = "pepper/bearer";
 const GATEWAY: &str = "gateway/ssh";
 
@@ -277,7 +294,7 @@ pub(crate) fn signer_key(purpose: &str) -> String {
     format!("signer/{purpose}")
 }
 
-fn place(key: &str) -> Place<'_> {
+pub(crate) fn place(key: &str) -> Place<'_> {
     Place { table: "sealed", row: key, column: "sealed" }
 }
 

@@ -3,12 +3,21 @@
 use std::sync::Arc;
 
 use wane_connector::verb::Verb;
-use wane_connector::{Checker, Kind, Reader, Registry, Signer};
+use wane_connector::{Checker, Document, Kind, Reader, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_keys::seal::SealName;
 use wane_kind_ldap::LdapKind;
 use wane_kind_postgres::PostgresKind;
 use wane_kind_ssh::SshKind;
+use wane_kind_x509::X509Kind;
+
+/// The authorities of certificates, as their kind has them.
+pub(crate) mod authority {
+    pub(crate) use wane_kind_x509::AUTHORITY_KEYS;
+    pub(crate) use wane_kind_x509::authority::{
+        Authorities, Authority, AuthorityError, Confined, State, drop_idle, take_over, vacant,
+    };
+}
 
 /// The signing keys the kinds need, and under which seal each is kept. What ends access opens unattended.
 pub(crate) const PURPOSES: [(&str, SealName); 3] = [
@@ -22,17 +31,23 @@ pub(crate) fn checkers() -> Vec<(&'static str, Checker)> {
     vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::check_user_certificate)]
 }
 
+/// The same for the key of an authority.
+pub(crate) const AUTHORITY_CHECKER: Checker = wane_kind_x509::check_certificate;
+/// What an authority's key publishes.
+pub(crate) const AUTHORITY_DOCUMENT: Document = wane_kind_x509::check_list;
+
 /// What the signer knows of the bytes of a purpose, where people may have to sign.
 pub(crate) fn readers() -> Vec<(&'static str, Reader)> {
     vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::USER_CERTIFICATES)]
 }
 
 /// The kinds.
-pub(crate) fn registry(signer: &Arc<dyn Signer>, ambient: &Ambient) -> Registry {
-    let kinds: [Arc<dyn Kind>; 3] = [
+pub(crate) fn registry(signer: &Arc<dyn Signer>, authorities: authority::Authorities, ambient: &Ambient) -> Registry {
+    let kinds: [Arc<dyn Kind>; 4] = [
         Arc::new(SshKind::new(Arc::clone(signer))),
         Arc::new(PostgresKind::new(ambient.clone())),
         Arc::new(LdapKind::new()),
+        Arc::new(X509Kind::new(Arc::clone(signer), authorities, ambient.clone())),
     ];
     Registry::new(kinds)
 }
@@ -44,5 +59,6 @@ pub(crate) const SSH: &str = wane_kind_ssh::NAME;
 pub(crate) fn verbs() -> Vec<Arc<dyn Verb>> {
     let mut verbs = wane_kind_ssh::verbs::all();
     verbs.extend(wane_kind_postgres::verbs());
+    verbs.extend(wane_kind_x509::verbs::all());
     verbs
 }

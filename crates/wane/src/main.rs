@@ -5,6 +5,7 @@
 //! (`init`, `server`, `config`) lives here and comes in as extra commands.
 
 mod approval;
+mod authority;
 mod config;
 mod deployment;
 mod depot;

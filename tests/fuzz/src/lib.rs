@@ -21,6 +21,7 @@
 //! | | `ssh_sftp` `ssh_scp` `shell_marks` | the same in whatever pieces; no name that nobody said, no key that was not shown |
 //! | | `sshd_config` | our block is there once, and all else is left as it was |
 //! | `kinds/postgres` | `sql_identifier` `sql_text` `sql_setup` `sql_settings` `sql_role` | one token, read by another reader; no line that was not meant |
+//! | `kinds/x509` | `x509_request` `x509_certificate` | one spelling, and what another reader finds there; nothing is a certificate and a list |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | | `signer_call` | one reply to whatever is said; a head announces no more than is read, and has one spelling |
 //! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
@@ -58,6 +59,7 @@ mod ssh;
 mod stored;
 mod text;
 mod understood;
+mod x509;
 
 use std::path::{Path, PathBuf};
 
@@ -86,6 +88,7 @@ macro_rules! for_each_target {
             sql_identifier sql 40000, sql_text sql 40000, sql_setup sql 20000, sql_settings sql 4000, sql_role sql 20000,
             oidc_token oidc 20000, approval approval 10000,
             scim_filter scim 4000, scim_patch scim 10000,
+            x509_request x509 10000, x509_certificate x509 10000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,
             signer_call calls 10000,
             text text 40000, time text 40000, id text 40000, ask text 5000,

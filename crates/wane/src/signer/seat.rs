@@ -22,7 +22,8 @@ use wane_store_sql::SqlStore;
 use super::house::purposes;
 use super::link::{LinkTask, Pins, link};
 use crate::deployment::{OpenError, Opening, Seals, root_file, sealed, signer_key};
-use crate::kinds;
+use crate::kinds::authority::AUTHORITY_KEYS;
+use crate::{authority, kinds};
 
 impl Opening {
     /// The signer, and what has to be run for one of its own to be heard.
@@ -43,6 +44,7 @@ impl Opening {
             let desk = self.desk(settings, seals, org, ambient).await?;
             return Ok((Split::new(here, Messenger(Arc::new(desk)), Publics::new()), None));
         };
+        self.no_authority().await?;
         let mut known = Publics::new();
         for purpose in purposes() {
             // INVARIANT: a server with a signer of its own has no key that issues (held by
@@ -64,6 +66,16 @@ impl Opening {
         Ok((split, Some(task)))
     }
 
+    /// Refuses what a signer of its own cannot have.
+    pub(super) async fn no_authority(&self) -> Result<(), OpenError> {
+        for purpose in AUTHORITY_KEYS {
+            if self.store.sealed(&signer_key(purpose)).await?.is_some() {
+                return Err(OpenError::AuthorityApart(purpose));
+            }
+        }
+        Ok(())
+    }
+
     async fn desk(&self, settings: &Settings, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<Desk, OpenError> {
         let issuing = self.keyring(&seals.issuing, org, ambient).await?;
         let mut keys = Vec::new();
@@ -73,7 +85,12 @@ impl Opening {
             }
             keys.push((purpose, self.secret(&issuing, &signer_key(purpose)).await?));
         }
-        let keys = LocalSigner::new(keys, kinds::checkers())?;
+        let authorities = authority::keys(&self.store, &issuing).await?;
+        let mut checkers = kinds::checkers();
+        checkers.extend(authorities.iter().map(|(purpose, _)| (*purpose, kinds::AUTHORITY_CHECKER)));
+        let documents = authorities.iter().map(|(purpose, _)| (*purpose, kinds::AUTHORITY_DOCUMENT)).collect();
+        keys.extend(authorities);
+        let keys = LocalSigner::new(keys, checkers)?.publishing(documents);
         Ok(Desk::open(org, keys, kinds::readers(), root_file(settings, issuing), ambient.clone()))
     }
 }

@@ -9,6 +9,7 @@ mod apart;
 mod asking;
 mod burst;
 mod canaries;
+mod certificates;
 mod clients;
 mod clock;
 mod crash;

@@ -1,0 +1,90 @@
+//! A real nginx that takes clients by their certificates, and reads its revocation list when it is told to.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::port::free_port;
+use crate::wait::wait_until;
+
+/// A running nginx.
+#[derive(Debug)]
+pub struct Nginx {
+    child: Child,
+    port: u16,
+    folder: PathBuf,
+}
+
+impl Nginx {
+    /// Starts one in a folder. `pair` holds `cert.pem` and `key.pem`, `trust` and `crl` are what its clients are judged by.
+    pub fn start(folder: &Path, pair: &Path, trust: &Path, crl: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let at = folder.display();
+        let (pair, trust, crl) = (pair.display(), trust.display(), crl.display());
+        let lines = format!(
+            "daemon off;\nmaster_process on;\nworker_processes 1;\npid {at}/nginx.pid;\nerror_log {at}/error.log info;\n\
+             events {{ worker_connections 64; }}\nhttp {{\naccess_log off;\n\
+             client_body_temp_path {at}/a;\nproxy_temp_path {at}/b;\nfastcgi_temp_path {at}/c;\nuwsgi_temp_path {at}/d;\n\
+             scgi_temp_path {at}/e;\nserver {{\nlisten 127.0.0.1:{port} ssl;\n\
+             ssl_certificate {pair}/cert.pem;\nssl_certificate_key {pair}/key.pem;\nssl_client_certificate {trust};\n\
+             ssl_crl {crl};\nssl_verify_client on;\nssl_verify_depth 3;\nssl_session_cache off;\nssl_session_tickets off;\n\
+             location / {{ return 200 \"hello $ssl_client_s_dn\\n\"; }}\n}}\n}}\n"
+        );
+        fs::write(folder.join("nginx.conf"), lines)?;
+        let program = ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|path| Path::new(path).is_file());
+        let child = Command::new(program.unwrap_or("nginx"))
+            .args([
+                "-e".as_ref(),
+                folder.join("error.log").as_os_str(),
+                "-c".as_ref(),
+                folder.join("nginx.conf").as_os_str(),
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("nginx (package `nginx-light`)")?;
+        let running = Self { child, port, folder: folder.to_owned() };
+        wait_until("nginx to listen", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).is_ok())
+            .with_context(|| running.log())?;
+        Ok(running)
+    }
+
+    /// Where it listens, on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("error.log")).unwrap_or_default()
+    }
+
+    /// Has it read its files again; new connections are served by them once this returns.
+    pub fn reload(&self) -> Result<()> {
+        let stopped = |log: &str| log.matches("gracefully shutting down").count();
+        let before = stopped(&self.log());
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id())?);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP)?;
+        wait_until("nginx to read its files", Duration::from_secs(30), || stopped(&self.log()) > before)
+            .with_context(|| self.log())?;
+        ensure!(!self.log().contains("[emerg]"), "{}", self.log());
+        Ok(())
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Its workers go with it only if it is asked.
+        if let Ok(id) = i32::try_from(self.child.id()) {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGTERM);
+        }
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,15 @@
+//! The client verbs of this kind: `wane cert`.
+
+mod cert;
+mod files;
+
+use std::sync::Arc;
+
+pub use cert::Cert;
+use wane_connector::verb::Verb;
+
+/// Every verb of this kind.
+#[must_use]
+pub fn all() -> Vec<Arc<dyn Verb>> {
+    vec![Arc::new(Cert)]
+}
