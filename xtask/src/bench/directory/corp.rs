@@ -60,10 +60,10 @@ impl Corp {
         Ok((found, ids))
     }
 
-    /// Says of each of these people whether they are active; what the load came to.
-    pub(crate) fn active(&self, ground: &Ground, ids: &[String], active: bool) -> Result<Value> {
+    /// Says of each of these people that they are not active; what the load came to.
+    pub(crate) fn disable(&self, ground: &Ground, ids: &[String]) -> Result<Value> {
         let one = |id: &String| {
-            let operations = json!([{ "op": "replace", "path": "active", "value": active }]);
+            let operations = json!([{ "op": "replace", "path": "active", "value": false }]);
             let body = json!({ "schemas": [PATCH], "Operations": operations });
             self.call("PATCH", &format!("Users/{id}"), &body)
         };

@@ -7,7 +7,7 @@ use wane_testkit::free_port;
 
 use super::super::database::{OURS, at, registered, shop};
 use super::super::gateway::roads::{EACH, Recorded, Roads, listening};
-use super::super::ground::{Ground, text};
+use super::super::ground::{Ground, number, text};
 use super::super::report::{Goal, Report, Row};
 use super::super::sample::Sample;
 use super::corp::Corp;
@@ -24,8 +24,8 @@ pub(super) fn measure(ground: &Ground, report: &mut Report) -> Result<()> {
     let roads = Roads::over(wane, port)?;
     let tickets = roads.ask_crowd(times * EACH, "1h")?;
     let (mut cut, mut gone) = (Sample::default(), Sample::default());
-    for (number, ticket) in tickets.iter().enumerate() {
-        let (person, id) = (roads.crowd_person(number)?, ids.get(number + 2).context("nobody was pushed")?);
+    for (turn, ticket) in tickets.iter().enumerate() {
+        let (person, id) = (roads.crowd_person(turn)?, ids.get(turn + 2).context("nobody was pushed")?);
         let asked = person.json(&["request", "readonly@shop", "--for", "1h"])?;
         let grant = text(&asked, "/items/0/grant").context("policy did not grant at once")?;
         person.json(&["credential", grant])?;
@@ -35,8 +35,8 @@ pub(super) fn measure(ground: &Ground, report: &mut Report) -> Result<()> {
         let watch = ground.begin("watch", &plan)?;
         // It has to have seen the account before it goes.
         std::thread::sleep(std::time::Duration::from_millis(400));
-        let pushed = corp.active(ground, std::slice::from_ref(id), false)?;
-        let began = super::super::ground::number(&pushed, "/began")?;
+        let pushed = corp.disable(ground, std::slice::from_ref(id))?;
+        let began = number(&pushed, "/began")?;
         let after = |at: Option<&Value>| at.and_then(Value::as_f64).map(|at| (at - began) * 1e3);
         let closed = session.finish()?;
         cut.push(after(closed.pointer("/closed/0")).context("the session was not closed")?);

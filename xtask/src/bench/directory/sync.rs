@@ -40,7 +40,7 @@ pub(super) fn measure(ground: &Ground, report: &mut Report) -> Result<()> {
         .collect();
     let (grouped, _) = corp.push(ground, "Groups", &bodies)?;
     let full = resident_kib(pid)? / 1024.0;
-    let changed = corp.active(ground, ids.get(..CHANGED.min(ids.len())).unwrap_or_default(), false)?;
+    let changed = corp.disable(ground, ids.get(..CHANGED.min(ids.len())).unwrap_or_default())?;
 
     let label = |what: &str| format!("{people} people pushed: {what}");
     report.row(Row::new(label("all there"), "s", Sample::one(seconds)));

@@ -48,7 +48,7 @@ fn signing_in(ground: &Ground, report: &mut Report) -> Result<()> {
         report.row(Row::new(format!("sign-ins with password and code, {clients} at once"), "/s", rate));
         report.row(Row::new(format!("sign-ins with password and code, {clients} at once: half within"), "ms", half));
     }
-    report.remark("a sign-in is mostly one Argon2id hash of 19 MiB, which is meant to cost; sign-ins at a provider and by passkey were not measured");
+    report.remark("a sign-in is mostly one Argon2id hash over 64 MiB, which is meant to cost; sign-ins at a provider and by passkey were not measured");
     Ok(())
 }
 
