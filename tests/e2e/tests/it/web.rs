@@ -18,6 +18,8 @@ permit (principal in Group::"engineers", action == Action::"access", resource in
 "#;
 /// What people write is text, and nothing else.
 const HOSTILE: &str = "look <img src=x onerror=alert(1)> \u{5d0}";
+/// What is said where a picture is taken, which is nothing that nobody would say.
+const PLAIN: &str = "reproduce the double charge on the replica";
 const PHONE: (u32, u32) = (390, 844);
 const WIDE: (u32, u32) = (1280, 860);
 
@@ -86,6 +88,11 @@ impl Browsing {
     /// No error was said, and nothing was kept from happening by the page's own policy.
     fn is_quiet(&mut self, name: &str) {
         assert_eq!(self.chromium.act(&json!({ "do": "problems" })), json!([]), "{name}");
+    }
+
+    /// What people write here.
+    fn written(&self) -> &'static str {
+        if self.pictures.is_some() { PLAIN } else { HOSTILE }
     }
 
     /// For the documentation, if pictures were asked for.
@@ -215,7 +222,8 @@ fn ask_and_follow(stage: &mut Stage) -> String {
     browser.sees("omar");
     assert!(shown.contains("look, but change nothing"), "{shown}");
     browser.chromium.act(&json!({ "do": "click", "selector": "label:has-text('30m')" }));
-    browser.fills("Why?", HOSTILE);
+    let written = browser.written();
+    browser.fills("Why?", written);
     browser.holds("ask, approval");
     browser.picture("ask", WIDE, "light");
     browser.presses("button", "Send for approval");
@@ -226,7 +234,7 @@ fn ask_and_follow(stage: &mut Stage) -> String {
     let browser = &mut stage.browser;
     browser.sees("You have it.");
     let shown = browser.sees("approved by omar");
-    assert!(shown.contains(HOSTILE), "{shown}");
+    assert!(shown.contains(written), "{shown}");
     browser.presses("link", "Use it");
     browser.sees("readonly on shop");
     browser
@@ -292,7 +300,8 @@ fn extend_and_give_back(stage: &mut Stage, grant: &str) {
 /// An inbox made for a phone.
 fn approve(stage: &mut Stage) {
     let maya = stage.maya();
-    let more = ["request", "readonly@shop", "--for", "45m", "--reason", HOSTILE, "--ticket", "OPS-1442"];
+    let more =
+        ["request", "readonly@shop", "--for", "45m", "--reason", stage.browser.written(), "--ticket", "OPS-1442"];
     let wide = text(&maya.json_with_code(&more, 6).unwrap()["id"]);
     let signed = ask_and_wait(maya, "deploy@ledger", "20m");
     stage.browser.is(&stage.omar);
@@ -300,7 +309,8 @@ fn approve(stage: &mut Stage) {
     browser.view(PHONE, "light");
     browser.open("approve");
     let shown = browser.sees("maya wants");
-    for words in ["readonly on shop", "45m", "OPS-1442", HOSTILE, "Sign with a passkey", "given to `wane_left_behind`"]
+    for words in
+        ["readonly on shop", "45m", "OPS-1442", browser.written(), "Sign with a passkey", "given to `wane_left_behind`"]
     {
         assert!(shown.contains(words), "{words}: {shown}");
     }
