@@ -102,7 +102,9 @@ fn a_server_serves_and_ends_whatever_becomes_of_its_signer() {
         assert!(!readable(&signer.data().join(file), USERS.server), "{file}");
     }
     let mut told = Vec::new();
-    UnixStream::connect(signer.socket()).unwrap().read_to_end(&mut told).unwrap();
+    let mut line = UnixStream::connect(signer.socket()).unwrap();
+    line.set_read_timeout(Some(SOON)).unwrap();
+    line.read_to_end(&mut told).unwrap();
     let told = String::from_utf8_lossy(&told).into_owned();
     assert!(told.contains("it speaks to user id 64002 only"), "{told}");
 
