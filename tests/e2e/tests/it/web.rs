@@ -373,7 +373,7 @@ fn operate(stage: &mut Stage) {
     browser.sees(&format!("{} at web", lab.sshd.user().name()));
     browser.holds("live");
     browser.picture("live", WIDE, "dark");
-    browser.chromium.act(&json!({ "do": "click", "selector": "button:has-text('Cut… maya, web')" }));
+    browser.chromium.act(&json!({ "do": "click", "selector": "tr:has-text('maya') >> button:has-text('Cut…')" }));
     browser.fills("Why?", "drill");
     browser.holds("cut");
     browser.presses("button", "Cut it");
@@ -397,7 +397,7 @@ fn operate(stage: &mut Stage) {
     browser.sees("It is locked.");
     browser.holds("locks");
     assert_eq!(items(&lab.wane.ada.json(&["lock", "list"]).unwrap())[0]["person"], "kim");
-    browser.chromium.act(&json!({ "do": "click", "selector": "button:has-text('Lift… kim')" }));
+    browser.chromium.act(&json!({ "do": "click", "selector": "li:has-text('kim') >> button:has-text('Lift…')" }));
     browser.presses("button", "Lift it");
     browser.sees("The lock is lifted.");
     assert!(items(&lab.wane.ada.json(&["lock", "list"]).unwrap()).is_empty());
