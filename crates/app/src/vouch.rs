@@ -71,7 +71,7 @@ impl App {
             return Err(AppError::invalid("text", "it is not what was drawn up for you; begin again"));
         }
         wane_approval::verify_text(text, signature, &with.material, Counter::WasChecked)
-            .map_err(|e| AppError::invalid("ssh", e))?;
+            .map_err(|e| AppError::invalid("signature", e))?;
         let signer = self.signer.get().ok_or_else(|| AppError::Fault("there is no signer".to_owned()))?;
         let about = || Subjects { person: Some(key.person), ..Subjects::default() };
         let actor = Actor::Person(caller.person);

@@ -69,7 +69,7 @@ impl ActionDecision {
     /// Whether a guardrail objects, or something failed: more than that nothing permits it.
     #[must_use]
     pub fn is_objected_to(&self) -> bool {
-        !self.allowed && !(self.determining.is_empty() && self.errors.is_empty())
+        !(self.allowed || self.determining.is_empty() && self.errors.is_empty())
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn lines(definition: &Definition, to: &Held<'_>) -> Vec<ConnectLine> 
         Some(words) => format!("{line} {mark}{words}"),
         None => line,
     };
-    let plain = gateway.into_iter().flat_map(|(host, port)| {
+    let plain = gateway.iter().flat_map(|(host, port)| {
         let port = if *port == USUAL { String::new() } else { format!("-p {port} ") };
         definition.principals.iter().map(move |login| format!("ssh {port}{login}%{resource}@{host}"))
     });

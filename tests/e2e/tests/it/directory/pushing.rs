@@ -339,8 +339,8 @@ fn the_people_of_a_directory_that_is_removed_may_do_nothing() {
     // They are the administrators' now, and the directory's again once it is back and says so.
     wane.ada.json(&["person", "enable", "nia"]).unwrap();
     let back = Corp::added(&wane.ada, "corp", &[]);
-    let found = back.does("GET", "/Users?filter=userName eq \"omar\"", &Value::Null, 200).body;
+    let found = back.does("GET", "Users?filter=userName eq \"omar\"", &Value::Null, 200).body;
     let id = found["Resources"][0]["id"].as_str().unwrap();
-    back.does("PUT", &format!("/Users/{id}"), &user("omar", &json!({ "active": true })), 200);
+    back.does("PUT", &format!("Users/{id}"), &user("omar", &json!({ "active": true })), 200);
     assert_eq!(wane.ada.json(&["person", "show", "omar"]).unwrap()["standing"], "active");
 }
