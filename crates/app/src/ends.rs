@@ -13,6 +13,7 @@ use wane_domain::closure::EndCause;
 use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{GrantId, LeaseId};
 use wane_domain::lease::{Lease, LeaseState};
+use wane_domain::time::Time;
 use wane_failpoint::point;
 use wane_store::{GrantFilter, LeaseFilter, LeasePhase, Put, Slice, Versioned, Write};
 
@@ -73,7 +74,7 @@ impl App {
         let mut said = BTreeSet::new();
         for (id, seen) in grants.iter().filter(|(_, seen)| seen.value.is_live()) {
             let open = open.remove(id).unwrap_or_default();
-            let mut grant = begin_end(change, seen, &open, cause)?;
+            let mut grant = begin_end(change, seen, &open, &unless_expired(&seen.value, cause, change.at()))?;
             if open.is_empty() && matches!(grant.state, GrantState::Ending { .. }) {
                 grant = close_at_once(change, grant, ended.remove(id).unwrap_or_default())?;
             }
@@ -183,6 +184,15 @@ impl App {
         }
         let filter = LeaseFilter { ids: ids.to_vec(), ..LeaseFilter::default() };
         Ok(self.all_leases(filter).await?.into_iter().map(|seen| (seen.value.id, seen)).collect())
+    }
+}
+
+/// What has run out by then has expired, whatever its holder no longer has: somebody whose time is over loses both in
+/// the same instant.
+fn unless_expired(grant: &Grant, cause: &EndCause, now: Time) -> EndCause {
+    match (cause, &grant.state) {
+        (EndCause::LostEligibility { .. }, GrantState::Active { end, .. }) if *end <= now => EndCause::Expired,
+        _ => cause.clone(),
     }
 }
 

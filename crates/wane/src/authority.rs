@@ -20,7 +20,7 @@ use wane_keys::signer::{LocalSigner, SignerKeys};
 use wane_store::{Commit, Sealed, Store, Write};
 use wane_store_sql::SqlStore;
 
-use crate::config::{From, parse};
+use crate::config::{From, begin};
 use crate::deployment::{Expect, OpenError, issuing, open, place, sealed, signer_key};
 use crate::kinds::authority::{
     self, AUTHORITY_KEYS, Authority as Kept, AuthorityError, Confined, State, drop_idle, take_over, vacant,
@@ -113,12 +113,8 @@ impl ExtraCommand for Authority {
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            let arguments: Arguments = match parse("wane authority", args, session) {
-                Ok(arguments) => arguments,
-                Err(exit) => return exit,
-            };
-            let settings = match arguments.from.load(session) {
-                Ok(loaded) => loaded.settings,
+            let (arguments, settings) = match begin("wane authority", args, session, |a: &Arguments| &a.from) {
+                Ok(begun) => begun,
                 Err(exit) => return exit,
             };
             if let Err(error) = wane_failpoint::arm() {
