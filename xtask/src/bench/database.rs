@@ -194,7 +194,9 @@ struct Cut {
 impl<'a> Shop<'a> {
     fn open(ground: &'a Ground) -> Result<Self> {
         let postgres = shop()?;
-        let wane = Deployment::start(ground, ground.size(8, 2))?;
+        // More people than clients: a shorter ask that overtook a longer one of the same person would be given what that
+        // one gave, and no account of its own.
+        let wane = Deployment::start(ground, ground.size(40, 2))?;
         registered(&wane, &postgres)?;
         let bao = OpenBao::start()?;
         let bao_token = engine(&bao, &postgres)?;
@@ -254,6 +256,8 @@ impl<'a> Shop<'a> {
 
     /// Locks the database, which ends all there is on it, and waits until all is gone.
     fn cut_all(&self, times: usize) -> Result<Cut> {
+        let there = self.there()?;
+        ensure!(there == times, "{there} accounts are there, and {times} were asked for");
         let folder = tempfile::tempdir()?;
         let seen = folder.path().join("seen");
         let (watched, cut) = thread::scope(|scope| {
