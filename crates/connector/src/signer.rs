@@ -8,18 +8,21 @@ use wane_domain::issue::{IssuePermit, Right};
 
 /// Signs with keys that never leave it, one key per purpose: Ed25519, or ECDSA on P-256 where a purpose has that.
 pub trait Signer: Send + Sync {
-    /// The 32-byte Ed25519 public key of a purpose, such as `ssh-user-ca`.
+    /// The public key of a purpose, of either sort.
     ///
     /// # Errors
     /// When there is no such key, or the issuing seal is closed.
-    fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError>;
+    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError>;
 
-    /// The public key of a purpose that may be of either sort.
+    /// The 32-byte Ed25519 public key of a purpose that has one, such as `ssh-user-ca`.
     ///
     /// # Errors
-    /// As [`public_key`](Self::public_key).
-    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
-        self.public_key(purpose).map(PublicKey::Ed25519)
+    /// As [`key`](Self::key), and when the key is of the other sort.
+    fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
+        match self.key(purpose)? {
+            PublicKey::Ed25519(bytes) => Ok(bytes),
+            PublicKey::P256(_) => Err(SignError::NoKey(purpose.to_owned())),
+        }
     }
 
     /// Signs what a grant's permit allows. The signer checks the bytes against the permit with

@@ -228,13 +228,6 @@ fn another_answer() -> SignError {
 }
 
 impl Signer for Messenger {
-    fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
-        match self.key(purpose)? {
-            PublicKey::Ed25519(bytes) => Ok(bytes),
-            PublicKey::P256(_) => Err(another_answer()),
-        }
-    }
-
     fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
         let asked = Call::PublicKey { purpose: purpose.to_owned() };
         let Reply::Key(Bytes(bytes)) = self.call(&asked)? else { return Err(another_answer()) };

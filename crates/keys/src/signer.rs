@@ -222,13 +222,6 @@ impl LocalSigner {
 }
 
 impl Signer for LocalSigner {
-    fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
-        match self.key(purpose)? {
-            PublicKey::Ed25519(bytes) => Ok(bytes),
-            PublicKey::P256(_) => Err(unusable(purpose)),
-        }
-    }
-
     fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
         self.with_key(purpose, |pair| pair.public().ok_or_else(|| unusable(purpose)))
     }

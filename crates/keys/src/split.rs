@@ -50,14 +50,6 @@ impl Split {
 }
 
 impl Signer for Split {
-    fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
-        if self.is_here(purpose) {
-            return self.here.public_key(purpose);
-        }
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(purpose).copied();
-        known.map_or_else(|| self.desk.public_key(purpose), Ok)
-    }
-
     fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
         if self.is_here(purpose) {
             return self.here.key(purpose);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use russh::keys::PrivateKey;
 use russh::keys::signature::Signer as _;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
-use wane_connector::{PublishPermit, SignError, Signature, Signer};
+use wane_connector::{PublicKey, PublishPermit, SignError, Signature, Signer};
 use wane_domain::ambient::Ambient;
 use wane_domain::canonical::Digest;
 use wane_domain::catalogue::{Resource, Role};
@@ -45,20 +45,20 @@ impl SeedSigner {
         Arc::default()
     }
 
-    pub(crate) fn key(purpose: &str) -> PrivateKey {
+    pub(crate) fn private(purpose: &str) -> PrivateKey {
         let seed = *Digest::of_bytes("fuzz", purpose.as_bytes()).as_bytes();
         PrivateKey::new(KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed)), "").unwrap()
     }
 
     fn sign(&self, purpose: &str, message: &[u8]) -> Signature {
         *self.signed.lock().unwrap() = message.to_vec();
-        Signature(Self::key(purpose).try_sign(message).unwrap().as_bytes().try_into().unwrap())
+        Signature(Self::private(purpose).try_sign(message).unwrap().as_bytes().try_into().unwrap())
     }
 }
 
 impl Signer for SeedSigner {
-    fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
-        Ok(Self::key(purpose).public_key().key_data().ed25519().unwrap().0)
+    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
+        Ok(PublicKey::Ed25519(Self::private(purpose).public_key().key_data().ed25519().unwrap().0))
     }
 
     fn issue(&self, purpose: &'static str, _: IssuePermit, message: &[u8]) -> Result<Signature, SignError> {

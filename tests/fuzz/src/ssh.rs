@@ -148,7 +148,7 @@ static JUDGED: LazyLock<Judged> = LazyLock::new(|| {
     };
     let held: Held = hold(&ambient, &resource, &role);
     let at = At { resource: &resource, credential: None, now: NOW };
-    let line = SeedSigner::key("client").public_key().to_openssh().unwrap();
+    let line = SeedSigner::private("client").public_key().to_openssh().unwrap();
     let input = json!({ "public_key": line });
     let issued = kind.issuer().unwrap().issue(&at, &role, &held.lease, held.permit(NOW), &input, 1).unwrap();
     let genuine = signer.signed.lock().unwrap().clone();
@@ -186,7 +186,7 @@ static AGENT: LazyLock<(PrivateAgent, Vec<u8>)> = LazyLock::new(|| {
         let key: ssh_key::PublicKey = line.parse().unwrap();
         let mut builder = ssh_key::certificate::Builder::new([1; 32], key.key_data().clone(), 0, 10).unwrap();
         builder.valid_principal("deploy").unwrap();
-        let ca: PrivateKey = SeedSigner::key(USER_CA);
+        let ca: PrivateKey = SeedSigner::private(USER_CA);
         let cert = builder.sign(&ca).unwrap();
         bytes = cert.to_bytes().unwrap();
         cert.to_openssh().unwrap()
@@ -237,7 +237,7 @@ pub(crate) fn ssh_revocations(data: &[u8]) {
     while !draw.is_empty() {
         ids.push(draw.word());
     }
-    let ca = SeedSigner::key(USER_CA).public_key().to_openssh().unwrap();
+    let ca = SeedSigner::private(USER_CA).public_key().to_openssh().unwrap();
     let at = Time::from_micros(i64::try_from(at >> 1).unwrap());
     let list = fuzzed::revocation_list(version, at, &ca, &ids).unwrap();
     assert_eq!(fuzzed::revocation_stamp(&list), Ok((version, u64::try_from(at.seconds()).unwrap())));
@@ -254,7 +254,7 @@ static PUBLISHED: LazyLock<(Value, Vec<u8>, String)> = LazyLock::new(|| {
     let kind = SshKind::new(SeedSigner::shared());
     let answer = kind.host_docs().unwrap().revocations(7, NOW, &["grt_1".to_owned()]).unwrap();
     let list = BASE64.decode(answer["krl"].as_str().unwrap().as_bytes()).unwrap();
-    (answer, list, SeedSigner::key(KRL).public_key().to_openssh().unwrap())
+    (answer, list, SeedSigner::private(KRL).public_key().to_openssh().unwrap())
 });
 
 pub(crate) fn ssh_revocation_answer(data: &[u8]) {

@@ -44,7 +44,7 @@ fn the_finished_certificate_says_what_was_meant() {
     assert_eq!(options, [("force-command", "uptime --pretty"), ("source-address", "10.0.0.0/8,2001:db8::/32")]);
     let extensions: Vec<_> = cert.extensions().keys().map(String::as_str).collect();
     assert_eq!(extensions, ["permit-port-forwarding", "permit-pty"]);
-    assert_eq!(cert.signature_key(), world.signer.key(USER_CA).public_key().key_data());
+    assert_eq!(cert.signature_key(), world.signer.private(USER_CA).public_key().key_data());
     assert_eq!(issued.inventory["serial"], 41);
     assert_eq!(issued.inventory["key_id"], held.grant.id.to_string());
     assert_eq!(issued.handed.public["user"], "deploy");
@@ -198,7 +198,7 @@ struct Forged {
 
 impl Forged {
     fn tbs(self, world: &World) -> Vec<u8> {
-        let key = world.signer.key(wane_kind_ssh::HOST_CA).public_key().key_data().clone();
+        let key = world.signer.private(wane_kind_ssh::HOST_CA).public_key().key_data().clone();
         self.tbs_for(world, key)
     }
 
@@ -214,7 +214,7 @@ impl Forged {
         if let Some((name, data)) = self.extension {
             builder.extension(name, data).unwrap();
         }
-        let cert = builder.sign(&world.signer.key(USER_CA)).unwrap();
+        let cert = builder.sign(&world.signer.private(USER_CA)).unwrap();
         let signature = cert.signature().encode_vec().unwrap().len() + 4;
         let bytes = cert.to_bytes().unwrap();
         bytes[..bytes.len() - signature].to_vec()

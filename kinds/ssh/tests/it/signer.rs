@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use russh::keys::PrivateKey;
 use russh::keys::signature::Signer as _;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
-use wane_connector::{PublishPermit, SignError, Signature, Signer};
+use wane_connector::{PublicKey, PublishPermit, SignError, Signature, Signer};
 use wane_domain::issue::IssuePermit;
 use wane_kind_ssh::{HOST_CA, KRL, USER_CA, check_user_certificate};
 
@@ -32,19 +32,19 @@ impl TestSigner {
         Ok(Ed25519Keypair::from_seed(&[self.seed.wrapping_mul(8).wrapping_add(number); 32]))
     }
 
-    pub(crate) fn key(&self, purpose: &str) -> PrivateKey {
+    pub(crate) fn private(&self, purpose: &str) -> PrivateKey {
         PrivateKey::new(KeypairData::Ed25519(self.pair(purpose).unwrap()), "").unwrap()
     }
 
     fn sign(&self, purpose: &str, message: &[u8]) -> Result<Signature, SignError> {
-        let signature = self.key(purpose).try_sign(message).unwrap();
+        let signature = self.private(purpose).try_sign(message).unwrap();
         Ok(Signature(signature.as_bytes().try_into().unwrap()))
     }
 }
 
 impl Signer for TestSigner {
-    fn public_key(&self, purpose: &'static str) -> Result<[u8; 32], SignError> {
-        Ok(self.pair(purpose)?.public.0)
+    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
+        Ok(PublicKey::Ed25519(self.pair(purpose)?.public.0))
     }
 
     fn issue(&self, purpose: &'static str, permit: IssuePermit, message: &[u8]) -> Result<Signature, SignError> {

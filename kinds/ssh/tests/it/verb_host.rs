@@ -138,7 +138,7 @@ async fn the_puller_refuses_what_is_forged_or_older() {
     let older = fresh.world.kind.host_docs().unwrap().revocations(4, fresh.world.now(), &[]).unwrap();
     let earlier =
         fresh.world.kind.host_docs().unwrap().revocations(5, fresh.world.now().minus(Span::from_secs(5)), &[]).unwrap();
-    let key = fresh.world.signer.key(wane_kind_ssh::KRL);
+    let key = fresh.world.signer.private(wane_kind_ssh::KRL);
     let for_files = key
         .sign(
             "file",

@@ -100,7 +100,7 @@ impl World {
 
     /// A key's public half as one line.
     pub(crate) fn public_line(&self, purpose: &str) -> String {
-        self.signer.key(purpose).public_key().to_openssh().unwrap()
+        self.signer.private(purpose).public_key().to_openssh().unwrap()
     }
 }
 

@@ -84,7 +84,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
                 .unwrap();
         cert.key_id(held.grant.id.to_string()).unwrap();
         cert.valid_principal(format!("deploy@{}", resource.id)).unwrap();
-        cert.sign(&SeedSigner::key(ca)).unwrap().to_bytes().unwrap()
+        cert.sign(&SeedSigner::private(ca)).unwrap().to_bytes().unwrap()
     };
     let hour = Span::from_hours(1);
     // The library looks at the machine's clock as well, which is not ours.

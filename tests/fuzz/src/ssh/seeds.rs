@@ -5,7 +5,7 @@ use crate::access::SeedSigner;
 use crate::draw::{texts, words};
 
 pub(crate) fn ssh_key() -> Vec<Vec<u8>> {
-    let own = SeedSigner::key("client").public_key().to_openssh().unwrap();
+    let own = SeedSigner::private("client").public_key().to_openssh().unwrap();
     texts(&[
         &own,
         "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBFhxFHYnYO+zMPpx4XhgMh1VxOZUHbEZmZZjz6DtQvjaMtLTCBQ4yc8cPPvOjOZ1EPnKg8dnvgpzZDCClbOdqDU= a",
