@@ -15,6 +15,7 @@ mod jumping;
 pub(crate) mod lab;
 mod leaving;
 mod logins;
+mod opening;
 mod programs;
 mod proving;
 mod pushed;
