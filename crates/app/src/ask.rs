@@ -245,11 +245,13 @@ impl App {
         if facts.start.is_some() || facts.task.is_some() {
             return Ok(None);
         }
+        let until = person.stay.at_most(facts.now.plus(facts.duration));
         let filter = GrantFilter {
             holder: Some(person.id),
             resource: Some(resource.id),
             role: Some(role.id),
             phases: vec![GrantPhase::Active],
+            due_from: Some(until),
             ..GrantFilter::default()
         };
         let held = self.store.grants(filter, Slice::first(100)).await?;
@@ -261,8 +263,7 @@ impl App {
             .find(|g| {
                 g.item.task.is_none()
                     && g.item.role_digest == digest
-                    && g.usable_until(facts.now)
-                        .is_ok_and(|end| end >= person.stay.at_most(facts.now.plus(facts.duration)))
+                    && g.usable_until(facts.now).is_ok_and(|end| end >= until)
             })
             .map(|g| g.id))
     }

@@ -90,6 +90,7 @@ pub(crate) async fn list(
         .and("resource =", filter.resource.map(Cell::of))
         .and("role =", filter.role.map(Cell::of))
         .and("request =", filter.request.map(Cell::of))
+        .and("due_at >=", filter.due_from.map(|at| Cell::Number(at.micros())))
         .among("id", filter.ids.iter().map(Cell::of).collect())
         .among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect());
     let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;

@@ -69,6 +69,8 @@ pub struct GrantFilter {
     pub ids: Vec<GrantId>,
     /// In any of these; empty means all.
     pub phases: Vec<GrantPhase>,
+    /// Only those to which nothing is due to happen before this: of active ones, those that last so long.
+    pub due_from: Option<Time>,
 }
 
 /// Where a lease stands, for filters.

@@ -40,8 +40,9 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Builds everything.
+    /// Installs the real servers and builds everything.
     pub(crate) fn prepare(pace: Pace, rounds: usize, build: Build) -> Result<Self> {
+        crate::deps::system_packages()?;
         // As the tests are built, so that what is there is not built twice.
         let (words, folder): (&[&str], _) = match build {
             Build::Release => {

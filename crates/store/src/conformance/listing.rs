@@ -6,7 +6,7 @@ use wane_domain::closure::EndCause;
 use wane_domain::grant::GrantEvent;
 use wane_domain::id::{GrantId, LeaseId, RequestId};
 use wane_domain::lease::LeaseEvent;
-use wane_domain::time::Span;
+use wane_domain::time::{Span, Time};
 
 use super::fixture::{Fixture, told};
 use super::same;
@@ -71,7 +71,10 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
         let page = s.requests(filter.clone(), Slice::first(10)).await.map_err(told)?;
         same(&format!("{filter:?}"), &page.items.iter().map(|r| r.value.id).collect::<Vec<_>>(), &want)?;
     }
-    let grants: [(GrantFilter, Vec<GrantId>); 9] = [
+    let end = active.due().ok_or("an active grant has no end")?;
+    let lasting =
+        |at: Time| GrantFilter { phases: vec![GrantPhase::Active], due_from: Some(at), ..GrantFilter::default() };
+    let grants: [(GrantFilter, Vec<GrantId>); 11] = [
         (GrantFilter::default(), vec![active.id, scheduled.id]),
         (GrantFilter { holder: Some(ben), ..GrantFilter::default() }, vec![active.id]),
         (GrantFilter { resource: Some(db), ..GrantFilter::default() }, vec![scheduled.id]),
@@ -87,6 +90,8 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
             vec![active.id],
         ),
         (GrantFilter { holder: Some(ada), phases: vec![GrantPhase::Active], ..GrantFilter::default() }, vec![]),
+        (lasting(end), vec![active.id]),
+        (lasting(end.plus(Span::from_micros(1))), vec![]),
     ];
     for (filter, want) in grants {
         let page = s.grants(filter.clone(), Slice::first(10)).await.map_err(told)?;
