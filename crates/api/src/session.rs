@@ -9,7 +9,8 @@ use crate::value::SecretText;
 /// Whether the server serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok`, or `degraded`: it serves and ends what must end, but nothing begins, or the log is behind.
+    /// `ok`, or `degraded`: it serves and ends what must end, but nothing begins, the log is behind, or the
+    /// signer is away.
     pub status: String,
     /// The server's version.
     pub version: String,
@@ -25,6 +26,10 @@ pub struct Health {
     /// How many directories that people come from cannot be read, or have what they say held back.
     #[serde(default)]
     pub directories_behind: u64,
+    /// `ok`, or `away` while the signer, a process of its own, cannot be asked: nothing that it signs is issued, and
+    /// everything ends.
+    #[serde(default = "well")]
+    pub signer: String,
 }
 
 fn well() -> String {

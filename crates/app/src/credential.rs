@@ -170,7 +170,8 @@ impl App {
             }
         };
         let serial = self.store.next_serial().await?;
-        let right = resting(seen.value.issue_permit(&lease, permit, now)?, &seen.value, &request.value, &role);
+        let right = seen.value.issue_permit(&lease, permit, now)?;
+        let right = resting(self, right, &seen.value, &request.value, &role).await?;
         let issuer = handle
             .kind
             .issuer()
@@ -404,14 +405,25 @@ impl App {
 }
 
 /// A right to issue with what people signed for it, if they did: the signer sees for itself.
-pub(crate) fn resting(permit: IssuePermit, grant: &Grant, request: &AccessRequest, role: &Role) -> IssuePermit {
+pub(crate) async fn resting(
+    app: &App,
+    permit: IssuePermit,
+    grant: &Grant,
+    request: &AccessRequest,
+    role: &Role,
+) -> Result<IssuePermit, AppError> {
     if grant.approvals.iter().all(|approval| approval.signed.is_none()) {
-        return permit;
+        return Ok(permit);
     }
     let is_it = |item: &Item| matches!(item.state, ItemState::Approved { grant: Some(id), .. } if id == grant.id);
     let item = request.items.iter().position(is_it).and_then(|at| u16::try_from(at).ok()).unwrap_or_default();
+    let mut extensions = Vec::new();
+    for id in &grant.extended_by {
+        let more = app.store.request(*id).await?.ok_or_else(|| AppError::missing("request", *id))?;
+        extensions.push(more.value.ask.clone());
+    }
     let (ask, approvals) = (request.ask.clone(), grant.approvals.clone());
-    permit.resting_on(Authority { ask, item, role: role.clone(), approvals })
+    Ok(permit.resting_on(Authority { ask, item, role: role.clone(), extensions, approvals }))
 }
 
 /// What the inventory keeps of an issue, with the proof of identity it rested on: whoever opens a session

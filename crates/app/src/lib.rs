@@ -373,6 +373,12 @@ impl App {
         })
     }
 
+    /// Whether the signer cannot be asked right now.
+    #[must_use]
+    pub fn signer_is_away(&self) -> bool {
+        self.signer.get().is_some_and(|signer| signer.away().is_some())
+    }
+
     /// Has a signer told whenever a grant that people signed for is over, and who vouched for whose key.
     pub fn tell_signer(&self, signer: Arc<dyn wane_connector::Signer>) {
         // Said once, where the parts are put together.

@@ -160,10 +160,9 @@ impl App {
         let target = handle.target(now);
         let again = format!("{}@{} --for {}", role.name, handle.resource.name, seen.value.window.duration);
         let rules = vec![self.deployment_rules(), broker.rules(&role)?];
-        let pass = around_call(point!("app.brokered.sign"), || {
-            let right = resting(right.into_issue(), &seen.value, &request.value, &role);
-            broker.pass(&target, &role, &lease, right, claim, serial)
-        })?;
+        let right = resting(self, right.into_issue(), &seen.value, &request.value, &role).await?;
+        let pass =
+            around_call(point!("app.brokered.sign"), || broker.pass(&target, &role, &lease, right, claim, serial))?;
         let about = about_lease(&lease, Some(&seen.value));
         let session = SessionId::of(lease.id);
         let mut change = self.change_at(Actor::Person(seen.value.holder), &world, now);

@@ -38,6 +38,11 @@ pub trait Signer: Send + Sync {
     /// When the key is not to be had.
     fn publish(&self, purpose: &'static str, permit: PublishPermit, message: &[u8]) -> Result<Signature, SignError>;
 
+    /// Why it cannot be asked right now, if that is known. One in this process can always be asked.
+    fn away(&self) -> Option<String> {
+        None
+    }
+
     /// A grant is over: nothing that was approved for it is to be used again. Most signers remember nothing.
     fn ended(&self, _grant: GrantId) {}
 

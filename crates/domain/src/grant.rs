@@ -108,6 +108,9 @@ pub struct GrantData {
     /// That its task was let run, if it is for one and that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
+    /// The requests that gave it more time, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extended_by: Vec<RequestId>,
     /// Where it stands.
     pub state: GrantState,
 }
@@ -229,6 +232,7 @@ impl Grant {
             window,
             at: now,
             spent: None,
+            extended_by: Vec::new(),
             state: GrantState::Scheduled,
         };
         Ok((Self { data }, fact))
@@ -284,6 +288,7 @@ impl Grant {
                 );
                 let since = *since;
                 d.approvals.extend(item.approvals);
+                d.extended_by.push(item.request);
                 d.terms = permit.terms;
                 d.basis = permit.basis;
                 (GrantState::Active { since, end: wanted }, fact)

@@ -42,7 +42,10 @@ pub struct Authority {
     pub item: u16,
     /// The role as it was approved.
     pub role: Role,
-    /// Who approved it.
+    /// What more time was asked for since, the first ask first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<Ask>,
+    /// Who approved it, and more time for it.
     pub approvals: Vec<Approval>,
 }
 

@@ -186,6 +186,11 @@ pub trait Carry: Send + Sync + fmt::Debug {
     /// When it does not get there, or nothing comes back.
     fn carry(&self, frame: &[u8]) -> Result<Vec<u8>, String>;
 
+    /// Why nothing gets there right now, if that is known.
+    fn away(&self) -> Option<String> {
+        None
+    }
+
     /// Brings a frame there whose reply nobody waits for.
     fn tell(&self, frame: Vec<u8>) {
         let _ = self.carry(&frame);
@@ -242,6 +247,10 @@ impl Signer for Messenger {
     fn publish(&self, purpose: &'static str, permit: PublishPermit, message: &[u8]) -> Result<Signature, SignError> {
         let message = Bytes(message.to_vec());
         self.signature(&Call::Publish { purpose: purpose.to_owned(), what: permit.what, message })
+    }
+
+    fn away(&self) -> Option<String> {
+        self.0.away()
     }
 
     fn ended(&self, grant: GrantId) {

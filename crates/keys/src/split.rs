@@ -70,6 +70,10 @@ impl Signer for Split {
         }
     }
 
+    fn away(&self) -> Option<String> {
+        self.desk.away()
+    }
+
     fn ended(&self, grant: GrantId) {
         self.desk.ended(grant);
     }

@@ -103,6 +103,15 @@ async fn server(s: &Session, checks: &mut Vec<Check>) {
                     Check::not("store", Verdict::Fail, found, "see the server's log; often its disk is full")
                 }
             });
+            if health.signer != "ok" {
+                let found = "does not answer: nothing that it signs is issued, and everything ends";
+                checks.push(Check::not(
+                    "signer",
+                    Verdict::Fail,
+                    found,
+                    "see that `wane signer serve` runs; the server's log says why",
+                ));
+            }
             if health.directories_behind > 0 {
                 let found = format!("{} cannot be read, or what they say is held back", health.directories_behind);
                 let todo = "see the server's log; after `stale_after` nothing new begins for their people";

@@ -7,7 +7,7 @@ use wane_connector::Reader;
 use wane_domain::approval::Statement;
 use wane_domain::id::{OrgId, PersonId};
 use wane_domain::issue::{Authority, Right};
-use wane_domain::request::Start;
+use wane_domain::request::{Ask, Parent, Start};
 use wane_domain::time::{Span, Time};
 
 use super::root::{Guard, Root, Used};
@@ -65,13 +65,13 @@ impl Question<'_> {
             return refuse("the role is not the one that was approved");
         }
         (self.reader.within)(role, self.right, self.message)?;
-        let latest = self.signed(guard, authority)?;
+        let latest = self.signed(guard, authority, ask, *item)?;
         self.window(guard, authority, latest)
     }
 
-    /// When the last of enough people signed.
-    fn signed(&self, guard: Guard, authority: &Authority) -> Result<Time, String> {
-        let digest = authority.ask.digest().map_err(|e| e.to_string())?;
+    /// When the last of enough people signed for this item of this ask.
+    fn signed(&self, guard: Guard, authority: &Authority, ask: &Ask, item: u16) -> Result<Time, String> {
+        let digest = ask.digest().map_err(|e| e.to_string())?;
         let (mut people, mut count) = (BTreeSet::<PersonId>::new(), 0_usize);
         let mut latest = Time::from_micros(0);
         for approval in &authority.approvals {
@@ -80,11 +80,11 @@ impl Question<'_> {
             let Some(known) = self.root.keys.get(&said.key) else { continue };
             let fits = said.org == self.org
                 && said.over() == digest
-                && said.seats(usize::from(authority.item), approval.stage)
+                && said.seats(usize::from(item), approval.stage)
                 && said.approver == known.person
                 && said.at > known.since
                 && said.at <= self.now.plus(SKEW)
-                && !said.people().any(|who| [authority.ask.requester, authority.ask.beneficiary].contains(&who));
+                && !said.people().any(|who| [ask.requester, ask.beneficiary].contains(&who));
             // Whoever stands in and whoever they stand in for are one, whichever of them signed.
             let is_new = !said.people().any(|who| people.contains(&who));
             if fits && is_new && verify(signed, &known.material, Counter::WasChecked).is_ok() {
@@ -113,7 +113,7 @@ impl Question<'_> {
             return Err(format!("it was asked for {}, and {} is the most here", ask.duration, guard.most));
         }
         let key = format!("{}/{}", ask.digest().map_err(|e| e.to_string())?, authority.item);
-        let used = match self.root.used.get(&key) {
+        let mut used = match self.root.used.get(&key) {
             Some(used) if used.grant != right.grant() => return refuse("it was used for another grant"),
             Some(used) => *used,
             None if self.now > latest.plus(USED_WITHIN) => return refuse("it was signed too long ago"),
@@ -133,11 +133,44 @@ impl Question<'_> {
         if right.not_before() > self.now.plus(SKEW) {
             return refuse("it begins later than now");
         }
+        used.until = used.until.max(self.until(guard, authority, &used)?);
         // A certificate is good to the second.
         if right.not_after() > used.until.plus(Span::from_secs(1)) || self.now >= used.until {
             return refuse("it lasts longer than was signed");
         }
         Ok(Remember { key, used })
+    }
+}
+
+impl Question<'_> {
+    /// Until when it lasts with the time that people signed for since; each extension counts once.
+    ///
+    /// INVARIANT: more time is signed for as the first was, for this grant, while it runs (held by
+    /// `more_time_is_signed_for_as_the_first_was`).
+    fn until(&self, guard: Guard, authority: &Authority, used: &Used) -> Result<Time, String> {
+        let Authority { ask, item, extensions, .. } = authority;
+        let (first, asked) = (ask.digest().map_err(|e| e.to_string())?, ask.items.get(usize::from(*item)));
+        let begins = match ask.start {
+            Start::Now => used.first,
+            Start::At(start) => start,
+        };
+        let (mut end, mut counted) = (begins.plus(ask.duration), BTreeSet::new());
+        for more in extensions {
+            let longer = end.plus(more.duration);
+            let fits = more.org == self.org
+                && more.beneficiary == self.right.holder()
+                && more.items.len() == 1
+                && more.items.first() == asked
+                && more.start == Start::Now
+                && more.parent == Some(Parent::Extends { digest: first, grant: self.right.grant() })
+                && longer.since(begins) <= guard.most;
+            let is_new = counted.insert(more.digest().map_err(|e| e.to_string())?);
+            let while_it_ran = |signed: Time| signed <= end.plus(SKEW);
+            if fits && is_new && self.signed(guard, authority, more, 0).is_ok_and(while_it_ran) {
+                end = longer;
+            }
+        }
+        Ok(end)
     }
 }
 

@@ -74,7 +74,7 @@ impl std::fmt::Debug for Asked {
 
 impl Carry for Link {
     fn carry(&self, frame: &[u8]) -> Result<Vec<u8>, String> {
-        if let Some(why) = self.away.read().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(why) = self.away() {
             return Err(why);
         }
         let (whom, word) = sync_channel(1);
@@ -83,6 +83,10 @@ impl Carry for Link {
         // Whoever else is on this thread goes on elsewhere meanwhile.
         let word = tokio::task::block_in_place(|| word.recv_timeout(WORD));
         word.unwrap_or_else(|_| Err("nothing came back in time; try again".to_owned()))
+    }
+
+    fn away(&self) -> Option<String> {
+        self.away.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn tell(&self, frame: Vec<u8>) {

@@ -75,6 +75,14 @@ fn readable(path: &Path, user: u32) -> bool {
     Command::new("cat").arg(path).uid(user).gid(user).output().unwrap().status.success()
 }
 
+/// Whether `wane doctor` says that the signer fails; none where it says nothing of it.
+fn signer_fails(here: &Deployment) -> Option<bool> {
+    let said = here.ada.run(&["--json", "doctor"]).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+    let checks = said["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["what"] == "signer").map(|check| check["verdict"] == "fail")
+}
+
 #[test]
 fn a_server_serves_and_ends_whatever_becomes_of_its_signer() {
     let mut signer = WaneSigner::prepare(Some(USERS)).unwrap();
@@ -88,6 +96,7 @@ fn a_server_serves_and_ends_whatever_becomes_of_its_signer() {
     here.maya.json(&["done", &grant]).unwrap();
     here.wait_closed(&grant);
     assert_eq!(issued(&here, &grant), 0);
+    assert_eq!(signer_fails(&here), Some(true), "what is the matter is said");
 
     // There: the server finds it by itself.
     signer.run(&["init", "--org", &here.server.org().unwrap()]).unwrap();
@@ -95,6 +104,7 @@ fn a_server_serves_and_ends_whatever_becomes_of_its_signer() {
     signer.start().unwrap();
     let grant = granted(&here.maya, "deploy@free", "10m");
     let ca = authority(&here, &wait_certificate(&here, &grant));
+    assert_eq!(signer_fails(&here), None);
 
     // INVARIANT of the set-up: the server's user reads none of its files, and nobody else is answered.
     for file in ["signer.keys", "signing.key"] {
@@ -188,7 +198,26 @@ fn a_signer_killed_over_what_it_signs_leaves_nothing_half_done() {
         here.maya.json(&["done", &grant]).unwrap();
         assert!(certificate(&here, &grant).is_err(), "{place}");
     }
+    longer(&here, &omar, &file);
     vouch(&here, &omar, &file);
+}
+
+/// More time is asked for, signed for by the same people, and the signer gives it.
+fn longer(here: &Deployment, omar: &PersonSession, file: &Path) {
+    let sign = |request: &str| omar.json(&["approve", request, "--sign-with", file.to_str().unwrap()]).unwrap();
+    let decided = sign(&ask_and_wait(&here.maya, "deploy@web", "5m"));
+    let grant = text(&decided["items"][0]["grant"]);
+    let until = || {
+        let handed = here.maya.json(&["credential", &grant, "--input", &input(&here.maya)]).unwrap();
+        text(&handed["not_after"]).parse::<jiff::Timestamp>().unwrap()
+    };
+    let first = until();
+    let words = ["extend", &grant, "--for", "4m", "--reason", "not done yet"];
+    let more = text(&here.maya.json_with_code(&words, 6).unwrap()["id"]);
+    assert_eq!(until(), first, "nobody signed for more");
+    sign(&more);
+    assert_eq!(until().duration_since(first), jiff::SignedDuration::from_mins(4));
+    here.maya.json(&["done", &grant]).unwrap();
 }
 
 /// Somebody whose key counts vouches for another's, which then counts; nobody else's word does that.
