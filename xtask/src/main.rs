@@ -9,6 +9,7 @@ mod command;
 mod demo;
 mod deps;
 mod fuzz;
+mod jwt_libraries;
 mod lint;
 mod mutants;
 mod node;
@@ -62,7 +63,8 @@ fn main() -> ExitCode {
             .and_then(|()| node::install())
             .and_then(|()| ansible::install())
             .and_then(|()| scim2::install())
-            .and_then(|()| aiosmtpd::install()),
+            .and_then(|()| aiosmtpd::install())
+            .and_then(|()| jwt_libraries::install()),
         ["web"] => web::build(),
         ["screenshots"] => web::pictures(),
         ["mutants", rest @ ..] => mutants::run(rest),

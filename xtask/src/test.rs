@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{aiosmtpd, ansible, command, deps, node, scim2, seaweedfs, ssh_audit, web};
+use crate::{aiosmtpd, ansible, command, deps, jwt_libraries, node, scim2, seaweedfs, ssh_audit, web};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.
@@ -30,5 +30,6 @@ pub(crate) fn run() -> Result<()> {
     ansible::install()?;
     scim2::install()?;
     aiosmtpd::install()?;
+    jwt_libraries::install()?;
     chore(&["nextest", "run"])
 }

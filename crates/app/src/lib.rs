@@ -6,6 +6,7 @@
 //! A use-case reads a snapshot, asks the pure rooms (`domain`, `policy`) what follows, and commits
 //! the result with its records in one transaction; if somebody else wrote first, it decides again.
 
+mod access_tokens;
 mod activate;
 mod answers;
 mod approve;
@@ -94,6 +95,7 @@ use wane_keys::token::Pepper;
 use wane_policy::set::PolicySet;
 use wane_store::{Due, Store};
 
+pub use access_tokens::{Exchange, GoodToken, NotGood, Shown as ShownToken, Subject as ExchangeSubject, TokensOver};
 pub use answers::{BEGUN, CallKept};
 pub use arrivals::{Arriving, Limits as ArrivalLimits};
 pub use ask::{AskInput, ItemInput, MOST_DURATION};

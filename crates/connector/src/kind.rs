@@ -10,6 +10,7 @@ use wane_domain::task::Task;
 
 use crate::broker::Broker;
 use crate::contract::{ConnectError, Describe, Effects, Issuer, Target};
+use crate::tokens::Tokens;
 
 /// A kind of target. One folder under `kinds/` holds everything about it.
 #[async_trait]
@@ -83,6 +84,11 @@ pub trait Kind: Send + Sync {
 
     /// What it tells everybody, if anything (the certificates of an authority).
     fn published(&self) -> Option<Arc<dyn Published>> {
+        None
+    }
+
+    /// What it knows of tokens it issued that come back, if it issues such.
+    fn tokens(&self) -> Option<Arc<dyn Tokens>> {
         None
     }
 }

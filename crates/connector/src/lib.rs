@@ -10,6 +10,7 @@ pub mod kind;
 pub mod registry;
 pub mod signer;
 pub mod strict;
+pub mod tokens;
 pub mod verb;
 pub mod words;
 
@@ -21,3 +22,4 @@ pub use contract::{
 pub use kind::{ConnectLine, Held, HostDocs, Kind, KindError, Paper, Published, Revoked, RoleProbe};
 pub use registry::Registry;
 pub use signer::{Checker, Document, PublicKey, PublishPermit, Reader, SignError, Signature, Signer, Vouched};
+pub use tokens::{TokenProof, TokenRead, Tokens};

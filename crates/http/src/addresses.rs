@@ -36,7 +36,8 @@ const GUARDED: [&str; 5] =
 /// Refuses tries from an address from which too many failed.
 pub(crate) async fn bounded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Answer<Response> {
     let path = request.uri().path();
-    let tried = request.method() == Method::POST && (GUARDED.contains(&path) || pages::is_sign_in(path));
+    let tried = request.method() == Method::POST
+        && (GUARDED.contains(&path) || crate::oauth::GUARDED.contains(&path) || pages::is_sign_in(path));
     let guarded = tried || pages::is_answer(path) || path.starts_with(crate::scim::ROOT);
     let peer = request.extensions().get::<Peer>().copied().filter(|_| guarded);
     let Some(key) = peer.and_then(key) else { return Ok(next.run(request).await) };

@@ -5,6 +5,7 @@
 //! calls one use-case, and that asks policy.
 
 mod addresses;
+mod oauth;
 mod once;
 mod openapi;
 mod pages;
@@ -25,6 +26,12 @@ use wane_app::App;
 pub use addresses::Peer;
 pub use openapi::document;
 pub use shared::Limits;
+
+/// A door for a fuzz target, which stands outside this crate: a form as OAuth has it.
+#[doc(hidden)]
+pub mod fuzzed {
+    pub use crate::oauth::fuzzed_form as form;
+}
 
 use rim::layers;
 use shared::Shared;
@@ -49,8 +56,14 @@ pub fn router(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Router
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), scim::known))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), addresses::bounded))
         .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
+    let oauth = oauth::calls()
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), addresses::bounded))
+        .layer(middleware::from_fn_with_state(oauth::LONGEST_BODY, layers::whole_body))
+        .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
     calls
         .merge(streams)
+        .merge(oauth)
+        .merge(oauth::streams())
         .merge(pages)
         .merge(pushes)
         .fallback(layers::not_found)

@@ -39,6 +39,8 @@ impl Default for Limits {
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) streams: Arc<Semaphore>,
+    /// Feeds of resource servers: people's streams take none of their places.
+    pub(crate) feeds: Arc<Semaphore>,
     /// Ends event streams, which would otherwise keep a server from stopping.
     pub(crate) stop: CancellationToken,
     /// Failed tries by address.
@@ -55,7 +57,8 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(crate) fn new(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(limits.streams));
-        Arc::new(Self { app, streams, stop, addresses: Addresses::default(), in_flight: Mutex::default() })
+        let feeds = Arc::new(Semaphore::new(limits.streams));
+        Arc::new(Self { app, streams, feeds, stop, addresses: Addresses::default(), in_flight: Mutex::default() })
     }
 
     /// Takes an idempotency key for the time of one call; none if a call under it is under way.

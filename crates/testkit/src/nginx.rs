@@ -1,7 +1,9 @@
-//! A real nginx that takes clients by their certificates, and reads its revocation list when it is told to.
+//! A real nginx that takes clients by their certificates and reads its revocation list when it is told to, or asks about
+//! each call.
 
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -23,16 +25,48 @@ impl Nginx {
     /// Starts one in a folder. `pair` holds `cert.pem` and `key.pem`, `trust` and `crl` are what its clients are judged by.
     pub fn start(folder: &Path, pair: &Path, trust: &Path, crl: &Path) -> Result<Self> {
         let port = free_port()?;
-        let at = folder.display();
         let (pair, trust, crl) = (pair.display(), trust.display(), crl.display());
+        let server = format!(
+            "listen 127.0.0.1:{port} ssl;\n\
+             ssl_certificate {pair}/cert.pem;\nssl_certificate_key {pair}/key.pem;\nssl_client_certificate {trust};\n\
+             ssl_crl {crl};\nssl_verify_client on;\nssl_verify_depth 3;\nssl_session_cache off;\nssl_session_tickets off;\n\
+             location / {{ return 200 \"hello $ssl_client_s_dn\\n\"; }}\n"
+        );
+        Self::run(folder, port, &server)
+    }
+
+    /// Starts one in a folder that asks `check` about each call (`auth_request`), as the resource server with this
+    /// credential. It answers `/` at once, and `/slow` for minutes.
+    pub fn asking(folder: &Path, check: &str, credential: &str) -> Result<Self> {
+        let port = free_port()?;
+        let www = folder.join("www");
+        fs::create_dir(&www)?;
+        // Whoever serves is nobody, and temporary folders are for their owners.
+        for path in [folder, &www] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+        }
+        fs::write(www.join("hello"), "hello\n")?;
+        fs::write(www.join("long"), vec![b'x'; 16 << 20])?;
+        let server = format!(
+            "listen 127.0.0.1:{port};\nroot {www};\n\
+             auth_request /_check;\nauth_request_set $holder $upstream_http_wane_holder;\nadd_header Holder $holder;\n\
+             location / {{ try_files /hello =404; }}\n\
+             location /slow {{ limit_rate 64k; try_files /long =404; }}\n\
+             location = /_check {{ internal; auth_request off; proxy_pass {check};\nproxy_pass_request_body off;\n\
+             proxy_set_header Content-Length \"\";\nproxy_set_header Wane-Server \"{credential}\";\n\
+             proxy_set_header Wane-Method $request_method;\nproxy_set_header Wane-Url \"http://api.example$request_uri\";\n}}\n",
+            www = www.display(),
+        );
+        Self::run(folder, port, &server)
+    }
+
+    fn run(folder: &Path, port: u16, server: &str) -> Result<Self> {
+        let at = folder.display();
         let lines = format!(
             "daemon off;\nmaster_process on;\nworker_processes 1;\npid {at}/nginx.pid;\nerror_log {at}/error.log info;\n\
              events {{ worker_connections 64; }}\nhttp {{\naccess_log off;\n\
              client_body_temp_path {at}/a;\nproxy_temp_path {at}/b;\nfastcgi_temp_path {at}/c;\nuwsgi_temp_path {at}/d;\n\
-             scgi_temp_path {at}/e;\nserver {{\nlisten 127.0.0.1:{port} ssl;\n\
-             ssl_certificate {pair}/cert.pem;\nssl_certificate_key {pair}/key.pem;\nssl_client_certificate {trust};\n\
-             ssl_crl {crl};\nssl_verify_client on;\nssl_verify_depth 3;\nssl_session_cache off;\nssl_session_tickets off;\n\
-             location / {{ return 200 \"hello $ssl_client_s_dn\\n\"; }}\n}}\n}}\n"
+             scgi_temp_path {at}/e;\nserver {{\n{server}}}\n}}\n"
         );
         fs::write(folder.join("nginx.conf"), lines)?;
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|path| Path::new(path).is_file());

@@ -27,7 +27,7 @@ use wane_store::{Commit, EmptyCommit, Sealed, Store, StoreError, Write};
 use wane_store_sql::{Founding, SqlStore, Writer};
 
 use crate::signer::LinkTask;
-use crate::{authority, kinds};
+use crate::{authority, kinds, token_key};
 
 /// Why a data folder did not open.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +69,11 @@ pub(crate) enum OpenError {
          (`wane authority drop`), or leave `signer.socket` out"
     )]
     AuthorityApart(&'static str),
+    #[error(
+        "the key of access tokens (`{0}`) cannot be with a signer of its own: either take it away \
+         (`wane token-key drop {0} --compromised`), or leave `signer.socket` out"
+    )]
+    TokenKeyApart(&'static str),
     #[error(transparent)]
     Chest(#[from] ChestError),
     #[error("`{path}` cannot be held: {why}")]
@@ -154,6 +159,8 @@ impl Opening {
         let (signer, link) = self.signer(settings, &seals, org, ambient).await?;
         let signer: Arc<dyn Signer> = Arc::new(signer);
         let authorities = authority::read(&*signer, &authority::kept(&self.store, &issuing).await?);
+        let token_keys = token_key::read(&*signer, &token_key::kept(&self.store, &issuing).await?);
+        let given = kinds::Given { authorities, token_keys };
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
         let gateway_key = match &settings.gateway.ssh {
             Some(_) => Some(self.gateway_key(&issuing, org, ambient).await?),
@@ -163,7 +170,7 @@ impl Opening {
             .map_err(|_| OpenError::Zone(settings.server.zone.clone()))?;
         let parts = Parts {
             store: Arc::new(self.store.clone()),
-            kinds: kinds::registry(&signer, authorities, ambient),
+            kinds: kinds::registry(&signer, given, &settings.server.public_url, ambient),
             ambient: ambient.clone(),
             org,
             ends,

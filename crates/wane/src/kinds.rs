@@ -7,6 +7,7 @@ use wane_connector::{Checker, Document, Kind, Reader, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_keys::seal::SealName;
 use wane_kind_ldap::LdapKind;
+use wane_kind_oauth::OauthKind;
 use wane_kind_postgres::PostgresKind;
 use wane_kind_ssh::SshKind;
 use wane_kind_x509::X509Kind;
@@ -17,6 +18,12 @@ pub(crate) mod authority {
     pub(crate) use wane_kind_x509::authority::{
         Authorities, Authority, AuthorityError, Confined, State, drop_idle, take_over, vacant,
     };
+}
+
+/// The keys of access tokens, as their kind has them.
+pub(crate) mod token {
+    pub(crate) use wane_kind_oauth::TOKEN_KEYS;
+    pub(crate) use wane_kind_oauth::keys::{Going, KeptKey, KeyError, TokenKeys, another, remove};
 }
 
 /// The signing keys the kinds need, and under which seal each is kept. What ends access opens unattended.
@@ -36,18 +43,29 @@ pub(crate) const AUTHORITY_CHECKER: Checker = wane_kind_x509::check_certificate;
 /// What an authority's key publishes.
 pub(crate) const AUTHORITY_DOCUMENT: Document = wane_kind_x509::check_list;
 
+/// What the signer checks before it signs with the key of access tokens.
+pub(crate) const TOKEN_CHECKER: Checker = wane_kind_oauth::check_token;
+
 /// What the signer knows of the bytes of a purpose, where people may have to sign.
 pub(crate) fn readers() -> Vec<(&'static str, Reader)> {
     vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::USER_CERTIFICATES)]
 }
 
-/// The kinds.
-pub(crate) fn registry(signer: &Arc<dyn Signer>, authorities: authority::Authorities, ambient: &Ambient) -> Registry {
-    let kinds: [Arc<dyn Kind>; 4] = [
+/// What the kinds are given that was read from the store.
+pub(crate) struct Given {
+    pub(crate) authorities: authority::Authorities,
+    pub(crate) token_keys: token::TokenKeys,
+}
+
+/// The kinds. `url` is where people open this server.
+pub(crate) fn registry(signer: &Arc<dyn Signer>, given: Given, url: &str, ambient: &Ambient) -> Registry {
+    let Given { authorities, token_keys } = given;
+    let kinds: [Arc<dyn Kind>; 5] = [
         Arc::new(SshKind::new(Arc::clone(signer))),
         Arc::new(PostgresKind::new(ambient.clone())),
         Arc::new(LdapKind::new()),
         Arc::new(X509Kind::new(Arc::clone(signer), authorities, ambient.clone())),
+        Arc::new(OauthKind::new(Arc::clone(signer), token_keys, url, ambient)),
     ];
     Registry::new(kinds)
 }
@@ -60,5 +78,6 @@ pub(crate) fn verbs() -> Vec<Arc<dyn Verb>> {
     let mut verbs = wane_kind_ssh::verbs::all();
     verbs.extend(wane_kind_postgres::verbs());
     verbs.extend(wane_kind_x509::verbs::all());
+    verbs.extend(wane_kind_oauth::verbs::all());
     verbs
 }

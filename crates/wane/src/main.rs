@@ -22,6 +22,7 @@ mod rules;
 mod serve;
 mod server;
 mod signer;
+mod token_key;
 mod verbs;
 
 use std::process::ExitCode;

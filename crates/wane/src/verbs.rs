@@ -11,7 +11,7 @@ use wane_domain::ambient::Ambient;
 use wane_domain::secret::SecretOnce;
 use wane_domain::time::Time;
 
-use crate::{approval, authority, config, init, kinds, server, signer};
+use crate::{approval, authority, config, init, kinds, server, signer, token_key};
 
 /// The process as the command line sees it.
 pub(crate) fn env(ambient: &Ambient) -> Env {
@@ -29,6 +29,7 @@ pub(crate) fn extra(ambient: &Ambient) -> Vec<Box<dyn ExtraCommand>> {
         Box::new(init::Init { ambient: ambient.clone() }),
         Box::new(signer::Signer { ambient: ambient.clone() }),
         Box::new(authority::Authority { ambient: ambient.clone() }),
+        Box::new(token_key::TokenKey { ambient: ambient.clone() }),
         Box::new(approval::Approval),
         Box::new(config::Check),
         Box::new(config::Explain),

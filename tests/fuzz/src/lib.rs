@@ -22,6 +22,8 @@
 //! | | `sshd_config` | our block is there once, and all else is left as it was |
 //! | `kinds/postgres` | `sql_identifier` `sql_text` `sql_setup` `sql_settings` `sql_role` | one token, read by another reader; no line that was not meant |
 //! | `kinds/x509` | `x509_request` `x509_certificate` | one spelling, and what another reader finds there; nothing is a certificate and a list |
+//! | `kinds/oauth` | `access_token` `key_proof` | one spelling, and what another reader finds there; a proof is by the key it names |
+//! | `http` | `oauth_form` | each parameter once, read again as it was |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | | `signer_call` | one reply to whatever is said; a head announces no more than is read, and has one spelling |
 //! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
@@ -49,6 +51,7 @@ mod gate;
 mod house;
 mod keys;
 mod line;
+mod oauth;
 mod oidc;
 mod policy;
 mod recording;
@@ -89,6 +92,7 @@ macro_rules! for_each_target {
             oidc_token oidc 20000, approval approval 10000,
             scim_filter scim 4000, scim_patch scim 10000,
             x509_request x509 10000, x509_certificate x509 10000,
+            access_token oauth 20000, key_proof oauth 4000, oauth_form oauth 20000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,
             signer_call calls 10000,
             text text 40000, time text 40000, id text 40000, ask text 5000,

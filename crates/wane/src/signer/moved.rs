@@ -38,7 +38,7 @@ pub(super) async fn take_out(settings: &Settings, ambient: &Ambient) -> Result<S
 }
 
 async fn take_out_of(opening: &Opening, settings: &Settings, ambient: &Ambient) -> Result<(), SignerError> {
-    opening.no_authority().await?;
+    opening.nothing_apart().await?;
     let org = opening.store.world().await.map_err(OpenError::from)?.org;
     let seals = open_seals(settings, ambient)?;
     let issuing = opening.keyring(&seals.issuing, org, ambient).await?;

@@ -23,7 +23,8 @@ use super::house::purposes;
 use super::link::{LinkTask, Pins, link};
 use crate::deployment::{OpenError, Opening, Seals, root_file, sealed, signer_key};
 use crate::kinds::authority::AUTHORITY_KEYS;
-use crate::{authority, kinds};
+use crate::kinds::token::TOKEN_KEYS;
+use crate::{authority, kinds, token_key};
 
 impl Opening {
     /// The signer, and what has to be run for one of its own to be heard.
@@ -44,7 +45,7 @@ impl Opening {
             let desk = self.desk(settings, seals, org, ambient).await?;
             return Ok((Split::new(here, Messenger(Arc::new(desk)), Publics::new()), None));
         };
-        self.no_authority().await?;
+        self.nothing_apart().await?;
         let mut known = Publics::new();
         for purpose in purposes() {
             // INVARIANT: a server with a signer of its own has no key that issues (held by
@@ -67,10 +68,15 @@ impl Opening {
     }
 
     /// Refuses what a signer of its own cannot have.
-    pub(super) async fn no_authority(&self) -> Result<(), OpenError> {
+    pub(super) async fn nothing_apart(&self) -> Result<(), OpenError> {
         for purpose in AUTHORITY_KEYS {
             if self.store.sealed(&signer_key(purpose)).await?.is_some() {
                 return Err(OpenError::AuthorityApart(purpose));
+            }
+        }
+        for purpose in TOKEN_KEYS {
+            if self.store.sealed(&signer_key(purpose)).await?.is_some() {
+                return Err(OpenError::TokenKeyApart(purpose));
             }
         }
         Ok(())
@@ -90,6 +96,9 @@ impl Opening {
         checkers.extend(authorities.iter().map(|(purpose, _)| (*purpose, kinds::AUTHORITY_CHECKER)));
         let documents = authorities.iter().map(|(purpose, _)| (*purpose, kinds::AUTHORITY_DOCUMENT)).collect();
         keys.extend(authorities);
+        let token_keys = token_key::keys(&self.store, &issuing).await?;
+        checkers.extend(token_keys.iter().map(|(purpose, _)| (*purpose, kinds::TOKEN_CHECKER)));
+        keys.extend(token_keys);
         let keys = LocalSigner::new(keys, checkers)?.publishing(documents);
         Ok(Desk::open(org, keys, kinds::readers(), root_file(settings, issuing), ambient.clone()))
     }

@@ -35,4 +35,5 @@ mod server;
 mod signing;
 mod signing_in;
 mod storeless;
+mod tokens;
 mod web;

@@ -1,0 +1,8 @@
+//! Access tokens at real resource servers: checked by PyJWT, Authlib and jose, asked about by nginx and Authlib; good within
+//! their grant and nowhere after it.
+
+mod bound;
+mod crash;
+mod office;
+mod servers;
+mod verbs;
