@@ -189,7 +189,7 @@ pub struct Sought {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Played {
-    /// As `events` (one JSON object to a line), or as an `asciicast` of one channel.
+    /// As `events` (one JSON object to a line), as an `asciicast` of one channel, or as a `har` document of the requests to an application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<String>,
     /// Which channel an asciicast is of; the first if left out.

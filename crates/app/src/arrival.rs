@@ -284,7 +284,7 @@ impl App {
     }
 
     /// The grants of a person that are good for a login, now.
-    async fn live_for(
+    pub(crate) async fn live_for(
         &self,
         world: &World,
         caller: &Caller,
@@ -314,6 +314,27 @@ impl App {
             through && usable && role.is_some_and(as_approved) && self.still_stands(grant.id).is_ok()
         };
         Ok(held.items.into_iter().map(|grant| grant.value).filter(good).collect())
+    }
+
+    /// The roles at a resource that a person may ask for, by name.
+    pub(crate) fn open_roles(
+        &self,
+        world: &World,
+        caller: &Caller,
+        resource: &str,
+        now: Time,
+    ) -> Result<Vec<String>, AppError> {
+        let person = world.people.get(&caller.person).ok_or(AppError::SignedOut)?;
+        let Some(resource) = world.resource(resource) else { return Ok(Vec::new()) };
+        let facts = AskFacts::smallest(caller, now);
+        let mut open = Vec::new();
+        for role in world.roles.values().filter(|role| role.kind == resource.kind) {
+            if self.fares(world, person, resource, role, &facts)?.terms.is_some() {
+                open.push(role.name.to_string());
+            }
+        }
+        open.sort_unstable();
+        Ok(open)
     }
 
     /// The narrowest role that a person may ask for and that is good for a login; none if there is none.

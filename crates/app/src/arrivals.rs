@@ -171,6 +171,22 @@ impl Arrivals {
         Some(id)
     }
 
+    /// Enters the login of somebody who was let in already, under this grant: it waits for nothing any more.
+    pub(crate) fn enter_ready(
+        &self,
+        who: Arriving,
+        caller: Caller,
+        grant: GrantId,
+        ambient: &Ambient,
+        reference: String,
+    ) -> ArrivalId {
+        let (now, id, only) = (ambient.now(), ambient.id(), Some(caller.person));
+        let (code, until) = (code(ambient), now.plus(self.limits.confirm));
+        let (stage, heard) = (Stage::Ready(caller, grant), Arc::default());
+        self.book().insert(id, Arrival { who, reference, code, until, mistakes: 0, only, stage, heard });
+        id
+    }
+
     /// Has a login that was known be confirmed all the same, by that same person.
     pub(crate) fn ask_again(&self, id: ArrivalId, now: Time) -> Option<(Arrival, String)> {
         let mut book = self.book();

@@ -94,7 +94,7 @@ impl App {
                 format!("kind `{}` needs a credential of its own at the target", new.kind),
             ));
         }
-        if !kind.needs_credential() && new.credential.is_some() {
+        if !kind.takes_credential() && new.credential.is_some() {
             return Err(AppError::invalid("credential", format!("kind `{}` takes no credential", new.kind)));
         }
         let resource = Resource {
@@ -108,7 +108,7 @@ impl App {
         };
         let sealed = new.credential.as_ref().map(|c| self.seal_connector(resource.id, c)).transpose()?;
         let handle = self.new_target(kind, resource.clone(), new.credential);
-        let probes = if handle.kind.needs_credential() {
+        let probes = if handle.kind.takes_credential() {
             let (target, roles) = (handle.target(self.now()), roles_of(&world, &resource.kind));
             around(point!("app.resource_add.probe"), handle.kind.probe(&target, &roles)).await?
         } else {
@@ -201,7 +201,7 @@ impl App {
         self.allow(caller, &world, Action::ManageCatalogue)?;
         let resource = world.resource(name).cloned().ok_or_else(|| AppError::missing("resource", name))?;
         let kind = self.kind(&resource.kind)?;
-        if !kind.needs_credential() {
+        if !kind.takes_credential() {
             return Err(AppError::invalid("credential", format!("kind `{}` takes no credential", resource.kind)));
         }
         let sealed = self.seal_connector(resource.id, &credential)?;

@@ -176,7 +176,9 @@ impl Company {
             | Event::Unclear { .. }
             | Event::Finding { .. }
             | Event::Withheld { .. }
-            | Event::Typed { .. } => {}
+            | Event::Typed { .. }
+            | Event::Request { .. }
+            | Event::Answer { .. } => {}
         }
     }
 

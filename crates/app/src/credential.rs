@@ -133,7 +133,13 @@ impl App {
                 standing.usable_until(self.steady_now().await?)?;
                 self.give_place(caller, &standing, &self.target(resource).await?, say).await
             }
-            LeaseKind::Session => Err(AppError::Fault(format!("kind `{}` hands out sessions", kind.kind))),
+            LeaseKind::Session => Err(AppError::invalid(
+                "grant",
+                format!(
+                    "`{}` is used through the gateway, and nothing is handed out for it; `wane grant {id}` says how",
+                    kind.name
+                ),
+            )),
         }?;
         // An end may have come from memory while the store was at work on this.
         self.still_stands(id)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_connector::broker::{Broker, Front};
+use wane_connector::web::Site;
 use wane_domain::secret::Secret;
 use wane_failpoint::{around_call, point};
 
@@ -55,6 +56,14 @@ impl App {
     fn broker_of(&self, kind: &'static str) -> Result<Arc<dyn Broker>, AppError> {
         let broker = self.kinds.get(kind).and_then(|kind| kind.broker());
         broker.ok_or_else(|| AppError::Fault(format!("kind `{kind}` has no broker")))
+    }
+
+    /// What browsers connect to that go to targets of one kind; `key` signs what those are told.
+    ///
+    /// # Errors
+    /// When the kind has no broker for that, or the key is unusable.
+    pub fn gateway_site(&self, kind: &'static str, key: &Secret) -> Result<Arc<dyn Site>, AppError> {
+        Ok(self.broker_of(kind)?.site(key, &self.public_url)?)
     }
 
     /// The front of the gateway of one kind, with a fresh certificate for these names.

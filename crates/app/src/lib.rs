@@ -76,6 +76,8 @@ mod targets;
 mod together;
 mod tries;
 mod turns;
+mod visit;
+mod visits;
 mod vouch;
 mod waiting;
 mod ways_in;
@@ -156,6 +158,7 @@ pub mod listing {
         RecordingFilter, RecordingState, RequestFilter, Sequenced, Slice, StoredObject, Versioned,
     };
 }
+pub use visit::{VisitGrant, VisitShown};
 pub use waiting::WaitsForMe;
 pub use ways_in::{WayKind, WayShown};
 pub use why::{Askable, ItemWhy, RequestWhy, WhyAnswer, WhyInput};
@@ -278,6 +281,8 @@ pub struct App {
     papers: published::Desk,
     /// Who waits at the gateway of this process to be let in.
     pub(crate) arrivals: arrivals::Arrivals,
+    /// Whose browsers are on their way from applications to sign in.
+    pub(crate) visits: visits::Visits,
     /// Where people sign in besides here, once that was said.
     pub(crate) providers: std::sync::OnceLock<Vec<Federated>>,
     /// Where people and groups come from besides here.
@@ -358,6 +363,7 @@ impl App {
             gateways: Mutex::default(),
             papers: published::Desk::default(),
             arrivals: arrivals::Arrivals::default(),
+            visits: visits::Visits::default(),
             providers: std::sync::OnceLock::new(),
             pulled: pulled::Pulls::default(),
             begun: federated::BegunBook::default(),

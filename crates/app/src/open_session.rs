@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use wane_audit::{Actor, Outcome};
-use wane_connector::broker::{By, Claim, Goal};
+use wane_connector::broker::{By, Claim, Goal, Kept};
 use wane_domain::decision::Why;
 use wane_domain::id::{ArrivalId, GrantId, LeaseId, SessionId};
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind, LeaseState};
@@ -58,6 +58,8 @@ pub struct SessionOpened {
     pub again: String,
     /// What is looked for in it: the deployment's rules and its role's.
     pub rules: Vec<Arc<Rules>>,
+    /// Whose it is, and what its target is shown that nobody else sees.
+    pub kept: Kept,
 }
 
 impl App {
@@ -142,7 +144,13 @@ impl App {
                 "this grant has {sessions} open sessions, which is the most; close some"
             )));
         }
-        let handle = self.new_target(self.kind(&resource.kind)?, resource, None);
+        let kind = self.kind(&resource.kind)?;
+        // Where sessions use the connector's own credential, what is shown to the target is judged with it.
+        let (handle, secret) = if kind.takes_credential() && !kind.needs_credential() {
+            (self.target(resource.id).await?, self.connector_secret(resource.id).await?)
+        } else {
+            (self.new_target(kind, resource, None), None)
+        };
         let broker = handle
             .kind
             .broker()
@@ -159,6 +167,9 @@ impl App {
         let (end, recording, serial) = (right.end(), right.recording(), self.store.next_serial().await?);
         let target = handle.target(now);
         let again = format!("{}@{} --for {}", role.name, handle.resource.name, seen.value.window.duration);
+        let person = world.people.get(&seen.value.holder).ok_or_else(missing)?.name.to_string();
+        let (grant, as_role) = (claim.grant.to_string(), role.name.to_string());
+        let kept = Kept { person, grant, role: as_role, again: again.clone(), secret };
         let rules = vec![self.deployment_rules(), broker.rules(&role)?];
         let right = resting(self, right.into_issue(), &seen.value, &request.value, &role).await?;
         let pass =
@@ -214,7 +225,20 @@ impl App {
         self.nudge();
         let pass = pass.public;
         Ok((
-            SessionOpened { session, end, pass, told, proof, meter, company, roll: None, began: now, again, rules },
+            SessionOpened {
+                session,
+                end,
+                pass,
+                told,
+                proof,
+                meter,
+                company,
+                roll: None,
+                began: now,
+                again,
+                rules,
+                kept,
+            },
             blank,
         ))
     }

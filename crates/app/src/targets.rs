@@ -75,15 +75,15 @@ impl App {
         let world = self.world().await?;
         let resource = world.resources.get(&id).cloned().ok_or_else(|| AppError::missing("resource", id))?;
         let kind = self.kind(&resource.kind)?;
-        let credential = match self.sealed(&connector_key(id)).await? {
-            Some(sealed) => Some(
-                self.ends
-                    .open(&connector_place(&connector_key(id)), &sealed)
-                    .map_err(|e| AppError::Seal(e.to_string()))?,
-            ),
-            None => None,
-        };
+        let credential = self.connector_secret(id).await?;
         Ok(TargetHandle { kind, resource, credential })
+    }
+
+    /// The connector's own credential at a target, if one is kept.
+    pub(crate) async fn connector_secret(&self, id: ResourceId) -> Result<Option<Secret>, AppError> {
+        let key = connector_key(id);
+        let Some(sealed) = self.sealed(&key).await? else { return Ok(None) };
+        self.ends.open(&connector_place(&key), &sealed).map(Some).map_err(|e| AppError::Seal(e.to_string()))
     }
 
     /// A target that is not registered yet.

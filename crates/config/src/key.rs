@@ -139,6 +139,17 @@ pub const KEYS: &[Key] = &[
         doc: "The `host:port` people reach that gateway at; its certificate is for this host.",
     },
     Key {
+        name: "gateway.http.listen",
+        default: "",
+        doc: "Address and port on which sessions to web applications go through this server; none unless it is set.",
+    },
+    Key {
+        name: "gateway.http.cert",
+        default: "",
+        doc: "PEM file with the certificate chain for the applications' own host names.",
+    },
+    Key { name: "gateway.http.key", default: "", doc: "PEM file with that certificate's private key." },
+    Key {
         name: "gateway.rules",
         default: "",
         doc: "File of rules over what happens in sessions; read at the start and when it changes.",

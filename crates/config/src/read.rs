@@ -12,8 +12,8 @@ use crate::layer::{Layers, Origin};
 use crate::parse;
 use crate::secret::SecretRef;
 use crate::settings::{
-    EndsSeal, Engine, Gateway, GatewayListen, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login, Recording,
-    RecordingFailure, RecordingFiles, RecordingSessions, Seal, Server, Settings, Signer, Tls,
+    EndsSeal, Engine, Gateway, GatewayListen, GatewayWeb, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login,
+    Recording, RecordingFailure, RecordingFiles, RecordingSessions, Seal, Server, Settings, Signer, Tls,
 };
 
 /// The settings of a seal that may need a person.
@@ -115,6 +115,7 @@ impl Reader {
         const LISTEN: &str = "gateway.ssh.listen";
         const ADDRESS: &str = "gateway.ssh.address";
         let rules = self.maybe("gateway.rules").map(PathBuf::from);
+        let http = self.gateway_web();
         if self.layers.get(LISTEN).is_none() {
             self.explain(LISTEN, String::new(), Origin::Default);
             if self.layers.get(ADDRESS).is_some() {
@@ -122,7 +123,7 @@ impl Reader {
             } else {
                 self.explain(ADDRESS, String::new(), Origin::Default);
             }
-            return Some(Gateway { ssh: None, rules });
+            return Some(Gateway { ssh: None, http, rules });
         }
         let listen = self.read(LISTEN, parse::address);
         let here = listen.map(|listen| listen.to_string()).unwrap_or_default();
@@ -135,7 +136,34 @@ impl Reader {
             self.refuse(LISTEN, why);
         }
         let (host, port) = self.read_or(ADDRESS, &here, parse::host_port)?;
-        Some(Gateway { ssh: Some(GatewayListen { listen: listen?, host, port }), rules })
+        Some(Gateway { ssh: Some(GatewayListen { listen: listen?, host, port }), http, rules })
+    }
+
+    /// Where sessions to web applications go through. Each has an address of its own that browsers know by its
+    /// certificate, so there is none without.
+    fn gateway_web(&mut self) -> Option<GatewayWeb> {
+        const LISTEN: &str = "gateway.http.listen";
+        const CERT: &str = "gateway.http.cert";
+        const KEY: &str = "gateway.http.key";
+        let (cert, key) = (self.maybe(CERT).map(PathBuf::from), self.maybe(KEY).map(PathBuf::from));
+        let listen = match self.layers.get(LISTEN) {
+            Some(_) => self.read(LISTEN, parse::address),
+            None => {
+                self.explain(LISTEN, String::new(), Origin::Default);
+                None
+            }
+        };
+        match (listen, cert, key) {
+            (Some(listen), Some(cert), Some(key)) => return Some(GatewayWeb { listen, tls: Tls { cert, key } }),
+            (None, None, None) => {}
+            (Some(_), None, _) => {
+                self.refuse(LISTEN, format!("`{LISTEN}` needs `{CERT}`: browsers open applications over TLS only"))
+            }
+            (Some(_), Some(_), None) => self.refuse(LISTEN, format!("`{LISTEN}` needs `{KEY}`")),
+            (None, Some(_), _) => self.refuse(CERT, format!("`{CERT}` needs `{LISTEN}`; set both or none")),
+            (None, None, Some(_)) => self.refuse(KEY, format!("`{KEY}` needs `{LISTEN}`; set both or none")),
+        }
+        None
     }
 
     /// What is recorded of sessions.

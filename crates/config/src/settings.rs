@@ -181,8 +181,19 @@ pub struct Login {
 pub struct Gateway {
     /// Sessions to SSH hosts; none unless an address is set.
     pub ssh: Option<GatewayListen>,
+    /// Sessions to web applications; none unless an address is set.
+    pub http: Option<GatewayWeb>,
     /// A file of rules over what happens in sessions.
     pub rules: Option<PathBuf>,
+}
+
+/// Where the gateway of web applications is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayWeb {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The certificate chain for the applications' own host names, and its key.
+    pub tls: Tls,
 }
 
 /// Where a gateway is.

@@ -24,6 +24,7 @@ use wane_finding::Rules;
 use wane_recording::Event;
 
 use crate::contract::{ConnectError, Target};
+use crate::web::Site;
 
 /// A connection that the gateway owns and can cut at any moment.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -91,6 +92,28 @@ pub trait Broker: Send + Sync {
     /// # Errors
     /// When the key is unusable or the signer refuses.
     fn front(&self, key: &Secret, names: &[String], now: Time, serial: u64) -> Result<Arc<dyn Front>, ConnectError>;
+
+    /// Sets up what people's browsers connect to, where sessions outlive connections: `key` signs what applications
+    /// are told, `home` is where Wane's own pages are.
+    ///
+    /// # Errors
+    /// When the key is unusable, or this kind has one session to a connection.
+    fn site(&self, _key: &Secret, _home: &str) -> Result<Arc<dyn Site>, ConnectError> {
+        Err(ConnectError::Input("this kind has one session to a connection".to_owned()))
+    }
+
+    /// By which origin people reach a target in their browsers, if they do.
+    fn origin(&self, _resource: &Resource) -> Option<String> {
+        None
+    }
+
+    /// How many uses a role gives; none for as many as there are.
+    ///
+    /// # Errors
+    /// When the role is none of this kind.
+    fn uses(&self, _role: &Role) -> Result<Option<u64>, ConnectError> {
+        Ok(None)
+    }
 }
 
 /// What a session shows to its target.
@@ -290,8 +313,25 @@ pub struct Opened {
     pub session: SessionId,
     /// What it shows to its target.
     pub pass: Value,
+    /// Whose it is, and what its target is shown that nobody else sees.
+    pub kept: Kept,
     /// What carries it.
     pub line: Arc<dyn Line>,
+}
+
+/// Whose a session is, and what its target is shown that nobody else sees.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The person's name.
+    pub person: String,
+    /// The grant it is under.
+    pub grant: String,
+    /// The role's name.
+    pub role: String,
+    /// What asks for the like of it again: behind `wane request`.
+    pub again: String,
+    /// The connector's own credential at the target, where the kind has sessions use it.
+    pub secret: Option<Secret>,
 }
 
 impl std::fmt::Debug for Opened {
@@ -326,6 +366,13 @@ pub trait Line: Send + Sync {
     /// # Errors
     /// When it is not what was approved, was let run already, or this cannot be written down.
     async fn spend(&self, channel: u32, command: &[u8]) -> Result<(), Refused>;
+
+    /// One of the uses that its role gives is about to be made, and one of each of these, of which there are so many.
+    /// Returns once it is on disk that they are spent: only then is the target asked.
+    ///
+    /// # Errors
+    /// When there is none left, or this cannot be written down.
+    async fn spend_use(&self, more: &[(String, u64)]) -> Result<(), Refused>;
 
     /// Something is about to pass, or happens. Waits while the recording is not taken away as fast as the
     /// session goes.

@@ -65,6 +65,11 @@ pub trait Kind: Send + Sync {
     /// Whether it needs a credential of its own at the target.
     fn needs_credential(&self) -> bool;
 
+    /// Whether it can use one: whoever registers a resource may give it.
+    fn takes_credential(&self) -> bool {
+        self.needs_credential()
+    }
+
     /// Checks a role against a real target when either is registered: does it exist there, is it safe.
     async fn probe(&self, target: &Target<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError>;
 
@@ -98,6 +103,8 @@ pub trait Kind: Send + Sync {
 pub struct Held<'a> {
     /// The resource's name.
     pub resource: &'a str,
+    /// Its settings.
+    pub settings: &'a Value,
     /// The role.
     pub role: &'a Role,
     /// The one command it is for, if for one.

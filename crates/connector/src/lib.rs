@@ -12,6 +12,7 @@ pub mod signer;
 pub mod strict;
 pub mod tokens;
 pub mod verb;
+pub mod web;
 pub mod words;
 
 pub use broker::Broker;

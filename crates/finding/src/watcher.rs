@@ -89,7 +89,9 @@ impl Watcher {
             | Event::Unclear { .. }
             | Event::Finding { .. }
             | Event::Withheld { .. }
-            | Event::Typed { .. } => Vec::new(),
+            | Event::Typed { .. }
+            | Event::Request { .. }
+            | Event::Answer { .. } => Vec::new(),
         }
     }
 

@@ -234,7 +234,7 @@ impl Door for Entry {
 
     async fn open(&self, claim: Claim) -> Result<Opened, Refused> {
         self.take()?;
-        let begun = match self.port.open(&claim, self.within).await {
+        let mut begun = match self.port.open(&claim, self.within).await {
             Ok(begun) => begun,
             Err(refused) => {
                 self.untake();
@@ -242,7 +242,7 @@ impl Door for Entry {
             }
         };
         let notes = notes(&claim.login, claim.peer, &claim.client);
-        let (session, pass) = (begun.session, begun.pass.clone());
+        let (session, pass, kept) = (begun.session, begun.pass.clone(), std::mem::take(&mut begun.kept));
         let live = Arc::new(Live::new(begun, notes, self.ambient.clone(), Arc::clone(&self.port)));
         if !self.enter(Entered::Session(Arc::clone(&live))) {
             let proof = "the connection was over before the session began";
@@ -251,7 +251,7 @@ impl Door for Entry {
             self.port.closed(session, &end).await;
             return Err(Refused("the connection is over".to_owned()));
         }
-        Ok(Opened { session, pass, line: live })
+        Ok(Opened { session, pass, kept, line: live })
     }
 
     async fn known(&self, resource: &str, login: &str, client: &str) -> Result<(), Refused> {
@@ -372,6 +372,7 @@ mod tests {
                 began: NOW,
                 again: "deploy@web-1 --for 1h".to_owned(),
                 rules: Vec::new(),
+                kept: wane_connector::broker::Kept::default(),
             })
         }
         async fn admit(&self, _: &Proof, _: IpAddr, _: &str) -> Result<ArrivalId, Refused> {
@@ -395,6 +396,9 @@ mod tests {
             Ok(())
         }
         async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
+            Ok(())
+        }
+        async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Refused> {
             Ok(())
         }
         async fn proofs(&self) {

@@ -101,7 +101,7 @@ impl Gateway {
         entry.give_up().await;
         match carried {
             Some(Entered::Session(live)) => {
-                live.close(&person).await;
+                live.close(&[person]).await;
                 tracing::info!(session = %live.session, "a session is closed");
             }
             Some(Entered::Passage(_)) | None => person.gone().await,

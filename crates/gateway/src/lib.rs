@@ -10,6 +10,7 @@
 
 mod door;
 mod findings;
+mod hall;
 mod inside;
 mod line;
 mod pipe;
@@ -21,6 +22,7 @@ mod serve;
 mod tally;
 mod task;
 
+pub use hall::Hall;
 pub use places::Limits;
-pub use port::Port;
+pub use port::{Port, WebPort};
 pub use serve::{Fronts, Gateway};

@@ -52,11 +52,42 @@ pub(crate) struct Live {
     over: OnceLock<String>,
     words: mpsc::UnboundedSender<Word>,
     hears: tokio::sync::Mutex<mpsc::UnboundedReceiver<Word>>,
-    target: Mutex<Option<Tether>>,
+    connections: Connections,
+    target: Mutex<Targets>,
+}
+
+/// Connections to the target.
+#[derive(Default)]
+struct Targets {
+    held: Vec<Tether>,
+    reached: bool,
+}
+
+/// As many connections to its target as a session of many connections has at once.
+const MOST_OF_MANY: usize = 64;
+
+/// How many connections to its target a session has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// One, ever.
+    One,
+    /// Several, one after the other and beside each other.
+    Many,
 }
 
 impl Live {
     pub(crate) fn new(begun: SessionOpened, notes: Value, ambient: Ambient, port: Arc<dyn Port>) -> Self {
+        Self::of(begun, notes, ambient, port, Connections::One)
+    }
+
+    /// A session with as many connections to its target.
+    pub(crate) fn of(
+        begun: SessionOpened,
+        notes: Value,
+        ambient: Ambient,
+        port: Arc<dyn Port>,
+        connections: Connections,
+    ) -> Self {
         let (words, hears) = mpsc::unbounded_channel();
         Self {
             session: begun.session,
@@ -77,6 +108,7 @@ impl Live {
             words,
             hears: tokio::sync::Mutex::new(hears),
             target: Mutex::default(),
+            connections,
         }
     }
 
@@ -84,7 +116,7 @@ impl Live {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn target(&self) -> MutexGuard<'_, Option<Tether>> {
+    fn target(&self) -> MutexGuard<'_, Targets> {
         self.target.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -220,9 +252,7 @@ impl Live {
     pub(crate) fn end(&self, why: &str) {
         let _ = self.over.set(why.to_owned());
         self.company.end();
-        if let Some(target) = &*self.target() {
-            target.cut();
-        }
+        self.target().held.iter().for_each(Tether::cut);
         let again = &self.again;
         let _ = self.words.send(Word::Over(format!("this session is over: {why}. To ask again: wane request {again}")));
     }
@@ -236,11 +266,14 @@ impl Live {
     }
 
     /// Cuts what is left, waits until it is closed, and has it written down.
-    pub(crate) async fn close(&self, person: &Tether) {
+    pub(crate) async fn close(&self, people: &[Tether]) {
         // Whoever got here without an end left by themselves.
         let why = self.over.get_or_init(|| "the person left".to_owned()).clone();
-        let target = self.target().clone();
-        for tether in target.iter().chain([person]) {
+        let (targets, reached) = {
+            let target = self.target();
+            (target.held.clone(), target.reached)
+        };
+        for tether in targets.iter().chain(people) {
             tether.cut();
             tether.gone().await;
         }
@@ -253,7 +286,11 @@ impl Live {
             let tally = self.tally();
             (tally.json(self.meter.read(), &why), tally.channels())
         };
-        let what = if target.is_some() { "both its connections are closed" } else { "it never reached its target" };
+        let what = match (reached, self.connections) {
+            (false, _) => "it never reached its target",
+            (true, Connections::One) => "both its connections are closed",
+            (true, Connections::Many) => "all its connections are closed",
+        };
         let proof = format!("the gateway carries it no more: {what}, and the {channels} channels with them; {why}");
         let mut wait = SAY_AGAIN;
         let end = SessionEnd { tally, proof, recorded, task: self.task.end() };
@@ -287,10 +324,20 @@ impl Line for Live {
         if let Some(why) = self.ended() {
             return Err(io::Error::new(io::ErrorKind::ConnectionAborted, why));
         }
-        if target.is_some() {
-            return Err(io::Error::other("the session has a connection already"));
+        match self.connections {
+            Connections::One if target.reached => {
+                return Err(io::Error::other("the session has a connection already"));
+            }
+            Connections::One => {}
+            Connections::Many => {
+                target.held.retain(|held| !held.is_gone());
+                if target.held.len() >= MOST_OF_MANY {
+                    return Err(io::Error::other("the session has as many connections as it may have"));
+                }
+            }
         }
-        *target = Some(tether);
+        target.reached = true;
+        target.held.push(tether);
         Ok(pipe)
     }
 
@@ -305,6 +352,15 @@ impl Line for Live {
         self.task.asked();
         self.port.spend(self.session, command).await?;
         self.task.runs(channel);
+        // It may have waited.
+        self.ended().map_or(Ok(()), |why| Err(Refused(why)))
+    }
+
+    async fn spend_use(&self, more: &[(String, u64)]) -> Result<(), Refused> {
+        if let Some(why) = self.ended() {
+            return Err(Refused(why));
+        }
+        self.port.spend_use(self.session, more).await?;
         // It may have waited.
         self.ended().map_or(Ok(()), |why| Err(Refused(why)))
     }
@@ -399,6 +455,9 @@ mod tests {
         async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
             std::future::pending().await
         }
+        async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Refused> {
+            std::future::pending().await
+        }
         async fn proofs(&self) {
             std::future::pending().await
         }
@@ -448,6 +507,7 @@ mod tests {
             began: NOW,
             again: "deploy@web-1 --for 1h".to_owned(),
             rules: Vec::new(),
+            kept: wane_connector::broker::Kept::default(),
         };
         let notes = notes("deploy", IpAddr::from([127, 0, 0, 1]), "ssh");
         (Live::new(begun, notes, clock.ambient(1), Arc::new(Silence::default())), tell)

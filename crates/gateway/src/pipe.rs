@@ -65,6 +65,11 @@ impl Tether {
         self.0.writer.wake();
     }
 
+    /// Whether the connection is closed.
+    pub(crate) fn is_gone(&self) -> bool {
+        *self.0.gone.borrow()
+    }
+
     /// Waits until the connection is closed.
     pub(crate) async fn gone(&self) {
         // The sender is in our own hand, so that this cannot fail.

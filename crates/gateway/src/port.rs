@@ -1,4 +1,4 @@
-//! The one port through which the gateway reaches the rest: `open`, `begun`, `spend`, `finding`, `guest_left`, `closed` for
+//! The one port through which the gateway reaches the rest: `open`, `begun`, `spend`, `spend_use`, `finding`, `guest_left`, `closed` for
 //! a session, `beat` for all, `arrive`, `known`, `next`, `left` for logins that come without a credential, `admit`,
 //! `inside`, `passed` for connections that have sessions inside.
 //!
@@ -11,6 +11,7 @@ use serde_json::Value;
 use wane_app::{App, AppError, Arriving, Class, SessionEnd, SessionFinding, SessionOpened};
 use wane_connector::ConnectError;
 use wane_connector::broker::{Claim, Inside, Invitation, Next, Proof, Refused};
+use wane_connector::web::{Ticket, Visit};
 use wane_domain::id::{ArrivalId, PersonId, SessionId};
 use wane_domain::time::Time;
 
@@ -37,6 +38,8 @@ pub trait Port: Send + Sync {
     async fn begun(&self, session: SessionId, notes: &Value) -> Result<(), Refused>;
     /// It is about to run its grant's task, as this command. Returns once that is written down.
     async fn spend(&self, session: SessionId, command: &[u8]) -> Result<(), Refused>;
+    /// It is about to make one of the uses that its role gives, and one of each of these. Returns once that is written down.
+    async fn spend_use(&self, session: SessionId, more: &[(String, u64)]) -> Result<(), Refused>;
     /// Has all sessions told where they stand, as the store has it. One of which that cannot be asked goes by what it
     /// knows.
     async fn beat(&self);
@@ -48,6 +51,44 @@ pub trait Port: Send + Sync {
     async fn guest_left(&self, session: SessionId, guest: PersonId, typed: u64);
     /// Nothing of it is left. False if that could not be written down and is to be said again.
     async fn closed(&self, session: SessionId, end: &SessionEnd) -> bool;
+}
+
+/// What decides about sessions that begin in browsers, as the gateway sees it.
+#[async_trait]
+pub trait WebPort: Port {
+    /// The target of a kind that is reached by an origin, by name.
+    async fn meant(&self, kind: &'static str, origin: &str) -> Option<String>;
+    /// Begins a sign-in; answers with the page that its person opens.
+    async fn visit(&self, kind: &'static str, visit: &Visit, peer: IpAddr) -> Result<String, Refused>;
+    /// What somebody who was let in claims, and where their browser goes back to.
+    async fn ticket(&self, ticket: &Ticket, peer: IpAddr) -> Result<(Claim, String), Refused>;
+}
+
+#[async_trait]
+impl WebPort for App {
+    async fn meant(&self, kind: &'static str, origin: &str) -> Option<String> {
+        match self.resource_at(kind, origin).await {
+            Ok(resource) => resource.map(|resource| resource.name.to_string()),
+            Err(error) => {
+                tracing::warn!(%error, "it cannot be looked up which application is meant");
+                None
+            }
+        }
+    }
+
+    async fn visit(&self, kind: &'static str, visit: &Visit, peer: IpAddr) -> Result<String, Refused> {
+        App::visit(self, kind, visit, peer).await.map_err(|error| {
+            tracing::info!(%peer, origin = visit.origin, %error, "nobody is sent to sign in");
+            told(&error)
+        })
+    }
+
+    async fn ticket(&self, ticket: &Ticket, peer: IpAddr) -> Result<(Claim, String), Refused> {
+        self.take_visit(ticket, peer).map_err(|error| {
+            tracing::info!(%peer, origin = ticket.origin, %error, "a code opens nothing");
+            told(&error)
+        })
+    }
 }
 
 /// What the person is told. Only what is theirs to know: the credential they proved to hold names the
@@ -134,6 +175,13 @@ impl Port for App {
     async fn spend(&self, session: SessionId, command: &[u8]) -> Result<(), Refused> {
         self.spend_task(session, command).await.map_err(|error| {
             tracing::info!(%session, %error, "a task is not run");
+            told(&error)
+        })
+    }
+
+    async fn spend_use(&self, session: SessionId, more: &[(String, u64)]) -> Result<(), Refused> {
+        App::spend_use(self, session, more).await.map_err(|error| {
+            tracing::info!(%session, %error, "a use is not made");
             told(&error)
         })
     }

@@ -170,7 +170,7 @@ impl Gateway {
         inside.end().await;
         match carried {
             Some(Entered::Session(live)) => {
-                live.close(&person).await;
+                live.close(&[person]).await;
                 tracing::info!(session = %live.session, "a session is closed");
             }
             Some(Entered::Passage(passage)) => {
@@ -188,7 +188,7 @@ impl Gateway {
 }
 
 /// Has the system ask now and then whether the other side is still there.
-fn watch_over(stream: &TcpStream) {
+pub(crate) fn watch_over(stream: &TcpStream) {
     let often = TcpKeepalive::new().with_time(SILENT).with_interval(SILENT);
     if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&often) {
         tracing::debug!(%error, "a connection is not watched over");
@@ -239,6 +239,7 @@ mod tests {
                 began: NOW,
                 again: "deploy@web-1 --for 1h".to_owned(),
                 rules: Vec::new(),
+                kept: wane_connector::broker::Kept::default(),
             })
         }
         async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {
@@ -249,6 +250,9 @@ mod tests {
         }
         async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
             true
+        }
+        async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Refused> {
+            Ok(())
         }
         async fn proofs(&self) {
             std::future::pending().await

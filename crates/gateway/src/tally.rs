@@ -21,6 +21,9 @@ pub(crate) struct Tally {
     commands: BTreeMap<&'static str, u32>,
     files: BTreeMap<&'static str, u32>,
     tried: u32,
+    /// Requests to an application, and its answers by the first digit of their status.
+    requests: u32,
+    answers: BTreeMap<String, u32>,
     /// What says that it was outside, and what says that nobody knows.
     outside: Reasons,
     unknown: Reasons,
@@ -97,6 +100,8 @@ impl Tally {
                 self.unknown.add(since, "ran: commands in a program".to_owned());
             }
             Event::File { deed, .. } => count(&mut self.files, deed.name()),
+            Event::Request { .. } => self.requests = self.requests.saturating_add(1),
+            Event::Answer { status, .. } => count(&mut self.answers, format!("{}xx", status / 100)),
             Event::Tried { .. } => self.tried = self.tried.saturating_add(1),
             Event::Terminal { .. }
             | Event::Resized { .. }
@@ -117,13 +122,18 @@ impl Tally {
     }
 
     pub(crate) fn json(&self, (up, down): (u64, u64), why: &str) -> Value {
-        json!({
+        let mut told = json!({
             "why": why, "bytes_up": up, "bytes_down": down, "channels": self.opened, "programs": self.ran,
             "refused": self.refused.times, "refused_more": self.refused.more,
             "findings": self.findings.times, "findings_more": self.findings.more,
             "commands": self.commands, "files": self.files, "files_tried": self.tried,
             "verdict": { "word": self.verdict().name(), "because": self.because() },
-        })
+        });
+        if let (true, Some(told)) = (self.requests > 0, told.as_object_mut()) {
+            told.insert("requests".to_owned(), json!(self.requests));
+            told.insert("answers".to_owned(), json!(self.answers));
+        }
+        told
     }
 
     /// Whether the session stayed inside what its role names, as far as that can be seen: what it asked for
@@ -148,7 +158,7 @@ impl Tally {
     }
 
     pub(crate) fn channels(&self) -> u32 {
-        self.opened.values().fold(0, |sum, count| sum.saturating_add(*count))
+        self.opened.values().fold(self.requests, |sum, count| sum.saturating_add(*count))
     }
 }
 

@@ -15,6 +15,7 @@ mod form;
 mod html;
 mod passkeys;
 mod ui;
+mod visit;
 mod visitor;
 mod waiting;
 mod whither;
@@ -55,6 +56,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .merge(device::router())
         .merge(passkeys::router())
         .merge(ui::router())
+        .merge(visit::router())
         .merge(waiting::router())
 }
 
@@ -67,6 +69,7 @@ pub(crate) fn is_sign_in(path: &str) -> bool {
         || of_page("/login/")
         || of_page("/device/")
         || of_page("/approve/")
+        || of_page("/app/")
 }
 
 /// Whether somebody brings an answer of a provider there.

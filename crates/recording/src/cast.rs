@@ -103,7 +103,9 @@ impl<W: Write> Cast<W> {
             | Event::Unclear { .. }
             | Event::Finding { .. }
             | Event::Withheld { .. }
-            | Event::Typed { .. } => {}
+            | Event::Typed { .. }
+            | Event::Request { .. }
+            | Event::Answer { .. } => {}
         }
         Ok(())
     }

@@ -294,6 +294,24 @@ pub enum Event<'a> {
         who: Cow<'a, str>,
         bytes: u64,
     },
+    /// A request was let through to an application; a channel of its own.
+    Request {
+        channel: u32,
+        #[serde(borrow)]
+        method: Cow<'a, str>,
+        /// Its address, with the query where bodies are recorded too.
+        #[serde(borrow)]
+        target: Cow<'a, str>,
+        /// Those that say nothing secret.
+        headers: Vec<(String, String)>,
+    },
+    /// The head of its answer.
+    Answer {
+        channel: u32,
+        status: u16,
+        /// Those that say nothing secret.
+        headers: Vec<(String, String)>,
+    },
 }
 
 impl Event<'_> {
@@ -319,7 +337,9 @@ impl Event<'_> {
             | Self::Tried { channel, .. }
             | Self::Unclear { channel, .. }
             | Self::Withheld { channel, .. }
-            | Self::Typed { channel, .. } => Some(*channel),
+            | Self::Typed { channel, .. }
+            | Self::Request { channel, .. }
+            | Self::Answer { channel, .. } => Some(*channel),
             Self::Refused { channel, .. } | Self::Allowed { channel, .. } | Self::Finding { channel, .. } => *channel,
             Self::Over { .. } => None,
         }

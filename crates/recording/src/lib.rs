@@ -2,7 +2,7 @@
 //! happens, so that the recording of a session that was cut off is whole up to its last chunk.
 //!
 //! Owns the format: events, chunks, the chain that binds them, and what people's tools read out of
-//! it ([asciicast v3](https://docs.asciinema.org/manual/asciicast/v3/)). Refuses to know where the
+//! it ([asciicast v3](https://docs.asciinema.org/manual/asciicast/v3/), HAR 1.2). Refuses to know where the
 //! bytes are kept, who may read them, and what time it is. Pure over byte sinks.
 //!
 //! # Format
@@ -24,6 +24,7 @@
 mod cast;
 mod chunk;
 mod event;
+mod har;
 mod header;
 mod reader;
 mod recorder;
@@ -32,6 +33,7 @@ mod sealer;
 pub use cast::{Cast, CastError};
 pub use chunk::{MOST_EVENTS, MOST_FRAME, Press, PressError, SessionKey};
 pub use event::{Confidence, Event, Exit, FileDeed, Program, Side, Size, Then};
+pub use har::Har;
 pub use header::Header;
 pub use reader::{Damage, Ending, Piece, ReadError, Reader, Seen, check, holds_until};
 pub use recorder::{RecordError, Recorder};

@@ -7,7 +7,7 @@ use wane_store::{Commit, StoreError, Write};
 use crate::step::{self, Step};
 use crate::{
     answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, issuances, leases, locks,
-    logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, ways_in,
+    logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, uses, ways_in,
 };
 
 /// How a commit came out.
@@ -128,7 +128,7 @@ const fn rank(write: &Write) -> u8 {
         Write::Request(_) => 0,
         Write::Grant(_) | Write::Still(..) => 1,
         Write::Lease(_) => 2,
-        Write::Issuance(_) => 3,
+        Write::Issuance(_) | Write::Use(_) => 3,
         Write::Person(_)
         | Write::Group(_)
         | Write::Directory(_)
@@ -191,6 +191,7 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::Still(id, generation) => grants::still(*id, *generation)?,
         Write::Lease(put) => leases::put(put)?,
         Write::Issuance(value) => issuances::put(value)?,
+        Write::Use(value) => uses::put(value)?,
         Write::Login(put) => logins::put(put)?,
         Write::RemoveLogin(person, generation) => logins::remove(*person, *generation)?,
         Write::Token(put) => tokens::put(put)?,

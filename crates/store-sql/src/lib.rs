@@ -40,6 +40,7 @@ mod store;
 mod tokens;
 mod trail;
 mod trail_index;
+mod uses;
 mod ways_in;
 mod world;
 mod writer;

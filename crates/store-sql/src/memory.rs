@@ -152,6 +152,7 @@ impl Kept {
             | Write::Delegation(_)
             | Write::Still(..)
             | Write::Issuance(_)
+            | Write::Use(_)
             | Write::Login(_)
             | Write::RemoveLogin(..)
             | Write::WayIn(_)

@@ -22,6 +22,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (11, "approver keys", include_str!("../migrations/0011_approver_keys.sql")),
     (12, "delegations", include_str!("../migrations/0012_delegations.sql")),
     (13, "identities", include_str!("../migrations/0013_identities.sql")),
+    (15, "uses", include_str!("../migrations/0015_uses.sql")),
 ];
 
 /// Brings a file to the newest schema.

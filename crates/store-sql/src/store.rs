@@ -36,7 +36,7 @@ use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
     answers, deliveries, due, entries, grants, issuances, leases, logins, policies, recordings, requests, schema,
-    sealed, step, tokens, trail, ways_in, world,
+    sealed, step, tokens, trail, uses, ways_in, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.
@@ -236,6 +236,9 @@ impl Store for SqlStore {
         due::after(&self.pool, now).await
     }
 
+    async fn uses(&self, grant: GrantId, of: &str) -> Result<u64, StoreError> {
+        uses::made(&self.pool, grant, of).await
+    }
     async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
         issuances::of_lease(&self.pool, lease).await
     }

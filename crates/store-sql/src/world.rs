@@ -83,6 +83,7 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::Still(..)
         | Write::Lease(_)
         | Write::Issuance(_)
+        | Write::Use(_)
         | Write::Login(_)
         | Write::RemoveLogin(..)
         | Write::Token(_)

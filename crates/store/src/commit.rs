@@ -15,7 +15,9 @@ use wane_domain::time::Time;
 use wane_domain::world::{Epoch, PolicyVersion};
 use wane_notice::Delivery;
 
-use crate::rows::{Answer, ClosedChannel, Entry, EntryId, Issuance, Login, Recording, Sealed, Token, Versioned, WayIn};
+use crate::rows::{
+    Answer, ClosedChannel, Entry, EntryId, Issuance, Login, Recording, Sealed, Token, Use, Versioned, WayIn,
+};
 
 /// The generation a writer saw; the write is refused if it is no longer that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub enum Write {
     Still(GrantId, u64),
     Lease(Put<Lease>),
     Issuance(Issuance),
+    /// Refused if this use of the grant was made.
+    Use(Use),
     Login(Put<Login>),
     /// Refused if it is not of this generation any more.
     RemoveLogin(PersonId, u64),
@@ -122,6 +126,7 @@ impl Write {
             | Self::Still(..)
             | Self::Lease(_)
             | Self::Issuance(_)
+            | Self::Use(_)
             | Self::Login(_)
             | Self::RemoveLogin(..)
             | Self::Token(_)

@@ -58,6 +58,7 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         lifecycle::everything_comes_back,
         lifecycle::what_is_due_comes_in_order,
         lifecycle::revoked_is_what_would_still_work,
+        lifecycle::a_use_is_made_once,
         lifecycle::serials_never_repeat,
         lifecycle::tokens_answers_and_secrets,
         directories::entries_are_found_and_guarded,

@@ -18,5 +18,5 @@ pub use query::{
 pub use rows::{
     Answer, ChannelStands, ClosedChannel, EnteredBy, Entry, EntryId, EntryKey, EntrySort, Issuance, Lies, Login,
     PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced, Standing, StoredObject, Token, TokenKind,
-    TokenOwner, Versioned, Way, WayIn, Whereabouts, identity_key, passkey_key, provider_session,
+    TokenOwner, Use, Versioned, Way, WayIn, Whereabouts, identity_key, passkey_key, provider_session,
 };

@@ -102,6 +102,9 @@ pub trait Store: Send + Sync {
     /// The next serial number; never the same twice, across restarts.
     async fn next_serial(&self) -> Result<u64, StoreError>;
 
+    /// How many uses were made of those that one thing under a grant gives.
+    async fn uses(&self, grant: GrantId, of: &str) -> Result<u64, StoreError>;
+
     /// How a person signs in.
     async fn login(&self, person: PersonId) -> Result<Option<Versioned<Login>>, StoreError>;
     /// A token.

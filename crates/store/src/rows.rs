@@ -328,6 +328,21 @@ pub struct Issuance {
     pub detail: serde_json::Value,
 }
 
+/// One use of a grant whose role, or a credential under it, gives a number of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Of which.
+    pub grant: GrantId,
+    /// Of what under it: empty for its role, else a digest of the credential.
+    pub of: String,
+    /// The how manyeth, from one.
+    pub number: u64,
+    /// In which session.
+    pub session: SessionId,
+    /// When.
+    pub at: Time,
+}
+
 /// How a recording came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -24,6 +24,11 @@ impl ServerCertificate {
     ///
     /// The server's certificate is not its own authority: strict verifiers refuse one that is.
     pub fn generate(folder: &Path) -> Result<Self> {
+        Self::generate_for(folder, &["localhost", "127.0.0.1"])
+    }
+
+    /// The same for other names, and addresses.
+    pub fn generate_for(folder: &Path, names: &[&str]) -> Result<Self> {
         let made =
             Self { ca: folder.join("ca.pem"), certificate: folder.join("server.pem"), key: folder.join("server.key") };
         let ca_key = folder.join("ca.key");
@@ -35,7 +40,9 @@ impl ServerCertificate {
         let mut server = request("/CN=localhost", &made.key, &made.certificate);
         server.arg("-CA").arg(&made.ca).arg("-CAkey").arg(&ca_key);
         server.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-        server.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+        let sort = |name: &&str| if name.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+        let names: Vec<String> = names.iter().map(|name| format!("{}:{name}", sort(name))).collect();
+        server.arg("-addext").arg(format!("subjectAltName={}", names.join(",")));
         server.args(["-addext", "extendedKeyUsage=serverAuth"]);
         openssl(&mut server)?;
         fs::remove_file(&ca_key).context("cannot forget the authority's key")?;

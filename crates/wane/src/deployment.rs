@@ -105,6 +105,8 @@ pub(crate) struct Deployment {
     pub(crate) store: SqlStore,
     /// The key by which people know the gateway, if there is to be one.
     pub(crate) gateway_key: Option<Secret>,
+    /// The key that applications read Wane's word by, if there is to be a gateway to them.
+    pub(crate) web_key: Option<Secret>,
     /// What has to be run for a signer of its own to be heard.
     pub(crate) link: Option<LinkTask>,
 }
@@ -163,7 +165,11 @@ impl Opening {
         let given = kinds::Given { authorities, token_keys };
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
         let gateway_key = match &settings.gateway.ssh {
-            Some(_) => Some(self.gateway_key(&issuing, org, ambient).await?),
+            Some(_) => Some(self.gateway_key(kinds::SSH, &issuing, org, ambient).await?),
+            None => None,
+        };
+        let web_key = match &settings.gateway.http {
+            Some(_) => Some(self.gateway_key(kinds::HTTP, &issuing, org, ambient).await?),
             None => None,
         };
         let zone = jiff::tz::TimeZone::get(&settings.server.zone)
@@ -184,7 +190,7 @@ impl Opening {
         let app = Arc::new(App::new(parts)?);
         app.tell_signer(signer);
         app.recall_time().await?;
-        Ok(Deployment { app, store: self.store, gateway_key, link })
+        Ok(Deployment { app, store: self.store, gateway_key, web_key, link })
     }
 
     /// Closes what was opened, if nothing is to be served.
@@ -230,10 +236,17 @@ impl Opening {
         Ok(())
     }
 
-    /// The gateway's own key; made when there is to be a gateway for the first time.
-    async fn gateway_key(&self, ring: &Keyring, org: OrgId, ambient: &Ambient) -> Result<Secret, OpenError> {
-        if self.store.sealed(GATEWAY).await?.is_some() {
-            return self.secret(ring, GATEWAY).await;
+    /// The own key of the gateway of a kind; made when there is to be one for the first time.
+    async fn gateway_key(
+        &self,
+        kind: &'static str,
+        ring: &Keyring,
+        org: OrgId,
+        ambient: &Ambient,
+    ) -> Result<Secret, OpenError> {
+        let place = format!("gateway/{kind}");
+        if self.store.sealed(&place).await?.is_some() {
+            return self.secret(ring, &place).await;
         }
         let key = Secret::new(ambient.bytes::<32>().to_vec());
         let record = Record {
@@ -244,9 +257,9 @@ impl Opening {
             event: "gateway.key_made".to_owned(),
             outcome: Outcome::Done,
             about: Subjects::default(),
-            detail: json!({ "kind": kinds::SSH }),
+            detail: json!({ "kind": kind }),
         };
-        let row = Write::Sealed(sealed(ring, GATEWAY, &key)?);
+        let row = Write::Sealed(sealed(ring, &place, &key)?);
         around(point!("gateway.key.commit"), self.store.commit(Commit::new(vec![row], vec![record])?)).await?;
         Ok(key)
     }
@@ -291,7 +304,6 @@ pub(crate) async fn issuing<'a>(
 }
 
 const PEPPER: &str = "pepper/bearer";
-const GATEWAY: &str = "gateway/ssh";
 
 fn keyring_key(seal: SealName) -> String {
     format!("keyring/{}", seal.as_str())

@@ -22,6 +22,10 @@ pub(crate) enum GatewayError {
     Bind { address: SocketAddr, why: std::io::Error },
     #[error("the gateway cannot show who it is: {0}")]
     Front(String),
+    #[error("`{address}` cannot be listened on: {why}; set `gateway.http.listen` to a free address")]
+    BindWeb { address: SocketAddr, why: std::io::Error },
+    #[error("`gateway.http.cert` or `gateway.http.key` cannot be used: {0}")]
+    Tls(crate::serve::ServeError),
 }
 
 /// A bound address.

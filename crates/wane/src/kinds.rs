@@ -6,6 +6,7 @@ use wane_connector::verb::Verb;
 use wane_connector::{Checker, Document, Kind, Reader, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_keys::seal::SealName;
+use wane_kind_http::HttpKind;
 use wane_kind_ldap::LdapKind;
 use wane_kind_oauth::OauthKind;
 use wane_kind_postgres::PostgresKind;
@@ -60,18 +61,24 @@ pub(crate) struct Given {
 /// The kinds. `url` is where people open this server.
 pub(crate) fn registry(signer: &Arc<dyn Signer>, given: Given, url: &str, ambient: &Ambient) -> Registry {
     let Given { authorities, token_keys } = given;
+/// The kinds.
+pub(crate) fn registry(signer: &Arc<dyn Signer>, authorities: authority::Authorities, ambient: &Ambient) -> Registry {
     let kinds: [Arc<dyn Kind>; 5] = [
         Arc::new(SshKind::new(Arc::clone(signer))),
         Arc::new(PostgresKind::new(ambient.clone())),
         Arc::new(LdapKind::new()),
         Arc::new(X509Kind::new(Arc::clone(signer), authorities, ambient.clone())),
         Arc::new(OauthKind::new(Arc::clone(signer), token_keys, url, ambient)),
+        Arc::new(HttpKind::new()),
     ];
     Registry::new(kinds)
 }
 
 /// The kind that serves sessions to SSH hosts.
 pub(crate) const SSH: &str = wane_kind_ssh::NAME;
+
+/// The kind that serves sessions to web applications.
+pub(crate) const HTTP: &str = wane_kind_http::NAME;
 
 /// The client verbs of the kinds.
 pub(crate) fn verbs() -> Vec<Arc<dyn Verb>> {

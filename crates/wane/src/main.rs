@@ -24,6 +24,7 @@ mod server;
 mod signer;
 mod token_key;
 mod verbs;
+mod web;
 
 use std::process::ExitCode;
 

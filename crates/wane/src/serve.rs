@@ -24,7 +24,7 @@ use wane_http::Peer;
 use wane_runtime::CancellationToken;
 
 /// A peer that does not finish its handshake in this time is dropped.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A peer that does not finish its request's head in this time is dropped.
 const HEAD: Duration = Duration::from_secs(10);
 /// Connections at once.
@@ -163,7 +163,7 @@ async fn speak(
     }
 }
 
-fn acceptor(cert: &PathBuf, key: &PathBuf) -> Result<TlsAcceptor, ServeError> {
+pub(crate) fn acceptor(cert: &PathBuf, key: &PathBuf) -> Result<TlsAcceptor, ServeError> {
     let pem = |path: &PathBuf, why: String| ServeError::Pem { path: path.clone(), why };
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

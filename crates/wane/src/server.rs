@@ -100,6 +100,10 @@ impl Server {
             Some(listen) => Some(Bound::bind(listen).await?),
             None => None,
         };
+        let web = match &settings.gateway.http {
+            Some(listen) => Some(crate::web::Bound::bind(listen).await?),
+            None => None,
+        };
         let rules = settings.gateway.rules.as_deref().map(Watched::read).transpose()?;
         let mut supervisor = Supervisor::new(Backoff::default());
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
@@ -112,6 +116,9 @@ impl Server {
         crate::notices::tell(&deployment.app, settings)?;
         if let Some(bound) = &bound {
             bound.announce(&deployment.app)?;
+        }
+        if let Some(web) = &web {
+            web.announce(&deployment.app)?;
         }
         keep_ends(&mut supervisor, &deployment.app, settings);
         crate::directories::follow(&mut supervisor, &deployment.app, settings)?;
@@ -138,6 +145,9 @@ impl Server {
         }
         if let (Some(bound), Some(key)) = (bound, deployment.gateway_key.take()) {
             bound.keep(settings, &mut supervisor, &deployment.app, key, &self.ambient).await?;
+        }
+        if let (Some(web), Some(key)) = (web, deployment.web_key.take()) {
+            web.keep(&mut supervisor, &deployment.app, &key, &self.ambient)?;
         }
         let limits = wane_http::Limits {
             body: usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX),
@@ -224,6 +234,7 @@ fn wane_crates(level: &str) -> String {
         "wane_kind_ssh",
         "wane_kind_postgres",
         "wane_kind_ldap",
+        "wane_kind_http",
         "wane_ldap",
         "wane_runtime",
     ];

@@ -9,7 +9,7 @@ const USUAL: u16 = 22;
 
 /// Plain `ssh` through the gateway, with each login name of the role; then `wane ssh`.
 pub(crate) fn lines(definition: &Definition, to: &Held<'_>) -> Vec<ConnectLine> {
-    let Held { resource, role, task, gateway } = to;
+    let Held { resource, role, task, gateway, .. } = to;
     // Both programs hand one word over as it is; a task runs exactly so.
     let task = task.map(ToString::to_string);
     let Ok(words) = task.as_deref().map(shlex::try_quote).transpose() else { return Vec::new() };
@@ -69,7 +69,10 @@ mod tests {
                 ],
             ),
         ] {
-            let said = super::lines(&definition, &Held { resource: "web-1", role: &role, task, gateway });
+            let said = super::lines(
+                &definition,
+                &Held { resource: "web-1", settings: &json!({}), role: &role, task, gateway },
+            );
             assert_eq!(said.iter().map(|line| line.command.as_str()).collect::<Vec<_>>(), lines);
         }
     }

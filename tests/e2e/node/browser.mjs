@@ -1,15 +1,15 @@
 // A real browser with an authenticator that is not there: does what it is told on standard input, a line of JSON each,
 // and answers with a line each.
 //
-//   node browser.mjs MODULES CHROMIUM
+//   node browser.mjs MODULES CHROMIUM [FLAG…]
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
-const [modules, executablePath] = process.argv.slice(2);
+const [modules, executablePath, ...flags] = process.argv.slice(2);
 const { chromium } = (await import(pathToFileURL(`${modules}/playwright-core/index.mjs`)));
 const browser = await chromium.launch({
-  executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run'],
+  executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run', ...flags],
 });
 const page = await (await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] })).newPage();
 page.setDefaultTimeout(60_000);
@@ -37,6 +37,7 @@ const acts = {
   text: () => page.innerText('main'),
   url: () => page.url(),
   cookie: async ({ name }) => (await page.context().cookies()).find((one) => one.name === name)?.value ?? null,
+  kept: ({ url }) => page.context().cookies(url),
   verified: ({ is }) => cdp.send('WebAuthn.setUserVerified', { authenticatorId: authenticator, isUserVerified: is }).then(() => null),
   credentials: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId: authenticator })).credentials,
   // Another authenticator, with these and no other credentials.

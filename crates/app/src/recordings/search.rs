@@ -77,6 +77,7 @@ impl<'a> Search<'a> {
             Event::Command { text, .. } => self.look(at, channel, "command", text),
             Event::File { path, to: None, .. } | Event::Tried { path, .. } => self.look(at, channel, "file", path),
             Event::File { path, to: Some(to), .. } => self.look(at, channel, "file", &format!("{path} {to}")),
+            Event::Request { method, target, .. } => self.look(at, channel, "event", &format!("{method} {target}")),
             Event::Finding { rule, what, .. } => self.look(at, channel, "event", &format!("{rule}: {what}")),
             Event::Unclear { why, .. } => self.look(at, channel, "event", why),
             Event::Opened { kind, about, .. } => self.look(at, channel, "event", &format!("{kind} {about}")),
@@ -94,7 +95,8 @@ impl<'a> Search<'a> {
             | Event::Done { .. }
             | Event::Transferred { .. }
             | Event::Withheld { .. }
-            | Event::Typed { .. } => {}
+            | Event::Typed { .. }
+            | Event::Answer { .. } => {}
         }
     }
 

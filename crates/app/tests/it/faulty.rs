@@ -135,6 +135,7 @@ behind_the_door! {
     due(now: Time, after: Option<Due>, limit: u32) -> Vec<Due>;
     next_due(now: Time) -> Option<Time>;
     issuances(lease: LeaseId) -> Vec<Issuance>;
+    uses(grant: GrantId, of: &str) -> u64;
     revoked(kind: &Name, now: Time) -> Vec<Issuance>;
     login(person: PersonId) -> Option<Versioned<Login>>;
     token(id: TokenId) -> Option<Versioned<Token>>;

@@ -62,6 +62,9 @@ pub(crate) struct Replay {
     /// Write one channel as an asciicast (version 3) instead, into a file that is not there
     #[arg(long, value_name = "FILE", conflicts_with = "events")]
     pub(crate) cast: Option<PathBuf>,
+    /// Write the requests to an application as a HAR document (version 1.2) instead, into a file that is not there
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["events", "cast", "commands", "channel", "at"])]
+    pub(crate) har: Option<PathBuf>,
 }
 
 /// See a session while it goes on, until it ends; that you did is in the log

@@ -58,6 +58,9 @@ pub(super) async fn replay(args: args::Replay, s: &Session) -> Done {
         let pieces = client.cast(&args.session, args.channel.unwrap_or(0)).await?;
         return keep(file, pieces, s).await;
     }
+    if let Some(file) = &args.har {
+        return keep(file, client.har(&args.session).await?, s).await;
+    }
     let place = args.at.as_deref().map(|at| Place::read(at, s)).transpose()?;
     let lines = client.play(&args.session).await?;
     if args.commands {
@@ -137,7 +140,7 @@ pub(super) async fn watch(args: args::Watch, s: &Session) -> Done {
     show(s.client()?.watch(&args.session).await?, args.channel, args.events, None, s).await
 }
 
-/// Writes an asciicast into a file that was not there.
+/// Writes what was asked for into a file that was not there.
 async fn keep(path: &Path, pieces: impl Stream<Item = Result<Vec<u8>, ClientError>>, s: &Session) -> Done {
     let failed = |why: std::io::Error| Stop::failed(format!("`{}` cannot be written: {why}", path.display()));
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map_err(failed)?;

@@ -83,6 +83,18 @@ impl Client {
         self.pieces(&["v1", "sessions", session, "recording"], &played).await
     }
 
+    /// The requests in a recording as a HAR document.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn har(
+        &self,
+        session: &str,
+    ) -> Result<impl Stream<Item = Result<Vec<u8>, ClientError>> + use<>, ClientError> {
+        let played = Played { form: Some("har".to_owned()), channel: None };
+        self.pieces(&["v1", "sessions", session, "recording"], &played).await
+    }
+
     /// The events of a session that goes on, as they happen.
     ///
     /// # Errors

@@ -34,6 +34,9 @@ const FULL: &[(&str, &str)] = &[
     ("login.reproof_grace", "1m"),
     ("gateway.ssh.listen", "192.0.2.7:22"),
     ("gateway.ssh.address", "ssh.example.org:22"),
+    ("gateway.http.listen", "192.0.2.7:8443"),
+    ("gateway.http.cert", "/srv/tls/apps.pem"),
+    ("gateway.http.key", "/srv/tls/apps.key"),
     ("gateway.rules", "/srv/rules.toml"),
     ("recording.folder", "/srv/recordings"),
     ("recording.sessions", "all"),
@@ -150,6 +153,9 @@ fn a_setting_left_out_is_never_looser() {
     }
     // What a protection rests on is missed, not done without.
     let needed = [
+        "gateway.http.cert",
+        "gateway.http.key",
+        "gateway.http.listen",
         "gateway.ssh.listen",
         "notices.email.from",
         "notices.email.host",

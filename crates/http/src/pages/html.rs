@@ -149,11 +149,18 @@ pub(super) fn onward(then: &Whither) -> Html {
     whole("Signed in", &head, &format!("<p><a class=\"way\" href=\"{path}\">Go on</a></p>\n"))
 }
 
+/// Leads on by itself.
+pub(super) fn leads(title: &str, to: &str) -> Html {
+    let to = escaped(to);
+    let head = format!("<meta http-equiv=\"refresh\" content=\"0; url={to}\">\n");
+    whole(title, &head, &format!("<p><a class=\"way\" href=\"{to}\">Go on</a></p>\n"))
+}
+
 /// Why nobody is signed in, and the way to try again.
 pub(super) fn came_to_nothing(then: &Whither, why: &str) -> Html {
     let then = match then {
         Whither::Home => "/sign-in".to_owned(),
-        Whither::Ui | Whither::Login(_) | Whither::Device(_) | Whither::Approve(_) => then.path(),
+        Whither::Ui | Whither::Login(_) | Whither::Device(_) | Whither::Approve(_) | Whither::App(_) => then.path(),
     };
     let body =
         format!("<p class=\"warn\">{}</p>\n<p><a class=\"way\" href=\"{then}\">Begin again</a></p>\n", escaped(why));

@@ -17,6 +17,8 @@ pub(super) enum Whither {
     Device(String),
     /// The question about a request, by the part of its id behind the prefix.
     Approve(String),
+    /// Back to an application that a browser came from.
+    App(String),
 }
 
 impl Whither {
@@ -29,6 +31,7 @@ impl Whither {
             Some(("login", about)) if is_plain(about) => Self::Login(about.to_owned()),
             Some(("device", about)) if is_plain(about) => Self::Device(about.to_owned()),
             Some(("approve", about)) if is_plain(about) => Self::Approve(about.to_owned()),
+            Some(("app", about)) if is_plain(about) => Self::App(about.to_owned()),
             _ => Self::Home,
         }
     }
@@ -41,6 +44,7 @@ impl Whither {
             Self::Login(about) => format!("login/{}", plain(about)),
             Self::Device(about) => format!("device/{}", plain(about)),
             Self::Approve(about) => format!("approve/{}", plain(about)),
+            Self::App(about) => format!("app/{}", plain(about)),
         }
     }
 
@@ -50,6 +54,7 @@ impl Whither {
             Self::Home => "/sign-in".to_owned(),
             Self::Ui => format!("/{UI}/"),
             Self::Login(_) | Self::Device(_) | Self::Approve(_) => format!("/{}", self.word()),
+            Self::App(_) => format!("/{}{}", self.word(), super::visit::GO),
         }
     }
 
@@ -57,7 +62,9 @@ impl Whither {
     pub(super) fn form(&self) -> String {
         match self {
             Self::Home => "/sign-in".to_owned(),
-            Self::Ui | Self::Login(_) | Self::Device(_) | Self::Approve(_) => format!("/{}/sign-in", self.word()),
+            Self::Ui | Self::Login(_) | Self::Device(_) | Self::Approve(_) | Self::App(_) => {
+                format!("/{}/sign-in", self.word())
+            }
         }
     }
 }
@@ -82,6 +89,8 @@ mod tests {
             ("device/abc123", "/device/abc123"),
             ("approve/abc123", "/approve/abc123"),
             ("approve/a/../x", "/sign-in"),
+            ("app/abc123", "/app/abc123/go"),
+            ("app/a/go", "/sign-in"),
             ("home", "/sign-in"),
             ("ui", "/ui/"),
             ("ui/", "/sign-in"),

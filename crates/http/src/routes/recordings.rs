@@ -24,7 +24,7 @@ use wane_domain::id::{PersonId, ResourceId, SessionId};
 use wane_domain::time::Time;
 use wane_domain::world::World;
 use wane_policy::schema::Action;
-use wane_recording::{Cast, Piece};
+use wane_recording::{Cast, Har, Piece};
 
 use crate::openapi::Problems;
 use crate::read;
@@ -104,7 +104,7 @@ pub(crate) async fn verify(
 }
 
 /// A recording, from its beginning to its end: as lines of JSON, one event each, or one channel of it as an
-/// asciicast (version 3). Who reads it is written down before the first byte leaves.
+/// asciicast (version 3), or its requests to an application as one HAR document (version 1.2). Who reads it is written down before the first byte leaves.
 #[utoipa::path(get, path = "/v1/sessions/{id}/recording", tag = "recordings", params(("id" = String, Path, description = "A session"), Played), responses((status = 200, body = EventLine, content_type = "application/x-ndjson"), Problems))]
 pub(crate) async fn play(
     State(shared): State<Arc<Shared>>,
@@ -114,9 +114,10 @@ pub(crate) async fn play(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let form = match query.form.as_deref() {
-        None | Some("events") => None,
-        Some("asciicast") => Some(query.channel.unwrap_or(0)),
-        Some(_) => return Err(Failure::field("form", "it is `events` or `asciicast`")),
+        None | Some("events") => Asked::Events,
+        Some("asciicast") => Asked::Cast(query.channel.unwrap_or(0)),
+        Some("har") => Asked::Har,
+        Some(_) => return Err(Failure::field("form", "it is `events`, `asciicast` or `har`")),
     };
     streamed(shared, caller, session(&id)?, Purpose::Replay, form, &headers).await
 }
@@ -130,7 +131,7 @@ pub(crate) async fn watch(
     Of(id): Of<String>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    streamed(shared, caller, session(&id)?, Purpose::Watch, None, &headers).await
+    streamed(shared, caller, session(&id)?, Purpose::Watch, Asked::Events, &headers).await
 }
 
 fn session(id: &str) -> Answer<SessionId> {
@@ -163,10 +164,20 @@ fn named(
     Ok(Some((holder, resource)))
 }
 
+/// In which form a recording is asked for.
+#[derive(Clone, Copy)]
+enum Asked {
+    Events,
+    /// Of one channel.
+    Cast(u32),
+    Har,
+}
+
 /// What is written of a recording.
 enum Form {
     Events,
     Cast(Cast<Vec<u8>>),
+    Har(Har<Vec<u8>>),
 }
 
 struct Stream {
@@ -183,7 +194,7 @@ async fn streamed(
     caller: Caller,
     session: SessionId,
     purpose: Purpose,
-    cast: Option<u32>,
+    asked: Asked,
     headers: &HeaderMap,
 ) -> Answer<Response> {
     let token = SecretText::new(presented(headers, &shared).ok_or(AppError::SignedOut)?.to_owned());
@@ -192,12 +203,15 @@ async fn streamed(
     let playing = shared.app.read_recording(&caller, session, purpose).await?;
     // When it began, so that whoever plays it knows how far into it something is.
     let mut first = Vec::new();
-    if cast.is_none() {
+    if matches!(asked, Asked::Events) {
         view::line(&mut first, &view::began(playing.header().began));
     }
-    let (form, of) = match cast {
-        None => (Form::Events, "application/x-ndjson"),
-        Some(channel) => (Form::Cast(Cast::of(playing.header(), channel, Vec::new())), "application/x-asciicast"),
+    let (form, of) = match asked {
+        Asked::Events => (Form::Events, "application/x-ndjson"),
+        Asked::Cast(channel) => {
+            (Form::Cast(Cast::of(playing.header(), channel, Vec::new())), "application/x-asciicast")
+        }
+        Asked::Har => (Form::Har(Har::of(Vec::new())), "application/json"),
     };
     let looked = shared.app.now();
     let stream = Stream { shared, token, reading: Some((playing, form)), looked, _place: place };
@@ -266,6 +280,10 @@ fn some(mut playing: Playing, mut form: Form) -> (Vec<u8>, Then) {
                 failed |= cast.event(at, &event).is_err();
                 out.append(cast.out());
             }
+            Form::Har(har) => {
+                failed |= har.event(at, &event).is_err();
+                out.append(har.out());
+            }
         });
         match (read, &form) {
             (Ok(Piece::Chunk), _) if !failed => {}
@@ -273,15 +291,18 @@ fn some(mut playing: Playing, mut form: Form) -> (Vec<u8>, Then) {
             (Ok(Piece::Damaged(damage)), Form::Events) => {
                 view::line(&mut out, &view::damaged(&damage));
             }
-            (Ok(Piece::Damaged(_)), Form::Cast(_)) => {}
+            (Ok(Piece::Damaged(_)), Form::Cast(_) | Form::Har(_)) => {}
             (ended, Form::Events) => {
                 view::line(&mut out, &view::ended(&ended));
                 return (out, Then::Over);
             }
-            (_, Form::Cast(_)) => {
-                if let Form::Cast(cast) = form {
-                    out.append(&mut cast.finish().unwrap_or_default());
-                }
+            (_, Form::Cast(_) | Form::Har(_)) => {
+                let rest = match form {
+                    Form::Cast(cast) => cast.finish().unwrap_or_default(),
+                    Form::Har(har) => har.finish().unwrap_or_default(),
+                    Form::Events => Vec::new(),
+                };
+                out.extend(rest);
                 return (out, Then::Over);
             }
         }

@@ -91,6 +91,7 @@ fn connect(app: &App, names: Names<'_>, grant: &Grant) -> Option<ConnectView> {
     let gateway = gateways.iter().find(|gateway| gateway.kind == kind.name());
     let held = Held {
         resource: resource.name.as_str(),
+        settings: &resource.settings,
         role,
         task: grant.item.task.as_ref(),
         gateway: gateway.map(|gateway| (gateway.host.as_str(), gateway.port)),

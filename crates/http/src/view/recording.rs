@@ -133,6 +133,10 @@ pub(crate) fn event(when: Time, event: &Event<'_>) -> EventLine {
         Event::Typed { who, bytes, .. } => {
             EventLine { from: text(who), more: Some(bytes.to_string()), ..base("typed") }
         }
+        Event::Request { method, target, .. } => {
+            EventLine { from: text(method), text: text(target), ..base("request") }
+        }
+        Event::Answer { status, .. } => EventLine { more: Some(status.to_string()), ..base("answer") },
         Event::Over { why } => EventLine { text: text(why), ..base("over") },
         Event::Command { text: said, confidence, .. } => {
             EventLine { text: text(said), from: text(confidence.name()), ..base("typed") }

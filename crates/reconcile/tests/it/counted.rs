@@ -91,6 +91,9 @@ impl Store for Counted {
     async fn next_due(&self, now: Time) -> Result<Option<Time>, StoreError> {
         self.inner.next_due(now).await
     }
+    async fn uses(&self, grant: GrantId, of: &str) -> Result<u64, StoreError> {
+        self.inner.uses(grant, of).await
+    }
     async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
         self.inner.issuances(lease).await
     }

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::json;
 use wane_domain::closure::{ClosureBasis, EndCause};
 use wane_domain::grant::GrantEvent;
-use wane_domain::id::{GrantId, LeaseId, PersonId};
+use wane_domain::id::{GrantId, LeaseId, PersonId, SessionId};
 use wane_domain::lease::{Lease, LeaseEvent};
 use wane_domain::proved::{ProvedBy, Strength};
 use wane_domain::text::Name;
@@ -18,7 +18,7 @@ use crate::commit::{Put, Seen, Write};
 use crate::port::{Store, StoreError};
 use crate::query::{Due, DueWhat};
 use crate::rows::{
-    Answer, EnteredBy, Login, Sealed, Standing, TokenKind, TokenOwner, Versioned, Way, WayIn, identity_key,
+    Answer, EnteredBy, Login, Sealed, Standing, TokenKind, TokenOwner, Use, Versioned, Way, WayIn, identity_key,
     provider_session,
 };
 
@@ -142,6 +142,26 @@ pub(crate) async fn revoked_is_what_would_still_work<S: Store>(s: &S, f: &mut Fi
         Err(StoreError::Conflict(_)) => Ok(()),
         other => Err(format!("a serial number that was used gave {other:?}")),
     }
+}
+
+pub(crate) async fn a_use_is_made_once<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
+    let (person, resource, role) = (f.id(), f.id(), f.id());
+    let (request, grant, lease) = f.leased(person, resource, role)?;
+    s.commit(f.commit(Fixture::writes((&request, &grant, &lease)))?).await.map_err(told)?;
+    let session = SessionId::of(lease.id);
+    let one = |of: &str, number| Write::Use(Use { grant: grant.id, of: of.to_owned(), number, session, at: f.now });
+    let (first, again, second, other) = (one("", 1), one("", 1), one("", 2), one("key", 1));
+    same("uses before any", &s.uses(grant.id, "").await, &Ok(0))?;
+    s.commit(f.commit(vec![first])?).await.map_err(told)?;
+    match s.commit(f.commit(vec![again])?).await {
+        Err(StoreError::Conflict(_)) => {}
+        made => return Err(format!("a use that was made gave {made:?}")),
+    }
+    s.commit(f.commit(vec![second])?).await.map_err(told)?;
+    s.commit(f.commit(vec![other])?).await.map_err(told)?;
+    same("uses", &s.uses(grant.id, "").await, &Ok(2))?;
+    same("uses of something else", &s.uses(grant.id, "key").await, &Ok(1))?;
+    same("uses of another grant", &s.uses(f.id(), "").await, &Ok(0))
 }
 
 pub(crate) async fn serials_never_repeat<S: Store>(s: &S, _: &mut Fixture) -> Result<(), String> {

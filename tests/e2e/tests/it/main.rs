@@ -6,6 +6,7 @@
 
 mod addresses;
 mod apart;
+mod applications;
 mod asking;
 mod burst;
 mod canaries;

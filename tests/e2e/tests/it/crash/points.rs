@@ -184,6 +184,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("app.arrival.shut_out.commit", "a note about who failed too often; what is counted is memory only"),
     ("app.brokered.spend.commit", "killed at on either side by `gateway::tasks`"),
+    ("app.brokered.use.commit", "killed at on either side by `applications::uses`"),
+    ("http.probe", "asks an application and changes nothing there"),
     (
         "app.notices.",
         "notices are no part of an access; `notices` kills at those that follow a record, the others are one commit",

@@ -18,13 +18,22 @@ pub(crate) struct Chromium {
 
 impl Chromium {
     pub(crate) fn at(base: &str) -> Self {
+        Self::with(base, &[])
+    }
+
+    /// One that takes every certificate for the one it should be.
+    pub(crate) fn trusting_everything(base: &str) -> Self {
+        Self::with(base, &["--ignore-certificate-errors"])
+    }
+
+    fn with(base: &str, more: &[&str]) -> Self {
         let program = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
         let program = program
             .into_iter()
             .find(|p| Path::new(p).exists())
             .unwrap_or_else(|| panic!("no browser: run `cargo xtask deps`"));
         let mut node = Command::new("node");
-        node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("node/browser.mjs")).arg(modules()).arg(program);
+        node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("node/browser.mjs")).arg(modules()).arg(program).args(more);
         let process = Interactive::spawn(&mut node).unwrap();
         process.wait_for("ready", SOON).unwrap_or_else(|e| panic!("{e}: {}", process.stderr()));
         Self { process, answers: 1, base: base.to_owned() }

@@ -1,0 +1,85 @@
+//! Sessions to web applications that go through this server, each at its own address and over TLS.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use wane_app::App;
+use wane_config::GatewayWeb;
+use wane_connector::broker::Pipe;
+use wane_connector::web::{Porch, Site};
+use wane_domain::ambient::Ambient;
+use wane_domain::secret::Secret;
+use wane_gateway::{Hall, Limits};
+use wane_runtime::Supervisor;
+
+use crate::gateway::GatewayError;
+use crate::kinds;
+use crate::serve::{HANDSHAKE, acceptor};
+
+/// A browser opens several connections at once, and people share an address.
+const STRANGERS_PER_ADDRESS: usize = 128;
+
+/// A bound address.
+pub(crate) struct Bound {
+    tcp: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl Bound {
+    pub(crate) async fn bind(settings: &GatewayWeb) -> Result<Self, GatewayError> {
+        let tls = acceptor(&settings.tls.cert, &settings.tls.key).map_err(GatewayError::Tls)?;
+        let tcp = TcpListener::bind(settings.listen).await;
+        let tcp = tcp.map_err(|why| GatewayError::BindWeb { address: settings.listen, why })?;
+        Ok(Self { tcp, tls })
+    }
+
+    /// Says that there is one: what is judged from now on may rest on it.
+    pub(crate) fn announce(&self, app: &App) -> Result<(), GatewayError> {
+        let at = self.tcp.local_addr().map_err(|error| GatewayError::Front(error.to_string()))?;
+        let serves = app.gateway_serves(kinds::HTTP, at.ip().to_string(), at.port());
+        serves.map_err(|error| GatewayError::Front(error.to_string()))
+    }
+
+    /// Has it served from now on.
+    pub(crate) fn keep(
+        self,
+        supervisor: &mut Supervisor,
+        app: &Arc<App>,
+        key: &Secret,
+        ambient: &Ambient,
+    ) -> Result<(), GatewayError> {
+        let site = app.gateway_site(kinds::HTTP, key).map_err(|error| GatewayError::Front(error.to_string()))?;
+        let site = Arc::new(OverTls { tls: self.tls, site });
+        let limits = Limits { unknown_per_address: STRANGERS_PER_ADDRESS, ..Limits::default() };
+        let hall = Hall::new(kinds::HTTP, Arc::<App>::clone(app), site, ambient.clone(), limits);
+        let tcp = Arc::new(self.tcp);
+        supervisor.spawn("web gateway", move |stop| {
+            let (hall, tcp) = (Arc::clone(&hall), Arc::clone(&tcp));
+            async move {
+                hall.serve(&tcp, stop).await;
+                Ok::<(), Infallible>(())
+            }
+        });
+        Ok(())
+    }
+}
+
+/// What is spoken over TLS.
+struct OverTls {
+    tls: TlsAcceptor,
+    site: Arc<dyn Site>,
+}
+
+#[async_trait]
+impl Site for OverTls {
+    async fn serve(&self, pipe: Pipe, porch: Arc<dyn Porch>) {
+        match tokio::time::timeout(HANDSHAKE, self.tls.accept(pipe)).await {
+            Ok(Ok(stream)) => self.site.serve(Box::new(stream), porch).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The gateway to web applications: the built binary, a real application behind it, curl and a real browser.
+
+mod ending;
+mod hostile;
+mod lab;
+mod passing;
+mod recording;
+mod signing_in;
+mod uses;
