@@ -70,6 +70,11 @@ pub trait Kind: Send + Sync {
         self.needs_credential()
     }
 
+    /// Whether what it hands out is made for a key that its holder sends.
+    fn needs_key(&self) -> bool {
+        self.gives() == LeaseKind::Credential
+    }
+
     /// Checks a role against a real target when either is registered: does it exist there, is it safe.
     async fn probe(&self, target: &Target<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError>;
 

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wane_domain::id::SessionId;
+use wane_domain::id::{GrantId, SessionId};
 use wane_domain::time::Time;
 
 use crate::broker::{Opened, Pipe, Refused};
@@ -44,6 +44,16 @@ pub trait Porch: Send + Sync {
     /// # Errors
     /// When nobody was, or policy refuses now.
     async fn enter(&self, ticket: Ticket, holds: Holds) -> Result<Entered, Refused>;
+    /// Opens a session for somebody who shows a credential that was handed out, which what speaks has checked; `holds` holds
+    /// it as long as it lasts.
+    ///
+    /// # Errors
+    /// When there is no live grant that it was issued under, or policy refuses now.
+    async fn present(&self, shown: Shown, holds: Holds) -> Result<SessionId, Refused>;
+    /// A credential was used where or when it may not be.
+    async fn misused(&self, grant: GrantId, serial: u64, why: &str);
+    /// Something was shown that is nobody's.
+    fn failed(&self);
     /// Something of a session passes on this connection from now on; none if it is over.
     fn stake(&self, session: SessionId) -> Option<Arc<dyn Stake>>;
 }
@@ -85,6 +95,19 @@ impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ticket").field("origin", &self.origin).finish_non_exhaustive()
     }
+}
+
+/// A credential of this server, as somebody shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The grant it was issued under.
+    pub grant: GrantId,
+    /// Its serial number.
+    pub serial: u64,
+    /// The resource it is for, by name.
+    pub resource: String,
+    /// What the program calls itself.
+    pub client: String,
 }
 
 /// A session that began.

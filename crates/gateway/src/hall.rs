@@ -22,10 +22,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wane_app::SessionEnd;
-use wane_connector::broker::{Line, Opened, Refused};
-use wane_connector::web::{Entered, Holds, Porch, Site, Stake, Ticket, Visit};
+use wane_connector::broker::{By, Claim, Line, Opened, Refused};
+use wane_connector::web::{Entered, Holds, Porch, Shown, Site, Stake, Ticket, Visit};
 use wane_domain::ambient::Ambient;
-use wane_domain::id::SessionId;
+use wane_domain::id::{GrantId, SessionId};
 use wane_domain::time::Time;
 
 use crate::line::{Connections, Live, notes};
@@ -36,6 +36,9 @@ use crate::serve::watch_over;
 
 /// How long open sessions get to be closed and written down when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// What stands on the board in place of a login name where a key opened the session.
+const BY_KEY: &str = "key";
 
 /// What holds a session.
 type Holding = Pin<Box<dyn Future<Output = String> + Send>>;
@@ -239,6 +242,11 @@ impl Hall {
     /// Opens the session that somebody was let into.
     async fn enter(&self, ticket: &Ticket, peer: IpAddr, holds: Holds) -> Result<Entered, Refused> {
         let (claim, back) = self.port.ticket(ticket, peer).await?;
+        let session = self.open(claim, holds).await?;
+        Ok(Entered { session, back })
+    }
+
+    async fn open(&self, claim: Claim, holds: Holds) -> Result<SessionId, Refused> {
         let mut begun = self.port.open(&claim, None).await?;
         let notes = notes(&claim.login, claim.peer, &claim.client);
         let (session, pass, kept) = (begun.session, begun.pass.clone(), std::mem::take(&mut begun.kept));
@@ -261,7 +269,7 @@ impl Hall {
             held.live.end(&refused.0);
             return Err(refused);
         }
-        Ok(Entered { session, back })
+        Ok(session)
     }
 }
 
@@ -310,6 +318,31 @@ impl Porch for Threshold {
             Err(_) => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
         }
         entered
+    }
+
+    async fn present(&self, shown: Shown, holds: Holds) -> Result<SessionId, Refused> {
+        let claim = Claim {
+            grant: shown.grant,
+            by: By::Credential { serial: shown.serial, credential: String::new() },
+            resource: shown.resource,
+            login: BY_KEY.to_owned(),
+            public_key: String::new(),
+            peer: self.peer,
+            client: shown.client,
+        };
+        let opened = self.hall.open(claim, holds).await;
+        if opened.is_err() {
+            self.failed();
+        }
+        opened
+    }
+
+    async fn misused(&self, grant: GrantId, serial: u64, why: &str) {
+        self.hall.port.misused(grant, serial, why, self.peer).await;
+    }
+
+    fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
     fn stake(&self, session: SessionId) -> Option<Arc<dyn Stake>> {

@@ -12,7 +12,7 @@ use wane_app::{App, AppError, Arriving, Class, SessionEnd, SessionFinding, Sessi
 use wane_connector::ConnectError;
 use wane_connector::broker::{Claim, Inside, Invitation, Next, Proof, Refused};
 use wane_connector::web::{Ticket, Visit};
-use wane_domain::id::{ArrivalId, PersonId, SessionId};
+use wane_domain::id::{ArrivalId, GrantId, PersonId, SessionId};
 use wane_domain::time::Time;
 
 /// What decides about sessions, as the gateway sees it.
@@ -62,6 +62,8 @@ pub trait WebPort: Port {
     async fn visit(&self, kind: &'static str, visit: &Visit, peer: IpAddr) -> Result<String, Refused>;
     /// What somebody who was let in claims, and where their browser goes back to.
     async fn ticket(&self, ticket: &Ticket, peer: IpAddr) -> Result<(Claim, String), Refused>;
+    /// A credential was used where or when it may not be.
+    async fn misused(&self, grant: GrantId, serial: u64, why: &str, peer: IpAddr);
 }
 
 #[async_trait]
@@ -88,6 +90,12 @@ impl WebPort for App {
             tracing::info!(%peer, origin = ticket.origin, %error, "a code opens nothing");
             told(&error)
         })
+    }
+
+    async fn misused(&self, grant: GrantId, serial: u64, why: &str, peer: IpAddr) {
+        if let Err(error) = self.note_misuse(grant, serial, why, peer).await {
+            tracing::warn!(%grant, %peer, %error, "a key was used where it may not be; that could not be written down");
+        }
     }
 }
 

@@ -176,7 +176,7 @@ impl Opening {
             .map_err(|_| OpenError::Zone(settings.server.zone.clone()))?;
         let parts = Parts {
             store: Arc::new(self.store.clone()),
-            kinds: kinds::registry(&signer, given, &settings.server.public_url, ambient),
+            kinds: kinds::registry(&signer, given, &settings.server.public_url, ambient, web_key.as_ref()),
             ambient: ambient.clone(),
             org,
             ends,

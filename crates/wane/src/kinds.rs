@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wane_connector::verb::Verb;
 use wane_connector::{Checker, Document, Kind, Reader, Registry, Signer};
 use wane_domain::ambient::Ambient;
+use wane_domain::secret::Secret;
 use wane_keys::seal::SealName;
 use wane_kind_http::HttpKind;
 use wane_kind_ldap::LdapKind;
@@ -62,7 +63,12 @@ pub(crate) struct Given {
 pub(crate) fn registry(signer: &Arc<dyn Signer>, given: Given, url: &str, ambient: &Ambient) -> Registry {
     let Given { authorities, token_keys } = given;
 /// The kinds.
-pub(crate) fn registry(signer: &Arc<dyn Signer>, authorities: authority::Authorities, ambient: &Ambient) -> Registry {
+pub(crate) fn registry(
+    signer: &Arc<dyn Signer>,
+    authorities: authority::Authorities,
+    ambient: &Ambient,
+    web: Option<&Secret>,
+) -> Registry {
     let kinds: [Arc<dyn Kind>; 5] = [
         Arc::new(SshKind::new(Arc::clone(signer))),
         Arc::new(PostgresKind::new(ambient.clone())),
@@ -70,6 +76,7 @@ pub(crate) fn registry(signer: &Arc<dyn Signer>, authorities: authority::Authori
         Arc::new(X509Kind::new(Arc::clone(signer), authorities, ambient.clone())),
         Arc::new(OauthKind::new(Arc::clone(signer), token_keys, url, ambient)),
         Arc::new(HttpKind::new()),
+        Arc::new(HttpKind::new(web)),
     ];
     Registry::new(kinds)
 }
@@ -86,5 +93,6 @@ pub(crate) fn verbs() -> Vec<Arc<dyn Verb>> {
     verbs.extend(wane_kind_postgres::verbs());
     verbs.extend(wane_kind_x509::verbs::all());
     verbs.extend(wane_kind_oauth::verbs::all());
+    verbs.extend(wane_kind_http::verbs::all());
     verbs
 }

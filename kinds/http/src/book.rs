@@ -3,11 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use wane_domain::time::{Span, Time};
+
 use crate::cookie::Mark;
 use crate::session::AppSession;
 
 /// Ended sessions that are remembered.
 const MOST_OVER: usize = 10_000;
+const MINUTE: Span = Span::from_mins(1);
 
 /// The book. Memory only, as the sessions are.
 #[derive(Default)]
@@ -18,6 +21,8 @@ struct Inner {
     open: HashMap<Mark, Arc<AppSession>>,
     over: HashMap<Mark, Over>,
     order: VecDeque<Mark>,
+    /// When something was told of a key last.
+    told: HashMap<Mark, Time>,
 }
 
 /// A session that is over.
@@ -56,6 +61,17 @@ impl Book {
         }
         inner.order.push_back(*mark);
         inner.over.insert(*mark, over);
+    }
+
+    /// Whether something is told of a key now: each key's once a minute, and of so many at most.
+    pub(crate) fn tells(&self, mark: Mark, now: Time) -> bool {
+        let mut inner = self.inner();
+        inner.told.retain(|_, at| now < at.plus(MINUTE));
+        if inner.told.len() >= MOST_OVER || inner.told.contains_key(&mark) {
+            return false;
+        }
+        inner.told.insert(mark, now);
+        true
     }
 
     /// INVARIANT: a session is found at its own origin, and nowhere else (held by

@@ -15,6 +15,7 @@ use wane_finding::Rules;
 
 use crate::book::Book;
 use crate::identity::AssertionKey;
+use crate::key::Root;
 use crate::role::Definition;
 use crate::settings::Settings;
 use crate::site::HttpSite;
@@ -22,6 +23,7 @@ use crate::site::HttpSite;
 /// The broker of this kind.
 pub(crate) struct HttpBroker {
     pub(crate) book: Arc<Book>,
+    pub(crate) root: Option<Arc<Root>>,
 }
 
 fn own_only() -> ConnectError {
@@ -102,7 +104,8 @@ impl Broker for HttpBroker {
 
     fn site(&self, key: &Secret, home: &str) -> Result<Arc<dyn Site>, ConnectError> {
         let key = AssertionKey::new(key, home).map_err(ConnectError::Input)?;
-        Ok(Arc::new(HttpSite::new(Arc::clone(&self.book), key, home)))
+        let root = self.root.clone().ok_or_else(|| ConnectError::Input("there is no secret for keys".to_owned()))?;
+        Ok(Arc::new(HttpSite::new(Arc::clone(&self.book), key, root, home)))
     }
 
     fn origin(&self, resource: &Resource) -> Option<String> {

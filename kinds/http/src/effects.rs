@@ -34,7 +34,8 @@ impl Effects for HttpEffects {
     }
 
     async fn read_back(&self, _target: &Target<'_>, _lease: &LeaseData) -> Result<Presence, ConnectError> {
-        Ok(Presence::Absent { proof: "nothing was made at the application".to_owned() })
+        let proof = "nothing was made at the application, and no gateway takes a key of a grant that is over";
+        Ok(Presence::Absent { proof: proof.to_owned() })
     }
 
     async fn inventory(&self, _target: &Target<'_>) -> Result<Inventory, ConnectError> {

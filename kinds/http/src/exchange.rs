@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, UPGRADE};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE,
+};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use wane_connector::broker::Refused;
@@ -16,6 +18,7 @@ use wane_recording::Event;
 
 use crate::body::{Tapped, Way};
 use crate::head::{self, Asked};
+use crate::key::{Key, Use};
 use crate::pages::{self, Reader, Said};
 use crate::path::{Path, short};
 use crate::session::{AppSession, Busy};
@@ -51,11 +54,13 @@ struct Not {
     text: String,
     /// Whether asking for more access would help.
     ask: bool,
+    /// Whether the key was used where it may not be.
+    misuse: bool,
 }
 
 impl Not {
     fn new(status: StatusCode, title: &'static str, text: impl Into<String>) -> Self {
-        Self { status, title, text: text.into(), ask: false }
+        Self { status, title, text: text.into(), ask: false, misuse: false }
     }
 }
 
@@ -102,11 +107,15 @@ impl Exchange<'_> {
         if let Err(not) = self.may_pass(&request) {
             let asked = format!("{} {}", short(request.method().as_str()), shown(request.uri().path()));
             self.session.line.tap(&Event::Refused { channel: None, what: asked.into() }).await?;
+            if let (true, Some(key)) = (not.misuse, &self.session.key) {
+                self.site.misused(self.porch, key, &not.text).await;
+            }
             return Err(not);
         }
         let socket = is_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
-        if self.session.definition.uses.is_some() {
-            self.session.line.spend_use(&[]).await?;
+        let uses = self.session.key.as_ref().map(Key::uses).unwrap_or_default();
+        if self.session.definition.uses.is_some() || !uses.is_empty() {
+            self.spend(&uses).await?;
         }
         let target = self.recorded_target(request.uri());
         let event = Event::Request {
@@ -118,6 +127,15 @@ impl Exchange<'_> {
         self.session.line.tap(&event).await?;
         let (connection, answer) = self.ask(request, channel, socket.is_some()).await?;
         self.answered(channel, (connection, answer), socket, stake, busy).await
+    }
+
+    /// Spends a use, on disk.
+    async fn spend(&self, uses: &[(String, u64)]) -> Result<(), Not> {
+        let spent = self.session.line.spend_use(uses).await;
+        if let (Err(refused), Some(key)) = (&spent, &self.session.key) {
+            self.site.misused(self.porch, key, &refused.0).await;
+        }
+        Ok(spent?)
     }
 
     /// Whether a request may be passed on at all.
@@ -148,12 +166,21 @@ impl Exchange<'_> {
                 shown(request.uri().path())
             )));
         }
+        if let Some(key) = &self.session.key {
+            let asked = Use { now: self.porch.now(), peer: self.porch.peer(), method, path: &path };
+            if let Some(why) = key.refuses(&asked) {
+                let not = Not::new(StatusCode::FORBIDDEN, "Not what this key is for", why);
+                return Err(Not { misuse: true, ..not });
+            }
+        }
         let socket = is_websocket(headers);
         if socket && !definition.websocket {
             return Err(beyond(format!("the role `{}` gives no websockets", self.session.kept.role)));
         }
+        // A browser says of each websocket which page opens it; a program that shows a key is none.
+        let unsaid = socket && self.session.key.is_none() && !headers.contains_key(ORIGIN);
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if (changes || socket) && !pages::is_from_own_origin(headers, self.session.settings.origin.as_str()) {
+        if unsaid || (changes || socket) && !pages::is_from_own_origin(headers, self.session.settings.origin.as_str()) {
             let text = "it was sent by a page of another site";
             return Err(Not::new(StatusCode::FORBIDDEN, "Not from here", text));
         }
@@ -211,6 +238,9 @@ impl Exchange<'_> {
     ) -> Result<Request<Out>, String> {
         let (mut parts, body) = request.into_parts();
         let empty = parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+        if self.session.key.is_some() {
+            parts.headers.remove(AUTHORIZATION);
+        }
         let ours = self.session.ours();
         let asked = Asked { peer: self.porch.peer(), host: self.session.settings.origin.host(), ours: &ours };
         head::towards_upstream(&mut parts.headers, &asked);

@@ -1,7 +1,9 @@
 //! What the fuzz targets reach: readers of what anybody on the network sends.
 
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
+use wane_domain::secret::Secret;
 
+use crate::key::{Caveat, Key, Root};
 use crate::path::{Path, Pattern};
 use crate::{cookie, site};
 
@@ -46,4 +48,26 @@ pub fn cookies(raw: &[u8]) {
             assert!(code.len() == 64 && text == format!("code={code}"));
         }
     }
+}
+
+/// Reads what somebody shows as a key, and holds it to having one spelling, and to being nobody's.
+///
+/// # Panics
+/// When it is not so.
+pub fn key(raw: &str) {
+    let Ok(key) = Key::read(raw) else { return };
+    assert_eq!(key.text(), raw, "another spelling");
+    let root = Root::new(&Secret::new(vec![7; 32]));
+    assert!(key.check(&root).is_err(), "somebody made a key: {raw}");
+    let Ok(narrow) = key.clone().narrowed(Caveat::Uses(1)) else { return };
+    assert!(narrow.check(&root).is_err(), "somebody made a key of {raw}");
+    assert_eq!(Key::read(&narrow.text()).as_ref(), Ok(&narrow), "{raw}");
+}
+
+/// A key that can be read, of a server that is not there, for a fuzz target to begin with.
+#[must_use]
+pub fn a_key() -> String {
+    let root = Root::new(&Secret::new(vec![1; 32]));
+    let grant = "grt_00000000000000000000000000".parse();
+    grant.map_or_else(|_| String::new(), |grant| Key::made(&root, grant, 7, "app").text())
 }

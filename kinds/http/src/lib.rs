@@ -15,6 +15,8 @@ mod exchange;
 pub mod fuzzed;
 mod head;
 mod identity;
+mod issuer;
+mod key;
 mod pages;
 mod path;
 mod role;
@@ -23,6 +25,7 @@ mod settings;
 mod site;
 mod splice;
 mod upstream;
+pub mod verbs;
 
 use std::sync::Arc;
 
@@ -34,9 +37,11 @@ use wane_connector::{
 };
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
+use wane_domain::secret::Secret;
 use wane_failpoint::{around, point};
 
 use crate::book::Book;
+use crate::key::Root;
 use crate::role::Definition;
 use crate::settings::Settings;
 
@@ -44,16 +49,17 @@ use crate::settings::Settings;
 pub const NAME: &str = "http";
 
 /// The kind `http`.
-#[derive(Default)]
 pub struct HttpKind {
     book: Arc<Book>,
+    /// What keys are made under, where there is a gateway that takes them.
+    root: Option<Arc<Root>>,
 }
 
 impl HttpKind {
-    /// With no session yet.
+    /// With the gateway's own secret, if there is a gateway.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(secret: Option<&Secret>) -> Self {
+        Self { book: Arc::default(), root: secret.map(|secret| Arc::new(Root::new(secret))) }
     }
 }
 
@@ -106,7 +112,7 @@ impl Kind for HttpKind {
     }
 
     fn gives(&self) -> LeaseKind {
-        LeaseKind::Session
+        LeaseKind::Credential
     }
 
     fn needs_credential(&self) -> bool {
@@ -133,11 +139,16 @@ impl Kind for HttpKind {
     }
 
     fn issuer(&self) -> Option<Arc<dyn Issuer>> {
-        None
+        let root = self.root.as_ref()?;
+        Some(Arc::new(issuer::KeyIssuer { root: Arc::clone(root) }))
+    }
+
+    fn needs_key(&self) -> bool {
+        false
     }
 
     fn broker(&self) -> Option<Arc<dyn Broker>> {
-        Some(Arc::new(broker::HttpBroker { book: Arc::clone(&self.book) }))
+        Some(Arc::new(broker::HttpBroker { book: Arc::clone(&self.book), root: self.root.clone() }))
     }
 
     fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {

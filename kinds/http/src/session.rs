@@ -18,6 +18,7 @@ use wane_domain::time::{Span, Time};
 use crate::book::{Book, Over};
 use crate::cookie::{self, Mark};
 use crate::identity::{AssertionKey, Says};
+use crate::key::Key;
 use crate::role::Definition;
 use crate::settings::{HostSent, Inject, Settings};
 use crate::upstream::{self, Connection};
@@ -38,6 +39,8 @@ pub(crate) struct AppSession {
     pub(crate) settings: Settings,
     pub(crate) definition: Definition,
     pub(crate) kept: Kept,
+    /// The key that opened it, if one did.
+    pub(crate) key: Option<Key>,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     shown: Option<Shown>,
     channels: AtomicU32,
@@ -57,7 +60,7 @@ enum Shown {
 
 impl AppSession {
     /// From what the gateway opened.
-    pub(crate) fn new(opened: Opened, now: Time) -> Result<Self, String> {
+    pub(crate) fn new(opened: Opened, key: Option<Key>, now: Time) -> Result<Self, String> {
         let part = |name: &str| opened.pass.get(name).ok_or_else(|| format!("the session has no `{name}`"));
         let settings = Settings::read(part("settings")?).map_err(|e| e.to_string())?;
         let definition = Definition::read(part("definition")?).map_err(|e| e.to_string())?;
@@ -69,6 +72,7 @@ impl AppSession {
             settings,
             definition,
             kept: opened.kept,
+            key,
             tls,
             shown,
             channels: AtomicU32::new(0),

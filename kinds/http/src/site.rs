@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use wane_connector::broker::{Opened, Pipe};
-use wane_connector::web::{Holds, Porch, Site, Ticket, Visit};
+use wane_connector::web::{Holds, Porch, Shown, Site, Ticket, Visit};
 
 use crate::book::{Book, Found};
-use crate::cookie::{self, Token};
+use crate::cookie::{self, Mark, Token};
 use crate::exchange::Exchange;
 use crate::identity::AssertionKey;
+use crate::key::{self, Key, Root};
 use crate::pages::{self, Reader, Said};
 use crate::session::AppSession;
 use crate::settings::Origin;
@@ -45,12 +46,16 @@ pub(crate) struct HttpSite {
 struct Inner {
     book: Arc<Book>,
     key: AssertionKey,
+    root: Arc<Root>,
     home: String,
+    /// Held while a key opens a session: one that comes twice at once opens one.
+    opening: tokio::sync::Mutex<()>,
 }
 
 impl HttpSite {
-    pub(crate) fn new(book: Arc<Book>, key: AssertionKey, home: &str) -> Self {
-        Self { inner: Arc::new(Inner { book, key, home: home.to_owned() }) }
+    pub(crate) fn new(book: Arc<Book>, key: AssertionKey, root: Arc<Root>, home: &str) -> Self {
+        let opening = tokio::sync::Mutex::default();
+        Self { inner: Arc::new(Inner { book, key, root, home: home.to_owned(), opening }) }
     }
 
     fn again(&self) -> Self {
@@ -64,6 +69,13 @@ impl HttpSite {
 
     pub(crate) fn key(&self) -> &AssertionKey {
         &self.inner.key
+    }
+
+    /// A key was used where or when it may not be: that is told, each key's once a minute.
+    pub(crate) async fn misused(&self, porch: &Arc<dyn Porch>, key: &Key, why: &str) {
+        if self.inner.book.tells(key.mark(), porch.now()) {
+            porch.misused(key.grant, key.serial, why).await;
+        }
     }
 
     /// That a session is over.
@@ -133,14 +145,65 @@ impl Visitor {
             }
             _ => {}
         }
+        if let Some(shown) = key_in(request.headers()) {
+            let opened = self.with_key(&origin, reader, shown, &request).await;
+            return match opened {
+                Ok(session) => self.carry(session, reader, request).await,
+                Err(refused) => refused,
+            };
+        }
         let mark = cookie::session(request.headers()).map(|token| token.mark());
         match self.site.inner.book.find(mark, origin.as_str()) {
-            Found::Open(session) => {
-                let (site, porch, splices) = (&self.site, &self.porch, &*self.splices);
-                Exchange { site, porch, splices, session, reader }.carry(request).await
-            }
+            Found::Open(session) => self.carry(session, reader, request).await,
             Found::Over(over) => self.site.over(reader, &over.why, &over.again),
             Found::Unknown => self.stranger(&origin, reader, &request).await,
+        }
+    }
+
+    async fn carry(&self, session: Arc<AppSession>, reader: Reader, request: Request<Incoming>) -> Response<Out> {
+        let (site, porch, splices) = (&self.site, &self.porch, &*self.splices);
+        Exchange { site, porch, splices, session, reader }.carry(request).await
+    }
+
+    /// The session that a key opens, or opened before.
+    async fn with_key(
+        &self,
+        origin: &Origin,
+        reader: Reader,
+        shown: &str,
+        request: &Request<Incoming>,
+    ) -> Result<Arc<AppSession>, Response<Out>> {
+        let unauthorised = |why: &str| self.refuse(reader, StatusCode::UNAUTHORIZED, "Not a key for this", why);
+        let read = Key::read(shown).and_then(|key| key.check(&self.site.inner.root).map(|()| key));
+        let key = read.map_err(|why| {
+            self.porch.failed();
+            unauthorised(&why.to_string())
+        })?;
+        if self.porch.meant(origin.as_str()).await.as_deref() != Some(&key.resource) {
+            self.site.misused(&self.porch, &key, "it was shown to another application").await;
+            return Err(unauthorised("it is for another application"));
+        }
+        let mark = key.mark();
+        let _opening = self.site.inner.opening.lock().await;
+        match self.site.inner.book.find(Some(mark), origin.as_str()) {
+            Found::Open(session) => return Ok(session),
+            // Asked anew: it may have been for a while that nobody used it.
+            Found::Over(_) | Found::Unknown => {}
+        }
+        let shown = Shown {
+            grant: key.grant,
+            serial: key.serial,
+            resource: key.resource.clone(),
+            client: client(request.headers()),
+        };
+        if let Err(refused) = self.porch.present(shown, self.holds(mark, Some(key.clone()))).await {
+            self.site.misused(&self.porch, &key, &refused.0).await;
+            return Err(unauthorised(&refused.0));
+        }
+        match self.site.inner.book.find(Some(mark), origin.as_str()) {
+            Found::Open(session) => Ok(session),
+            Found::Over(over) => Err(self.site.over(reader, &over.why, &over.again)),
+            Found::Unknown => Err(unauthorised("the session did not begin")),
         }
     }
 
@@ -200,7 +263,7 @@ impl Visitor {
             client: client(request.headers()),
         };
         let token = self.token();
-        match self.porch.enter(ticket, self.holds(&token)).await {
+        match self.porch.enter(ticket, self.holds(token.mark(), None)).await {
             Ok(entered) => {
                 let to = format!("{}{}", origin.as_str(), entered.back);
                 self.lead(reader, &to, &[cookie::keep_session(&token), cookie::forget_begun()])
@@ -209,11 +272,11 @@ impl Visitor {
         }
     }
 
-    /// What holds the session that a token stands for.
-    fn holds(&self, token: &Token) -> Holds {
-        let (mark, book, porch) = (token.mark(), Arc::clone(&self.site.inner.book), Arc::clone(&self.porch));
+    /// What holds the session that a browser or a program is known by.
+    fn holds(&self, mark: Mark, key: Option<Key>) -> Holds {
+        let (book, porch) = (Arc::clone(&self.site.inner.book), Arc::clone(&self.porch));
         Box::new(move |opened: Opened| {
-            let made = AppSession::new(opened, porch.now()).map(Arc::new);
+            let made = AppSession::new(opened, key, porch.now()).map(Arc::new);
             if let Ok(session) = &made {
                 book.enter(mark, Arc::clone(session));
             }
@@ -262,6 +325,14 @@ fn asked_for<B>(request: &Request<B>) -> Option<Origin> {
         (Some(_), Some(_)) | (None, None) => None,
         (Some(one), None) | (None, Some(one)) => Origin::of_host(one),
     }
+}
+
+/// The key that a program shows, if it shows one (RFC 6750 section 2.1); of two none.
+fn key_in(headers: &HeaderMap) -> Option<&str> {
+    let mut said = headers.get_all(AUTHORIZATION).iter();
+    let (Some(said), None) = (said.next(), said.next()) else { return None };
+    let (scheme, text) = said.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && text.starts_with(key::PREFIX)).then_some(text)
 }
 
 /// The code in the query of a browser that comes back: said once, and nothing else beside it.

@@ -11,10 +11,20 @@ pub(crate) mod seeds {
             .to_vec()
     }
 
+    pub(crate) fn http_key() -> Vec<Vec<u8>> {
+        vec![wane_kind_http::fuzzed::a_key().into_bytes(), b"wane_key_AA00000000".to_vec()]
+    }
+
     pub(crate) fn http_cookies() -> Vec<Vec<u8>> {
         let session = format!("a=1; __Host-wane-app={}; __HOST-wane=x", "A".repeat(43));
         let code = format!("code={}", "0123456789abcdef".repeat(4));
         vec![session.into_bytes(), code.into_bytes(), b"__Host-wane-app-begun=; b".to_vec()]
+    }
+}
+
+pub(crate) fn http_key(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        fuzzed::key(text);
     }
 }
 

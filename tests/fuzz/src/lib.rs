@@ -25,6 +25,7 @@
 //! | `kinds/oauth` | `access_token` `key_proof` | one spelling, and what another reader finds there; a proof is by the key it names |
 //! | `http` | `oauth_form` | each parameter once, read again as it was |
 //! | `kinds/http` | `http_path` `http_cookies` | decoded again it is the same; of our cookies nothing goes further |
+//! | `kinds/http` | `http_path` `http_cookies` `http_key` | decoded again it is the same; of our cookies nothing goes further; a key has one spelling, and nobody makes one |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | | `signer_call` | one reply to whatever is said; a head announces no more than is read, and has one spelling |
 //! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
@@ -101,7 +102,7 @@ macro_rules! for_each_target {
             policy_text policy 100, policy_notes policy 150, policy_facts policy 800,
             settings_file settings 1500, settings_words settings 1200,
             call call 500,
-            http_path http 20000, http_cookies http 10000,
+            http_path http 20000, http_cookies http 10000, http_key http 10000,
             row stored 10000, record stored 10000,
             recording recording 4000,
             ssh_sftp understood 10000, ssh_scp understood 10000, shell_marks understood 10000, session_rules understood 400,

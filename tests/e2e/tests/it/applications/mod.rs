@@ -2,6 +2,7 @@
 
 mod ending;
 mod hostile;
+mod keys;
 mod lab;
 mod passing;
 mod recording;

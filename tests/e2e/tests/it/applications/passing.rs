@@ -28,11 +28,28 @@ fn what_the_role_does_not_name_never_reaches_the_application() {
         (&["-X", "TRACE"], "/api/x"),
         (&["-X", "get"], "/api/x"),
         (&["-X", "POST", "-H", "Origin: https://evil.example"], "/api/runs"),
-        (&["-H", "Connection: upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Key: x"], "/api/x"),
+        (
+            &["-H", "Connection: upgrade", "--http1.1", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Key: x"],
+            "/api/x",
+        ),
     ] {
         let refused = guest.send(words, path);
         assert_eq!(refused.status, 403, "{words:?} {path}: {refused:?}");
         assert_eq!(refused.header("content-type").unwrap(), "application/problem+json");
+    }
+    lab.role("talks", &json!({ "allow": [{ "methods": ["GET"], "paths": ["/**"] }], "websocket": true }));
+    let talks = lab.enters(&lab.wane.maya, "talks@app", "10m");
+    let socket = [
+        "--http1.1",
+        "-H",
+        "Connection: upgrade",
+        "-H",
+        "Upgrade: websocket",
+        "-H",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    for origin in [&[][..], &["-H", "Origin: https://evil.example"], &["-H", "Origin: null"]] {
+        assert_eq!(talks.send(&[&socket[..], origin].concat(), "/socket").status, 403, "{origin:?}");
     }
     // Ways to say another path than the one that is decided about (BUG-33).
     for path in [

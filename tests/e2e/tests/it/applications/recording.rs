@@ -29,8 +29,9 @@ fn requests_are_recorded_with_bodies_where_the_role_says() {
         lab.wane.wait_closed(&guest.grant);
         let grant = guest.grant.clone();
         let recordings = lab.wane.ada.json(&["recordings", "--person", "maya"]).unwrap();
-        let recording =
-            recordings["items"].as_array().unwrap().iter().find(|one| one["grant"] == json!(grant)).unwrap().clone();
+        let of = |one: &&Value| one["grant"] == json!(grant);
+        let recording = recordings["items"].as_array().unwrap().iter().find(of).cloned();
+        let recording = recording.unwrap_or_else(|| panic!("{recordings:#}\n{}", lab.wane.server.log()));
         let session = text(&recording["session"]);
         assert_eq!(recording["verdict"], "outside", "{recording}");
         let file = lab.wane.server.folder().join(format!("{session}.har"));

@@ -185,6 +185,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("app.arrival.shut_out.commit", "a note about who failed too often; what is counted is memory only"),
     ("app.brokered.spend.commit", "killed at on either side by `gateway::tasks`"),
     ("app.brokered.use.commit", "killed at on either side by `applications::uses`"),
+    ("app.key.refused.commit", "a note about what was refused; nothing rests on it"),
     ("http.probe", "asks an application and changes nothing there"),
     (
         "app.notices.",
