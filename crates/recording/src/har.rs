@@ -36,8 +36,16 @@ struct Entry {
     target: String,
     headers: Vec<(String, String)>,
     sent: Body,
-    answered: Option<(Time, u16, Vec<(String, String)>)>,
+    answered: Option<Head>,
     received: Body,
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+struct Head {
+    at: Time,
+    status: u16,
+    headers: Vec<(String, String)>,
 }
 
 /// What passed of a body, and how much it was.
@@ -99,7 +107,9 @@ impl<W: Write> Har<W> {
                 self.open.insert(*channel, entry);
             }
             Event::Answer { channel, status, headers } => {
-                self.at(*channel, at, |entry| entry.answered = Some((at, *status, headers.clone())));
+                self.at(*channel, at, |entry| {
+                    entry.answered = Some(Head { at, status: *status, headers: headers.clone() })
+                });
             }
             Event::Data { channel, from: Side::Client, bytes } => {
                 self.at(*channel, at, |entry| entry.sent.add(bytes));
@@ -163,7 +173,7 @@ impl<W: Write> Har<W> {
 impl Entry {
     fn json(&self) -> Value {
         let (answered, status, headers) = match &self.answered {
-            Some((at, status, headers)) => (*at, *status, headers.as_slice()),
+            Some(Head { at, status, headers }) => (*at, *status, headers.as_slice()),
             None => (self.last, 0, [].as_slice()),
         };
         let (wait, receive) = (millis(answered.since(self.began).micros()), millis(self.last.since(answered).micros()));

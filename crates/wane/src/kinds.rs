@@ -60,22 +60,20 @@ pub(crate) struct Given {
 }
 
 /// The kinds. `url` is where people open this server.
-pub(crate) fn registry(signer: &Arc<dyn Signer>, given: Given, url: &str, ambient: &Ambient) -> Registry {
-    let Given { authorities, token_keys } = given;
-/// The kinds.
 pub(crate) fn registry(
     signer: &Arc<dyn Signer>,
-    authorities: authority::Authorities,
+    given: Given,
+    url: &str,
     ambient: &Ambient,
     web: Option<&Secret>,
 ) -> Registry {
-    let kinds: [Arc<dyn Kind>; 5] = [
+    let Given { authorities, token_keys } = given;
+    let kinds: [Arc<dyn Kind>; 6] = [
         Arc::new(SshKind::new(Arc::clone(signer))),
         Arc::new(PostgresKind::new(ambient.clone())),
         Arc::new(LdapKind::new()),
         Arc::new(X509Kind::new(Arc::clone(signer), authorities, ambient.clone())),
         Arc::new(OauthKind::new(Arc::clone(signer), token_keys, url, ambient)),
-        Arc::new(HttpKind::new()),
         Arc::new(HttpKind::new(web)),
     ];
     Registry::new(kinds)

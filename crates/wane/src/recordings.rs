@@ -63,7 +63,8 @@ impl Tape for Reel {
 pub(crate) fn keep(supervisor: &mut Supervisor, app: &Arc<App>, settings: &Settings) -> Option<Arc<Archive>> {
     let recording = &settings.recording;
     // Without a gateway there is nothing to record, but there may be something to read.
-    if settings.gateway.ssh.is_none() && !recording.folder.exists() && recording.store.is_none() {
+    let gateway = settings.gateway.ssh.is_some() || settings.gateway.http.is_some();
+    if !gateway && !recording.folder.exists() && recording.store.is_none() {
         return None;
     }
     let rules = Rules {

@@ -24,7 +24,6 @@
 //! | `kinds/x509` | `x509_request` `x509_certificate` | one spelling, and what another reader finds there; nothing is a certificate and a list |
 //! | `kinds/oauth` | `access_token` `key_proof` | one spelling, and what another reader finds there; a proof is by the key it names |
 //! | `http` | `oauth_form` | each parameter once, read again as it was |
-//! | `kinds/http` | `http_path` `http_cookies` | decoded again it is the same; of our cookies nothing goes further |
 //! | `kinds/http` | `http_path` `http_cookies` `http_key` | decoded again it is the same; of our cookies nothing goes further; a key has one spelling, and nobody makes one |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | | `signer_call` | one reply to whatever is said; a head announces no more than is read, and has one spelling |

@@ -92,7 +92,7 @@ fn every_end_ends_what_is_open() {
             "a killed session",
             Box::new(|_| {
                 let sessions = lab.wane.ada.json(&["sessions"]).unwrap();
-                let id = text(&sessions["items"][0]["session"]);
+                let id = text(&sessions["items"][0]["id"]);
                 lab.wane.ada.json(&["kill", &id, "-m", "look"]).unwrap();
             }),
         ),
