@@ -31,6 +31,7 @@ pub mod trail;
 pub mod value;
 pub mod ways_in;
 pub mod why;
+pub mod workload;
 
 pub use problem::{Class, Field, Problem};
 pub use value::{Edit, Page, SecretText, SpanView};

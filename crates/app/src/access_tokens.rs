@@ -268,7 +268,8 @@ impl App {
             issued.detail.get("proved").and_then(Value::as_i64).map_or(Time::from_micros(0), Time::from_micros);
         let proof = issued.detail.get("proof").and_then(Value::as_str).unwrap_or("none").to_owned();
         let name = person.name.clone();
-        Ok((Caller { person: person.id, name, token: None, proved, proof, expires: read.until }, read))
+        let caller = Caller { person: person.id, name, token: None, proved, proof, expires: read.until, job: None };
+        Ok((caller, read))
     }
 
     fn is_at(&self, world: &World, read: &TokenRead, audience: &str) -> bool {

@@ -15,6 +15,7 @@ use wane_store::{Put, Standing, Versioned, Write};
 use crate::caller::Caller;
 use crate::change::about_grant;
 use crate::error::AppError;
+use crate::jobs::not_its_job;
 use crate::judge::{AskFacts, Proven, Rejudged};
 use crate::{App, decide};
 
@@ -84,7 +85,7 @@ impl App {
         if let Some(lock) = world.lock_on(grant.holder, grant.item.resource, grant.item.role, Some(grant.id)) {
             return Err(refused(vec![Why::Locked { lock: lock.id.to_string() }]));
         }
-        if let Some(missing) = self.not_packaged(world, ask) {
+        if let Some(missing) = self.not_packaged(world, ask).or_else(|| not_its_job(world, ask)) {
             return Err(refused(vec![Why::TermsNotMet { missing }]));
         }
         let (resource, role) = self.grant_parts(world, grant)?;
@@ -144,7 +145,7 @@ impl App {
 
     /// Whether the caller may know of a grant; to others it is not there.
     fn known_to(&self, caller: &Caller, world: &World, grant: &Grant) -> Result<(), AppError> {
-        let party = grant.holder == caller.person
+        let party = (grant.holder == caller.person && caller.is_of_job(grant.job))
             || grant.approvals.iter().flat_map(Approval::people).any(|p| p == caller.person);
         if party || self.allows_on(caller, world, Action::ReadAccess, grant.item.resource)? {
             Ok(())
@@ -168,5 +169,8 @@ impl App {
 }
 
 fn held(caller: &Caller, grant: &Grant) -> Result<(), AppError> {
+    if !caller.is_of_job(grant.job) {
+        return Err(AppError::missing("grant", grant.id));
+    }
     if grant.holder == caller.person { Ok(()) } else { Err(AppError::NotAllowed { what: "use somebody else's grant" }) }
 }

@@ -96,6 +96,7 @@ impl App {
             return Err(AppError::SignedOut);
         }
         self.heard_of(caller.person, now)?;
+        let job = self.asks_in_job(caller, &world, input.for_person.as_deref()).await?;
         let beneficiary = match &input.for_person {
             Some(name) if *name != caller.name.as_str() => {
                 let person = world.person(name);
@@ -116,7 +117,7 @@ impl App {
             }
             found => found?,
         };
-        let facts = AskFacts::of(input, caller.proof_age(now), &caller.proof, now);
+        let facts = AskFacts::of(input, caller, now);
         let mut answers = Vec::with_capacity(pairs.len());
         for ((resource, role), asked) in pairs.iter().zip(&input.items) {
             if let Some(task) = &asked.task {
@@ -125,9 +126,13 @@ impl App {
             let facts = facts.clone().for_task(asked.task.as_ref());
             answers.push(self.answer(&world, (caller.person, beneficiary), resource, role, &facts).await?);
         }
-        let ask = Ask { arrival, ..self.freeze(caller, beneficiary, &pairs, input)? };
+        let ask = Ask { arrival, job: caller.job.clone(), ..self.freeze(caller, beneficiary, &pairs, input)? };
         let (openings, permits): (Vec<_>, Vec<_>) = answers.into_iter().map(split).unzip();
         let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+        // Only while the job goes on: one that ends in this instant takes along what was asked before, or conflicts.
+        if let Some(job) = &job {
+            change.write(Write::Job(Put::over(job, job.value.clone())));
+        }
         let lapses = now.plus(approval_window(&openings));
         let (mut request, opened) = AccessRequest::open(self.ambient.id::<RequestId>(), ask, openings, now, lapses)?;
         change.fact(about_request(&request, None), opened);
@@ -262,6 +267,7 @@ impl App {
             .map(|g| &g.value)
             .find(|g| {
                 g.item.task.is_none()
+                    && g.job == facts.job.as_ref().map(|asks| asks.job)
                     && g.item.role_digest == digest
                     && g.usable_until(facts.now).is_ok_and(|end| end >= until)
             })
@@ -332,6 +338,7 @@ impl App {
             nonce: self.nonce(),
             arrival: None,
             package: None,
+            job: None,
         })
     }
 

@@ -160,7 +160,8 @@ impl App {
     /// # Errors
     /// When the policy set cannot be used.
     pub fn may_see_request(&self, caller: &Caller, world: &World, request: &AccessRequest) -> Result<bool, AppError> {
-        let party = [request.ask.requester, request.ask.beneficiary].contains(&caller.person)
+        let of_job = caller.is_of_job(request.ask.job.as_ref().map(|asks| asks.job));
+        let party = ([request.ask.requester, request.ask.beneficiary].contains(&caller.person) && of_job)
             || request.items.iter().any(|i| i.approvals.iter().flat_map(Approval::people).any(|p| p == caller.person));
         if party {
             return Ok(true);

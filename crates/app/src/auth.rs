@@ -74,6 +74,7 @@ impl App {
         let world = self.world().await?;
         self.allow(caller, &world, Action::ManageDirectory)?;
         let person = world.person(name).ok_or_else(|| AppError::missing("person", name))?.id;
+        self.check_no_workload(&world, person)?;
         self.mint_token(Actor::Person(caller.person), BearerKind::Enrol, TokenOwner::Person(person), CODE_LIFE).await
     }
 
@@ -322,7 +323,9 @@ impl App {
             return Err(AppError::SignedOut);
         }
         let world = self.world().await?;
-        let person = world.people.get(&id).filter(|_| world.is_active(id)).ok_or(AppError::SignedOut)?;
+        // Whatever session there might be: nobody signs in as a workload.
+        let may_act = world.is_active(id) && !world.is_workload(id);
+        let person = world.people.get(&id).filter(|_| may_act).ok_or(AppError::SignedOut)?;
         if now.since(token.value.used) >= USE_GRAIN && !self.is_storeless() {
             let mut change = self.change(Actor::Person(id), now);
             change.note("session.used", Outcome::Done, about_person(id), json!({ "token": token.value.id }));
@@ -343,6 +346,7 @@ impl App {
             proved: token.value.proved,
             proof: token.value.by.word().to_owned(),
             expires: token.value.expires,
+            job: None,
         })
     }
 
@@ -353,7 +357,7 @@ impl App {
     pub async fn authenticate_host(&self, text: &str) -> Result<ResourceId, AppError> {
         match self.token(BearerKind::Host, text).await?.value.owner {
             TokenOwner::Resource(id) => Ok(id),
-            TokenOwner::Person(_) | TokenOwner::Directory(_) => Err(AppError::SignedOut),
+            TokenOwner::Person(_) | TokenOwner::Directory(_) | TokenOwner::Job(_) => Err(AppError::SignedOut),
         }
     }
 
@@ -512,6 +516,7 @@ const fn stored(kind: BearerKind) -> TokenKind {
         BearerKind::Host => TokenKind::Host,
         BearerKind::Recovery => TokenKind::Recovery,
         BearerKind::Directory => TokenKind::Directory,
+        BearerKind::Job => TokenKind::Job,
     }
 }
 
@@ -519,7 +524,7 @@ fn about(owner: TokenOwner) -> Subjects {
     match owner {
         TokenOwner::Person(id) => about_person(id),
         TokenOwner::Resource(id) => Subjects { resource: Some(id), ..Subjects::default() },
-        TokenOwner::Directory(_) => Subjects::default(),
+        TokenOwner::Directory(_) | TokenOwner::Job(_) => Subjects::default(),
     }
 }
 

@@ -125,6 +125,9 @@ impl App {
             if let Some(until) = wanted.until {
                 person.stay.until = until.map(|until| self.check_until(until)).transpose()?;
             }
+            if matches!(wanted.sponsor, Some(None)) && world.is_workload(person.id) {
+                return Err(AppError::invalid("sponsor", "somebody answers for every workload; name whom"));
+            }
             if let Some(sponsor) = &wanted.sponsor {
                 let named = sponsor.as_ref().map(|name| self.check_sponsor(&world, person.id, name));
                 person.stay.sponsor = named.transpose()?;

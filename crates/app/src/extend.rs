@@ -63,6 +63,7 @@ impl App {
         let end = grant.usable_until(now)?;
         let person = world.people.get(&grant.holder).filter(|p| world.is_active(p.id)).ok_or(AppError::SignedOut)?;
         self.check_open_requests(caller).await?;
+        let job = self.asks_in_job(caller, &world, None).await?;
         let (resource, role) = self.grant_parts(&world, grant)?;
         let first =
             self.store.request(grant.request).await?.ok_or_else(|| AppError::missing("request", grant.request))?;
@@ -80,6 +81,7 @@ impl App {
             nonce: self.nonce(),
             arrival: None,
             package: None,
+            job: caller.job.clone(),
         };
         // What counts against the cap is the whole access, from its activation to the new end.
         let since = match &grant.state {
@@ -115,6 +117,9 @@ impl App {
             Opening::Covered { .. } | Opening::Denied { .. } => end,
         };
         let mut change = self.change_at(Actor::Person(caller.person), &world, now);
+        if let Some(job) = &job {
+            change.write(Write::Job(Put::over(job, job.value.clone())));
+        }
         let (mut request, opened) =
             AccessRequest::open(self.ambient.id::<RequestId>(), ask, vec![opening], now, lapses)?;
         change.fact(about_request(&request, Some(0)), opened);

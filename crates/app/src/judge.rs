@@ -9,10 +9,12 @@ use wane_domain::directory::Person;
 use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{PersonId, ResourceId};
 use wane_domain::lock::LockTarget;
+use wane_domain::proved::ProvedBy;
 use wane_domain::request::{Approval, Ask, Start};
 use wane_domain::task::Task;
 use wane_domain::text::{Name, Ticket};
 use wane_domain::time::{Span, Time};
+use wane_domain::workload::JobAsks;
 use wane_domain::world::World;
 use wane_policy::administer::{ActionQuery, Object, allows};
 use wane_policy::query::{AccessQuery, Capabilities, Facts, Moment, Proof, Subject, Thing, Ways};
@@ -37,6 +39,8 @@ pub struct AskFacts {
     pub ticket: Option<Ticket>,
     /// For which one command, if for one.
     pub task: Option<Task>,
+    /// In which job of a workload, if in one.
+    pub job: Option<JobAsks>,
     /// How old the last proof of identity is.
     pub proof_age: Span,
     /// How identity was proved.
@@ -51,6 +55,11 @@ pub struct AskFacts {
 pub(crate) const FRESH: Proof<'static> = Proof::assumed("password+totp");
 /// How identity was proved by those whose proof was judged earlier.
 const FROZEN: &str = "frozen";
+
+/// How whoever asked had proved who they are, as far as that is known of an ask. A job shows one thing, once.
+fn shown_then(ask: &Ask) -> &'static str {
+    if ask.job.is_some() { ProvedBy::Job.word() } else { FROZEN }
+}
 
 /// An approval that is, was or might be given.
 #[derive(Clone, Copy, Debug)]
@@ -85,15 +94,16 @@ pub(crate) struct Proven<'a> {
 
 impl AskFacts {
     /// The facts of an ask that is being made, of which each item has a task of its own.
-    pub(crate) fn of(input: &crate::AskInput, proof_age: Span, proof: &str, now: Time) -> Self {
+    pub(crate) fn of(input: &crate::AskInput, caller: &Caller, now: Time) -> Self {
         Self {
             duration: input.duration,
             start: input.start,
             justified: input.reason.is_some(),
             ticket: input.ticket.clone(),
             task: None,
-            proof_age,
-            proof: proof.to_owned(),
+            job: caller.job.clone(),
+            proof_age: caller.proof_age(now),
+            proof: caller.proof.clone(),
             now,
             used: None,
         }
@@ -107,6 +117,7 @@ impl AskFacts {
             justified: true,
             ticket: "any".parse().ok(),
             task: None,
+            job: caller.job.clone(),
             proof_age: caller.proof_age(now),
             proof: caller.proof.clone(),
             now,
@@ -122,6 +133,7 @@ impl AskFacts {
             justified: true,
             ticket: None,
             task: None,
+            job: None,
             proof_age: Span::ZERO,
             proof: FROZEN.to_owned(),
             now,
@@ -140,8 +152,9 @@ impl AskFacts {
             justified: ask.justification.is_some(),
             ticket: ask.ticket.clone(),
             task: None,
+            job: ask.job.clone(),
             proof_age: Span::ZERO,
-            proof: FROZEN.to_owned(),
+            proof: shown_then(ask).to_owned(),
             now,
             used: None,
         }
@@ -163,8 +176,9 @@ impl AskFacts {
             justified: ask.justification.is_some(),
             ticket: grant.ticket.clone(),
             task: grant.item.task.clone(),
+            job: ask.job.clone(),
             proof_age: Span::ZERO,
-            proof: FROZEN.to_owned(),
+            proof: shown_then(ask).to_owned(),
             now,
             used,
         }
@@ -246,6 +260,7 @@ impl App {
                 justified: facts.justified,
                 ticket: facts.ticket.as_ref(),
                 task: facts.task.as_ref(),
+                job: facts.job.as_ref(),
                 proof: facts.proof(),
                 moment: Moment { now: facts.now, zone: &self.zone },
                 residual_sessions: describe.residual_sessions_secs.map(Span::from_secs),

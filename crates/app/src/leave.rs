@@ -182,7 +182,12 @@ impl App {
         for token in tokens {
             match token.value.kind {
                 TokenKind::Session => gone.sessions += 1,
-                TokenKind::Enrol | TokenKind::Join | TokenKind::Host | TokenKind::Recovery | TokenKind::Directory => {
+                TokenKind::Enrol
+                | TokenKind::Join
+                | TokenKind::Host
+                | TokenKind::Recovery
+                | TokenKind::Directory
+                | TokenKind::Job => {
                     gone.codes += 1;
                 }
             }
@@ -200,7 +205,7 @@ impl App {
         Ok(gone)
     }
 
-    async fn waiting_of(&self, id: PersonId) -> Result<Vec<Versioned<AccessRequest>>, AppError> {
+    pub(crate) async fn waiting_of(&self, id: PersonId) -> Result<Vec<Versioned<AccessRequest>>, AppError> {
         let filter = RequestFilter { person: Some(id), waiting: Some(true) };
         let (mut out, mut slice) = (Vec::new(), Slice::first(PAGE));
         loop {
@@ -213,7 +218,7 @@ impl App {
         }
     }
 
-    async fn held_now(&self, id: PersonId) -> Result<HashMap<GrantId, Versioned<Grant>>, AppError> {
+    pub(crate) async fn held_now(&self, id: PersonId) -> Result<HashMap<GrantId, Versioned<Grant>>, AppError> {
         let phases = vec![GrantPhase::Scheduled, GrantPhase::Active];
         let filter = GrantFilter { holder: Some(id), phases, ..GrantFilter::default() };
         let (mut out, mut slice) = (HashMap::new(), Slice::first(PAGE));

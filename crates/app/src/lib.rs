@@ -39,6 +39,7 @@ mod federated;
 mod findings;
 mod front;
 mod hosts;
+mod jobs;
 mod join;
 mod judge;
 mod leave;
@@ -82,6 +83,7 @@ mod vouch;
 mod waiting;
 mod ways_in;
 mod why;
+mod workloads;
 
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -120,6 +122,7 @@ pub use federated::{Federated, Freshness, ProviderAnswer, ProviderChoice, Provid
 pub use findings::SessionFinding;
 pub use front::GatewayAt;
 pub use hosts::Joined;
+pub use jobs::{JobBegun, JobShown};
 pub use join::Seat;
 pub use judge::AskFacts;
 pub use leaving::{Leaving, Look, Strangers as AccountsSeen, TheirAccount, Unseen};
@@ -162,6 +165,7 @@ pub use visit::{VisitGrant, VisitShown};
 pub use waiting::WaitsForMe;
 pub use ways_in::{WayKind, WayShown};
 pub use why::{Askable, ItemWhy, RequestWhy, WhyAnswer, WhyInput};
+pub use workloads::{IssuerInput, NewWorkload, RuleInput, WorkloadShown};
 
 /// Bounds a deployment sets.
 #[derive(Clone, Debug)]
@@ -310,6 +314,10 @@ pub struct App {
     pub(crate) certificates: tries::Tries,
     /// How fast directories push, and what was heard of them.
     pub(crate) paces: directories::Paces,
+    /// Which jobs of workloads go on.
+    pub(crate) alive: jobs::Alive,
+    /// Issuers of tokens about jobs, as they are asked.
+    pub(crate) job_issuers: workloads::JobIssuers,
 }
 
 impl std::fmt::Debug for App {
@@ -378,6 +386,8 @@ impl App {
             codes: tries::Tries::of_codes(),
             certificates: tries::Tries::of_certificates(),
             paces: directories::Paces::default(),
+            alive: jobs::Alive::default(),
+            job_issuers: workloads::JobIssuers::default(),
         })
     }
 

@@ -256,6 +256,7 @@ impl App {
             nonce: self.nonce(),
             arrival: None,
             package: Some(package.id),
+            job: None,
         };
         let terms = permit.terms().clone();
         let at_once = terms.stages.is_empty();

@@ -154,6 +154,7 @@ impl App {
             proved: issued.proved,
             proof: issued.proof,
             expires: end,
+            job: None,
         })
     }
 

@@ -86,6 +86,7 @@ mod tests {
             proved: now,
             proof: "password+totp".to_owned(),
             expires: now.plus(Span::from_hours(8)),
+            job: None,
         };
         Passage { caller, by: KnownBy::Confirmed, peer: IpAddr::from([192, 0, 2, 7]), client: "ssh".to_owned() }
     }

@@ -13,6 +13,7 @@ use wane_store::{GrantFilter, GrantPhase, Put, Slice, Write};
 
 use crate::change::{about_grant, about_lease};
 use crate::error::AppError;
+use crate::jobs::not_its_job;
 use crate::judge::{AskFacts, Rejudged};
 use crate::{App, decide};
 
@@ -81,6 +82,9 @@ impl App {
         }
         let ask = self.ask_of(grant).await?;
         if let Some(why) = self.not_packaged(world, &ask) {
+            return lost(why).await.map(|_| ());
+        }
+        if let Some(why) = not_its_job(world, &ask) {
             return lost(why).await.map(|_| ());
         }
         let facts = AskFacts::of_grant(grant, &ask, self.now());

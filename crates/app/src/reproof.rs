@@ -62,7 +62,7 @@ pub(crate) fn of_token(write: &Write) -> Option<Fresh> {
         TokenOwner::Person(person) if token.kind == TokenKind::Session && token.spent.is_none() => {
             Some(Fresh { person, at: token.proved, how: token.by.word().to_owned() })
         }
-        TokenOwner::Person(_) | TokenOwner::Resource(_) | TokenOwner::Directory(_) => None,
+        TokenOwner::Person(_) | TokenOwner::Resource(_) | TokenOwner::Directory(_) | TokenOwner::Job(_) => None,
     }
 }
 

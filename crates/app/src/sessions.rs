@@ -355,6 +355,7 @@ pub(crate) fn in_words(cause: &EndCause) -> String {
         EndCause::NeverActivated => "it was never activated".to_owned(),
         EndCause::TakenAway { seen } => format!("somebody took at the target what it gave: {seen}"),
         EndCause::TaskDone { outcome } => format!("its task is done: {outcome}"),
+        EndCause::JobOver { how } => format!("the job that it was for is over: {how}"),
     }
 }
 

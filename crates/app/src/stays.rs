@@ -98,6 +98,9 @@ impl App {
         if !world.is_active(found.id) {
             return refused(format!("`{sponsor}` is disabled; name somebody who is here"));
         }
+        if world.is_workload(found.id) {
+            return refused(format!("`{sponsor}` is a workload; name a person"));
+        }
         if found.stay.sponsor.is_some() {
             return refused(format!("`{sponsor}` is answered for by somebody else; name that person"));
         }

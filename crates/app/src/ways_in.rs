@@ -97,6 +97,7 @@ impl App {
                 None => self.provider(provider)?.provider.issuer().to_owned(),
             };
             let person = world.person(name).ok_or_else(|| AppError::missing("person", name))?.id;
+            self.check_no_workload(&world, person)?;
             let key = identity_key(&issuer, subject);
             if let Some(taken) = self.store.way_in(&key).await? {
                 let whose = world.people.get(&taken.value.person).map(|p| p.name.to_string()).unwrap_or_default();
@@ -183,7 +184,11 @@ pub(crate) fn came_by(token: &Versioned<Token>, what: &Way) -> bool {
         }
         (ProvedBy::Passkey, Way::Passkey { .. }) => true,
         (
-            ProvedBy::Provider { .. } | ProvedBy::Passkey | ProvedBy::PasswordAndCode | ProvedBy::RecoveryCode,
+            ProvedBy::Provider { .. }
+            | ProvedBy::Passkey
+            | ProvedBy::PasswordAndCode
+            | ProvedBy::RecoveryCode
+            | ProvedBy::Job,
             Way::Identity { .. } | Way::Passkey { .. },
         ) => false,
     }

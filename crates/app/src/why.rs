@@ -135,6 +135,7 @@ impl App {
             justified: input.reason.is_some(),
             ticket: input.ticket.clone(),
             task: input.task.clone(),
+            job: caller.job.clone().filter(|_| person.id == caller.person),
             proof_age: if person.id == caller.person { caller.proof_age(now) } else { Span::ZERO },
             proof: caller.proof.clone(),
             now,

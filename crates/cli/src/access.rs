@@ -21,6 +21,7 @@ use wane_client::{Bearer, Client, Connect, KeySource};
 use crate::args::Global;
 use crate::env::{Clock, Entropy, Env};
 use crate::exit::{Exit, Stop};
+use crate::extra::ExtraGiver;
 use crate::out::{Manner, Out};
 use crate::signed_in::{self, SignedInFile};
 use crate::when::Now;
@@ -39,6 +40,8 @@ pub struct Session {
     pub(crate) interactive: bool,
     /// Programs that commands of others run.
     pub(crate) programs: Vec<&'static str>,
+    /// What gives commands that are run what a kind's credential needs.
+    pub(crate) givers: Vec<Arc<dyn ExtraGiver>>,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) config_dir: Option<PathBuf>,
@@ -88,6 +91,7 @@ impl Session {
         Self {
             interactive: env.stdin_is_terminal,
             programs: Vec::new(),
+            givers: Vec::new(),
             out: Out::new(env.stdout, env.stderr, manner),
             vars: env.vars,
             clock: env.clock,
@@ -241,17 +245,31 @@ impl Session {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
+        let client = self.made()?;
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+
+    fn made(&self) -> Result<Client, Stop> {
         let whither = self.whither()?;
         let pem = whither.ca.as_deref().map(|ca| read_file(ca, "the CA file")).transpose()?;
         let entropy = Arc::clone(&self.entropy);
         let keys: KeySource = Arc::new(move || hex(&entropy, 16));
-        let client = Client::new(Connect {
+        Ok(Client::new(Connect {
             server: &whither.server,
             token: whither.token.map(Bearer::new),
             ca_pem: pem.as_deref(),
             keys,
-        })?;
-        Ok(self.client.get_or_init(|| client).clone())
+        })?)
+    }
+
+    /// A client as nobody, for what carries a proof of its own.
+    pub(crate) fn nobody(&self) -> Result<Client, Stop> {
+        Ok(self.made()?.with_token(None))
+    }
+
+    /// Speaks as this client from now on, which nothing was asked by before.
+    pub(crate) fn speak_as(&self, client: Client) -> Result<(), Stop> {
+        self.client.set(client).map_err(|_| Stop::failed("somebody is signed in already in this command"))
     }
 
     /// A file's bytes; `-` is standard input.

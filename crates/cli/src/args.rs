@@ -13,6 +13,7 @@ pub(crate) mod package;
 pub(crate) mod recordings;
 pub(crate) mod see;
 pub(crate) mod using;
+pub(crate) mod workload;
 
 use std::path::PathBuf;
 
@@ -101,6 +102,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Directory(directory::Directory),
     #[command(subcommand)]
+    Workload(workload::Workload),
+    #[command(subcommand)]
     Resource(arrange::Resource),
     #[command(subcommand)]
     Role(arrange::Role),
@@ -146,7 +149,7 @@ pub(crate) const LISTED: [(Group, &[&str]); 7] = [
             "recording",
         ],
     ),
-    (Group::Arrange, &["person", "group", "directory", "resource", "role", "package", "policy"]),
+    (Group::Arrange, &["person", "group", "directory", "workload", "resource", "role", "package", "policy"]),
     (Group::Identity, &["login", "logout", "enrol", "prove", "passkey", "me"]),
     (Group::Machine, &["doctor", "completion", "version", "exit-codes", "help"]),
 ];

@@ -1,9 +1,12 @@
 //! Commands that others bring: kinds (`wane ssh`) and the binary (`wane server`).
 
+use std::path::Path;
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 
-use crate::access::Session;
-use crate::exit::Exit;
+use crate::access::{Held, Session};
+use crate::exit::{Exit, Stop};
 
 /// Under which heading a command is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +67,31 @@ pub trait ExtraCommand: Send + Sync {
     fn programs(&self) -> &'static [&'static str] {
         &[]
     }
+    /// What gives a command that `wane exec` runs what a kind's credential needs.
+    fn giver(&self) -> Option<Arc<dyn ExtraGiver>> {
+        None
+    }
     /// Whose a `--json` among its arguments is.
     fn json(&self) -> Json {
         Json::Passed
     }
     /// Runs with the arguments after its words, `--help` among them.
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit>;
+}
+
+/// Told once a command can be run, with the variables that lead it to what it is given.
+pub type Ready = Box<dyn FnOnce(Vec<(String, String)>) + Send>;
+
+/// Gives a command that is run what a kind's credential needs besides facts and a secret: a socket, files.
+pub trait ExtraGiver: Send + Sync {
+    /// The kind.
+    fn kind(&self) -> &'static str;
+    /// Makes it in a folder, says when that is done, and keeps it up as long as this is polled.
+    fn give<'a>(
+        &'a self,
+        held: &'a Held,
+        folder: &'a Path,
+        session: &'a Session,
+        ready: Ready,
+    ) -> BoxFuture<'a, Result<(), Stop>>;
 }

@@ -25,6 +25,6 @@ mod when;
 pub use access::{Held, Session, Want};
 pub use env::{Clock, Entropy, Env};
 pub use exit::{Exit, Stop};
-pub use extra::{ExtraCommand, Group, Json};
+pub use extra::{ExtraCommand, ExtraGiver, Group, Json, Ready};
 pub use reference::reference;
 pub use root::run;

@@ -36,7 +36,9 @@ pub fn reference(extra: &[Box<dyn ExtraCommand>]) -> String {
          | `WANE_TOKEN` | the session's token, in place of the one kept by `wane login` |\n\
          | `WANE_CA` | the only certificate authorities to trust, where `--ca` is not given |\n\
          | `XDG_CONFIG_HOME` | `wane/session.json` under it keeps the server and the session's token; `$HOME/.config` if not set |\n\
-         | `XDG_RUNTIME_DIR` | where `wane exec` keeps a secret while its command runs; else `TMPDIR`, else `/tmp` |\n\
+         | `XDG_RUNTIME_DIR` | where `wane exec` keeps a secret while its command runs; else `/dev/shm`, `TMPDIR`, `/tmp`; in a job only memory will do |\n\
+         | `WANE_ID_TOKEN_FILE`, `WANE_ID_TOKEN` | the token of the job that `wane exec` runs in; else a runner of GitHub Actions is asked |\n\
+         | `WANE_AUDIENCE` | for whom a runner is asked to make it; the server's address if not set |\n\
          | `NO_COLOR` | no colours |\n\n\
          ## Output\n\nResults go to standard output, all else to standard error. With `--json` a result is the API's own \
          JSON; a listing is one page, `{\"items\": […], \"next\": …}`; an error is one JSON object on standard error, the \

@@ -44,6 +44,7 @@ pub async fn run(args: Vec<OsString>, env: Env, extra: Vec<Box<dyn ExtraCommand>
     };
     let mut session = Session::new(env, &global);
     session.programs = extra.iter().flat_map(|x| x.programs().iter().copied()).collect();
+    session.givers = extra.iter().filter_map(|x| x.giver()).collect();
     if let Command::Completion(args) = &command {
         session.out.raw(&completion(args.shell, &mut self::command(&extra)));
         return Exit::Done.code();

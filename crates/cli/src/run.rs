@@ -15,6 +15,7 @@ mod recordings;
 mod see;
 mod signing;
 mod using;
+mod workload;
 
 use std::collections::BTreeMap;
 
@@ -66,6 +67,7 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Person(args) => arrange::person(args, s).await,
         Command::Group(args) => arrange::group(args, s).await,
         Command::Directory(args) => directory::directory(args, s).await,
+        Command::Workload(args) => workload::workload(args, s).await,
         Command::Resource(args) => arrange::resource(args, s).await,
         Command::Role(args) => arrange::role(args, s).await,
         Command::Package(args) => packages::package(args, s).await,

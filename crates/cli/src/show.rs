@@ -16,6 +16,7 @@ pub(crate) mod recording;
 pub(crate) mod request;
 pub(crate) mod trail;
 pub(crate) mod why;
+pub(crate) mod workload;
 
 use std::collections::BTreeMap;
 

@@ -13,4 +13,4 @@ mod send;
 pub use connect::{Bearer, Client, Connect, KeySource};
 pub use error::ClientError;
 pub use events::Events;
-pub use routes::Lines;
+pub use routes::{Lines, runner_token};

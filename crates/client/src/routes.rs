@@ -11,5 +11,7 @@ mod policy;
 mod recording;
 mod request;
 mod session;
+mod workload;
 
 pub use recording::Lines;
+pub use workload::runner_token;

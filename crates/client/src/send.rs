@@ -150,6 +150,11 @@ impl Client {
         Ok(body)
     }
 
+    /// What an answer says that is a success.
+    pub(crate) async fn answer<T: DeserializeOwned>(&self, response: Response) -> Result<T, ClientError> {
+        self.decode(&self.read(response).await?)
+    }
+
     fn decode<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ClientError> {
         serde_json::from_slice(body).map_err(|e| ClientError::decode(self.server(), e))
     }

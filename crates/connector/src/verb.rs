@@ -3,6 +3,7 @@
 //! A verb never speaks HTTP itself: the CLI finds or asks for access, waits, and hands it what
 //! the server handed out.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -94,6 +95,31 @@ pub trait AccessPort: Send + Sync {
     }
 }
 
+/// What a command that is run is to be given access by.
+#[derive(Clone, Copy, Debug)]
+pub struct Giving<'a> {
+    /// The resource's name.
+    pub resource: &'a str,
+    /// The grant it is held by.
+    pub grant: &'a str,
+    /// Until when.
+    pub end: Time,
+    /// A folder of its own, which goes with the command.
+    pub folder: &'a Path,
+}
+
+/// Told once the command can be run: the variables that lead it to what it is given. None of them is a secret itself.
+pub type Ready = Box<dyn FnOnce(Vec<(String, String)>) + Send>;
+
+/// What gives a command that is run what a kind's credential needs besides facts and a secret: a socket, files.
+#[async_trait]
+pub trait Giver: Send + Sync {
+    /// The kind.
+    fn kind(&self) -> &'static str;
+    /// Makes it, says when that is done, and keeps it up for as long as this is polled; comes back when the access is over.
+    async fn give(&self, giving: &Giving<'_>, port: &dyn AccessPort, ready: Ready) -> Result<(), VerbError>;
+}
+
 /// A verb of the command line that a kind owns.
 #[async_trait]
 pub trait Verb: Send + Sync {
@@ -104,6 +130,10 @@ pub trait Verb: Send + Sync {
     /// Programs of this machine it runs, for `wane doctor`.
     fn programs(&self) -> &'static [&'static str] {
         &[]
+    }
+    /// What it gives a command that is run with an access of its kind.
+    fn giver(&self) -> Option<&dyn Giver> {
+        None
     }
     /// Runs with the arguments after its words; returns the exit code. `--help` is the verb's own.
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError>;

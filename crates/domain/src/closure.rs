@@ -96,6 +96,11 @@ pub enum EndCause {
         /// What came of it, as far as that was seen.
         outcome: String,
     },
+    /// The job that it was for is over.
+    JobOver {
+        /// How: it said so, or was silent for too long.
+        how: String,
+    },
 }
 
 impl EndCause {
@@ -112,6 +117,7 @@ impl EndCause {
             Self::NeverActivated => "never activated",
             Self::TakenAway { .. } => "taken away",
             Self::TaskDone { .. } => "task done",
+            Self::JobOver { .. } => "job over",
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::canonical::Digest;
 use crate::closure::{Closure, EndCause};
 use crate::decision::{Basis, Permit};
-use crate::id::{GrantId, LeaseId, PersonId, RequestId};
+use crate::id::{GrantId, JobId, LeaseId, PersonId, RequestId};
 use crate::issue::{IssuePermit, Reach, Right};
 use crate::lease::{Debt, Lease, LeaseData, LeaseEvent, LeaseKind, LeaseState, artifact_name};
 use crate::request::{Approval, ApprovedItem, AskItem, Parent, Start};
@@ -105,6 +105,9 @@ pub struct GrantData {
     pub window: Window,
     /// When it was minted.
     pub at: Time,
+    /// The job of the workload that holds it: it is that job's, and ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
     /// That its task was let run, if it is for one and that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
@@ -218,6 +221,9 @@ impl Grant {
         if let (Some(task), Some(detail)) = (&item.item.task, detail.as_object_mut()) {
             detail.insert("task".to_owned(), json!(task));
         }
+        if let (Some(job), Some(detail)) = (item.job, detail.as_object_mut()) {
+            detail.insert("job".to_owned(), json!(job));
+        }
         let fact = Fact::new("grant.minted", detail);
         let data = GrantData {
             id: item.grant,
@@ -226,6 +232,7 @@ impl Grant {
             holder: item.holder,
             item: item.item,
             ticket: item.ticket,
+            job: item.job,
             approvals: item.approvals,
             terms: permit.terms,
             basis: permit.basis,

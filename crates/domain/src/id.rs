@@ -130,6 +130,12 @@ typed_ids! {
     ApproverKeyId = "apk";
     /// That somebody stands in for an approver who is away.
     DelegationId = "dlg";
+    /// An issuer of tokens about jobs.
+    IssuerId = "iss";
+    /// A workload: what works by itself.
+    WorkloadId = "wkl";
+    /// A job of a workload.
+    JobId = "job";
 }
 
 impl SessionId {

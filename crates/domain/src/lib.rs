@@ -27,6 +27,7 @@ pub mod terms;
 pub mod text;
 pub mod time;
 pub mod transition;
+pub mod workload;
 pub mod world;
 
 /// Constructors of evidence that must cross a crate. Not an interface: every caller is on the

@@ -23,6 +23,8 @@ pub enum ProvedBy {
         /// What of it the provider vouches for.
         strength: Strength,
     },
+    /// An issuer says of the job of a workload what it is.
+    Job,
 }
 
 /// What a provider vouches for.
@@ -48,6 +50,7 @@ impl ProvedBy {
             Self::Provider { strength: Strength::Plain, .. } => "oidc",
             Self::Provider { strength: Strength::SeveralFactors, .. } => "oidc+mfa",
             Self::Provider { strength: Strength::PhishingResistant, .. } => "oidc+phishing-resistant",
+            Self::Job => "workload",
         }
     }
 }
@@ -76,6 +79,7 @@ mod tests {
             (ProvedBy::PasswordAndCode, "password+totp", false),
             (ProvedBy::RecoveryCode, "recovery-code", false),
             (ProvedBy::Passkey, "passkey", true),
+            (ProvedBy::Job, "workload", false),
             (provider(Strength::Plain), "oidc", false),
             (provider(Strength::SeveralFactors), "oidc+mfa", false),
             (provider(Strength::PhishingResistant), "oidc+phishing-resistant", true),

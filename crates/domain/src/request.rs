@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::canonical::Digest;
 use crate::delegation::InsteadOf;
-use crate::id::{GrantId, PersonId, RequestId};
+use crate::id::{GrantId, JobId, PersonId, RequestId};
 use crate::terms::Terms;
 use crate::text::Ticket;
 use crate::time::{Span, Time};
@@ -154,6 +154,7 @@ pub struct ApprovedItem {
     pub(crate) approvals: Vec<Approval>,
     pub(crate) ticket: Option<Ticket>,
     pub(crate) parent: Option<Parent>,
+    pub(crate) job: Option<JobId>,
     pub(crate) grant: GrantId,
 }
 
@@ -382,6 +383,7 @@ impl AccessRequest {
             approvals: item.approvals.clone(),
             ticket: data.ask.ticket.clone(),
             parent: data.ask.parent,
+            job: data.ask.job.as_ref().map(|asks| asks.job),
             grant,
         };
         Ok((self, approved))

@@ -21,6 +21,7 @@ use crate::package::{Package, PackageItem};
 use crate::terms::{Approvers, Stage};
 use crate::text::Name;
 use crate::time::{Span, Time};
+use crate::workload::{Issuer, Workload};
 
 pub use table::{Entry, Table};
 
@@ -69,6 +70,10 @@ pub struct World {
     pub approver_keys: Table<ApproverKey>,
     /// Who stands in for whom, what is over or was taken back among them: grants rest on it.
     pub delegations: Table<Delegation>,
+    /// Who is believed about jobs, those that were removed among them.
+    pub issuers: Table<Issuer>,
+    /// What works by itself, what was removed among it.
+    pub workloads: Table<Workload>,
     /// The policy set in force.
     pub policy: PolicyVersion,
 }
@@ -90,6 +95,24 @@ impl World {
     #[must_use]
     pub fn directory(&self, name: &str) -> Option<&Directory> {
         self.directories.values().find(|one| one.name.as_str() == name)
+    }
+
+    /// An issuer by name, also one that was removed. There are few.
+    #[must_use]
+    pub fn issuer(&self, name: &str) -> Option<&Issuer> {
+        self.issuers.values().find(|one| one.name.as_str() == name)
+    }
+
+    /// What makes a person a workload, if they are one, be it a removed one.
+    #[must_use]
+    pub fn workload_of(&self, person: PersonId) -> Option<&Workload> {
+        self.workloads.get(self.workloads.index().of(person)?)
+    }
+
+    /// Whether somebody is a workload, and nobody at all.
+    #[must_use]
+    pub fn is_workload(&self, person: PersonId) -> bool {
+        self.workload_of(person).is_some()
     }
 
     /// The directory that keeps what is kept by `keeper`, while it is there.
@@ -123,7 +146,10 @@ impl World {
         let (Some(package), Some(person)) = (self.packages.get(&package), self.people.get(&person)) else {
             return false;
         };
-        package.items.contains(&item) && package.rule.means(person, &self.groups_of(person.id))
+        // What a workload holds is a job's, and nobody asks in its name.
+        !self.is_workload(person.id)
+            && package.items.contains(&item)
+            && package.rule.means(person, &self.groups_of(person.id))
     }
 
     /// The groups a person is in, by name.
@@ -180,9 +206,10 @@ impl World {
     }
 
     /// The active people an approval rule means for this holder and resource, without the excluded and without
-    /// those who answer for the holder or one of the excluded, or for whom these do.
+    /// those who answer for the holder or one of the excluded, or for whom these do; and no workload, whoever names it.
     ///
-    /// INVARIANT: nobody approves through somebody they sponsor (held by `nobody_approves_through_whom_they_sponsor`).
+    /// INVARIANT: nobody approves through somebody they sponsor (held by `nobody_approves_through_whom_they_sponsor`),
+    /// and a workload never approves (held by `a_workload_never_approves`).
     #[must_use]
     pub fn approvers(
         &self,
@@ -209,6 +236,7 @@ impl World {
             }
         }
         out.retain(|id| self.is_active(*id) && !without.contains(id));
+        out.retain(|id| !self.is_workload(*id));
         out.retain(|id| !self.is_own(*id, holder, without));
         out
     }
@@ -264,6 +292,7 @@ impl World {
                 && !could.contains(&d.to)
                 && d.scope.covers(resource, policy)
                 && self.is_active(d.to)
+                && !self.is_workload(d.to)
                 && ![d.by, holder].contains(&d.to)
                 && !without.contains(&d.to)
                 && !self.is_own(d.to, holder, without);

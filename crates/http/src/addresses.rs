@@ -30,8 +30,8 @@ const FORGIVEN: Span = Span::from_secs(5);
 /// How many addresses are told apart; beyond that, the rest share one count.
 const MOST: usize = 10_000;
 /// What can be tried without a session, or to raise one.
-const GUARDED: [&str; 5] =
-    ["/v1/sessions", "/v1/sessions/proof", "/v1/enrolments", "/v1/hosts/join", "/v1/devices/token"];
+const GUARDED: [&str; 6] =
+    ["/v1/sessions", "/v1/sessions/proof", "/v1/enrolments", "/v1/hosts/join", "/v1/devices/token", "/v1/jobs"];
 
 /// Refuses tries from an address from which too many failed.
 pub(crate) async fn bounded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Answer<Response> {

@@ -45,7 +45,7 @@ pub(crate) async fn once(State(shared): State<Arc<Shared>>, request: Request, ne
         return Ok(next.run(request).await);
     };
     // A token that is no good is for the route to judge: signing in does not look at it.
-    let Ok(caller) = shared.app.authenticate(&token).await else { return Ok(next.run(request).await) };
+    let Ok(caller) = shared.app.authenticate_any(&token).await else { return Ok(next.run(request).await) };
     let (mut parts, body) = request.into_parts();
     let body =
         to_bytes(body, usize::MAX).await.map_err(|_| crate::rim::input::body_failure(StatusCode::BAD_REQUEST))?;

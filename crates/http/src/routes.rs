@@ -23,6 +23,7 @@ mod resources;
 mod roles;
 mod sessions;
 mod ways_in;
+mod workloads;
 
 use std::sync::Arc;
 
@@ -118,6 +119,14 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(recordings::search))
         .routes(routes!(recordings::verify))
         .routes(routes!(joining::type_in))
+        .routes(routes!(workloads::issuers, workloads::new_issuer))
+        .routes(routes!(workloads::remove_issuer))
+        .routes(routes!(workloads::workloads, workloads::new_workload))
+        .routes(routes!(workloads::workload_rule))
+        .routes(routes!(workloads::remove_workload))
+        .routes(routes!(workloads::jobs, workloads::begin_job))
+        .routes(routes!(workloads::beat))
+        .routes(routes!(workloads::end_job))
 }
 
 /// Routes whose answer has no end.

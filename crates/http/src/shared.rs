@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use wane_app::{App, AppError, Caller};
@@ -95,12 +95,43 @@ impl FromRequestParts<Arc<Shared>> for Signed {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Answer<Self> {
         // Whoever looked up the idempotency key knows already who it is.
-        if let Some(caller) = parts.extensions.get::<Caller>() {
-            return Ok(Self(caller.clone()));
+        let caller = match parts.extensions.get::<Caller>() {
+            Some(caller) => caller.clone(),
+            None => {
+                let token = presented(&parts.headers, shared).ok_or(AppError::SignedOut)?;
+                shared.app.authenticate_any(token).await?
+            }
+        };
+        let at = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        if caller.job.is_some() && !is_for_jobs(&parts.method, at) {
+            return Err(AppError::NotAllowed { what: "call this as a workload" }.into());
         }
-        let token = presented(&parts.headers, shared).ok_or(AppError::SignedOut)?;
-        Ok(Self(shared.app.authenticate(token).await?))
+        Ok(Self(caller))
     }
+}
+
+/// What a job of a workload may call: what it takes to ask for access, use it and give it back. Nothing that lasts
+/// longer than it does, and nothing about anybody else.
+const FOR_JOBS: [(Method, &str); 15] = [
+    (Method::GET, "/v1/me"),
+    (Method::GET, "/v1/gateways"),
+    (Method::GET, "/v1/askable"),
+    (Method::POST, "/v1/why"),
+    (Method::GET, "/v1/requests"),
+    (Method::POST, "/v1/requests"),
+    (Method::GET, "/v1/requests/{id}"),
+    (Method::POST, "/v1/requests/{id}/withdraw"),
+    (Method::GET, "/v1/grants"),
+    (Method::GET, "/v1/grants/{id}"),
+    (Method::POST, "/v1/grants/{id}/credential"),
+    (Method::POST, "/v1/grants/{id}/return"),
+    (Method::POST, "/v1/grants/{id}/extend"),
+    (Method::POST, "/v1/jobs/current/beat"),
+    (Method::DELETE, "/v1/jobs/current"),
+];
+
+fn is_for_jobs(method: &Method, path: &str) -> bool {
+    FOR_JOBS.iter().any(|(of, at)| of == method && *at == path)
 }
 
 impl FromRequestParts<Arc<Shared>> for Host {

@@ -43,11 +43,14 @@ pub enum BearerKind {
     Recovery,
     /// A directory that pushes people and groups.
     Directory,
+    /// A job of a workload.
+    Job,
 }
 
 impl BearerKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [Self::Session, Self::Enrol, Self::Join, Self::Host, Self::Recovery, Self::Directory];
+    pub const ALL: [Self; 7] =
+        [Self::Session, Self::Enrol, Self::Join, Self::Host, Self::Recovery, Self::Directory, Self::Job];
 
     /// Its letter in a token.
     #[must_use]
@@ -59,6 +62,7 @@ impl BearerKind {
             Self::Host => "h",
             Self::Recovery => "r",
             Self::Directory => "d",
+            Self::Job => "w",
         }
     }
 

@@ -278,6 +278,7 @@ impl Told<'_> {
             EndCause::Returned => (Kind::Ended, "it was given back".to_owned()),
             EndCause::NeverActivated => (Kind::Ended, "it was not begun in time".to_owned()),
             EndCause::TaskDone { outcome } => (Kind::Ended, format!("its task is done: {}", quoted(outcome))),
+            EndCause::JobOver { how } => (Kind::Ended, format!("the job that it was for is over: {}", quoted(how))),
             EndCause::Revoked { by, reason } => {
                 (Kind::TakenAway, format!("{} revoked it: {}", self.name(*by), quoted(reason)))
             }

@@ -36,6 +36,19 @@ impl Claims {
         }
     }
 
+    /// A short text that lies along a path within one claim, whatever dots that claim's own name has.
+    #[must_use]
+    pub fn within(&self, claim: &str, path: &str) -> Option<String> {
+        let value = path.split('.').try_fold(self.0.get(claim)?, |value, part| value.get(part))?;
+        value.as_str().map(str::to_owned)
+    }
+
+    /// All that are short texts as they stand, by name.
+    #[must_use]
+    pub fn plain_ones(&self) -> Vec<(String, String)> {
+        self.0.0.keys().filter_map(|name| Some((name.clone(), self.plain(name)?))).collect()
+    }
+
     /// A claim by its name; else, where the name has dots, the one that lies along it: `realm_access.roles`.
     /// A name that is a claim as it stands (`https://example.org/groups`) is that claim.
     fn find(&self, name: &str) -> Option<&Value> {

@@ -28,6 +28,18 @@ pub(crate) enum Shows {
     Post,
 }
 
+/// Where an issuer's keys are that hands out tokens and signs nobody in.
+pub(crate) async fn keys_of(egress: &Egress, issuer: &str) -> Result<String, OidcError> {
+    let at = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let said = egress.get(&at, None).await?;
+    let text = |name: &'static str| said.get(name).and_then(Value::as_str);
+    if text("issuer") != Some(issuer) {
+        return Err(OidcError::Discovery("its `issuer` is another than the one that is registered"));
+    }
+    let keys = text("jwks_uri").ok_or(OidcError::Discovery("it names no `jwks_uri`"))?;
+    Ok(egress.address(keys)?.to_string())
+}
+
 impl Metadata {
     pub(crate) async fn fetch(egress: &Egress, issuer: &str) -> Result<Self, OidcError> {
         let at = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));

@@ -9,7 +9,9 @@
 mod claims;
 mod discovery;
 mod egress;
+mod job;
 mod keys;
+mod looks;
 mod members;
 mod provider;
 mod settings;
@@ -17,6 +19,7 @@ mod token;
 
 pub use claims::Claims;
 pub use egress::EgressError;
+pub use job::{JobIdentity, JobIssuer, JobIssuerSettings, issuer_of};
 pub use provider::{Answer, Begun, Fresh, Identity, LoggedOut, OidcError, Provider};
 pub use settings::{ProviderSettings, SettingsError, Userinfo};
 pub use token::{ALGORITHMS, TokenError};

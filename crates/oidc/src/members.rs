@@ -16,6 +16,17 @@ impl Members {
         serde_json::from_slice(bytes)
     }
 
+    /// The same without some of them.
+    pub(crate) fn without(&self, left_out: impl Fn(&str) -> bool) -> Self {
+        Self(
+            self.0
+                .iter()
+                .filter(|(name, _)| !left_out(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }

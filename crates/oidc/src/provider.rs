@@ -18,18 +18,15 @@ use crate::claims::Claims;
 use crate::discovery::{Metadata, Shows};
 use crate::egress::{Egress, EgressError, word};
 use crate::keys::Keys;
+use crate::looks::Looks;
 use crate::members::Members;
 use crate::settings::{self, ProviderSettings, SettingsError, Userinfo};
 use crate::token::{Rules, Sort, TokenError, check, moment};
 
 /// How long what a provider says of itself is believed.
-const BELIEVED: Span = Span::from_hours(1);
-/// Keys are looked up again for a token with another one at most so often in a row …
-const FREE_LOOKS: u64 = 6;
-/// … and each look is forgiven after so long.
-const LOOK_FORGIVEN: Span = Span::from_secs(10);
+pub(crate) const BELIEVED: Span = Span::from_hours(1);
 /// A provider that did not answer is left alone for so long.
-const REST: Span = Span::from_secs(2);
+pub(crate) const REST: Span = Span::from_secs(2);
 
 /// Why nobody was signed in, or out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,8 +123,7 @@ pub struct Provider {
 struct Kept {
     metadata: Option<(Time, Metadata)>,
     keys: Option<(Time, Keys)>,
-    /// When all looks for keys that were not known will be forgiven.
-    looks: Option<Time>,
+    looks: Looks,
     /// Since when it does not answer.
     failed: Option<(Time, OidcError)>,
 }
@@ -305,7 +301,7 @@ impl Provider {
             None => Err(TokenError::UnknownKey),
         };
         match try_it(&kept) {
-            Err(TokenError::UnknownKey) if !is_new && kept.may_look(now) => {
+            Err(TokenError::UnknownKey) if !is_new && kept.looks.may(now) => {
                 kept.keys = Some((now, Keys::of(&self.egress.get(&metadata.keys, None).await?)));
                 Ok(try_it(&kept)?)
             }
@@ -333,18 +329,6 @@ impl Provider {
             }
         }
         kept.metadata.as_ref().map(|(_, metadata)| metadata).ok_or(OidcError::Discovery("it said nothing"))
-    }
-}
-
-impl Kept {
-    /// Whether keys may be looked up once more for a token whose key is not known: anybody can send such tokens.
-    fn may_look(&mut self, now: Time) -> bool {
-        let after = self.looks.unwrap_or(now).max(now).plus(LOOK_FORGIVEN);
-        let may = after <= now.plus(Span::from_secs(FREE_LOOKS.saturating_mul(LOOK_FORGIVEN.secs())));
-        if may {
-            self.looks = Some(after);
-        }
-        may
     }
 }
 
@@ -386,14 +370,6 @@ impl fmt::Debug for Provider {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn looking_for_unknown_keys_has_a_bound() {
-        let (mut kept, now) = (Kept::default(), Time::from_micros(1_000_000_000));
-        let looks = (0..100).filter(|_| kept.may_look(now)).count();
-        assert_eq!(u64::try_from(looks).unwrap(), FREE_LOOKS);
-        assert!(kept.may_look(now.plus(LOOK_FORGIVEN)) && !kept.may_look(now.plus(LOOK_FORGIVEN)));
-    }
 
     #[test]
     fn a_form_is_spelled_so_that_nothing_ends_a_field() {

@@ -45,6 +45,11 @@ pub enum SettingsError {
     /// Not usable PEM.
     #[error("the CA file of the provider is not usable PEM: {0}")]
     Ca(String),
+    /// Nothing that it signs could be checked.
+    #[error(
+        "there is no key or no algorithm of the issuer that can be used; give its JWKS with RSA, P-256 or Ed25519 keys"
+    )]
+    Keys,
     /// The client cannot be made.
     #[error("no client can be made for the provider: {0}")]
     Client(String),

@@ -26,6 +26,10 @@ const LONGEST: usize = 64 * 1024;
 const SKEW: Span = Span::from_secs(60);
 /// How old a token may be that was made for this very call.
 const OLDEST: Span = Span::from_mins(10);
+/// How old a token of a job may be, and how long it may be good for: some are made when their job begins, some are
+/// renewed while they are half as old.
+const OLDEST_OF_JOB: Span = Span::from_hours(1);
+const LONGEST_OF_JOB: Span = Span::from_hours(24);
 /// The longest identifier of somebody at a provider (OpenID Connect Core section 2).
 const LONGEST_SUBJECT: usize = 255;
 /// What a token for signing out says it is about (Back-Channel Logout section 2.4).
@@ -56,6 +60,11 @@ pub enum Sort<'a> {
     },
     /// It says that somebody signed out.
     Logout,
+    /// It says what a job is that asks: of a pipeline, a service account.
+    Job {
+        /// How it may be signed, of the ways there are.
+        algorithms: &'a [Algorithm],
+    },
 }
 
 /// Why a token says nothing.
@@ -93,6 +102,11 @@ pub enum TokenError {
 pub fn check(token: &str, keys: &Keys, rules: &Rules<'_>, sort: &Sort<'_>) -> Result<Claims, TokenError> {
     let header = header(token)?;
     let algorithm = algorithm(&header)?;
+    if let Sort::Job { algorithms } = sort
+        && !algorithms.contains(&algorithm)
+    {
+        return Err(TokenError::Algorithm(format!("{algorithm:?}")));
+    }
     plain(&header, sort)?;
     let kid = match header.get("kid") {
         None => None,
@@ -108,8 +122,9 @@ pub fn check(token: &str, keys: &Keys, rules: &Rules<'_>, sort: &Sort<'_>) -> Re
     let read = jsonwebtoken::decode::<Members>(token, key, &signature_only).map_err(|_| TokenError::Signature)?;
     let claims = read.claims;
     from_and_for(&claims, rules)?;
-    in_time(&claims, rules.now)?;
+    in_time(&claims, rules.now, sort)?;
     match sort {
+        Sort::Job { .. } => job(&claims)?,
         Sort::Identity { nonce, access_token } => identity(&claims, algorithm, nonce, *access_token)?,
         Sort::Logout => logout(&claims)?,
     }
@@ -133,12 +148,15 @@ fn algorithm(header: &Members) -> Result<Algorithm, TokenError> {
 
 /// Nothing that leads elsewhere, and not a token of another sort (RFC 8725 section 3.11).
 fn plain(header: &Members, sort: &Sort<'_>) -> Result<(), TokenError> {
+    // A thumbprint leads nowhere: the key is found by its name, and GitHub says both.
+    let harmless = |name: &str| matches!(sort, Sort::Job { .. }) && matches!(name, "x5t" | "x5t#S256");
+    let header = &header.without(harmless);
     if let Some(foreign) = FOREIGN.into_iter().find(|name| header.get(name).is_some()) {
         return Err(TokenError::Header(foreign.to_owned()));
     }
     let good = match (header.get("typ"), sort) {
         (None, _) => true,
-        (Some(Value::String(typ)), Sort::Identity { .. }) => typ.eq_ignore_ascii_case("jwt"),
+        (Some(Value::String(typ)), Sort::Identity { .. } | Sort::Job { .. }) => typ.eq_ignore_ascii_case("jwt"),
         (Some(Value::String(typ)), Sort::Logout) => {
             ["jwt", "logout+jwt", "application/logout+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
         }
@@ -170,7 +188,7 @@ fn from_and_for(claims: &Members, rules: &Rules<'_>) -> Result<(), TokenError> {
     Ok(())
 }
 
-fn in_time(claims: &Members, now: Time) -> Result<(), TokenError> {
+fn in_time(claims: &Members, now: Time, sort: &Sort<'_>) -> Result<(), TokenError> {
     let expires = moment(claims, "exp")?.ok_or_else(|| wrong("exp", "missing"))?;
     if now >= expires.plus(SKEW) {
         return Err(wrong("exp", "past"));
@@ -182,10 +200,33 @@ fn in_time(claims: &Members, now: Time) -> Result<(), TokenError> {
     if now.plus(SKEW) < made {
         return Err(wrong("iat", "ahead"));
     }
-    if made.plus(OLDEST) < now {
+    let oldest = match sort {
+        Sort::Identity { .. } | Sort::Logout => OLDEST,
+        Sort::Job { .. } => OLDEST_OF_JOB,
+    };
+    if made.plus(oldest) < now {
         return Err(wrong("iat", "long past"));
     }
+    if matches!(sort, Sort::Job { .. }) && expires > made.plus(LONGEST_OF_JOB) {
+        return Err(wrong("exp", "more than a day after it was made"));
+    }
     Ok(())
+}
+
+/// For us and nobody else: what another takes as well, another could show us.
+fn job(claims: &Members) -> Result<(), TokenError> {
+    if claims.get("aud").and_then(Value::as_array).is_some_and(|all| all.len() != 1) {
+        return Err(wrong("aud", "not this server alone"));
+    }
+    subject(claims)?.ok_or_else(|| wrong("sub", "missing"))?;
+    if text(claims, "jti")?.is_some_and(|jti| jti.is_empty() || jti.len() > LONGEST_SUBJECT) {
+        return Err(wrong("jti", "not 1 to 255 characters"));
+    }
+    // A word about a person who signs in is none about a job.
+    match ["nonce", "events", "at_hash"].into_iter().find(|claim| claims.get(claim).is_some()) {
+        Some(claim) => Err(wrong(claim, "of another sort of token")),
+        None => Ok(()),
+    }
 }
 
 fn identity(claims: &Members, algorithm: Algorithm, nonce: &str, access_token: Option<&str>) -> Result<(), TokenError> {
@@ -277,6 +318,7 @@ impl fmt::Display for Sort<'_> {
         f.write_str(match self {
             Self::Identity { .. } => "ID token",
             Self::Logout => "logout token",
+            Self::Job { .. } => "token of a job",
         })
     }
 }

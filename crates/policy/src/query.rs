@@ -12,6 +12,7 @@ use wane_domain::id::{PersonId, ResourceId};
 use wane_domain::proved::is_phishing_resistant;
 use wane_domain::text::{Name, Task, Ticket};
 use wane_domain::time::{Span, Time};
+use wane_domain::workload::JobAsks;
 use wane_domain::world::World;
 
 /// A person and the groups they are in.
@@ -111,6 +112,8 @@ pub struct Facts<'a> {
     pub ticket: Option<&'a Ticket>,
     /// For which one command, if for one.
     pub task: Option<&'a Task>,
+    /// What is known of the job that asks, if a workload does.
+    pub job: Option<&'a JobAsks>,
     /// How identity was proved. For a live grant: what it holds.
     pub proof: Proof<'a>,
     /// When.

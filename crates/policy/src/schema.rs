@@ -10,6 +10,7 @@ use std::str::FromStr;
 use cedar_policy::{EntityTypeName, Schema};
 use serde::{Deserialize, Serialize};
 use wane_domain::text::Name;
+use wane_domain::workload::{TEXTS, TRUTHS};
 
 /// What a kind brings to the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,8 +190,10 @@ pub(crate) enum On {
     Both,
 }
 
-const RESERVED: [&str; 12] =
-    ["Person", "Group", "Label", "System", "Action", "Local", "Terms", "String", "Long", "Bool", "Boolean", "Set"];
+const RESERVED: [&str; 13] = [
+    "Person", "Group", "Label", "System", "Action", "Local", "Terms", "Workload", "String", "Long", "Bool", "Boolean",
+    "Set",
+];
 
 const CORE: &str = r"entity Group;
 entity Person in [Group] { name: String, disabled: Bool } tags String;
@@ -199,6 +202,15 @@ entity System;
 type Local = { hour: Long, minute: Long, weekday: String, zone: String };
 type Terms = { human_stages: Long, quorum: Long, recording: Bool, step_up: Bool, reproof: Bool, signature: Bool, mode: String, max_ttl: Long };
 ";
+
+/// What is known of the job of a workload. Each fact is there only if the job's issuer says it; names are quoted,
+/// since some of them are words of the schema language.
+fn workload() -> String {
+    let texts = TEXTS.into_iter().map(|name| format!("\"{name}\"?: String"));
+    let truths = TRUTHS.into_iter().map(|name| format!("\"{name}\"?: Bool"));
+    let facts: Vec<String> = texts.chain(truths).collect();
+    format!("type Workload = {{ issuer: String, subject: String, {} }};\n", facts.join(", "))
+}
 
 impl SchemaParts {
     /// Checks and joins the kinds' parts.
@@ -242,6 +254,7 @@ impl SchemaParts {
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = CORE.to_owned();
+        out.push_str(&workload());
         let mut resources = String::new();
         for (i, entity) in self.kinds.values().enumerate() {
             let _ = write!(resources, "{}{entity}", if i == 0 { "" } else { ", " });
@@ -261,7 +274,7 @@ impl SchemaParts {
             let proof = "proof: String, proof_age: Long, phishing_resistant: Bool, now: datetime, local: Local";
             let context = match action {
                 Action::Access => format!(
-                    "role: String, kind: String, duration: Long, start_in: Long, justified: Bool, ticket?: String, task?: String, {proof}, residual_sessions?: Long, terms?: Terms"
+                    "role: String, kind: String, duration: Long, start_in: Long, justified: Bool, ticket?: String, task?: String, workload?: Workload, {proof}, residual_sessions?: Long, terms?: Terms"
                 ),
                 Action::Approve => format!(
                     "role: String, kind: String, requester: Person, duration: Long, instead_of?: Person, {proof}"

@@ -13,6 +13,7 @@ use wane_domain::directory::Standing;
 use wane_domain::terms::{Mode, Need, Terms};
 use wane_domain::text::{Line, Name};
 use wane_domain::time::Span;
+use wane_domain::workload::JobAsks;
 
 use crate::index::Keys;
 use crate::query::{AccessQuery, Capabilities, Facts, Moment, OwnedBy, Proof, Subject, Thing};
@@ -197,7 +198,7 @@ pub(crate) type Pairs = Vec<(String, RestrictedExpression)>;
 
 /// The context of `access`, without terms.
 pub(crate) fn access_context(query: &AccessQuery<'_>) -> Result<Pairs, SheetError> {
-    let Facts { duration, start_in, justified, ticket, task, proof, moment, residual_sessions } = query.facts;
+    let Facts { duration, start_in, justified, ticket, task, job, proof, moment, residual_sessions } = query.facts;
     let mut out = common(proof, moment)?;
     out.extend([
         ("role".to_owned(), text(query.role.name.as_str())),
@@ -208,8 +209,19 @@ pub(crate) fn access_context(query: &AccessQuery<'_>) -> Result<Pairs, SheetErro
     ]);
     out.extend(ticket.map(|t| ("ticket".to_owned(), text(t.as_str()))));
     out.extend(task.map(|t| ("task".to_owned(), text(t.as_str()))));
+    if let Some(job) = job {
+        out.push(("workload".to_owned(), workload(job)?));
+    }
     out.extend(residual_sessions.map(|r| ("residual_sessions".to_owned(), secs(r))));
     Ok(out)
+}
+
+/// What an issuer says of a job, each with its type.
+fn workload(job: &JobAsks) -> Result<RestrictedExpression, SheetError> {
+    let always = [("issuer", job.issuer_name.as_str()), ("subject", job.claims.subject())];
+    let texts = always.into_iter().chain(job.claims.texts()).map(|(name, said)| (name.to_owned(), text(said)));
+    let truths = job.claims.truths().map(|(name, said)| (name.to_owned(), RestrictedExpression::new_bool(said)));
+    RestrictedExpression::new_record(texts.chain(truths)).map_err(unspeakable)
 }
 
 /// The same with the terms of the path in question.
@@ -263,6 +275,8 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
         ticket: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         task: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        job: Option<&'a JobAsks>,
         proof: &'a str,
         proof_age: Span,
         phishing_resistant: bool,
@@ -271,7 +285,7 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
         residual_sessions: Option<Span>,
         serves: Capabilities,
     }
-    let Facts { duration, start_in, justified, ticket, task, proof, moment, residual_sessions } = query.facts;
+    let Facts { duration, start_in, justified, ticket, task, job, proof, moment, residual_sessions } = query.facts;
     let resource = query.what.resource;
     let sheet = Sheet {
         person: &query.who.person.name,
@@ -293,6 +307,7 @@ pub(crate) fn digest(query: &AccessQuery<'_>) -> Digest {
         justified,
         ticket: ticket.map(wane_domain::text::Ticket::as_str),
         task: task.map(wane_domain::text::Task::as_str),
+        job,
         proof: proof.how,
         proof_age: proof.age,
         phishing_resistant: proof.phishing_resistant,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wane_app::{App, AppError, TryEnd, rejudge_all};
-use wane_domain::id::{LeaseId, PersonId, ResourceId};
+use wane_domain::id::{JobId, LeaseId, PersonId, ResourceId};
 use wane_domain::lease::{Lease, LeaseKind};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::Epoch;
@@ -62,6 +62,7 @@ enum Back {
     Visited(Sightings),
     Scanned(Scan),
     Left(PersonId, Result<(), AppError>),
+    JobOver(JobId, Result<(), AppError>),
     Packaged(Result<Epoch, AppError>),
 }
 
@@ -84,6 +85,9 @@ pub struct Engine {
     /// People whose time is over and who are being booked as left, and from when on the next may be.
     leaving: HashSet<PersonId>,
     leave_from: Time,
+    /// Jobs of workloads that are being ended, and from when on that is tried.
+    jobs: HashSet<JobId>,
+    jobs_from: Time,
     /// At which world packages were given last, and when they are looked at next whatever happens.
     packaged: Option<Epoch>,
     packaging: bool,
@@ -119,6 +123,8 @@ impl Engine {
             residue: Watch::default(),
             watched: None,
             leaving: HashSet::new(),
+            jobs: HashSet::new(),
+            jobs_from: now,
             leave_from: now,
             packaged: None,
             packaging: false,
@@ -173,6 +179,7 @@ impl Engine {
                 (self.residue, self.watched) = (Watch::default(), None);
                 self.judging = false;
                 self.leaving.clear();
+                self.jobs.clear();
                 self.packaging = false;
                 self.sightings.get_or_insert_default();
                 self.confirmations.none_under_way();
@@ -232,6 +239,7 @@ impl Engine {
                 }
             }
         }
+        let next_job = self.end_jobs(tasks, now).await?;
         if now >= self.next_sweep {
             self.next_sweep = now.plus(SWEEP_EVERY.min(OWED_AGAIN));
             self.sweep().await?;
@@ -247,9 +255,24 @@ impl Engine {
             tasks.spawn(async move { Back::Visited(visit_all(&app, sightings).await) });
         }
         let next = [self.queues.next(), self.confirmations.next(), self.residue.next(now), Some(self.looking.next)];
-        let others = [Some(self.next_visit), Some(self.next_sweep), world.next_over(now)];
+        let others = [Some(self.next_visit), Some(self.next_sweep), world.next_over(now), next_job];
         let next = next.into_iter().chain(others).flatten().min();
         Ok(next.unwrap_or(now).since(self.app.now()).to_std().clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+    }
+
+    /// Ends the jobs of workloads that are over; when the next one will be.
+    async fn end_jobs(&mut self, tasks: &mut JoinSet<Back>, now: Time) -> Result<Option<Time>, AppError> {
+        let (over, next) = self.app.jobs_over(now).await?;
+        if now < self.jobs_from {
+            return Ok(Some(self.jobs_from));
+        }
+        for job in over.into_iter().take(LEAVING_AT_ONCE) {
+            if self.jobs.insert(job) {
+                let app = Arc::clone(&self.app);
+                tasks.spawn(async move { Back::JobOver(job, app.end_job_if_over(job).await) });
+            }
+        }
+        Ok(next)
     }
 
     /// Ends that were said in this process are begun without asking the store.
@@ -331,6 +354,13 @@ impl Engine {
                         self.package_from = now.plus(JUDGE_AGAIN);
                         tracing::error!(%error, "what is in packages could not all be asked for; tried again");
                     }
+                }
+            }
+            Back::JobOver(job, result) => {
+                self.jobs.remove(&job);
+                if let Err(error) = result {
+                    self.jobs_from = now.plus(LEAVE_AGAIN);
+                    tracing::error!(%job, %error, "a job that is over could not be ended; tried again");
                 }
             }
             Back::Left(person, result) => {

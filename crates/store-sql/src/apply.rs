@@ -6,8 +6,9 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, issuances, leases, locks,
-    logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, uses, ways_in,
+    answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, issuances, jobs, leases,
+    locks, logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, uses,
+    ways_in, workloads,
 };
 
 /// How a commit came out.
@@ -142,6 +143,10 @@ const fn rank(write: &Write) -> u8 {
         | Write::RemovePackage(..)
         | Write::ApproverKey(_)
         | Write::Delegation(_)
+        | Write::Issuer(_)
+        | Write::Workload(_)
+        | Write::Job(_)
+        | Write::ForgetJobs(_)
         | Write::Login(_)
         | Write::RemoveLogin(..)
         | Write::Token(_)
@@ -208,6 +213,10 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::NoticesRead(seen, to) => deliveries::read(*seen, *to)?,
         Write::CloseChannel(value) => deliveries::close(value)?,
         Write::OpenChannel(channel) => deliveries::open(channel),
+        Write::Issuer(put) => workloads::put_issuer(put)?,
+        Write::Workload(put) => workloads::put(put)?,
+        Write::Job(put) => jobs::put(put)?,
+        Write::ForgetJobs(now) => jobs::forget(*now),
     });
     Ok(())
 }

@@ -17,6 +17,7 @@ mod entries;
 mod grants;
 mod groups;
 mod issuances;
+mod jobs;
 mod keys;
 mod leases;
 mod listing;
@@ -42,6 +43,7 @@ mod trail;
 mod trail_index;
 mod uses;
 mod ways_in;
+mod workloads;
 mod world;
 mod writer;
 

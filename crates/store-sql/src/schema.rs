@@ -23,6 +23,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (12, "delegations", include_str!("../migrations/0012_delegations.sql")),
     (13, "identities", include_str!("../migrations/0013_identities.sql")),
     (15, "uses", include_str!("../migrations/0015_uses.sql")),
+    (16, "workloads", include_str!("../migrations/0016_workloads.sql")),
 ];
 
 /// Brings a file to the newest schema.

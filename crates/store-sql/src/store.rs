@@ -14,7 +14,8 @@ use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
-    DeliveryId, DirectoryId, EventId, GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+    DeliveryId, DirectoryId, EventId, GrantId, JobId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId,
+    TokenId,
 };
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
@@ -35,7 +36,7 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, deliveries, due, entries, grants, issuances, leases, logins, policies, recordings, requests, schema,
+    answers, deliveries, due, entries, grants, issuances, jobs, leases, logins, policies, recordings, requests, schema,
     sealed, step, tokens, trail, uses, ways_in, world,
 };
 
@@ -309,6 +310,15 @@ impl Store for SqlStore {
     }
     async fn tokens_of_directory(&self, directory: DirectoryId) -> Result<Vec<Versioned<Token>>, StoreError> {
         tokens::unspent(&self.pool, TokenOwner::Directory(directory)).await
+    }
+    async fn job(&self, id: JobId) -> Result<Option<Versioned<wane_store::Job>>, StoreError> {
+        jobs::get(&self.pool, id).await
+    }
+    async fn job_of_token(&self, token: &str) -> Result<Option<Versioned<wane_store::Job>>, StoreError> {
+        jobs::of_token(&self.pool, token).await
+    }
+    async fn open_jobs(&self) -> Result<Vec<Versioned<wane_store::Job>>, StoreError> {
+        jobs::open(&self.pool).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         sealed::get(&self.pool, key).await

@@ -76,11 +76,12 @@ pub(crate) async fn via(pool: &SqlitePool, via: &str) -> Result<Vec<Versioned<To
     rows.iter().map(|r| versioned(r, as_is)).collect()
 }
 
-/// People, resources and directories have ids of different prefixes, so one column holds any.
+/// People, resources, directories and jobs have ids of different prefixes, so one column holds any.
 fn owner_id(owner: TokenOwner) -> String {
     match owner {
         TokenOwner::Person(id) => id.to_string(),
         TokenOwner::Resource(id) => id.to_string(),
         TokenOwner::Directory(id) => id.to_string(),
+        TokenOwner::Job(id) => id.to_string(),
     }
 }

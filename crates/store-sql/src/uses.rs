@@ -23,11 +23,12 @@ pub(crate) fn put(value: &Use) -> Result<Step, StoreError> {
 
 /// How many were made of those that one thing under a grant gives.
 pub(crate) async fn made(pool: &SqlitePool, grant: GrantId, of: &str) -> Result<u64, StoreError> {
-    let last = sqlx::query_scalar::<_, Option<i64>>("SELECT max(number) FROM uses WHERE grant_id = $1 AND subject = $2")
-        .bind(grant.to_string())
-        .bind(of)
-        .fetch_one(pool)
-        .await
-        .map_err(unavailable)?;
+    let last =
+        sqlx::query_scalar::<_, Option<i64>>("SELECT max(number) FROM uses WHERE grant_id = $1 AND subject = $2")
+            .bind(grant.to_string())
+            .bind(of)
+            .fetch_one(pool)
+            .await
+            .map_err(unavailable)?;
     last.map_or(Ok(0), count)
 }

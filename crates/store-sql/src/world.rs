@@ -32,6 +32,8 @@ pub(crate) fn load(conn: &Connection) -> Result<Option<World>, StoreError> {
         packages: all(conn, "packages")?,
         approver_keys: all(conn, "approver_keys")?,
         delegations: all(conn, "delegations")?,
+        issuers: all(conn, "issuers")?,
+        workloads: all(conn, "workloads")?,
         policy,
     }))
 }
@@ -78,6 +80,8 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         Write::RemovePackage(id, _) => world.packages.remove(id),
         Write::ApproverKey(put) => world.approver_keys.put(put.value.clone()),
         Write::Delegation(put) => world.delegations.put(put.value.clone()),
+        Write::Issuer(put) => world.issuers.put(put.value.clone()),
+        Write::Workload(put) => world.workloads.put(put.value.clone()),
         Write::Request(_)
         | Write::Grant(_)
         | Write::Still(..)
@@ -101,7 +105,9 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::ForgetDeliveries(_)
         | Write::NoticesRead(..)
         | Write::CloseChannel(_)
-        | Write::OpenChannel(_) => {}
+        | Write::OpenChannel(_)
+        | Write::Job(_)
+        | Write::ForgetJobs(_) => {}
     }
 }
 
@@ -117,9 +123,11 @@ pub(crate) async fn seen(pool: &SqlitePool, id: &str) -> Result<Seen, StoreError
         Some("lck") => "SELECT generation FROM locks WHERE id = $1",
         Some("apk") => "SELECT generation FROM approver_keys WHERE id = $1",
         Some("dlg") => "SELECT generation FROM delegations WHERE id = $1",
+        Some("iss") => "SELECT generation FROM issuers WHERE id = $1",
+        Some("wkl") => "SELECT generation FROM workloads WHERE id = $1",
         _ => {
             return Err(StoreError::Refused(format!(
-                "`{id}` is no person, group, directory, package, resource, role, lock, approver key or delegation"
+                "`{id}` is no person, group, directory, package, resource, role, lock, approver key, delegation, issuer or workload"
             )));
         }
     };

@@ -12,11 +12,12 @@ use wane_domain::lock::Lock;
 use wane_domain::package::Package;
 use wane_domain::request::AccessRequest;
 use wane_domain::time::Time;
+use wane_domain::workload::{Issuer, Workload};
 use wane_domain::world::{Epoch, PolicyVersion};
 use wane_notice::Delivery;
 
 use crate::rows::{
-    Answer, ClosedChannel, Entry, EntryId, Issuance, Login, Recording, Sealed, Token, Use, Versioned, WayIn,
+    Answer, ClosedChannel, Entry, EntryId, Issuance, Job, Login, Recording, Sealed, Token, Use, Versioned, WayIn,
 };
 
 /// The generation a writer saw; the write is refused if it is no longer that.
@@ -49,7 +50,7 @@ impl<T> Put<T> {
     }
 }
 
-/// One write. Those of the world (people, groups, resources, roles, policy, locks, approver keys, delegations) raise its epoch.
+/// One write. Those of the world (people, groups, resources, roles, policy, locks, approver keys, delegations, issuers, workloads) raise its epoch.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant writes the type it names")]
 pub enum Write {
@@ -70,6 +71,8 @@ pub enum Write {
     RemovePackage(PackageId, Seen),
     ApproverKey(Put<ApproverKey>),
     Delegation(Put<Delegation>),
+    Issuer(Put<Issuer>),
+    Workload(Put<Workload>),
     Request(Put<AccessRequest>),
     Grant(Put<Grant>),
     /// Writes nothing: the grant must still be of this generation.
@@ -101,6 +104,10 @@ pub enum Write {
     NoticesRead(Seen, u64),
     CloseChannel(ClosedChannel),
     OpenChannel(String),
+    /// Refused if another was begun with the same token.
+    Job(Put<Job>),
+    /// Those that are over and whose tokens say nothing any more at this moment.
+    ForgetJobs(Time),
 }
 
 impl Write {
@@ -120,7 +127,9 @@ impl Write {
             | Self::Package(_)
             | Self::RemovePackage(..)
             | Self::ApproverKey(_)
-            | Self::Delegation(_) => true,
+            | Self::Delegation(_)
+            | Self::Issuer(_)
+            | Self::Workload(_) => true,
             Self::Request(_)
             | Self::Grant(_)
             | Self::Still(..)
@@ -144,7 +153,9 @@ impl Write {
             | Self::ForgetDeliveries(_)
             | Self::NoticesRead(..)
             | Self::CloseChannel(_)
-            | Self::OpenChannel(_) => false,
+            | Self::OpenChannel(_)
+            | Self::Job(_)
+            | Self::ForgetJobs(_) => false,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod deliveries;
 mod directories;
 mod fixture;
+mod jobs;
 mod lifecycle;
 mod listing;
 mod recordings;
@@ -62,6 +63,7 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         lifecycle::serials_never_repeat,
         lifecycle::tokens_answers_and_secrets,
         directories::entries_are_found_and_guarded,
+        jobs::one_token_begins_one_job,
         writing::one_of_two_wins,
         writing::a_guard_holds_and_writes_nothing,
         writing::all_or_nothing,

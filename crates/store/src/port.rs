@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{DeliveryId, DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{
+    DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
@@ -17,8 +19,8 @@ use crate::query::{
     Slice,
 };
 use crate::rows::{
-    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, Issuance, Login, PolicyEntry, Recording,
-    Sequenced, Standing, Token, Versioned, WayIn,
+    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, Issuance, Job, Login, PolicyEntry,
+    Recording, Sequenced, Standing, Token, Versioned, WayIn,
 };
 
 /// Why the store did not do it.
@@ -142,6 +144,12 @@ pub trait Store: Send + Sync {
     async fn count_entries(&self, directory: DirectoryId, sort: EntrySort) -> Result<usize, StoreError>;
     /// Unspent tokens of a directory.
     async fn tokens_of_directory(&self, directory: DirectoryId) -> Result<Vec<Versioned<Token>>, StoreError>;
+    /// A job, while it is kept.
+    async fn job(&self, id: JobId) -> Result<Option<Versioned<Job>>, StoreError>;
+    /// The job that was begun with a token, by what that is known by.
+    async fn job_of_token(&self, token: &str) -> Result<Option<Versioned<Job>>, StoreError>;
+    /// The jobs that are not over, oldest first.
+    async fn open_jobs(&self) -> Result<Vec<Versioned<Job>>, StoreError>;
     /// A sealed secret.
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// What is known of a session's recording.

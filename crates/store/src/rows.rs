@@ -5,13 +5,14 @@ use wane_audit::Record;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
-    DirectoryId, GrantId, GroupId, LeaseId, PersonId, ResourceId, RoleId, SessionId, TokenId, WayId,
+    DirectoryId, GrantId, GroupId, JobId, LeaseId, PersonId, ResourceId, RoleId, SessionId, TokenId, WayId,
 };
 use wane_domain::lease::Lease;
 use wane_domain::proved::ProvedBy;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::{Line, Name};
 use wane_domain::time::Time;
+use wane_domain::workload::JobAsks;
 use wane_domain::world::PolicyVersion;
 
 /// A value with the generation it was read at.
@@ -95,6 +96,8 @@ pub enum TokenKind {
     Recovery,
     /// A directory that pushes people and groups.
     Directory,
+    /// A job of a workload.
+    Job,
 }
 
 /// Whom a token stands for.
@@ -107,6 +110,8 @@ pub enum TokenOwner {
     Resource(ResourceId),
     /// A directory.
     Directory(DirectoryId),
+    /// A job.
+    Job(JobId),
 }
 
 /// A bearer token; only a keyed hash of it is kept.
@@ -147,7 +152,8 @@ impl Token {
             ProvedBy::Provider { session: None, .. }
             | ProvedBy::PasswordAndCode
             | ProvedBy::Passkey
-            | ProvedBy::RecoveryCode => None,
+            | ProvedBy::RecoveryCode
+            | ProvedBy::Job => None,
         }
     }
 }
@@ -225,6 +231,45 @@ pub enum Way {
         /// Its public half and counter, as the library that checks it keeps them.
         credential: serde_json::Value,
     },
+}
+
+/// A job of a workload. Kept until the token that it was begun with says nothing any more: one token begins one job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Which.
+    pub id: JobId,
+    /// Whose: the workload's person.
+    pub person: PersonId,
+    /// What the token was known by, see [`job_token_key`].
+    pub token: String,
+    /// What asks in it, as its issuer said.
+    pub asks: JobAsks,
+    /// The bearer that was handed out for it.
+    pub bearer: TokenId,
+    /// Since when.
+    pub at: Time,
+    /// When it is over at the latest.
+    pub until: Time,
+    /// When its token says nothing any more, whatever the clocks.
+    pub forget: Time,
+    /// How it ended.
+    pub ended: Option<JobEnded>,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEnded {
+    /// When.
+    pub at: Time,
+    /// In words.
+    pub how: String,
+}
+
+/// What a token that begins a job is known by: `name` is what its issuer calls it, or else a hash of what was signed.
+/// Never of the signature: one can be made into another that holds as well.
+#[must_use]
+pub fn job_token_key(issuer: &str, name: &str) -> String {
+    key_of("wane.job-token.v1", &[issuer, name])
 }
 
 /// What a directory said last of a person or group that it made.

@@ -62,6 +62,7 @@ pub fn plain_ask(ambient: &Ambient, item: AskItem, duration: Span) -> Ask {
         nonce: "00".repeat(16),
         arrival: None,
         package: None,
+        job: None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! Lends the command line to the kinds' verbs, and the machine to the command line.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use serde_json::Value;
-use wane_cli::{Env, Exit, ExtraCommand, Group, Json, Session, Stop};
-use wane_connector::verb::{Access, AccessPort, Credential, Verb, VerbError, Want};
+use wane_cli::{Env, Exit, ExtraCommand, ExtraGiver, Group, Held, Json, Ready, Session, Stop};
+use wane_connector::verb::{Access, AccessPort, Credential, Giving, Verb, VerbError, Want};
 use wane_domain::ambient::Ambient;
 use wane_domain::secret::SecretOnce;
 use wane_domain::time::Time;
@@ -58,6 +59,9 @@ impl ExtraCommand for KindVerb {
     fn programs(&self) -> &'static [&'static str] {
         self.0.programs()
     }
+    fn giver(&self) -> Option<Arc<dyn ExtraGiver>> {
+        self.0.giver().map(|_| Arc::new(KindGiver(Arc::clone(&self.0))) as Arc<dyn ExtraGiver>)
+    }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
             let port = Port { session, last: Mutex::new(None) };
@@ -70,6 +74,37 @@ impl ExtraCommand for KindVerb {
                 Err(VerbError::Usage(message)) => session.report(&Stop::usage(message)),
                 Err(VerbError::Denied(message)) => session.report(&Stop::new(Exit::Refused, message)),
                 Err(VerbError::Failed(message)) => session.report(&Stop::failed(message)),
+            }
+        })
+    }
+}
+
+/// What a kind's verb gives commands.
+struct KindGiver(Arc<dyn Verb>);
+
+impl ExtraGiver for KindGiver {
+    fn kind(&self) -> &'static str {
+        self.0.giver().map_or("", |giver| giver.kind())
+    }
+
+    fn give<'a>(
+        &'a self,
+        held: &'a Held,
+        folder: &'a Path,
+        session: &'a Session,
+        ready: Ready,
+    ) -> BoxFuture<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            let port = Port { session, last: Mutex::new(None) };
+            let giving = Giving { resource: &held.resource, grant: &held.grant, end: time(held.end), folder };
+            let Some(giver) = self.0.giver() else { return Ok(()) };
+            let given = giver.give(&giving, &port, ready).await;
+            match (given, port.last.into_inner().unwrap_or_default()) {
+                (Ok(()), _) => Ok(()),
+                (Err(_), Some(stop)) => Err(stop),
+                (Err(VerbError::Usage(message)), None) => Err(Stop::usage(message)),
+                (Err(VerbError::Denied(message)), None) => Err(Stop::new(Exit::Refused, message)),
+                (Err(VerbError::Failed(message)), None) => Err(Stop::failed(message)),
             }
         })
     }
@@ -188,7 +223,7 @@ mod tests {
     fn the_reference_is_the_program() {
         let ambient = wane_runtime::ambient();
         let text = wane_cli::reference(&extra(&ambient));
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
         if std::env::var_os("WANE_GOLDEN").is_some_and(|v| v == "write") {
             std::fs::write(&path, &text).unwrap();
         }

@@ -151,6 +151,8 @@ fn world(many: u32, of_people: u32, text: &str) -> Result<World> {
         locks: Table::default(),
         packages: Table::default(),
         delegations: Table::default(),
+        issuers: Table::default(),
+        workloads: Table::default(),
         approver_keys: Table::default(),
         directories: Table::default(),
         policy,
@@ -179,6 +181,7 @@ fn query<'a>(
         what: Thing::of(world, id(host))?,
         role,
         facts: Facts {
+            job: None,
             duration: Span::from_hours(1),
             start_in: Span::ZERO,
             justified: true,

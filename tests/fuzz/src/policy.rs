@@ -113,6 +113,7 @@ impl Question {
             what: Thing { resource: &self.resource, owner: Some(OwnedBy::Group(&leads)) },
             role: &self.role,
             facts: Facts {
+                job: None,
                 duration: Span::from_hours(1),
                 start_in: Span::ZERO,
                 justified: true,

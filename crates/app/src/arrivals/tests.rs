@@ -22,6 +22,7 @@ fn maya(ambient: &Ambient) -> Caller {
         proved: now,
         proof: "password+totp".to_owned(),
         expires: now.plus(Span::from_hours(8)),
+        job: None,
     }
 }
 

@@ -63,6 +63,8 @@ fn is_of(token: &Versioned<Token>, issuer: &str, word: &LoggedOut) -> bool {
 fn owner(token: &Versioned<Token>) -> Option<wane_domain::id::PersonId> {
     match token.value.owner {
         wane_store::TokenOwner::Person(id) => Some(id),
-        wane_store::TokenOwner::Resource(_) | wane_store::TokenOwner::Directory(_) => None,
+        wane_store::TokenOwner::Resource(_) | wane_store::TokenOwner::Directory(_) | wane_store::TokenOwner::Job(_) => {
+            None
+        }
     }
 }

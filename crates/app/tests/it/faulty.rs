@@ -7,7 +7,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{DeliveryId, DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{
+    DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
@@ -16,7 +18,7 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
     Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort,
-    GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
+    GrantFilter, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
     RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
@@ -150,6 +152,9 @@ behind_the_door! {
     way_in(key: &str) -> Option<Versioned<WayIn>>;
     ways_in(person: PersonId) -> Vec<Versioned<WayIn>>;
     identities_at(issuer: &str) -> Vec<WayIn>;
+    job(id: JobId) -> Option<Versioned<Job>>;
+    job_of_token(token: &str) -> Option<Versioned<Job>>;
+    open_jobs() -> Vec<Versioned<Job>>;
     sealed(key: &str) -> Option<Vec<u8>>;
     recording(session: SessionId) -> Option<Recording>;
     recordings(filter: RecordingFilter, slice: Slice) -> Page<Recording>;

@@ -158,6 +158,7 @@ impl House {
             proved: self.app.now(),
             proof: "password+totp".to_owned(),
             expires: self.app.now().plus(Span::from_hours(8)),
+            job: None,
         }
     }
 

@@ -270,6 +270,7 @@ async fn a_token_of_one_kind_never_serves_as_another() {
                     BearerKind::Host => house.app.authenticate_host(&form).await.err(),
                     BearerKind::Recovery => house.app.redeem_recovery(&form).await.err(),
                     BearerKind::Directory => house.app.authenticate_directory(&form).await.err(),
+                    BearerKind::Job => house.app.authenticate_job(&form).await.err(),
                 };
                 assert!(
                     matches!(refused, Some(AppError::SignedOut | AppError::BadSignIn)),

@@ -51,6 +51,11 @@ impl Session {
     /// # Errors
     /// When it is denied, nobody decided in time, or the person stopped waiting.
     pub async fn ensure(&self, want: &Want) -> Result<Held, Stop> {
+        self.ensure_within(want, Patience::Forever).await
+    }
+
+    /// The same, waiting only so long.
+    pub(crate) async fn ensure_within(&self, want: &Want, patience: Patience) -> Result<Held, Stop> {
         let client = self.client()?;
         let held = self.out.busy("your grants are looked up", self.held(&client, want)).await?;
         if let Some(held) = held {
@@ -61,7 +66,7 @@ impl Session {
         if asked.state == ItemState::Waiting.name() {
             self.say(&format!("asked for {} on {}: {}", first(&ask, |i| &i.role), want.resource, asked.id));
         }
-        let grant = match self.settle(&client, asked, Patience::Forever).await? {
+        let grant = match self.settle(&client, asked, patience).await? {
             Outcome::Granted(grants) => grants.into_iter().next(),
             Outcome::Waits(request) => {
                 return Err(Stop::new(Exit::Waiting, format!("`{}` still waits for approval", request.id)));

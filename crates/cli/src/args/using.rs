@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Many;
 use super::item::{Item, Place};
+use crate::exit::Stop;
 
 /// What you may ask for, and what each asks of you
 #[derive(Debug, Args)]
@@ -76,13 +77,30 @@ pub(crate) struct Credential {
 /// connection in its environment: `WANE_GRANT`, `WANE_RESOURCE`, `WANE_ROLE`, `WANE_END`, and each
 /// public fact as `WANE_…`; where a place, a port and a user are given also PGHOST, PGPORT, PGUSER,
 /// PGDATABASE, PGSSLMODE (always verify-full), PGSSLROOTCERT and PGPASSFILE. A secret is never in its environment or
-/// arguments: `WANE_SECRET_FILE` names a file only you can read, gone afterwards. When the access
-/// ends, the command gets SIGTERM, and SIGKILL five seconds later.
+/// arguments: `WANE_SECRET_FILE` names a file only you can read, gone afterwards. A host is reached by the settings
+/// in WANE_SSH_CONFIG (`ssh -F "$WANE_SSH_CONFIG" RESOURCE`, and git by itself), a certificate and its key are in
+/// WANE_CERT_FILE and WANE_KEY_FILE. When the access ends, the command gets SIGTERM, and SIGKILL five seconds later.
+///
+/// In a job of a pipeline or of a service account nobody is signed in: the job's own token is shown to the server, by
+/// WANE_ID_TOKEN or WANE_ID_TOKEN_FILE, or as GitHub Actions hands it out. Then everything the job was given ends with
+/// the command, and soon after nothing is heard of it any more.
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
     /// Where: `db`, `db/readonly` or `readonly@db`
-    #[arg(value_name = "RESOURCE[/ROLE]")]
-    pub(crate) place: Place,
+    #[arg(value_name = "RESOURCE[/ROLE]", required_unless_present = "on", conflicts_with = "on")]
+    pub(crate) place: Option<Place>,
+    /// The same in words of their own: on what
+    #[arg(long, value_name = "RESOURCE")]
+    pub(crate) on: Option<String>,
+    /// As what
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+    /// How long to wait for approval; a job waits 15 minutes if nothing is said, a person until it is decided
+    #[arg(long, value_name = "TIME")]
+    pub(crate) wait: Option<String>,
+    /// In a job: which workload it is of, if it could be several's
+    #[arg(long, value_name = "WORKLOAD")]
+    pub(crate) workload: Option<String>,
     /// For how long, if it has to be asked for
     #[arg(long = "for", value_name = "TIME")]
     pub(crate) duration: Option<String>,
@@ -98,6 +116,19 @@ pub(crate) struct Exec {
     /// The command and its arguments
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+impl Exec {
+    /// Where it is to run, and as what.
+    pub(crate) fn whither(&self) -> Result<(String, Option<String>), Stop> {
+        let place = self.place.as_ref().map(|Place(item)| (item.resource.clone(), item.role.clone()));
+        let said = || self.on.clone().map(|on| (on, None));
+        let (resource, role) = place.or_else(said).ok_or_else(|| Stop::usage("say on what: --on RESOURCE"))?;
+        match (role, self.role.clone()) {
+            (Some(_), Some(_)) => Err(Stop::usage("the role is said twice; say it once")),
+            (one, other) => Ok((resource, one.or(other))),
+        }
+    }
 }
 
 /// Ask for more time on a grant

@@ -6,6 +6,7 @@ use crate::canonical::Digest;
 use crate::id::{ArrivalId, GrantId, OrgId, PackageId, PersonId, RequestId, ResourceId, RoleId};
 use crate::text::{Reason, Task, Ticket};
 use crate::time::{Span, Time};
+use crate::workload::JobAsks;
 
 /// What is asked, frozen. Its digest is over exactly these fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Ask {
     /// The package that this was asked for out of, by nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<PackageId>,
+    /// The job that a workload asks in: what is granted is that job's, and ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobAsks>,
 }
 
 /// One role on one resource.
@@ -92,7 +96,7 @@ impl Ask {
         Digest::of_json("wane.request.v1", self)
     }
 
-    /// Whether this ask wants no more than `wider`: same people, items a subset with the same tasks, no longer, not
+    /// Whether this ask wants no more than `wider`: same people in the same job, items a subset with the same tasks, no longer, not
     /// earlier.
     #[must_use]
     pub fn is_within(&self, wider: &Self, role_within: impl Fn(&AskItem, &AskItem) -> bool) -> bool {
@@ -106,6 +110,7 @@ impl Ask {
         self.org == wider.org
             && self.requester == wider.requester
             && self.beneficiary == wider.beneficiary
+            && self.job == wider.job
             && self.duration <= wider.duration
             && start_within
             && !self.items.is_empty()

@@ -14,11 +14,15 @@ use crate::approval::ApproverKey;
 use crate::catalogue::{Resource, Role};
 use crate::delegation::Delegation;
 use crate::directory::{Directory, Group, Person};
-use crate::id::{ApproverKeyId, DelegationId, DirectoryId, GroupId, LockId, PackageId, PersonId, ResourceId, RoleId};
+use crate::id::{
+    ApproverKeyId, DelegationId, DirectoryId, GroupId, IssuerId, LockId, PackageId, PersonId, ResourceId, RoleId,
+    WorkloadId,
+};
 use crate::lock::Lock;
 use crate::package::Package;
 use crate::text::Name;
 use crate::time::Time;
+use crate::workload::{Issuer, Workload};
 
 /// What a table may hold.
 pub trait Entry: Clone {
@@ -277,6 +281,34 @@ impl Entry for Role {
     }
 }
 
+/// What leads to workloads: whom one acts as, which never changes.
+#[derive(Clone, Debug, Default)]
+pub struct WorkloadIndex(HashMap<PersonId, WorkloadId>);
+
+impl WorkloadIndex {
+    pub(super) fn of(&self, person: PersonId) -> Option<&WorkloadId> {
+        self.0.get(&person)
+    }
+}
+
+impl Entry for Workload {
+    type Id = WorkloadId;
+    type Index = WorkloadIndex;
+
+    fn id(&self) -> WorkloadId {
+        self.id
+    }
+
+    fn follow(index: &mut WorkloadIndex, before: Option<&Self>, after: Option<&Self>) {
+        if let Some(gone) = before {
+            index.0.remove(&gone.person);
+        }
+        if let Some(there) = after {
+            index.0.insert(there.person, there.id);
+        }
+    }
+}
+
 /// Those of which there are few are looked through.
 macro_rules! few {
     ($($value:ty, $id:ty;)+) => {$(
@@ -299,4 +331,5 @@ few! {
     Package, PackageId;
     ApproverKey, ApproverKeyId;
     Delegation, DelegationId;
+    Issuer, IssuerId;
 }

@@ -71,6 +71,8 @@ pub(crate) fn world() -> World {
         locks: Table::default(),
         packages: Table::default(),
         delegations: Table::default(),
+        issuers: Table::default(),
+        workloads: Table::default(),
         approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest: Digest::of_bytes("t", b""), text: String::new(), by: None, at: T0 },
     }

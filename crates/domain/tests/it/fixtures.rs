@@ -90,6 +90,7 @@ pub(crate) fn ask(duration: Span, start: Start, parent: Option<Parent>) -> Ask {
         parent,
         arrival: None,
         package: None,
+        job: None,
         nonce: "000102030405060708090a0b0c0d0e0f".to_owned(),
     }
 }

@@ -68,6 +68,8 @@ fn world() -> World {
         locks: Table::default(),
         packages: Table::default(),
         delegations: Table::default(),
+        issuers: Table::default(),
+        workloads: Table::default(),
         approver_keys: Table::default(),
         policy,
     }

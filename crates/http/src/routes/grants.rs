@@ -60,7 +60,8 @@ pub(crate) async fn grants(
     let filter = GrantFilter { holder: named, resource, phases, ..GrantFilter::default() };
     let page = shared.app.store().grants(filter, slice).await.map_err(AppError::from)?;
     let mut items = Vec::with_capacity(page.items.len());
-    for grant in &page.items {
+    // To a job those of other jobs of its workload are not there.
+    for grant in page.items.iter().filter(|grant| caller.has(&grant.value)) {
         let leases = shared.app.leases_of(grant.value.id).await?;
         items.push(view::grant::grant(&shared.app, Names(&world), &grant.value, &leases));
     }

@@ -111,6 +111,7 @@ fn ending(names: Names<'_>, cause: &EndCause, from: Time) -> EndView {
         }
         EndCause::LostEligibility { reason }
         | EndCause::TaskDone { outcome: reason }
+        | EndCause::JobOver { how: reason }
         | EndCause::TakenAway { seen: reason } => (None, Some(reason.clone())),
         EndCause::Locked { lock } => (None, Some(format!("lock `{lock}`"))),
         EndCause::Expired | EndCause::Returned | EndCause::NeverActivated => (None, None),

@@ -256,6 +256,7 @@ impl Told<'_> {
             EndCause::NeverActivated => "nobody activated it in time".to_owned(),
             EndCause::TakenAway { seen } => format!("somebody took at the target what it gave: {seen}"),
             EndCause::TaskDone { outcome } => format!("its task is done: {outcome}"),
+            EndCause::JobOver { how } => format!("the job that it was for is over: {how}"),
         })
     }
 

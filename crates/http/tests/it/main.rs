@@ -7,6 +7,7 @@ mod browser;
 mod calls;
 mod events;
 mod house;
+mod jobs;
 mod openapi;
 mod pages;
 mod paper;

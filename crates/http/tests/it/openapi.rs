@@ -75,7 +75,7 @@ fn every_route_says_what_it_is() {
         let keyed = op["parameters"].as_array().is_some_and(|p| p.iter().any(|p| p["name"] == "Idempotency-Key"));
         assert_eq!(keyed, method != "get", "{method} {path}: the idempotency key");
     }
-    assert_eq!(operations.len(), 105);
+    assert_eq!(operations.len(), 116);
 }
 
 #[test]
@@ -96,6 +96,7 @@ fn only_these_need_no_session() {
             "get /v1/health [{}]",
             "post /v1/hosts/join [{}]",
             "get /v1/hosts/revocations [{\"host\":[]}]",
+            "post /v1/jobs [{}]",
             "get /v1/openapi.json [{}]",
             "get /v1/published/{kind}/{name} [{}]",
             "post /v1/sessions [{}]",

@@ -182,6 +182,18 @@ impl Stage {
             ("POST", "/v1/grants/{id}/extend") => json!({ "duration": "5m", "reason": "r" }),
             ("POST", "/v1/grants/{id}/deny") => json!({ "reason": "r" }),
             ("POST", "/v1/live/sessions/{id}/kill") => json!({ "reason": "r" }),
+            ("POST", "/v1/issuers") => json!({
+                "name": "newissuer", "sort": "generic", "issuer": "https://new.example", "audience": "a",
+                "algorithms": ["RS256"], "ca_pem": "x", "jwks": "{}",
+            }),
+            ("POST", "/v1/workloads") => json!({
+                "name": "newpipe", "display": "d", "sponsor": "ada",
+                "rule": { "issuer": "corp", "claims": { "sub": "x" }, "longest": "1h", "silence": "1m" },
+            }),
+            ("PUT", "/v1/workloads/{name}/rule") => {
+                json!({ "issuer": "corp", "claims": { "sub": "x" }, "longest": "1h", "silence": "1m" })
+            }
+            ("POST", "/v1/jobs") => json!({ "token": "a.b.c", "workload": "pipe" }),
             ("POST", "/v1/revoke") => json!({ "grant": self.grant, "reason": "r" }),
             ("POST", "/v1/locks") => json!({ "role": { "kind": "paper", "name": "read" }, "reason": "r" }),
             (method, path) if op.takes => panic!("{method} {path} takes a body: say here what one looks like"),

@@ -95,6 +95,8 @@ fn stage(hours: u64) -> Stage {
         locks: Table::default(),
         packages: Table::default(),
         delegations: Table::default(),
+        issuers: Table::default(),
+        workloads: Table::default(),
         directories: Table::default(),
         approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: T0 },

@@ -246,6 +246,121 @@ fn of_all_the_tokens_one_is_believed() {
     }
 }
 
+/// What GitHub documents that its tokens say, made for us.
+fn good_job() -> Value {
+    json!({
+        "jti": "example-id", "sub": "repo:octo-org/octo-repo:environment:prod", "environment": "prod", "aud": CLIENT,
+        "ref": "refs/heads/main", "repository": "octo-org/octo-repo", "repository_id": "74", "run_id": "7",
+        "event_name": "workflow_dispatch", "iss": ISSUER, "nbf": NOW - 605, "exp": NOW + 295, "iat": NOW - 5,
+    })
+}
+
+fn job_token(change: impl FnOnce(Value) -> Value) -> String {
+    let header = with(good_header(), "x5t", json!("example-thumbprint")).to_string();
+    sealed(&header, &change(good_job()).to_string(), &ours())
+}
+
+const JOB: Sort<'static> = Sort::Job { algorithms: &[Algorithm::EdDSA, Algorithm::RS256] };
+
+/// The same corpus as tokens about jobs: whatever was broken for people is broken for them, and so is more.
+#[test]
+fn of_all_the_tokens_about_jobs_one_is_believed() {
+    let people = [
+        "no nonce",
+        "an empty nonce",
+        "another nonce",
+        "a nonce in a list",
+        "proved",
+        "hash",
+        "access token",
+        "made long ago",
+    ];
+    for (what, token) in corpus() {
+        assert!(judged(&token, &JOB).is_err(), "{what}: a token about a person");
+        // Without what makes it a person's, it has nothing wrong but what it was broken in.
+        let parts: Vec<&str> = token.split('.').collect();
+        let decoded = |at: usize| parts.get(at).and_then(|part| BASE64URL_NOPAD.decode(part.as_bytes()).ok());
+        let (Some(header), Some(claims), 3) = (decoded(0), decoded(1), parts.len()) else { continue };
+        let (Ok(header), Ok(mut claims)) = (String::from_utf8(header), serde_json::from_slice::<Value>(&claims)) else {
+            continue;
+        };
+        let by_us = sealed(&header, &serde_json::to_string(&claims).unwrap(), &ours()) == token;
+        let Some(members) = claims.as_object_mut().filter(|_| by_us) else { continue };
+        ["nonce", "at_hash", "auth_time"].iter().for_each(|name| drop(members.remove(*name)));
+        let said = judged(&sealed(&header, &claims.to_string(), &ours()), &JOB);
+        let good = what == "the one" || people.iter().any(|word| what.contains(word)) && what != "an access token";
+        assert_eq!(said.is_ok(), good, "{what}: {said:?}");
+    }
+    let now = |value: u64| json!(value);
+    for (what, token) in [
+        ("for two", job_token(|c| with(with(c, "aud", json!([CLIENT, "other"])), "azp", json!(CLIENT)))),
+        ("for us twice", job_token(|c| with(c, "aud", json!([CLIENT, CLIENT])))),
+        ("good for more than a day", job_token(|c| with(c, "exp", now(NOW + 86_400)))),
+        ("good for ever", job_token(|c| with(c, "exp", now(1 << 36)))),
+        ("made more than an hour ago", job_token(|c| with(c, "iat", now(NOW - 3_601)))),
+        ("no subject", job_token(|c| without(c, "sub"))),
+        ("no name of its own but an empty one", job_token(|c| with(c, "jti", json!("")))),
+        ("a name that is a number", job_token(|c| with(c, "jti", json!(7)))),
+        ("a person's", job_token(|c| with(c, "nonce", json!(NONCE)))),
+        ("a sign-out", job_token(|c| with(c, "events", json!({ LOGOUT: {} })))),
+        ("not yet good", job_token(|c| with(c, "nbf", now(NOW + 61)))),
+        ("expired", job_token(|c| with(c, "exp", now(NOW - 61)))),
+    ] {
+        assert!(judged(&token, &JOB).is_err(), "{what}");
+    }
+    for (what, token) in [
+        ("as GitHub documents it", job_token(|c| c)),
+        ("a list of us", job_token(|c| with(c, "aud", json!([CLIENT])))),
+        ("no name of its own", job_token(|c| without(c, "jti"))),
+        ("made most of an hour ago", job_token(|c| with(with(c, "iat", now(NOW - 3_500)), "exp", now(NOW + 100)))),
+    ] {
+        assert!(judged(&token, &JOB).is_ok(), "{what}: {:?}", judged(&token, &JOB));
+    }
+    let only_rsa = Sort::Job { algorithms: &[Algorithm::RS256] };
+    assert!(judged(&job_token(|c| c), &only_rsa).is_err(), "signed in a way that is not allowed of this issuer");
+    assert!(judged(&job_token(|c| c), &id()).is_err() && judged(&job_token(|c| c), &Sort::Logout).is_err());
+}
+
+/// Of a signature on P-256 everybody can make a second one that holds. It is the same token, whatever it looks like.
+#[test]
+#[expect(
+    clippy::disallowed_types,
+    reason = "these signatures are made with chance, which a test may take from the machine"
+)]
+fn a_token_with_another_signature_is_the_same_token() {
+    let rng = aws_lc_rs::rand::SystemRandom::new();
+    let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let point = ec.public_key().as_ref().to_vec();
+    let keys = json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "e", "x": BASE64URL_NOPAD.encode(&point[1..33]), "y": BASE64URL_NOPAD.encode(&point[33..]) }] });
+    let header = BASE64URL_NOPAD.encode(json!({ "alg": "ES256", "kid": "e" }).to_string().as_bytes());
+    let body = format!("{header}.{}", BASE64URL_NOPAD.encode(without(good_job(), "jti").to_string().as_bytes()));
+    let signature = ec.sign(&rng, body.as_bytes()).unwrap().as_ref().to_vec();
+    // The order of P-256, less `s`.
+    let order =
+        data_encoding::HEXLOWER.decode(b"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551").unwrap();
+    let (mut other, mut borrow) = (signature.clone(), 0i16);
+    for at in (0..32).rev() {
+        let digit = i16::from(order[at]) - i16::from(signature[32 + at]) - borrow;
+        borrow = i16::from(digit < 0);
+        other[32 + at] = u8::try_from(digit + 256 * borrow).unwrap();
+    }
+    let settings = crate::JobIssuerSettings {
+        issuer: ISSUER.to_owned(),
+        audience: CLIENT.to_owned(),
+        algorithms: vec!["ES256"],
+        ca_pem: None,
+        keys: Some(keys),
+    };
+    let issuer = crate::JobIssuer::new(settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let name = |signature: &[u8]| {
+        let token = format!("{body}.{}", BASE64URL_NOPAD.encode(signature));
+        runtime.block_on(issuer.check(&token, now())).unwrap().name
+    };
+    assert_ne!(signature, other);
+    assert_eq!(name(&signature), name(&other));
+}
+
 #[test]
 fn what_may_vary_may_vary() {
     for (what, token) in [

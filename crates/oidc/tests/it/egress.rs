@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wane_domain::time::Span;
-use wane_oidc::{EgressError, Fresh, OidcError, Provider, ProviderSettings, Userinfo};
+use wane_oidc::{
+    EgressError, Fresh, JobIssuer, JobIssuerSettings, OidcError, Provider, ProviderSettings, TokenError, Userinfo,
+};
 use wane_testkit::FakeClock;
 
 /// Answers every call with the same bytes, and counts them.
@@ -149,4 +151,60 @@ async fn one_that_does_not_answer_is_left_alone_for_a_moment() {
     clock.advance(Span::from_secs(3));
     at.begin(Fresh::Required, &ambient).await.unwrap_err();
     assert_eq!(broken.calls(), 2);
+}
+
+/// A token about a job that somebody at this issuer might have signed.
+const OF_A_JOB: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6ImsxIn0.eyJpc3MiOiJ4In0.AAAA";
+
+async fn asked(stub: &Stub) -> Result<(), OidcError> {
+    job_issuer(stub)
+        .check(OF_A_JOB, FakeClock::at("2026-11-22T09:00:00Z".parse().unwrap()).ambient(1).now())
+        .await
+        .map(drop)
+}
+
+fn job_issuer(stub: &Stub) -> JobIssuer {
+    let settings = JobIssuerSettings {
+        issuer: format!("http://{}", stub.address),
+        audience: "wane".to_owned(),
+        algorithms: vec!["EdDSA"],
+        ca_pem: None,
+        keys: None,
+    };
+    JobIssuer::new(settings).unwrap()
+}
+
+#[tokio::test]
+async fn an_issuer_of_jobs_is_asked_for_its_own_keys_and_leads_nowhere() {
+    let elsewhere = Stub::answering(|at| json(&document(&format!("http://{at}"), "")));
+    let to = elsewhere.address;
+    let leads = Stub::answering(move |_| {
+        format!("HTTP/1.1 307 Go\r\nLocation: http://{to}/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .into_bytes()
+    });
+    let error = asked(&leads).await.unwrap_err();
+    assert!(matches!(error, OidcError::Egress(EgressError::Status { status: 307, .. })), "{error}");
+    let away = Stub::answering(move |at| {
+        let own = format!("http://{at}");
+        json(&document(&own, "").replace(&format!("{own}/k"), "https://collector.example/k"))
+    });
+    assert!(matches!(asked(&away).await, Err(OidcError::Egress(EgressError::Forbidden(_)))), "keys elsewhere");
+    let link = Stub::answering(move |at| {
+        let own = format!("http://{at}");
+        json(&document(&own, "").replace(&format!("{own}/k"), "http://169.254.169.254/k"))
+    });
+    assert!(matches!(asked(&link).await, Err(OidcError::Egress(EgressError::Forbidden(_)))), "keys of the link");
+    let other = Stub::answering(|_| json(&document("https://issuer.example", "")));
+    assert!(matches!(asked(&other).await, Err(OidcError::Discovery(_))), "somebody else's");
+    assert_eq!((elsewhere.calls(), other.calls()), (0, 1));
+    // It signs nobody in, so it has no endpoints for that.
+    let plain = Stub::answering(|at| json(&format!("{{\"issuer\":\"http://{at}\",\"jwks_uri\":\"http://{at}/k\"}}")));
+    assert!(matches!(asked(&plain).await, Err(OidcError::Token(TokenError::UnknownKey))));
+    // Tokens with keys that nobody published have its keys looked up a few times, and then not for a while.
+    let (one, now) = (job_issuer(&plain), FakeClock::at("2026-11-22T09:00:00Z".parse().unwrap()).ambient(1).now());
+    let before = plain.calls();
+    for _ in 0..50 {
+        one.check(OF_A_JOB, now).await.unwrap_err();
+    }
+    assert!((2..12).contains(&(plain.calls() - before)), "{}", plain.calls() - before);
 }

@@ -26,6 +26,8 @@ fn people_and_resources_are_as_the_snapshot_has_them() {
         locks: Table::default(),
         packages: Table::default(),
         delegations: Table::default(),
+        issuers: Table::default(),
+        workloads: Table::default(),
         approver_keys: Table::default(),
         policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: NOW },
     };

@@ -145,6 +145,7 @@ impl Question {
             what: self.thing(),
             role: &self.role,
             facts: Facts {
+                job: None,
                 duration: self.duration,
                 start_in: Span::ZERO,
                 justified: self.justified,

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
-use wane_domain::id::{DeliveryId, DirectoryId, GrantId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId};
+use wane_domain::id::{
+    DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+};
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
 use wane_domain::text::Name;
@@ -14,7 +16,7 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
     Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort,
-    GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
+    GrantFilter, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
     RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
@@ -158,6 +160,15 @@ impl Store for Counted {
     }
     async fn tokens_of_directory(&self, directory: DirectoryId) -> Result<Vec<Versioned<Token>>, StoreError> {
         self.inner.tokens_of_directory(directory).await
+    }
+    async fn job(&self, id: JobId) -> Result<Option<Versioned<Job>>, StoreError> {
+        self.inner.job(id).await
+    }
+    async fn job_of_token(&self, token: &str) -> Result<Option<Versioned<Job>>, StoreError> {
+        self.inner.job_of_token(token).await
+    }
+    async fn open_jobs(&self) -> Result<Vec<Versioned<Job>>, StoreError> {
+        self.inner.open_jobs().await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.sealed(key).await

@@ -230,6 +230,7 @@ impl Fixture {
             nonce: format!("{:032x}", self.count),
             arrival: None,
             package: None,
+            job: None,
         };
         let answers = vec![Opening::Path { terms: Self::terms(stages), path: "kit".to_owned() }];
         let lapses = self.now.plus(Span::from_hours(24));

@@ -1,6 +1,7 @@
 //! The client verbs of this kind: `wane ssh`, `wane ssh-config`, and `wane host …`: add and join-code, then setup and pull on the host.
 
 mod config;
+mod exec;
 mod files;
 pub(crate) mod fuzzed;
 mod pull;

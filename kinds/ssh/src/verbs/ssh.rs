@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
-use wane_connector::verb::{AccessPort, Verb, VerbError, Want};
+use wane_connector::verb::{AccessPort, Giver, Verb, VerbError, Want};
 use wane_connector::words::parse;
 use wane_domain::time::{Span, Time};
 use zeroize::Zeroizing;
@@ -77,6 +77,10 @@ impl Verb for Ssh {
         &["ssh"]
     }
 
+    fn giver(&self) -> Option<&dyn Giver> {
+        Some(self)
+    }
+
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
         let Some(args) = parse::<Args>("wane ssh", args, port)? else { return Ok(0) };
         let (user, resource) = match args.host.split_once('@') {
@@ -115,7 +119,7 @@ impl Verb for Ssh {
 }
 
 /// What the server handed out, checked.
-struct HandedOut {
+pub(super) struct HandedOut {
     settings: Settings,
     principals: Vec<String>,
     host_ca: String,
@@ -149,7 +153,7 @@ impl HandedOut {
         Some(Self { settings, principals, host_ca, gateway_only, issued, not_after: not_after?, grant_end })
     }
 
-    fn user(&self, wanted: Option<String>) -> Result<String, VerbError> {
+    pub(super) fn user(&self, wanted: Option<String>) -> Result<String, VerbError> {
         match wanted {
             None => self
                 .principals
@@ -171,17 +175,22 @@ impl HandedOut {
 }
 
 /// Where ssh connects to, and by what it knows that.
-struct Way {
+pub(super) struct Way {
     host: String,
-    port: u16,
-    user: String,
-    known_by: String,
+    pub(super) port: u16,
+    pub(super) user: String,
+    pub(super) known_by: String,
     /// The name that a host's own certificate is for; none at the gateway, which is known by its address.
     alias: Option<String>,
 }
 
 impl Way {
-    fn choose(handed: &HandedOut, user: &str, resource: &str, gateway: Option<Gateway>) -> Result<Self, VerbError> {
+    pub(super) fn choose(
+        handed: &HandedOut,
+        user: &str,
+        resource: &str,
+        gateway: Option<Gateway>,
+    ) -> Result<Self, VerbError> {
         if let Some(Gateway { host, port, known_by, .. }) = gateway {
             return Ok(Self { host, port, user: format!("{user}%{resource}"), known_by, alias: None });
         }
@@ -196,14 +205,14 @@ impl Way {
     }
 }
 
-fn agent(port: &dyn AccessPort) -> Result<Agent, VerbError> {
+pub(super) fn agent(port: &dyn AccessPort) -> Result<Agent, VerbError> {
     let mut seed = Zeroizing::new([0; 32]);
     port.entropy(seed.as_mut_slice());
     Agent::new(&seed, geteuid().as_raw()).map_err(|e| VerbError::Failed(format!("cannot make a key: {e}")))
 }
 
 /// Has the agent's key certified and serves the certificate.
-async fn obtain(port: &dyn AccessPort, grant: &str, agent: &Agent) -> Result<HandedOut, VerbError> {
+pub(super) async fn obtain(port: &dyn AccessPort, grant: &str, agent: &Agent) -> Result<HandedOut, VerbError> {
     let wrong = |why: String| VerbError::Failed(format!("the server handed out something unusable: {why}"));
     let key = agent.public_line().map_err(|e| wrong(e.to_string()))?;
     let issued = port.now();
@@ -227,37 +236,9 @@ fn folder(port: &dyn AccessPort) -> Result<PrivateFolder, VerbError> {
 }
 
 /// Our options stand first, and in ssh the first value wins, also over the person's own configuration.
-fn client_arguments(way: &Way, socket: &Path, known_hosts: &Path, options: &[String]) -> Vec<String> {
+fn client_arguments(way: &Way, socket: &Path, known_hosts: &Path, more: &[String]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
-    for option in [
-        format!("IdentityAgent={}", socket.display()),
-        format!("UserKnownHostsFile={}", known_hosts.display()),
-        format!("HostName={}", way.host),
-    ]
-    .into_iter()
-    .chain(way.alias.iter().map(|alias| format!("HostKeyAlias={alias}")))
-    .chain(
-        [
-            "GlobalKnownHostsFile=/dev/null",
-            "StrictHostKeyChecking=yes",
-            "UpdateHostKeys=no",
-            "CheckHostIP=no",
-            "CanonicalizeHostname=no",
-            // The agent's certificate, and none of the keys that lie about.
-            "IdentityFile=none",
-            "IdentitiesOnly=no",
-            "PreferredAuthentications=publickey",
-            "AddKeysToAgent=no",
-            // Our agent never goes along to the host.
-            "ForwardAgent=no",
-            // A connection shared with an earlier login would not be this grant's.
-            "ControlMaster=no",
-            "ControlPath=none",
-        ]
-        .map(str::to_owned),
-    )
-    .chain(options.iter().cloned())
-    {
+    for option in options(way, socket, known_hosts).into_iter().chain(more.iter().cloned()) {
         out.extend(["-o".to_owned(), option]);
     }
     out.extend([
@@ -271,8 +252,36 @@ fn client_arguments(way: &Way, socket: &Path, known_hosts: &Path, options: &[Str
     out
 }
 
+/// What ssh is told besides port and login name.
+pub(super) fn options(way: &Way, socket: &Path, known_hosts: &Path) -> Vec<String> {
+    let places = [
+        format!("IdentityAgent={}", socket.display()),
+        format!("UserKnownHostsFile={}", known_hosts.display()),
+        format!("HostName={}", way.host),
+    ];
+    let alias = way.alias.iter().map(|alias| format!("HostKeyAlias={alias}"));
+    let fixed = [
+        "GlobalKnownHostsFile=/dev/null",
+        "StrictHostKeyChecking=yes",
+        "UpdateHostKeys=no",
+        "CheckHostIP=no",
+        "CanonicalizeHostname=no",
+        // The agent's certificate, and none of the keys that lie about.
+        "IdentityFile=none",
+        "IdentitiesOnly=no",
+        "PreferredAuthentications=publickey",
+        "AddKeysToAgent=no",
+        // Our agent never goes along to the host.
+        "ForwardAgent=no",
+        // A connection shared with an earlier login would not be this grant's.
+        "ControlMaster=no",
+        "ControlPath=none",
+    ];
+    places.into_iter().chain(alias).chain(fixed.map(str::to_owned)).collect()
+}
+
 /// Watches the grant: a new certificate at two thirds of the old one's life, and word when it ends.
-async fn keep(port: &dyn AccessPort, grant: &str, agent: &Agent, (handed, way): (&HandedOut, &Way)) {
+pub(super) async fn keep(port: &dyn AccessPort, grant: &str, agent: &Agent, (handed, way): (&HandedOut, &Way)) {
     let (mut renew_at, mut not_after, mut end) = (handed.renew_at(), handed.not_after, handed.grant_end);
     let mut troubled = false;
     loop {

@@ -18,10 +18,10 @@ use wane_domain::id::{ApproverKeyId, PersonId};
 use wane_domain::issue::{Authority, Right};
 use wane_domain::request::{Ask, AskItem, Start};
 use wane_domain::time::{Span, Time};
+use wane_keys::desk::Messenger;
 use wane_keys::desk::frame::{HEAD, THE_LINE, VERSION, frame};
 use wane_keys::desk::message::{Bytes, Call, Reply};
 use wane_keys::desk::root::RootFile;
-use wane_keys::desk::Messenger;
 use wane_keys::signer::SignerKeys;
 use wane_kind_ssh::{KRL, SshKind, USER_CA};
 

@@ -16,7 +16,7 @@ use p256::SecretKey;
 use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use serde_json::{Value, json};
 use tokio::process::Command;
-use wane_connector::verb::{Access, AccessPort, Credential, Verb, VerbError, Want};
+use wane_connector::verb::{Access, AccessPort, Credential, Giver, Verb, VerbError, Want};
 use wane_connector::words::parse;
 use wane_domain::time::{Span, Time};
 use zeroize::Zeroizing;
@@ -36,7 +36,7 @@ pub struct Cert;
 /// A certificate for a key made here, under a grant that is found or asked for.
 #[derive(Debug, Parser)]
 #[command(name = "wane cert", disable_version_flag = true)]
-struct Args {
+pub(super) struct Args {
     /// The resource.
     resource: String,
     /// The role; the only one there is if left out.
@@ -55,6 +55,9 @@ struct Args {
     /// memory, such as `/run/user/1000/NAME`. `-` writes it to standard output.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    /// As what it is written to standard output: `pem`, or `exec-credential` for kubectl (client.authentication.k8s.io/v1).
+    #[arg(long, value_enum, default_value_t = Format::Pem)]
+    format: Format,
     /// Certify this signing request instead; its key stays where it is.
     #[arg(long, value_name = "FILE", conflicts_with = "keep")]
     csr: Option<PathBuf>,
@@ -69,6 +72,13 @@ struct Args {
     reload_pid: Option<PathBuf>,
 }
 
+/// As what a pair is written to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Pem,
+    ExecCredential,
+}
+
 #[async_trait]
 impl Verb for Cert {
     fn words(&self) -> &'static [&'static str] {
@@ -77,6 +87,10 @@ impl Verb for Cert {
 
     fn about(&self) -> &'static str {
         "Get an X.509 certificate for a key made here, and keep it fresh, asking for access first if need be"
+    }
+
+    fn giver(&self) -> Option<&dyn Giver> {
+        Some(self)
     }
 
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
@@ -95,8 +109,17 @@ impl Verb for Cert {
             }
             let access = port.ensure(&want).await?;
             let pair = Pair::get(port, &access, args.csr.as_ref()).await?;
-            port.put(&pair.json(), &pair.text());
+            match args.format {
+                Format::Pem => port.put(&pair.json(), &pair.text()),
+                Format::ExecCredential => {
+                    let credential = pair.exec_credential()?;
+                    port.put(&credential, &credential.to_string());
+                }
+            }
             return Ok(0);
+        }
+        if args.format != Format::Pem {
+            return Err(VerbError::Usage("`--format exec-credential` is for standard output: `--out -`".to_owned()));
         }
         let mut folder = PairFolder::open(&args.out)?;
         let access = port.ensure(&want).await?;
@@ -113,7 +136,7 @@ impl Verb for Cert {
 }
 
 /// A certificate, and its key if that was made here.
-struct Pair {
+pub(super) struct Pair {
     key: Option<Zeroizing<String>>,
     public: Value,
     from: Time,
@@ -121,7 +144,7 @@ struct Pair {
 }
 
 impl Pair {
-    async fn get(port: &dyn AccessPort, access: &Access, csr: Option<&PathBuf>) -> Result<Self, VerbError> {
+    pub(super) async fn get(port: &dyn AccessPort, access: &Access, csr: Option<&PathBuf>) -> Result<Self, VerbError> {
         let from = port.now();
         let (key, input) = match csr {
             Some(path) => {
@@ -145,7 +168,7 @@ impl Pair {
         format!("{}{}", self.part("certificate"), self.part("chain"))
     }
 
-    fn put(&self, port: &dyn AccessPort, folder: &mut PairFolder) -> Result<(), VerbError> {
+    pub(super) fn put(&self, port: &dyn AccessPort, folder: &mut PairFolder) -> Result<(), VerbError> {
         if self.part("certificate").is_empty() {
             return Err(VerbError::Failed(
                 "the server handed out no certificate; is this an X.509 resource?".to_owned(),
@@ -171,6 +194,23 @@ impl Pair {
             map.insert("key".to_owned(), json!(key.as_str()));
         }
         out
+    }
+
+    /// As kubectl reads it from a credential plugin.
+    fn exec_credential(&self) -> Result<Value, VerbError> {
+        let key = self
+            .key
+            .as_ref()
+            .ok_or_else(|| VerbError::Usage("kubectl needs the key as well: leave `--csr` out".to_owned()))?;
+        Ok(json!({
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "status": {
+                "clientCertificateData": self.chain(),
+                "clientKeyData": key.as_str(),
+                "expirationTimestamp": self.not_after.to_string(),
+            },
+        }))
     }
 
     /// When to get the next one: with a third of its life left, so that a server that is away for a while is waited for.
@@ -199,33 +239,47 @@ async fn keep(
     args: &Args,
     port: &dyn AccessPort,
     access: Access,
-    mut pair: Pair,
+    pair: Pair,
     folder: &mut PairFolder,
 ) -> Result<i32, VerbError> {
     let signals = |e: std::io::Error| VerbError::Failed(format!("signals: {e}"));
     let mut interrupted = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).map_err(signals)?;
     let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(signals)?;
     reload(args, port).await;
+    tokio::select! {
+        _ = interrupted.recv() => Ok(130),
+        _ = ended.recv() => Ok(143),
+        kept = keep_pair(port, &access, pair, folder, Some(args)) => kept.map(|()| 0),
+    }
+}
+
+/// Renews until the grant is over; `told` is who is told of each change.
+pub(super) async fn keep_pair(
+    port: &dyn AccessPort,
+    access: &Access,
+    mut pair: Pair,
+    folder: &mut PairFolder,
+    told: Option<&Args>,
+) -> Result<(), VerbError> {
     let mut wait = FIRST_WAIT;
     loop {
-        let looked = tokio::select! {
-            _ = interrupted.recv() => return Ok(130),
-            _ = ended.recv() => return Ok(143),
-            () = tokio::time::sleep(port.beat()) => port.standing(&access.grant).await,
-        };
+        tokio::time::sleep(port.beat()).await;
+        let looked = port.standing(&access.grant).await;
         let now = port.now();
         match looked {
             Err(VerbError::Denied(why)) => {
                 port.say(&format!("the access is over, and the pair taken away: {why}"));
-                reload(args, port).await;
-                return Ok(0);
+                if let Some(args) = told {
+                    reload(args, port).await;
+                }
+                return Ok(());
             }
             Err(VerbError::Failed(why) | VerbError::Usage(why)) if now >= pair.not_after => {
                 return Err(VerbError::Failed(format!("the pair ran out and could not be renewed: {why}")));
             }
             Ok(standing) if now >= standing.end => {
                 port.say("the access is over, and the pair taken away");
-                return Ok(0);
+                return Ok(());
             }
             Err(VerbError::Failed(_) | VerbError::Usage(_)) => continue,
             Ok(standing) => {
@@ -235,16 +289,18 @@ async fn keep(
                 }
             }
         }
-        match Pair::get(port, &access, None).await {
+        match Pair::get(port, access, None).await {
             Ok(fresh) => {
                 fresh.put(port, folder)?;
                 pair = fresh;
                 wait = FIRST_WAIT;
-                reload(args, port).await;
+                if let Some(args) = told {
+                    reload(args, port).await;
+                }
             }
             Err(VerbError::Denied(why)) => {
                 port.say(&format!("the access is over, and the pair taken away: {why}"));
-                return Ok(0);
+                return Ok(());
             }
             Err(VerbError::Failed(why) | VerbError::Usage(why)) => {
                 port.say(&format!("not renewed, tried again: {why}"));

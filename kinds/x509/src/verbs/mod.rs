@@ -1,6 +1,7 @@
 //! The client verbs of this kind: `wane cert`.
 
 mod cert;
+mod exec;
 mod files;
 
 use std::sync::Arc;

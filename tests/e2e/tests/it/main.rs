@@ -25,6 +25,7 @@ mod gateway;
 mod heard;
 mod host;
 mod kept;
+mod machines;
 mod main_job;
 mod memberships;
 mod nesting;

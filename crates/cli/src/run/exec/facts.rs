@@ -12,7 +12,7 @@ use super::private::PrivateDir;
 use crate::access::Held;
 use crate::exit::Stop;
 
-type Environment = Vec<(String, OsString)>;
+pub(super) type Environment = Vec<(String, OsString)>;
 
 pub(super) fn environment(held: &Held, made: &CredentialView, dir: &PrivateDir) -> Result<Environment, Stop> {
     let empty = Map::new();
@@ -24,21 +24,25 @@ pub(super) fn environment(held: &Held, made: &CredentialView, dir: &PrivateDir) 
         }
     }
     // After the public facts: ours have the last word.
-    for (name, value) in [
-        ("WANE_GRANT", held.grant.clone()),
-        ("WANE_RESOURCE", held.resource.clone()),
-        ("WANE_ROLE", held.role.clone()),
-        ("WANE_KIND", held.kind.clone()),
-        ("WANE_END", held.end.to_string()),
-    ] {
-        all.push((name.to_owned(), value.into()));
-    }
+    all.extend(ours(held));
     if let Some(secret) = &made.secret {
         let path = dir.file("secret", secret.expose().as_bytes())?;
         all.push(("WANE_SECRET_FILE".to_owned(), path.into()));
     }
     libpq(public, made, dir, &mut all)?;
     Ok(all)
+}
+
+/// What is known of every access.
+pub(super) fn ours(held: &Held) -> Environment {
+    let facts = [
+        ("WANE_GRANT", held.grant.clone()),
+        ("WANE_RESOURCE", held.resource.clone()),
+        ("WANE_ROLE", held.role.clone()),
+        ("WANE_KIND", held.kind.clone()),
+        ("WANE_END", held.end.to_string()),
+    ];
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 /// What every client of libpq understands, where a place, a port and a user are known.
@@ -94,7 +98,8 @@ fn variable(key: &str) -> Option<String> {
         && key.len() <= 64
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     // The client's own settings are not for the server to choose.
-    let own = ["server", "token", "ca", "secret_file"].contains(&key.to_ascii_lowercase().replace('-', "_").as_str());
+    let own = ["server", "token", "ca", "secret_file", "id_token", "id_token_file", "audience"]
+        .contains(&key.to_ascii_lowercase().replace('-', "_").as_str());
     (sound && !own).then(|| format!("WANE_{}", key.to_ascii_uppercase().replace('-', "_")))
 }
 

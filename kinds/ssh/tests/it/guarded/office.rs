@@ -178,6 +178,7 @@ impl Office {
             nonce: "00".repeat(16),
             arrival: None,
             package: None,
+            job: None,
         }
     }
 
