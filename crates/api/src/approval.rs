@@ -89,12 +89,16 @@ pub struct ToSignView {
     pub namespace: String,
     /// With which key.
     pub key: ApproverKeyView,
+    /// What a browser asks a passkey, as `navigator.credentials.get()` takes it but for what is base64url here; none for
+    /// an SSH key. Its challenge is the SHA-256 of the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Value>,
     /// Until when the signature has to be there.
     pub until: Timestamp,
 }
 
 /// A signature that approves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSignature {
     /// For which draft; of those that are out the one it is good for, if left out.
@@ -102,8 +106,12 @@ pub struct NewSignature {
     #[schema(max_length = 64)]
     pub reference: Option<String>,
     /// What `ssh-keygen -Y sign` wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 12288)]
-    pub ssh: String,
+    pub ssh: Option<String>,
+    /// Instead of that: what a passkey answered, with all that are bytes in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<Value>,
 }
 
 /// Asks what there is to sign to vouch for the key of an approver.

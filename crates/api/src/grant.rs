@@ -106,6 +106,9 @@ pub struct ConnectView {
     pub lines: Vec<ConnectLine>,
     /// Whether what is handed out is made for a key that the holder brings.
     pub needs_key: bool,
+    /// Whether its holder can open a terminal in a page.
+    #[serde(default)]
+    pub terminal: bool,
 }
 
 /// A line for a terminal.

@@ -39,6 +39,9 @@ pub struct Suppose {
     /// Under this version of the policy set, over the facts of today; the one in force if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u64>,
+    /// Under this policy set, which is in force nowhere: Cedar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
 }
 
 /// How an ask is decided.

@@ -317,15 +317,8 @@ impl App {
     /// When it is no session that holds; never says why.
     pub async fn authenticate(&self, text: &str) -> Result<Caller, AppError> {
         let now = self.now();
-        let token = self.token(BearerKind::Session, text).await?;
-        let TokenOwner::Person(id) = token.value.owner else { return Err(AppError::SignedOut) };
-        if now >= token.value.used.plus(self.limits.session_idle) {
-            return Err(AppError::SignedOut);
-        }
-        let world = self.world().await?;
-        // Whatever session there might be: nobody signs in as a workload.
-        let may_act = world.is_active(id) && !world.is_workload(id);
-        let person = world.people.get(&id).filter(|_| may_act).ok_or(AppError::SignedOut)?;
+        let (token, caller) = self.known(text, now).await?;
+        let id = caller.person;
         if now.since(token.value.used) >= USE_GRAIN && !self.is_storeless() {
             let mut change = self.change(Actor::Person(id), now);
             change.note("session.used", Outcome::Done, about_person(id), json!({ "token": token.value.id }));
@@ -339,7 +332,28 @@ impl App {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Caller {
+        Ok(caller)
+    }
+
+    /// The same for somebody who does nothing right now: that is no use of their session, which ends for want of it.
+    ///
+    /// # Errors
+    /// As [`App::authenticate`].
+    pub async fn still_signed_in(&self, text: &str) -> Result<Caller, AppError> {
+        self.known(text, self.now()).await.map(|(_, caller)| caller)
+    }
+
+    async fn known(&self, text: &str, now: Time) -> Result<(Versioned<Token>, Caller), AppError> {
+        let token = self.token(BearerKind::Session, text).await?;
+        let TokenOwner::Person(id) = token.value.owner else { return Err(AppError::SignedOut) };
+        if now >= token.value.used.plus(self.limits.session_idle) {
+            return Err(AppError::SignedOut);
+        }
+        let world = self.world().await?;
+        // Whatever session there might be: nobody signs in as a workload.
+        let may_act = world.is_active(id) && !world.is_workload(id);
+        let person = world.people.get(&id).filter(|_| may_act).ok_or(AppError::SignedOut)?;
+        let caller = Caller {
             person: id,
             name: person.name.clone(),
             token: Some(token.value.id),
@@ -347,7 +361,8 @@ impl App {
             proof: token.value.by.word().to_owned(),
             expires: token.value.expires,
             job: None,
-        })
+        };
+        Ok((token, caller))
     }
 
     /// Which registered resource a host token stands for.

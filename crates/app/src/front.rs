@@ -6,6 +6,7 @@ use serde_json::json;
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_connector::broker::{Broker, Front};
 use wane_connector::web::Site;
+use wane_connector::terminal::Lobby;
 use wane_domain::secret::Secret;
 use wane_failpoint::{around_call, point};
 
@@ -46,6 +47,18 @@ impl App {
             gateways.push(GatewayAt { kind, host, port, known_by, targets_known_by });
         }
         Ok(())
+    }
+
+    /// A gateway takes in whoever comes from a page; the one before it does not any more.
+    pub fn gateway_takes_in(&self, kind: &'static str, lobby: Arc<dyn Lobby>) {
+        if let Ok(mut lobbies) = self.lobbies.lock() {
+            lobbies.insert(kind, lobby);
+        }
+    }
+
+    /// Where whoever comes from a page is taken in, if there is a gateway for that kind of target.
+    pub(crate) fn lobby(&self, kind: &str) -> Option<Arc<dyn Lobby>> {
+        self.lobbies.lock().ok().and_then(|lobbies| lobbies.get(kind).cloned())
     }
 
     /// Whether sessions to targets of a kind can go through this process.

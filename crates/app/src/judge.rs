@@ -385,6 +385,20 @@ impl App {
         allows(set, action, &query).allowed
     }
 
+    /// Whether a policy set lets a person put in force what another proposed.
+    pub(crate) fn judge_proposal_in(
+        &self,
+        set: &PolicySet,
+        world: &World,
+        (person, proof, age): (PersonId, &str, Span),
+        by: PersonId,
+    ) -> bool {
+        let (Some(who), Some(by)) = (Subject::of(world, person), Subject::of(world, by)) else { return false };
+        let moment = Moment { now: self.now(), zone: &self.zone };
+        let query = ActionQuery { who, on: Object::Proposal(by), proof: Proof::said(proof, age), moment };
+        allows(set, Action::ManagePolicy, &query).allowed
+    }
+
     /// Whether policy lets a person answer where a stage names them, or names whom they stand in for.
     ///
     /// Whoever stands in needs no right of their own: it is the other's. What they prove is their own, and so is what a

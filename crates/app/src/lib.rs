@@ -36,6 +36,7 @@ mod ends;
 mod error;
 mod extend;
 mod federated;
+mod figures;
 mod findings;
 mod front;
 mod hosts;
@@ -60,10 +61,12 @@ mod passages;
 mod passkeys;
 mod past;
 mod policies;
+mod propose;
 mod published;
 mod pulled;
 mod pushed;
 mod recordings;
+mod rehearse;
 mod rejudge;
 mod reproof;
 mod residue;
@@ -74,6 +77,7 @@ mod stays;
 mod storeless;
 mod story;
 mod targets;
+mod terminal;
 mod together;
 mod tries;
 mod turns;
@@ -119,6 +123,7 @@ pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
 pub use error::{AppError, Class};
 pub use federated::{Federated, Freshness, ProviderAnswer, ProviderChoice, ProviderRules, Returned, Says, Strangers};
+pub use figures::{Again, Day, Ends, Figures, MOST_DAYS, Spread};
 pub use findings::SessionFinding;
 pub use front::GatewayAt;
 pub use hosts::Joined;
@@ -137,12 +142,14 @@ pub use packages::NewPackage;
 pub use passkeys::{Ceremony, PasskeyMade};
 pub use past::{Era, PastDecision, Recorded, Said};
 pub use policies::Checked;
+pub use propose::Proposal;
 pub use pulled::{Followed, Hears, Newcomers, PullRules, PullStatus, PulledDirectory};
 pub use pushed::{IfMatch, Listed, Pushed, Sending, Wanted};
 pub use recordings::{
     Afar, At, Depot, DepotError, Found, OnFailure, Place, Playing, Purpose, RecordOutcome, Recordings, Roll, Rules,
     Searched, Shipped, Sought, Tape, Taped, Verified, Waiting, Which, Within,
 };
+pub use rehearse::{Differs, Fares, Rehearsal};
 pub use rejudge::rejudge_all;
 pub use reproof::Reproof;
 pub use residue::Residue;
@@ -151,9 +158,11 @@ pub use signing::{Answered, ToSign, WithKey};
 pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
+pub use terminal::TerminalAsk;
 pub use vouch::ToVouch;
 pub use wane_approval::{NAMESPACE as SIGNING_NAMESPACE, shown as shown_key};
 pub use wane_connector::broker::Goal;
+pub use wane_connector::terminal::{Over, Shown, Size, Terminal};
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
     pub use wane_store::{
@@ -281,6 +290,8 @@ pub struct App {
     pub(crate) shelf: std::sync::OnceLock<recordings::Shelf>,
     /// The gateways of this process.
     gateways: Mutex<Vec<GatewayAt>>,
+    /// How people come to them from a page.
+    lobbies: Mutex<std::collections::BTreeMap<&'static str, Arc<dyn wane_connector::terminal::Lobby>>>,
     /// The papers that were signed last.
     papers: published::Desk,
     /// Who waits at the gateway of this process to be let in.
@@ -369,6 +380,7 @@ impl App {
             signer: std::sync::OnceLock::new(),
             shelf: std::sync::OnceLock::new(),
             gateways: Mutex::default(),
+            lobbies: Mutex::default(),
             papers: published::Desk::default(),
             arrivals: arrivals::Arrivals::default(),
             visits: visits::Visits::default(),

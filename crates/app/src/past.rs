@@ -26,6 +26,8 @@ pub enum Era {
     Now,
     /// One that was in force once.
     Then,
+    /// One that never was.
+    Never,
 }
 
 /// A world to explain in: the facts of today, and the policy set that was asked for.
@@ -140,6 +142,20 @@ impl App {
         }
         self.remember(&policy)?;
         Ok(Lens { world: Arc::new(World { policy, ..(*world).clone() }), era: Era::Then })
+    }
+
+    /// The world under a text that is in force nowhere, for those who read policy.
+    pub(crate) async fn draft_lens(&self, caller: &Caller, text: &str) -> Result<Lens, AppError> {
+        let world = self.world().await?;
+        self.allow(caller, &world, Action::ReadPolicy)?;
+        let set = self.compile(text)?;
+        let digest = set.digest();
+        let policy = PolicyVersion { digest, text: text.to_owned(), ..world.policy.clone() };
+        if digest != world.policy.digest {
+            *self.past.write().map_err(|_| AppError::Fault("the policy cache is poisoned".to_owned()))? =
+                Some((digest, set));
+        }
+        Ok(Lens { world: Arc::new(World { policy, ..(*world).clone() }), era: Era::Never })
     }
 
     /// Compiles an older set, beside the one in force.

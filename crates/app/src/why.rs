@@ -44,6 +44,8 @@ pub struct WhyInput {
     pub task: Option<Task>,
     /// Under which version of the policy set; the one in force if left out.
     pub policy_version: Option<u64>,
+    /// Under this text, which is in force nowhere.
+    pub policy_text: Option<String>,
 }
 
 /// How one role would fare.
@@ -112,7 +114,11 @@ impl App {
     /// # Errors
     /// When a name does not resolve, or the caller may not ask about others.
     pub async fn why(&self, caller: &Caller, input: &WhyInput) -> Result<WhyAnswer, AppError> {
-        let lens = self.lens(caller, input.policy_version, None).await?;
+        let lens = match &input.policy_text {
+            Some(text) if input.policy_version.is_none() => self.draft_lens(caller, text).await?,
+            Some(_) => return Err(AppError::invalid("policy_text", "name a version or a text, not both")),
+            None => self.lens(caller, input.policy_version, None).await?,
+        };
         let world = &*lens.world;
         let names = (input.resource.as_str(), input.role.as_str());
         let (person, (resource, role)) = match &input.person {

@@ -25,6 +25,7 @@ use wane_recording::Event;
 
 use crate::contract::{ConnectError, Target};
 use crate::web::Site;
+use crate::terminal::Terminals;
 
 /// A connection that the gateway owns and can cut at any moment.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -114,6 +115,10 @@ pub trait Broker: Send + Sync {
     fn uses(&self, _role: &Role) -> Result<Option<u64>, ConnectError> {
         Ok(None)
     }
+    /// Its program for a terminal in a page, where sessions of this kind have a terminal.
+    fn terminals(&self) -> Option<Arc<dyn Terminals>> {
+        None
+    }
 }
 
 /// What a session shows to its target.
@@ -143,6 +148,11 @@ pub trait Door: Send + Sync {
     fn fill(&self, buf: &mut [u8]);
     /// Where the connection comes from.
     fn peer(&self) -> IpAddr;
+    /// Whether somebody without a credential may be found in a browser: not whoever comes from a page, where they are
+    /// known already.
+    fn invites(&self) -> bool {
+        true
+    }
     /// Counts one attempt to log in.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod registry;
 pub mod signer;
 pub mod strict;
 pub mod tokens;
+pub mod terminal;
 pub mod verb;
 pub mod web;
 pub mod words;

@@ -26,9 +26,19 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How often it is looked whether a login that waits has more time: the clock may be moved under it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How a connection comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whence {
+    /// Over the network.
+    Network,
+    /// From a page of this server.
+    Page,
+}
+
 /// The door of one connection.
 pub(crate) struct Entry {
     peer: IpAddr,
+    whence: Whence,
     ambient: Ambient,
     port: Arc<dyn Port>,
     limits: Limits,
@@ -93,7 +103,7 @@ enum State {
 impl Entry {
     /// The door of a connection from outside or, `within` one, of one inside it; and what is to be inside.
     pub(crate) fn new(
-        peer: IpAddr,
+        (peer, whence): (IpAddr, Whence),
         ambient: Ambient,
         port: Arc<dyn Port>,
         limits: Limits,
@@ -102,6 +112,7 @@ impl Entry {
         let (nests, given) = mpsc::unbounded_channel();
         let entry = Self {
             peer,
+            whence,
             ambient,
             port,
             limits,
@@ -223,6 +234,10 @@ impl Door for Entry {
 
     fn peer(&self) -> IpAddr {
         self.peer
+    }
+
+    fn invites(&self) -> bool {
+        self.whence == Whence::Network
     }
 
     fn attempt(&self) -> Result<(), Refused> {
@@ -436,8 +451,15 @@ mod tests {
         let port: Arc<dyn Port> = Arc::new(Yes(watch::channel(Standing::Until(NOW)).0));
         let limits = Limits { inside: 2, ..Limits::default() };
         let within = ArrivalId::mint(NOW, &[2; 10]);
-        let entry =
-            |within| Entry::new(IpAddr::from([192, 0, 2, 1]), clock.ambient(1), Arc::clone(&port), limits, within);
+        let entry = |within| {
+            Entry::new(
+                (IpAddr::from([192, 0, 2, 1]), Whence::Network),
+                clock.ambient(1),
+                Arc::clone(&port),
+                limits,
+                within,
+            )
+        };
         let nest = |entry: &Entry| entry.nest(Box::new(tokio::io::duplex(8).0), Box::new(|_, _| Box::pin(async {})));
 
         let (session, _nests) = entry(None);

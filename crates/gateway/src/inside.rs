@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Gateway;
-use crate::door::{Entered, Entry, Nest};
+use crate::door::{Entered, Entry, Nest, Whence};
 use crate::line::Live;
 use crate::pipe::tether_inside;
 
@@ -78,7 +78,7 @@ impl Gateway {
     /// One of them.
     async fn carry_inside(&self, peer: IpAddr, nest: Nest, over: &CancellationToken, stop: &CancellationToken) {
         let Nest { pipe, speaks, within, counted } = nest;
-        let (entry, _nothing) = self.entry(peer, Some(within));
+        let (entry, _nothing) = self.entry((peer, Whence::Network), Some(within));
         let (pipe, person) = tether_inside(pipe);
         let door: Arc<Entry> = Arc::clone(&entry);
         let mut serving = Box::pin(AssertUnwindSafe(speaks(pipe, door)).catch_unwind());

@@ -13,6 +13,7 @@ mod findings;
 mod hall;
 mod inside;
 mod line;
+mod lobby;
 mod pipe;
 mod places;
 mod port;

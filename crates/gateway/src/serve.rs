@@ -1,6 +1,6 @@
 //! The listener, and one connection from accept to close.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,13 +12,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wane_connector::broker::Front;
+use wane_connector::broker::{Front, Pipe};
+use wane_connector::terminal::Lobby;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::ArrivalId;
 
-use crate::door::{Entered, Entry, Nest};
+use crate::door::{Entered, Entry, Nest, Whence};
 use crate::inside::Inside;
-use crate::pipe::tether;
+use crate::lobby::{Comes, Desk};
+use crate::pipe::{Tether, tether, tether_inside};
 use crate::places::{Limits, Place, Places};
 use crate::port::Port;
 
@@ -46,6 +48,15 @@ pub struct Gateway {
     ambient: Ambient,
     pub(crate) limits: Limits,
     places: Arc<Places>,
+    desk: Desk,
+}
+
+/// A connection, and the end of it that stays in the gateway's hand.
+struct Held {
+    pipe: Pipe,
+    person: Tether,
+    peer: IpAddr,
+    whence: Whence,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -66,12 +77,19 @@ impl Gateway {
         limits: Limits,
     ) -> Result<Arc<Self>, String> {
         let front = Mutex::new(fronts.front().await?);
-        Ok(Arc::new(Self { port, fronts, front, ambient, limits, places: Places::new(limits) }))
+        Ok(Arc::new(Self { port, fronts, front, ambient, limits, places: Places::new(limits), desk: Desk::new() }))
+    }
+
+    /// Where people come in besides, for as long as this is served.
+    #[must_use]
+    pub fn lobby(&self) -> Arc<dyn Lobby> {
+        self.desk.door()
     }
 
     /// Serves until told to stop; one connection's trouble is its own.
     pub async fn serve(self: &Arc<Self>, listener: &TcpListener, stop: CancellationToken) {
         let mut connections = JoinSet::new();
+        let mut pages = self.desk.comes();
         let mut renew = Box::pin(tokio::time::sleep(RENEW));
         // Beside the sessions, never in their way: whoever is asked may not answer.
         let mut beats = Box::pin(async {
@@ -96,10 +114,19 @@ impl Gateway {
                     renew.set(tokio::time::sleep(self.renew().await));
                     continue;
                 }
+                Some(Comes { pipe, peer }) = pages.recv() => {
+                    let (pipe, person) = tether_inside(pipe);
+                    self.begin(&mut connections, Held { pipe, person, peer, whence: Whence::Page }, &stop);
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
+            let held = match accepted {
+                Ok((stream, peer)) => {
+                    watch_over(&stream);
+                    let (pipe, person) = tether(stream);
+                    Held { pipe, person, peer: peer.ip(), whence: Whence::Network }
+                }
                 Err(error) => {
                     // Out of descriptors, most likely: others have to finish first.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -107,18 +134,23 @@ impl Gateway {
                     continue;
                 }
             };
-            let Some(place) = self.places.take(peer.ip(), self.ambient.now()) else {
-                tracing::debug!(%peer, "too many connections; one was dropped");
-                continue;
-            };
-            let (gateway, stop) = (Arc::clone(self), stop.clone());
-            connections.spawn(async move { gateway.carry(stream, peer, place, stop).await });
+            self.begin(&mut connections, held, &stop);
         }
         let drained = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!("sessions were not all written down as closed; the next start does it");
             connections.shutdown().await;
         }
+    }
+
+    /// Has one more connection carried, if there is a place for it.
+    fn begin(self: &Arc<Self>, connections: &mut JoinSet<()>, held: Held, stop: &CancellationToken) {
+        let Some(place) = self.places.take(held.peer, self.ambient.now()) else {
+            tracing::debug!(peer = %held.peer, "too many connections; one was dropped");
+            return;
+        };
+        let (gateway, stop) = (Arc::clone(self), stop.clone());
+        connections.spawn(async move { gateway.carry(held, place, stop).await });
     }
 
     async fn renew(&self) -> Duration {
@@ -135,11 +167,10 @@ impl Gateway {
     }
 
     /// One connection. Whatever happens to whoever speaks on it ends here.
-    async fn carry(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, mut place: Place, stop: CancellationToken) {
+    async fn carry(self: &Arc<Self>, held: Held, mut place: Place, stop: CancellationToken) {
+        let Held { pipe, person, peer, whence } = held;
         let front = Arc::clone(&self.front.lock().unwrap_or_else(PoisonError::into_inner));
-        watch_over(&stream);
-        let (pipe, person) = tether(stream);
-        let (entry, mut nests) = self.entry(peer.ip(), None);
+        let (entry, mut nests) = self.entry((peer, whence), None);
         let door: Arc<Entry> = Arc::clone(&entry);
         let mut serving = Box::pin(AssertUnwindSafe(front.serve(pipe, door)).catch_unwind());
         let crowded_out = place.crowded_out();
@@ -154,12 +185,12 @@ impl Gateway {
         match &entered {
             Some(Entered::Session(live)) => {
                 place.known();
-                self.hold(live, peer.ip(), &mut serving, &stop).await;
+                self.hold(live, peer, &mut serving, &stop).await;
             }
             Some(Entered::Passage(passage)) => {
                 place.known();
                 tracing::info!(%passage, %peer, "a connection has sessions inside");
-                self.have_inside(peer.ip(), &mut inside, &mut nests, &mut serving, &stop).await;
+                self.have_inside(peer, &mut inside, &mut nests, &mut serving, &stop).await;
             }
             None => place.failed(self.ambient.now()),
         }
@@ -182,8 +213,12 @@ impl Gateway {
     }
 
     /// The door of a connection.
-    pub(crate) fn entry(&self, peer: IpAddr, within: Option<ArrivalId>) -> (Arc<Entry>, mpsc::UnboundedReceiver<Nest>) {
-        Entry::new(peer, self.ambient.clone(), Arc::clone(&self.port), self.limits, within)
+    pub(crate) fn entry(
+        &self,
+        from: (IpAddr, Whence),
+        within: Option<ArrivalId>,
+    ) -> (Arc<Entry>, mpsc::UnboundedReceiver<Nest>) {
+        Entry::new(from, self.ambient.clone(), Arc::clone(&self.port), self.limits, within)
     }
 }
 
@@ -314,6 +349,52 @@ mod tests {
             let front: Arc<dyn Front> = Arc::clone(self) as Arc<dyn Front>;
             Ok(front)
         }
+    }
+
+    /// It is counted, opened and closed as if it had come over the network; only nobody is invited on it.
+    #[tokio::test]
+    async fn who_comes_from_a_page_is_held_like_anybody_else() {
+        let (gone, mut said) = mpsc::unbounded_channel();
+        let told = watch::channel(Standing::Until(NOW.plus(wane_domain::time::Span::from_hours(1)))).0;
+        let port = Arc::new(Open { opened: AtomicU32::new(0), told, gone, beats: tokio::sync::Notify::new() });
+        let fronts = Arc::new(Arc::new(Mortal(AtomicU32::new(1))));
+        let clock = FakeClock::at(NOW);
+        let limits = Limits { beat: Duration::from_secs(60), connections: 1, ..Limits::default() };
+        let asked: Arc<dyn Port> = Arc::clone(&port) as Arc<dyn Port>;
+        let gateway = Gateway::new(asked, fronts, clock.ambient(1), limits).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (lobby, peer) = (gateway.lobby(), IpAddr::from([192, 0, 2, 1]));
+        let stop = CancellationToken::new();
+        let visits = async {
+            let (mut near, far) = tokio::io::duplex(64);
+            lobby.take_in(Box::new(far), peer).await.unwrap();
+            let mut heard = String::new();
+            near.read_to_string(&mut heard).await.unwrap();
+            assert_eq!(heard, "alive");
+            said.recv().await.unwrap();
+            assert_eq!(port.opened.load(Ordering::Relaxed), 1);
+
+            assert!(!gateway.entry((peer, Whence::Page), None).0.invites());
+            assert!(gateway.entry((peer, Whence::Network), None).0.invites());
+
+            // Somebody else has the one place there is, once it is free.
+            let place = loop {
+                if let Some(place) = gateway.places.take(peer, NOW) {
+                    break place;
+                }
+                tokio::task::yield_now().await;
+            };
+            let (mut crowded, far) = tokio::io::duplex(64);
+            lobby.take_in(Box::new(far), peer).await.unwrap();
+            assert_eq!(crowded.read(&mut [0; 1]).await.unwrap(), 0, "there is no room for it");
+            assert_eq!(port.opened.load(Ordering::Relaxed), 1);
+            drop(place);
+            stop.cancel();
+        };
+        let serves = async { tokio::join!(gateway.serve(&listener, stop.clone()), visits) };
+        tokio::time::timeout(Duration::from_secs(60), serves).await.expect("it hangs");
+        let (_near, far) = tokio::io::duplex(64);
+        assert!(lobby.take_in(Box::new(far), peer).await.is_err(), "nobody serves any more");
     }
 
     /// Its connection is closed, its session is said to be gone, and whoever comes next is served.

@@ -36,7 +36,7 @@ use crate::shared::Shared;
 use form::Form;
 use html::{Html, Ways};
 use visitor::Visitor;
-pub(crate) use visitor::of_page;
+pub(crate) use visitor::{of_page, of_socket};
 use whither::Whither;
 
 /// The longest form that is read.

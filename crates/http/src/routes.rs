@@ -7,6 +7,7 @@ mod devices;
 mod directories;
 mod directory;
 mod events;
+mod figures;
 mod gateways;
 mod grants;
 mod hosts;
@@ -22,6 +23,7 @@ mod requests;
 mod resources;
 mod roles;
 mod sessions;
+mod terminal;
 mod ways_in;
 mod workloads;
 
@@ -78,6 +80,9 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(packages::package, packages::remove_package))
         .routes(routes!(policy::policy, policy::load_policy))
         .routes(routes!(policy::check_policy))
+        .routes(routes!(policy::rehearse_policy))
+        .routes(routes!(policy::proposal, policy::propose, policy::withdraw_proposal))
+        .routes(routes!(policy::activate_proposal))
         .routes(routes!(policy::versions))
         .routes(routes!(policy::version))
         .routes(routes!(policy::why))
@@ -111,6 +116,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(board::live_sessions))
         .routes(routes!(board::kill_session))
         .routes(routes!(board::log))
+        .routes(routes!(figures::figures))
         .routes(routes!(notices::notices))
         .routes(routes!(notices::retry_notice))
         .routes(routes!(notices::channels))
@@ -136,6 +142,7 @@ pub(crate) fn streams() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(recordings::play))
         .routes(routes!(recordings::watch))
         .routes(routes!(joining::join_session))
+        .routes(routes!(terminal::terminal))
 }
 
 /// An answer to a write that made something.

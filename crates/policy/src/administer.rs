@@ -18,6 +18,8 @@ use crate::sheet::{Cast, Scene, SheetError, common};
 pub enum Object<'a> {
     /// The deployment as a whole: `System::"wane"`.
     System,
+    /// The deployment as a whole, for [`Action::ManagePolicy`] alone: putting in force what this person proposed.
+    Proposal(Subject<'a>),
     /// A person.
     Person(Subject<'a>),
     /// A resource.
@@ -79,10 +81,12 @@ pub fn allows(set: &PolicySet, action: Action, query: &ActionQuery<'_>) -> Actio
     // INVARIANT: what the schema does not have is never allowed (held by `every_action_by_everyone`): no policy was validated for it.
     let fits = match (action.on(), &query.on) {
         (On::ResourcesOnly, Object::Ask { .. }) => action == Action::Approve,
+        (On::System, Object::Proposal(_)) => action == Action::ManagePolicy,
         (On::System | On::People | On::Resources | On::Both, Object::System)
         | (On::People | On::Both, Object::Person(_))
         | (On::Resources | On::Both, Object::Thing(_)) => true,
-        (On::ResourcesOnly, Object::System | Object::Person(_) | Object::Thing(_))
+        (On::ResourcesOnly | On::People | On::Resources | On::Both, Object::Proposal(_))
+        | (On::ResourcesOnly, Object::System | Object::Person(_) | Object::Thing(_))
         | (On::System | On::Resources, Object::Person(_))
         | (On::System | On::People, Object::Thing(_))
         | (On::System | On::People | On::Resources | On::Both, Object::Ask { .. }) => false,
@@ -124,6 +128,11 @@ fn prepare(set: &PolicySet, query: &ActionQuery<'_>) -> Result<Ready, SheetError
     let mut cast = Cast::new(&set.parts);
     let resource = match &query.on {
         Object::System => cast.system(),
+        Object::Proposal(by) => {
+            let uid = cast.person(by)?.uid;
+            context.push(("proposed_by".to_owned(), RestrictedExpression::new_entity_uid(uid)));
+            cast.system()
+        }
         Object::Person(subject) => cast.person(subject)?,
         Object::Thing(thing) => cast.thing(thing)?,
         Object::Ask { what, role, requester, duration, instead_of } => {

@@ -279,12 +279,12 @@ impl SchemaParts {
                 Action::Approve => format!(
                     "role: String, kind: String, requester: Person, duration: Long, instead_of?: Person, {proof}"
                 ),
+                Action::ManagePolicy => format!("proposed_by?: Person, {proof}"),
                 Action::ReadDirectory
                 | Action::ManageDirectory
                 | Action::ReadCatalogue
                 | Action::ManageCatalogue
                 | Action::ReadPolicy
-                | Action::ManagePolicy
                 | Action::ReadAccess
                 | Action::Revoke
                 | Action::Lock

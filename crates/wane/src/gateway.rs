@@ -99,7 +99,10 @@ struct Maker {
 impl Maker {
     async fn make(&self) -> Result<Arc<Gateway>, GatewayError> {
         let (port, fronts): (Arc<App>, Arc<Identity>) = (Arc::clone(&self.port), Arc::clone(&self.fronts));
-        Gateway::new(port, fronts, self.ambient.clone(), Limits::default()).await.map_err(GatewayError::Front)
+        let made = Gateway::new(port, fronts, self.ambient.clone(), Limits::default()).await;
+        let gateway = made.map_err(GatewayError::Front)?;
+        self.port.gateway_takes_in(kinds::SSH, gateway.lobby());
+        Ok(gateway)
     }
 }
 

@@ -150,6 +150,7 @@ async fn what_is_explained_is_what_happens() {
                 ticket: None,
                 task: None,
                 policy_version: None,
+                policy_text: None,
             };
             let why = house.app.why(&caller, &input).await.unwrap();
             let request = house.ask(who, &[(resource, role)], 1).await;

@@ -23,6 +23,7 @@ fn supposed(version: Option<u64>) -> WhyInput {
         ticket: None,
         task: None,
         policy_version: version,
+        policy_text: None,
     }
 }
 

@@ -25,6 +25,7 @@ mod locking;
 mod packages;
 mod passkeys;
 mod policies;
+mod proposing;
 mod reminding;
 mod rounds;
 mod seeing;

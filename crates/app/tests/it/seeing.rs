@@ -86,6 +86,7 @@ fn why(resource: &str, role: &str) -> WhyInput {
         ticket: None,
         task: None,
         policy_version: None,
+        policy_text: None,
     }
 }
 

@@ -226,6 +226,7 @@ impl Session {
             ticket: request.ticket.clone(),
             task: item.task.clone(),
             policy_version: None,
+            policy_text: None,
         };
         // The denial stands whether or not it can be explained.
         let why = client.why(&suppose).await.ok()?;

@@ -135,6 +135,7 @@ pub(super) async fn why(args: args::Why, s: &Session) -> Done {
             ticket: args.ticket,
             task: args.task,
             policy_version: args.policy,
+            policy_text: None,
         };
         s.out.busy("policy is asked", client.why(&suppose)).await?
     };

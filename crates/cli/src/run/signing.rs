@@ -95,7 +95,7 @@ pub(super) async fn approve(args: args::Approve, s: &Session) -> Done {
     let client = s.client()?;
     if let Some(file) = &args.signature {
         let armored = String::from_utf8(s.read(file)?).map_err(|_| Stop::usage("the signature is not text"))?;
-        return send(&args.request, NewSignature { reference: None, ssh: armored }, s).await;
+        return send(&args.request, NewSignature { ssh: Some(armored), ..NewSignature::default() }, s).await;
     }
     let agent = Path::new(AGENT);
     let public_key = own_key(s, args.sign_with.as_deref().unwrap_or(agent), args.key.as_deref())?;
@@ -119,7 +119,7 @@ pub(super) async fn approve(args: args::Approve, s: &Session) -> Done {
     tell(&request, &wanted, s);
     let what = Unsigned { text: &draft.text, namespace: &draft.namespace, key: draft.key.public_key.as_deref() };
     let ssh = sign(args.sign_with.as_deref().unwrap_or(agent), &what, s).await?;
-    send(&args.request, NewSignature { reference: Some(draft.reference), ssh }, s).await
+    send(&args.request, NewSignature { reference: Some(draft.reference), ssh: Some(ssh), passkey: None }, s).await
 }
 
 /// What the signature will say, before a key is touched.

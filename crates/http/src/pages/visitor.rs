@@ -1,8 +1,9 @@
 //! Who looks at a page: a session in a cookie, which the API reads of a call only that comes from a page of ours.
 
-use axum::http::header::COOKIE;
+use axum::http::header::{COOKIE, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::{HeaderMap, HeaderName};
 use subtle::ConstantTimeEq as _;
+use wane_api::terminal::TERMINAL_PAGE;
 use wane_app::Caller;
 use wane_domain::canonical::Digest;
 
@@ -53,8 +54,20 @@ fn token(bearer: &str, reference: &str) -> String {
 pub(crate) fn of_page<'h>(headers: &'h HeaderMap, public_url: &str) -> Option<&'h str> {
     let mut said = headers.get_all(PAGE).iter();
     let (Some(said), None) = (said.next(), said.next()) else { return None };
+    spoken_in(headers, said.as_bytes(), public_url)
+}
+
+/// The same for a page that opens a WebSocket, which says the word among the subprotocols it offers.
+pub(crate) fn of_socket<'h>(headers: &'h HeaderMap, public_url: &str) -> Option<&'h str> {
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let mut said = offered.flat_map(|value| value.split(',')).filter_map(|one| one.trim().strip_prefix(TERMINAL_PAGE));
+    let (Some(said), None) = (said.next(), said.next()) else { return None };
+    spoken_in(headers, said.as_bytes(), public_url)
+}
+
+fn spoken_in<'h>(headers: &'h HeaderMap, said: &[u8], public_url: &str) -> Option<&'h str> {
     let session = sent(headers, name(public_url))?;
-    let is_ours: bool = token(session, CALLS).as_bytes().ct_eq(said.as_bytes()).into();
+    let is_ours: bool = token(session, CALLS).as_bytes().ct_eq(said).into();
     (is_ours && is_from_own_page(headers, public_url)).then_some(session)
 }
 

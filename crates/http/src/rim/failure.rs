@@ -43,6 +43,12 @@ impl Failure {
     }
 }
 
+impl From<Failure> for Box<Problem> {
+    fn from(failure: Failure) -> Self {
+        failure.problem
+    }
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self { problem: Box::new(problem), retry_after: None }

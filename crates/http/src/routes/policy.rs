@@ -4,13 +4,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use wane_api::Page;
-use wane_api::policy::{CheckPolicy, LoadPolicy, PolicyChecked, PolicyLoaded, PolicyVersionView, PolicyView};
+use wane_api::policy::{
+    CheckPolicy, LoadPolicy, PolicyChecked, PolicyLoaded, PolicyRehearsed, PolicyVersionView, PolicyView, ProposalView,
+    ProposalsView, ProposePolicy, RehearsePolicy, ThisProposal,
+};
 use wane_api::query::{Listing, Under};
 use wane_api::why::{AskableView, RequestWhyView, Suppose, WhyView};
-use wane_app::{AppError, Caller, WhyInput};
+use wane_app::{AppError, Caller, Proposal, WhyInput};
+use wane_domain::world::{PolicyVersion, World};
 use wane_policy::schema::Action;
+use wane_policy::set::LoadProblem;
 
+use super::made;
 use crate::openapi::Problems;
 use crate::read;
 use crate::rim::{Answer, Failure, Input, Named, Nothing, Of, Query};
@@ -64,11 +71,7 @@ pub(crate) async fn load_policy(
     Input(input): Input<LoadPolicy>,
 ) -> Answer<Json<PolicyLoaded>> {
     let (version, warnings) = shared.app.load_policy(&caller, &input.text, input.seen_version).await?;
-    Ok(Json(PolicyLoaded {
-        version: version.version,
-        digest: version.digest.to_string(),
-        warnings: warnings.iter().map(ToString::to_string).collect(),
-    }))
+    Ok(Json(loaded(&version, &warnings)))
 }
 
 /// Checks a policy set and loads nothing.
@@ -79,6 +82,80 @@ pub(crate) async fn check_policy(
     Input(input): Input<CheckPolicy>,
 ) -> Answer<Json<PolicyChecked>> {
     Ok(Json(why::checked(shared.app.check_policy(&caller, &input.text).await?)))
+}
+
+/// What is proposed to be put in force, if anything is.
+#[utoipa::path(get, path = "/v1/policy/proposal", tag = "policy", responses((status = 200, body = ProposalsView), Problems))]
+pub(crate) async fn proposal(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(Nothing {}): Query<Nothing>,
+) -> Answer<Json<ProposalsView>> {
+    let proposal = shared.app.proposal(&caller).await?;
+    let world = shared.app.world().await?;
+    let proposal = proposal.map(|one| shown(&shared, &caller, &world, one)).transpose()?;
+    Ok(Json(ProposalsView { proposal, may_propose: shared.app.may_propose(&caller, &world)? }))
+}
+
+fn shown(shared: &Shared, caller: &Caller, world: &World, proposal: Proposal) -> Result<ProposalView, AppError> {
+    let may_activate = shared.app.may_activate(caller, world, proposal.by)?;
+    Ok(why::proposal(Names(world), proposal, may_activate))
+}
+
+/// Proposes a policy set, in place of whatever was proposed before. Nothing is in force by this.
+#[utoipa::path(post, path = "/v1/policy/proposal", tag = "policy", request_body = ProposePolicy, responses((status = 201, body = ProposalView), Problems))]
+pub(crate) async fn propose(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<ProposePolicy>,
+) -> Answer<(StatusCode, Json<ProposalView>)> {
+    let proposal = shared.app.propose_policy(&caller, &input.text, input.seen_version, &input.note).await?;
+    let world = shared.app.world().await?;
+    Ok(made(shown(&shared, &caller, &world, proposal)?))
+}
+
+/// Takes a proposal back.
+#[utoipa::path(delete, path = "/v1/policy/proposal", tag = "policy", request_body = ThisProposal, responses((status = 204), Problems))]
+pub(crate) async fn withdraw_proposal(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<ThisProposal>,
+) -> Answer<StatusCode> {
+    shared.app.withdraw_proposal(&caller, read::text("digest", &input.digest)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Puts in force what was proposed, if it is what the digest says.
+#[utoipa::path(post, path = "/v1/policy/proposal/activate", tag = "policy", request_body = ThisProposal, responses((status = 200, body = PolicyLoaded), Problems))]
+pub(crate) async fn activate_proposal(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<ThisProposal>,
+) -> Answer<Json<PolicyLoaded>> {
+    let digest = read::text("digest", &input.digest)?;
+    let (version, warnings) = shared.app.activate_proposal(&caller, digest).await?;
+    Ok(Json(loaded(&version, &warnings)))
+}
+
+fn loaded(version: &PolicyVersion, warnings: &[LoadProblem]) -> PolicyLoaded {
+    PolicyLoaded {
+        version: version.version,
+        digest: version.digest.to_string(),
+        warnings: warnings.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What a policy set that is not in force says to those who asked of late, where that differs from the one in force.
+/// Both are asked about the people, groups, resources and roles of today. Nothing is loaded.
+#[utoipa::path(post, path = "/v1/policy/rehearse", tag = "policy", request_body = RehearsePolicy, responses((status = 200, body = PolicyRehearsed), Problems))]
+pub(crate) async fn rehearse_policy(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Input(input): Input<RehearsePolicy>,
+) -> Answer<Json<PolicyRehearsed>> {
+    let rehearsal = shared.app.rehearse_policy(&caller, &input.text).await?;
+    let world = shared.app.world().await?;
+    Ok(Json(why::rehearsed(Names(&world), rehearsal)))
 }
 
 /// How a supposed ask would be decided, and why. Nothing is asked.
@@ -102,6 +179,7 @@ pub(crate) async fn why(
         ticket: read::maybe("ticket", input.ticket.as_deref())?,
         task: read::maybe("task", input.task.as_deref())?,
         policy_version: input.policy_version,
+        policy_text: input.policy_text,
     };
     let answer = shared.app.why(&caller, &supposed).await?;
     let world = shared.app.world().await?;

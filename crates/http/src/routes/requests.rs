@@ -148,7 +148,14 @@ pub(crate) async fn approve(
                 "what is approved stands in what was signed; say nothing beside it",
             ));
         }
-        let answered = Answered { reference: signature.reference, signature: Signature::Ssh(signature.ssh) };
+        let signed = match (signature.ssh, signature.passkey) {
+            (Some(ssh), None) => Signature::Ssh(ssh),
+            (None, Some(assertion)) => Signature::Passkey(assertion),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(Failure::field("signature", "give either `ssh` or `passkey`"));
+            }
+        };
+        let answered = Answered { reference: signature.reference, signature: signed };
         let request = shared.app.approve_signed(&caller, read::id("request", &id)?, &answered).await?;
         return Ok(Json(shown(&shared, &request).await?));
     }

@@ -30,6 +30,7 @@ pub(crate) fn to_sign(draft: ToSign) -> ToSignView {
         reference: draft.reference,
         text: draft.text,
         namespace: wane_app::SIGNING_NAMESPACE.to_owned(),
+        options: draft.options,
         until: at(draft.until),
     }
 }

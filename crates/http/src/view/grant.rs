@@ -101,6 +101,7 @@ fn connect(app: &App, names: Names<'_>, grant: &Grant) -> Option<ConnectView> {
         lines: lines.map(|line| ConnectLine { what: line.what.to_owned(), command: line.command }).collect(),
         // What is made at a target is made for its holder; what is signed is signed for a key.
         needs_key: kind.needs_key(),
+        terminal: app.has_terminal(kind.name()),
     })
 }
 

@@ -1,13 +1,19 @@
 //! Reasons: what policy said, path by path, and what it asks.
 
-use wane_api::policy::{PolicyChecked, PolicyProblem, PolicyVersionView, PolicyView};
+use wane_api::policy::{
+    DecisionChanged, FaresView, PolicyChecked, PolicyProblem, PolicyRehearsed, PolicyVersionView, PolicyView,
+    ProposalView,
+};
 use wane_api::request::ItemView;
 use wane_api::why::{
     AskableView, ForbidView, ItemWhyView, NarrowerView, Outcome, PastDecisionView, PathView, RecordedView,
     RequestWhyView, WhyView,
 };
 use wane_app::listing::PolicyEntry;
-use wane_app::{App, AppError, Askable, Checked, Era, ItemWhy, PastDecision, Recorded, RequestWhy, Said, WhyAnswer};
+use wane_app::{
+    App, AppError, Askable, Checked, Differs, Era, Fares, ItemWhy, PastDecision, Proposal, Recorded, Rehearsal,
+    RequestWhy, Said, WhyAnswer,
+};
 use wane_domain::terms::{Mode, Need, Terms};
 use wane_domain::world::PolicyVersion;
 use wane_policy::explain::{PathReport, Verdict};
@@ -81,6 +87,10 @@ pub(crate) fn request(app: &App, names: Names<'_>, answer: RequestWhy) -> Result
 fn note(answer: &WhyAnswer) -> Option<String> {
     match answer.era {
         Era::Now => None,
+        Era::Never => Some(
+            "this is what a text that is not in force says about people, groups, resources, roles and locks of today"
+                .to_owned(),
+        ),
         Era::Then => Some(format!(
             "this is what version {} of the policy set, which is not in force, says about today: people, groups, \
              resources, roles and locks are as they are now, not as they were then",
@@ -118,7 +128,7 @@ pub(crate) fn why(names: Names<'_>, answer: WhyAnswer) -> WhyView {
         narrower: answer.narrower.into_iter().map(narrower).collect(),
         residual: Some(catalogue::residual(answer.residual)),
         policy_digest: answer.explanation.basis.policy_set.to_string(),
-        policy_version: Some(answer.version),
+        policy_version: (answer.era != Era::Never).then_some(answer.version),
         note,
         recorded: None,
     }
@@ -200,6 +210,44 @@ fn asks(terms: &Terms) -> Vec<String> {
     }
     asks.push(format!("at most {}", terms.max_ttl));
     asks
+}
+
+pub(crate) fn proposal(names: Names<'_>, proposal: Proposal, may_activate: bool) -> ProposalView {
+    ProposalView {
+        by: names.person(proposal.by),
+        at: at(proposal.at),
+        text: proposal.text,
+        digest: proposal.digest.to_string(),
+        from: proposal.from,
+        note: proposal.note,
+        may_activate,
+    }
+}
+
+pub(crate) fn rehearsed(names: Names<'_>, rehearsal: Rehearsal) -> PolicyRehearsed {
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let fares = |fares: Fares| FaresView {
+        outcome: outcome(fares.terms.as_ref()),
+        asks: fares.terms.as_ref().map(asks).unwrap_or_default(),
+        reasons: fares.reasons,
+    };
+    let changed = |differs: Differs| DecisionChanged {
+        request: differs.request.to_string(),
+        at: at(differs.at),
+        person: names.person(differs.person),
+        resource: names.resource(differs.resource),
+        role: names.role(differs.role),
+        now: fares(differs.now),
+        then: fares(differs.then),
+    };
+    PolicyRehearsed {
+        looked_at: count(rehearsal.looked_at),
+        gone: count(rehearsal.gone),
+        differ: count(rehearsal.differ),
+        changed: rehearsal.told.into_iter().map(changed).collect(),
+        since: rehearsal.since.map(at),
+        more: rehearsal.more,
+    }
 }
 
 pub(crate) fn checked(checked: Checked) -> PolicyChecked {

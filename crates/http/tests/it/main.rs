@@ -12,6 +12,8 @@ mod openapi;
 mod pages;
 mod paper;
 mod shapes;
+mod sockets;
 mod stage;
 mod terms;
+mod tricks;
 mod words;

@@ -30,7 +30,8 @@ pub(crate) struct Op {
 }
 
 /// Routes whose answer has no end.
-const STREAMS: [&str; 3] = ["/v1/events", "/v1/sessions/{id}/recording", "/v1/sessions/{id}/watch"];
+const STREAMS: [&str; 4] =
+    ["/v1/events", "/v1/sessions/{id}/recording", "/v1/sessions/{id}/watch", "/v1/grants/{id}/terminal"];
 
 /// Every route there is, out of the description that is made from them. Streams have no end and are left out.
 pub(crate) fn ops() -> Vec<Op> {
@@ -167,6 +168,11 @@ impl Stage {
             ("PATCH", "/v1/roles/{kind}/{name}") => json!({ "description": "d" }),
             ("POST", "/v1/policy") => json!({ "text": "permit(", "seen_version": 1 }),
             ("POST", "/v1/policy/check") => json!({ "text": "permit(" }),
+            ("POST", "/v1/policy/rehearse") => json!({ "text": "permit(" }),
+            ("POST", "/v1/policy/proposal") => json!({ "text": "permit(", "seen_version": 1, "note": "n" }),
+            ("DELETE", "/v1/policy/proposal") | ("POST", "/v1/policy/proposal/activate") => {
+                json!({ "digest": "0".repeat(64) })
+            }
             ("POST", "/v1/why") => json!({
                 "person": "bo", "resource": "ledger", "role": "read", "duration": "10m", "reason": "r", "ticket": "T-1",
                 "policy_version": 1,

@@ -57,6 +57,9 @@ impl Person {
         }
         self.silence().await;
         let wants = self.place.wants(user);
+        if !self.door.invites() {
+            return Ok(self.tell(login::refusal(wants.as_ref(), self.refused.as_deref())));
+        }
         let goal = match (&wants, &self.place) {
             // Whoever is known and was refused is told why.
             (None, _) | (_, Place::Inside(_)) => {

@@ -1,7 +1,7 @@
 //! Sessions through the gateway: SSH with the person on one side, SSH with the host on the other.
 //!
 //! Owns: who may log in as what ([`login`], [`arrival`], [`jump`]), what a session shows to its host ([`pass`]), which
-//! programs run ([`commands`]), which channels and requests pass ([`person`], [`host`], [`pump`]), what is understood of
+//! programs run ([`commands`]), the program behind a terminal in a page ([`terminal`]), which channels and requests pass ([`person`], [`host`], [`pump`]), what is understood of
 //! it beside the bytes ([`sense`]), and that neither side is read faster than the other takes it ([`flow`]). Refuses to
 //! know: sockets, limits, the grant, when it is over. The gateway does.
 
@@ -27,11 +27,13 @@ mod sense;
 mod session;
 mod sftp;
 mod shell;
+mod terminal;
 mod variables;
 
 use std::sync::Arc;
 
 use wane_connector::broker::{Broker, Claim, Front, Pass};
+use wane_connector::terminal::Terminals;
 use wane_connector::{ConnectError, Signer, Target};
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::issue::IssuePermit;
@@ -99,5 +101,9 @@ impl Broker for SshBroker {
 
     fn front(&self, key: &Secret, names: &[String], now: Time, serial: u64) -> Result<Arc<dyn Front>, ConnectError> {
         Ok(Arc::new(front::SshFront::new(self.signer.as_ref(), key, names, now, serial)?))
+    }
+
+    fn terminals(&self) -> Option<Arc<dyn Terminals>> {
+        Some(Arc::new(terminal::SshTerminals))
     }
 }

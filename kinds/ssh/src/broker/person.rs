@@ -334,6 +334,10 @@ impl Person {
         Ok(Some(link))
     }
 
+    fn is_unreached(&self, channel: ChannelId) -> bool {
+        self.unreached.as_ref().is_some_and(|(id, _)| *id == channel)
+    }
+
     fn came(&self, channel: ChannelId, data: &[u8]) {
         if let Some(jump) = &self.jump {
             jump.came(channel, data.len());
@@ -513,6 +517,10 @@ impl server::Handler for Person {
         modes: &[(Pty, u32)],
         session: &mut server::Session,
     ) -> Result<(), Self::Error> {
+        // Whoever could not be brought to their host is told so by the program they ask for next.
+        if self.is_unreached(channel) {
+            return session.channel_success(channel);
+        }
         let Some(link) = self.requested(channel)? else { return session.channel_failure(channel) };
         let plain = |c: u8| c.is_ascii_alphanumeric() || b"_-.+".contains(&c);
         if !self.may(PTY, Some(channel), "pty").await || term.len() > LONGEST_TERM || !term.bytes().all(plain) {

@@ -172,6 +172,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("app.directory.used.commit", "a courtesy once a minute, as `app.session_used.commit`"),
     ("app.storeless.", "what happens without a store has tests of its own, with its kills"),
+    (
+        "app.policy.proposed.commit",
+        "a record of what is proposed, and nothing rests on it; who looks again sees whether it is there",
+    ),
+    ("app.policy.withdrawn.commit", "as `app.policy.proposed.commit`"),
     ("app.pulled.held.commit", "a note about what is not believed; nothing rests on it"),
     ("app.pulled.", "needs a directory in the settings; killed at on either side by `kept`"),
     (

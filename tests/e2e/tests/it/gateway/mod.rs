@@ -16,6 +16,7 @@ pub(crate) mod lab;
 mod leaving;
 mod logins;
 mod opening;
+mod page;
 mod programs;
 mod proving;
 mod pushed;
