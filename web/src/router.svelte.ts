@@ -3,8 +3,12 @@
 const BASE = '/ui/';
 const KEPT = 'wane-page';
 /** Pages with nothing behind them, and those about one thing. */
-const PAGES = ['', 'ask', 'approve', 'requests', 'grants', 'live', 'owed', 'locks', 'resources', 'people', 'policy'] as const;
-const ABOUT = ['requests', 'grants'] as const;
+const PAGES = [
+  '', 'ask', 'approve', 'requests', 'grants', 'terminal', 'recordings', 'live', 'owed', 'locks', 'resources', 'people', 'policy', 'figures',
+] as const;
+const ABOUT = ['requests', 'grants', 'terminal', 'recordings'] as const;
+/** Pages that are about nothing else. */
+const ONLY_ABOUT = ['grants', 'terminal'] as const;
 
 export type Page = (typeof PAGES)[number];
 export interface Route {
@@ -20,7 +24,7 @@ function read(path: string, search: string): Route {
   const known = (PAGES as readonly string[]).includes(page) && more.length === 0;
   const about = (ABOUT as readonly string[]).includes(page);
   const plain = /^[a-z0-9_]{0,64}$/.test(id);
-  if (!known || !plain || (id !== '' && !about) || (page === 'grants' && id === '')) return { page: 'lost', id: '', query };
+  if (!known || !plain || (id !== '' && !about) || ((ONLY_ABOUT as readonly string[]).includes(page) && id === '')) return { page: 'lost', id: '', query };
   return { page: page as Page, id, query };
 }
 

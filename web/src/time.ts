@@ -35,6 +35,14 @@ export function span(seconds: number): string {
   return next && rest > 0 ? `${head} ${String(rest).padStart(2, '0')}${next[0]}` : head;
 }
 
+/** A place in a recording, in milliseconds from its beginning: `1:02:03`. */
+export function clockwise(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000);
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const shown = parts[0] === 0 ? parts.slice(1) : parts;
+  return shown.map((part, n) => (n === 0 ? String(part) : String(part).padStart(2, '0'))).join(':');
+}
+
 /** How far away a moment is. */
 export function relative(at: string, now: number): string {
   const seconds = Math.round((Date.parse(at) - now) / 1000);

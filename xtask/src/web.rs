@@ -87,13 +87,7 @@ pub(crate) fn pictures() -> Result<()> {
     let folder = folder.to_string_lossy();
     let cargo = command::cargo();
     command::run(&cargo, &["build", "--workspace", "--bins"])?;
-    let words = [
-        "nextest",
-        "run",
-        "--workspace",
-        "-E",
-        "package(wane-e2e) and test(=web::every_journey_on_a_phone_and_on_a_wide_screen)",
-    ];
+    let words = ["nextest", "run", "--workspace", "-E", "package(wane-e2e) and test(/^web::/)"];
     command::run_with(&cargo, &words, &[("WANE_PICTURES", &folder)])?;
     for picture in fs::read_dir("docs/images").context("there is no `docs/images`")? {
         let path = picture?.path();
@@ -107,7 +101,35 @@ pub(crate) fn pictures() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::named;
+    use crate::command;
+
+    /// What a page of Markdown leads to: `](here)`.
+    fn leads(page: &str) -> impl Iterator<Item = &str> {
+        page.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|to| !to.contains("://"))
+    }
+
+    #[test]
+    fn the_guide_leads_where_there_is_something_and_leaves_no_chapter_out() {
+        let guide = command::root().join("docs/guide");
+        let contents = fs::read_to_string(guide.join("SUMMARY.md")).unwrap();
+        let mut chapters = 0;
+        for entry in fs::read_dir(&guide).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            for to in leads(&text) {
+                assert!(guide.join(to.split('#').next().unwrap()).is_file(), "{name}: {to}");
+            }
+            if name != "SUMMARY.md" {
+                chapters += 1;
+                assert!(leads(&contents).any(|to| to == name), "`{name}` is in no table of contents");
+            }
+        }
+        assert!(chapters >= 7, "{chapters}");
+    }
 
     #[test]
     fn what_a_page_names_is_weighed() {

@@ -61,6 +61,16 @@ const acts = {
     return null;
   },
   press: ({ keys }) => page.keyboard.press(keys).then(() => null),
+  type: ({ text }) => page.keyboard.type(text).then(() => null),
+  title: () => page.title(),
+  style: ({ selector, name }) => page.locator(selector).first().evaluate((node, name) => getComputedStyle(node).getPropertyValue(name), name),
+  choose: ({ selector, value }) => page.selectOption(selector, value).then(() => null),
+  // Somebody between the page and the server, who changes what it says.
+  twist: ({ path, from, to }) => page.route(path, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(from, to) });
+  }).then(() => null),
+  straight: () => page.unrouteAll().then(() => null),
   count: ({ selector }) => page.locator(selector).count(),
   copied: () => page.evaluate('navigator.clipboard.readText()'),
   // Put in as a debugger does, which the page's own policy has no say in; what the page does is still held to it.

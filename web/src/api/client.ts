@@ -61,6 +61,11 @@ export async function begin(whenSignedOut: () => void): Promise<boolean | string
   return page !== '';
 }
 
+/** What a WebSocket of ours offers: the word of this page goes along, because no header can. */
+export function offered(protocol: string): string[] {
+  return [protocol, `wane.page.${page}`];
+}
+
 /** What a call of ours carries. */
 export function headers(): Record<string, string> {
   return { 'wane-page': page };
@@ -90,12 +95,22 @@ export async function call<P extends keyof paths, M extends Method>(
   });
   clock.learn(answer.headers.get('date'));
   if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as Got<Operation<P, M>>;
+  throw await refused(answer);
+}
+
+/** Why not, as the server words it. */
+export async function refused(answer: Response): Promise<Problem> {
   const said = (await answer.json().catch(() => ({}))) as Partial<Schemas['Problem']>;
   if (answer.status === 401) signedOut();
-  throw new Problem(
-    answer.status,
+  return worded(said, answer.status);
+}
+
+/** A problem as it came. */
+export function worded(said: Partial<Schemas['Problem']>, status: number): Problem {
+  return new Problem(
+    status,
     said.code ?? 'unknown',
-    said.detail ?? words.problem.unreadable(answer.status),
+    said.detail ?? words.problem.unreadable(status),
     said.reasons ?? [],
     said.fields ?? [],
   );

@@ -2,6 +2,10 @@
 //! on a wide screen, in light and in dark. A page that the accessibility checker finds fault with fails, as does one that
 //! is wider than its screen, breaks its own policy, or says an error to the console.
 
+mod policies;
+mod sessions;
+mod signing;
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -340,15 +344,17 @@ fn approve(stage: &mut Stage) {
     let denied = stage.lab.wane.ada.json(&["requests", &second]).unwrap();
     assert_eq!((&denied["state"], &denied["items"][0]["reasons"][0]), (&json!("denied"), &json!("use the replica")));
 
-    // A plain yes; and where policy wants a signature the page leads to where it is given.
+    // A plain yes; and where policy wants a signature, a passkey has to be there that gives it.
     let third = ask_and_wait(stage.maya(), "readonly@shop", "15m");
     let browser = &mut stage.browser;
     browser.open("approve");
     browser.chromium.act(&json!({ "do": "click", "selector": "button:has-text('Approve: readonly on shop')" }));
     browser.sees("Approved: readonly on shop");
     assert_eq!(stage.lab.wane.ada.json(&["requests", &third]).unwrap()["state"], "approved");
-    stage.browser.presses("link", "Sign with a passkey…");
-    stage.browser.sees("Approve this?");
+    stage.browser.chromium.act(&json!({ "do": "click", "selector": "button:has-text('Sign with a passkey…')" }));
+    stage.browser.sees("You have no passkey that signs approvals");
+    stage.browser.holds("sign, without a key");
+    stage.browser.key("Escape");
     stage.browser.is_quiet("approving");
     assert_eq!(stage.lab.wane.ada.json(&["requests", &signed]).unwrap()["state"], "waiting");
 
@@ -408,11 +414,16 @@ fn operate(stage: &mut Stage) {
         ("people", "omar"),
         ("policy", "never-restricted"),
         ("requests", "You have asked for nothing yet."),
+        ("recordings", "maya"),
+        ("figures", "From an end to the proof"),
     ] {
         browser.open(page);
         browser.sees(words);
         browser.holds(page);
     }
+    browser.open("figures");
+    browser.sees("Promised");
+    browser.picture("figures", WIDE, "light");
     browser.open("resources");
     browser.chromium.fill("role=searchbox", "restricted");
     browser.sees("vault");

@@ -72,7 +72,7 @@ impl Chromium {
     }
 
     /// Sets a sign-in up with a one-time code; the recovery codes.
-    pub(super) fn enrols(&mut self, code: &str, name: &str) -> Vec<String> {
+    pub(crate) fn enrols(&mut self, code: &str, name: &str) -> Vec<String> {
         self.open("/enrol");
         self.fill("input[name=code]", code);
         self.fill("input[name=name]", name);
@@ -99,7 +99,7 @@ impl Chromium {
     }
 }
 
-pub(super) fn deployment() -> Deployment {
+pub(crate) fn deployment() -> Deployment {
     let mut server = WaneServer::builder().prepare().unwrap();
     let named = server.url().replace("127.0.0.1", "localhost");
     server.set("server.public_url", &named);
