@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Subjects};
 use wane_connector::broker::{Broker, Front};
-use wane_connector::web::Site;
 use wane_connector::terminal::Lobby;
+use wane_connector::web::Site;
 use wane_domain::secret::Secret;
 use wane_failpoint::{around_call, point};
 

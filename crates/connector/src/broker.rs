@@ -24,8 +24,8 @@ use wane_finding::Rules;
 use wane_recording::Event;
 
 use crate::contract::{ConnectError, Target};
-use crate::web::Site;
 use crate::terminal::Terminals;
+use crate::web::Site;
 
 /// A connection that the gateway owns and can cut at any moment.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}

@@ -10,8 +10,8 @@ use russh::keys::ssh_key;
 use serde_json::json;
 use tokio::io::DuplexStream;
 use wane_connector::broker::{
-    Broker, Claim, Door, Files, Front, Goal, Inside, Invitation, Line, Next, Opened, Pipe, Proof, Refused, Speaks,
-    Typed, Word,
+    Broker, Claim, Door, Files, Front, Goal, Inside, Invitation, Kept, Line, Next, Opened, Pipe, Proof, Refused,
+    Speaks, Typed, Word,
 };
 use wane_connector::{Kind, Target};
 use wane_domain::catalogue::{Resource, Role};
@@ -296,7 +296,7 @@ impl Door for Gate {
         let pass = pass.map_err(|e| Refused(e.to_string()))?.public;
         self.seen().accepted += 1;
         let line = Arc::new(Carried { seen: Arc::clone(&self.seen), hosts: self.hosts.clone() });
-        Ok(Opened { session: SessionId::of(world.held.lease.id), pass, line })
+        Ok(Opened { session: SessionId::of(world.held.lease.id), pass, kept: Kept::default(), line })
     }
 
     async fn known(&self, _resource: &str, _login: &str, _client: &str) -> Result<(), Refused> {
@@ -360,6 +360,10 @@ impl Line for Carried {
 
     async fn spend(&self, _channel: u32, _command: &[u8]) -> Result<(), Refused> {
         Err(Refused("there is no task".to_owned()))
+    }
+
+    async fn spend_use(&self, _more: &[(String, u64)]) -> Result<(), Refused> {
+        Err(Refused("no role of these hosts counts uses".to_owned()))
     }
 
     async fn dial(&self, _host: &str, _port: u16) -> io::Result<Pipe> {
