@@ -140,6 +140,7 @@ mod tests {
             proved: NOW,
             proof: "password".to_owned(),
             expires: NOW.plus(Span::from_hours(1)),
+            job: None,
         }
     }
 
