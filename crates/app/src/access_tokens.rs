@@ -100,7 +100,7 @@ impl App {
     ///
     /// # Errors
     /// When it issues none.
-    pub fn token_issuer(&self) -> Result<Value, AppError> {
+    pub fn token_metadata(&self) -> Result<Value, AppError> {
         let said = self.tokens().and_then(|tokens| tokens.metadata());
         said.ok_or_else(|| AppError::missing("issuer of tokens at", &self.public_url))
     }
@@ -135,10 +135,12 @@ impl App {
             return Ok(None);
         }
         let stands = self.token_stands(&world, &read, &lease.value, now).await?;
-        let news = tokens.told(read.lease, stands.is_some(), read.until, now);
-        if news && lease.value.confirmed.is_none() {
-            self.to_confirm(read.lease);
-            self.nudge();
+        tokens.told(read.lease, stands.is_some(), read.until, now);
+        if stands.is_some() && lease.value.confirmed.is_none() && !self.is_storeless() {
+            // That the server asks is what its later refusal is compared with; whether it can be written down is not its affair.
+            if let Err(error) = self.confirm(read.lease).await {
+                tracing::warn!(lease = %read.lease, %error, "that a server asks about a token could not be written down");
+            }
         }
         let holder = world.people.get(&read.holder).map(|person| person.name.clone());
         Ok(stands.and(holder).map(|holder| GoodToken { read, holder }))

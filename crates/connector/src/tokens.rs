@@ -35,9 +35,8 @@ pub trait Tokens: Send + Sync {
     /// When it is none.
     fn certificate(&self, pem: &str) -> Result<String, String>;
 
-    /// A resource server was told whether a token is good, which runs out then. Whether that is news, of which the lease
-    /// should be looked at.
-    fn told(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time) -> bool;
+    /// A resource server was told whether a token is good, which runs out then: what its effects go by.
+    fn told(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time);
 }
 
 /// What a token says.

@@ -27,7 +27,7 @@ pub(crate) const GUARDED: [&str; 1] = ["/oauth2/introspect"];
 
 pub(crate) fn calls() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/.well-known/oauth-authorization-server", get(routes::issuer))
+        .route("/.well-known/oauth-authorization-server", get(routes::metadata))
         .route("/oauth2/token", post(routes::token))
         .route("/oauth2/introspect", post(routes::introspect))
         .route("/oauth2/revoke", post(routes::revoke))

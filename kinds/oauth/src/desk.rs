@@ -113,8 +113,8 @@ impl Tokens for Desk {
         input::of_certificate(pem)
     }
 
-    fn told(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time) -> bool {
-        self.heard.note(lease, is_good, runs_out, now)
+    fn told(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time) {
+        self.heard.note(lease, is_good, runs_out, now);
     }
 }
 

@@ -53,14 +53,14 @@ impl Effects for TokenEffects {
         let until = over_at(&notes);
         let unproved = |why: &str| Ok(EndOutcome::Unrecallable { until, why: why.to_owned() });
         let said = self.0.heard.of(lease.id);
-        let asked = lease.confirmed.is_some() || said.is_some_and(|said| said.good.is_some());
+        let asked = lease.confirmed.is_some();
         match settings(target)?.hears {
             Hears::Nothing => unproved("the server does not ask; its tokens run out by themselves"),
             Hears::Introspection { .. } if asked => Ok(EndOutcome::Done),
             Hears::Introspection { .. } => unproved(
                 "introspection says that it is over; the server was never seen to ask about it, so that this proves nothing",
             ),
-            Hears::Feed if said.is_some_and(|said| said.over.is_some()) => Ok(EndOutcome::Done),
+            Hears::Feed if asked && said.is_some_and(|said| said.over.is_some()) => Ok(EndOutcome::Done),
             Hears::Feed => unproved("the server is told on its feed; whether it acts on that is not seen from here"),
         }
     }

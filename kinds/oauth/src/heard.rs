@@ -27,24 +27,22 @@ pub(crate) struct Said {
 pub(crate) struct Heard(Mutex<HashMap<LeaseId, Said>>);
 
 impl Heard {
-    /// A server was told. Whether it is the first that was told of a good one.
-    pub(crate) fn note(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time) -> bool {
+    /// A server was told whether a token under a lease is good.
+    pub(crate) fn note(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST && !all.contains_key(&lease) {
             all.retain(|_, said| now < said.until);
         }
         if all.len() >= MOST && !all.contains_key(&lease) {
-            return false;
+            return;
         }
         let said = all.entry(lease).or_insert(Said { good: None, over: None, until: now });
         said.until = said.until.max(runs_out.plus(AFTER));
-        if !is_good {
+        if is_good {
+            (said.good, said.over) = (Some(now), None);
+        } else {
             said.over = said.over.or(Some(now));
-            return false;
         }
-        let first = said.good.is_none();
-        (said.good, said.over) = (Some(now), None);
-        first
     }
 
     pub(crate) fn of(&self, lease: LeaseId) -> Option<Said> {

@@ -24,8 +24,8 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const SESSION: &str = "urn:wane:token-type:session";
 
 /// What this server says of itself as an issuer (RFC 8414).
-pub(crate) async fn issuer(State(shared): State<Arc<Shared>>) -> Answer<Json<Value>> {
-    Ok(Json(shared.app.token_issuer()?))
+pub(crate) async fn metadata(State(shared): State<Arc<Shared>>) -> Answer<Json<Value>> {
+    Ok(Json(shared.app.token_metadata()?))
 }
 
 /// Exchanges a session or a token for a token (RFC 8693).

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 use wane_api::host::{HostJoined, JoinHost};
 use wane_failpoint::point;
 
 use super::made;
+use crate::once::HandsOut;
 use crate::openapi::Problems;
 use crate::read;
 use crate::rim::{Answer, Input, Nothing, Query};
@@ -20,7 +21,7 @@ use crate::shared::{Host, Shared};
 pub(crate) async fn join(
     State(shared): State<Arc<Shared>>,
     Input(input): Input<JoinHost>,
-) -> Answer<(StatusCode, Json<HostJoined>)> {
+) -> Answer<(Extension<HandsOut>, (StatusCode, Json<HostJoined>))> {
     let sent = json!({ "host_keys": input.host_keys });
     let joined = shared.app.join_host(input.code.expose(), &sent).await?;
     let document = match joined.documents {
@@ -28,7 +29,9 @@ pub(crate) async fn join(
         other => Map::from_iter([("document".to_owned(), other)]),
     };
     wane_failpoint::at(point!("http.join.leaves")).await;
-    Ok(made(HostJoined { resource: joined.resource, host_token: read::reveal(joined.host_token), document }))
+    let view = HostJoined { resource: joined.resource, host_token: read::reveal(joined.host_token), document };
+    // Whoever joins a host while signed in may do so under an idempotency key: its token is kept no more than any other.
+    Ok((Extension(HandsOut(None)), made(view)))
 }
 
 /// What a joined host pulls: its kind's own document, such as a revocation list.

@@ -123,7 +123,7 @@ fn a_bound_token_opens_nothing_without_what_it_is_bound_to() {
     }
     // A role that asks for it gives none that is not bound.
     let grant = granted(maya, "bound@orders", "10m");
-    let said = refused(maya, &["credential", &grant, "--input", "{}"], 1);
+    let said = refused(maya, &["credential", &grant, "--input", "{}"], 2);
     assert!(said.contains("bound to their holder"), "{said}");
     let said = office.curl(
         "/oauth2/token",

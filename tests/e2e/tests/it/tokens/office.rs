@@ -89,8 +89,9 @@ impl Office {
         }
         for (role, sets) in [
             ("oauth/use", &[r#"scopes=["orders.read","orders.write"]"#, "environment=allowed"][..]),
-            ("oauth/brief", &[r#"scopes=["orders.read"]"#, "life_secs=12"]),
-            ("oauth/bound", &[r#"scopes=["orders.read"]"#, "bound=either"]),
+            // None is within another: whoever asks for more has to say why.
+            ("oauth/brief", &[r#"scopes=["orders.read","orders.brief"]"#, "life_secs=12"]),
+            ("oauth/bound", &[r#"scopes=["orders.read","orders.bound"]"#, "bound=either"]),
         ] {
             let sets = sets.iter().flat_map(|set| ["--set", set]);
             ada.json(&["role", "add", role].into_iter().chain(sets).collect::<Vec<_>>()).unwrap();

@@ -81,7 +81,7 @@ fn a_token_goes_where_it_was_asked_for_and_nowhere_else() {
     refused(maya, &["token", "orders", "--role", "use", "--keep"], 2);
     // The program is stopped once the access is over.
     let words = ["token", "orders", "--role", "use", "--env", "API_TOKEN", "--", "sleep", "600"];
-    let mut running = maya.interactive(&words).unwrap();
+    let running = maya.interactive(&words).unwrap();
     wait_until("the program to run", SOON, || {
         let found = Command::new("pgrep").args(["-f", "^sleep 600$"]).output().unwrap();
         !found.stdout.is_empty()
