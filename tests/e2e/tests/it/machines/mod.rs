@@ -64,7 +64,7 @@ fn a_pipeline_that_stores_no_key_uses_a_database_and_leaves_nothing() {
         (&json!("gone"), &json!("job over")),
         "{closed:#}"
     );
-    assert_eq!(closed["person"], "deploy");
+    assert_eq!(closed["holder"], "deploy");
     assert!(items(&wane.ada.json(&["workload", "jobs"]).unwrap()).is_empty());
     // The token is good for nothing more, wherever it was copied to.
     let stolen = Runner::of(wane).run(&token, &["exec", "shop/readonly", "--", "true"]);
