@@ -284,6 +284,8 @@ pub struct App {
     pub(crate) storeless: storeless::Storeless,
     /// What the gateway of this process carries.
     pub(crate) sessions: sessions::Sessions,
+    /// Whoever minds fresh proofs of identity takes turns.
+    pub(crate) minding: tokio::sync::Mutex<()>,
     /// Who is told that a grant that people signed for is over, and who vouched for whose key.
     pub(crate) signer: std::sync::OnceLock<Arc<dyn wane_connector::Signer>>,
     /// Where recordings are kept, once that was said.
@@ -377,6 +379,7 @@ impl App {
             turns: tokio::sync::Semaphore::new(ENDS_AT_STORE),
             storeless: storeless::Storeless::default(),
             sessions: sessions::Sessions::default(),
+            minding: tokio::sync::Mutex::default(),
             signer: std::sync::OnceLock::new(),
             shelf: std::sync::OnceLock::new(),
             gateways: Mutex::default(),

@@ -80,6 +80,8 @@ impl App {
     /// # Errors
     /// The first that could not be looked at or written; it is tried again.
     pub async fn mind_proofs(&self) -> Result<(), AppError> {
+        // Each gateway of this process asks: one after the other, so that nothing is written down twice.
+        let _turn = self.minding.lock().await;
         let _ = tokio::time::timeout(LOOK, self.sessions.proof_heard()).await;
         let mut failed = Ok(());
         for (session, grant, fresh) in self.sessions.fresh() {

@@ -74,7 +74,7 @@ struct Held {
 struct Stakes {
     over: bool,
     next: u64,
-    held: HashMap<u64, (Tether, Arc<AtomicBool>)>,
+    held: HashMap<u64, Staked>,
 }
 
 impl Held {
@@ -86,10 +86,14 @@ impl Held {
     fn cut(&self, all: bool) -> Vec<Tether> {
         let mut stakes = self.stakes();
         stakes.over = true;
-        let meant = stakes.held.values().filter(|(_, passing)| all || passing.load(Ordering::SeqCst));
-        let cut: Vec<Tether> = meant.map(|(tether, _)| tether.clone()).collect();
-        cut.iter().for_each(Tether::cut);
-        cut
+        let meant = stakes.held.values().filter(|staked| all || staked.passing.load(Ordering::SeqCst));
+        let cut = meant.map(|staked| {
+            staked.person.cut();
+            // Whoever speaks there may not notice by themselves.
+            staked.over.cancel();
+            staked.person.clone()
+        });
+        cut.collect()
     }
 }
 
@@ -124,10 +128,12 @@ impl Hall {
                 self.port.beat().await;
             }
         });
+        let mut proofs = Box::pin(self.port.proofs());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 () = &mut beats => continue,
+                () = &mut proofs => continue,
                 Some(done) = connections.join_next(), if !connections.is_empty() => {
                     told(done, "a connection died; the others go on");
                     continue;
@@ -182,6 +188,7 @@ impl Hall {
             hall: Arc::clone(&self),
             peer: peer.ip(),
             person: person.clone(),
+            over: CancellationToken::new(),
             known: watch::channel(false).0,
             failed: AtomicU64::new(0),
         });
@@ -204,6 +211,7 @@ impl Hall {
             place.known();
             tokio::select! {
                 _ = &mut serving => {}
+                () = porch.over.cancelled() => {}
                 () = stop.cancelled() => {
                     // The ends of its sessions reach it; what else it carries is told by hanging up.
                     let _ = tokio::time::timeout(self.limits.goodbye, &mut serving).await;
@@ -284,6 +292,8 @@ struct Threshold {
     hall: Arc<Hall>,
     peer: IpAddr,
     person: Tether,
+    /// It is cut.
+    over: CancellationToken,
     /// Whether somebody with a session was seen on it.
     known: watch::Sender<bool>,
     failed: AtomicU64,
@@ -356,31 +366,167 @@ impl Porch for Threshold {
             }
             let number = stakes.next;
             stakes.next += 1;
-            stakes.held.insert(number, (self.person.clone(), Arc::clone(&passing)));
+            let (person, over) = (self.person.clone(), self.over.clone());
+            stakes.held.insert(number, Staked { person, over, passing: Arc::clone(&passing) });
             number
         };
         held.many.send_modify(|many| *many += 1);
         self.known.send_replace(true);
-        Some(Arc::new(Staked { held, number, passing }))
+        Some(Arc::new(HeldStake { held, number, passing }))
     }
 }
 
-/// Something of a session that passes on a connection.
+/// A connection on which something of a session passes.
 struct Staked {
+    person: Tether,
+    over: CancellationToken,
+    passing: Arc<AtomicBool>,
+}
+
+/// Something of a session that passes on a connection.
+struct HeldStake {
     held: Arc<Held>,
     number: u64,
     passing: Arc<AtomicBool>,
 }
 
-impl Stake for Staked {
+impl Stake for HeldStake {
     fn passing(&self) {
         self.passing.store(true, Ordering::SeqCst);
     }
 }
 
-impl Drop for Staked {
+impl Drop for HeldStake {
     fn drop(&mut self) {
         self.held.stakes().held.remove(&self.number);
         self.held.many.send_modify(|many| *many = many.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use wane_app::Standing;
+    use wane_connector::broker::Pipe;
+    use wane_domain::id::TypedId as _;
+    use wane_domain::time::Span;
+    use wane_recording::{Event, Side};
+    use wane_testkit::FakeClock;
+
+    use super::*;
+    use crate::serve::tests::Open;
+
+    const NOW: Time = Time::from_micros(1_795_255_200_000_000);
+
+    #[async_trait]
+    impl WebPort for Open {
+        async fn meant(&self, _: &'static str, _: &str) -> Option<String> {
+            None
+        }
+        async fn visit(&self, _: &'static str, _: &Visit, _: IpAddr) -> Result<String, Refused> {
+            Err(Refused("nobody is sent anywhere".to_owned()))
+        }
+        async fn ticket(&self, ticket: &Ticket, peer: IpAddr) -> Result<(Claim, String), Refused> {
+            let claim = Claim {
+                grant: GrantId::mint(NOW, &[7; 10]),
+                by: By::Credential { serial: 1, credential: String::new() },
+                resource: String::new(),
+                login: String::new(),
+                public_key: String::new(),
+                peer,
+                client: ticket.client.clone(),
+            };
+            Ok((claim, "/".to_owned()))
+        }
+        async fn misused(&self, _: GrantId, _: u64, _: &str, _: IpAddr) {}
+    }
+
+    /// Says back what it hears (`e`), begins the one session (`b`), has it pass something without end (`p`).
+    #[derive(Default)]
+    struct Echo(Arc<OnceLock<(SessionId, Arc<dyn Line>)>>);
+
+    #[async_trait]
+    impl Site for Echo {
+        async fn serve(&self, mut pipe: Pipe, porch: Arc<dyn Porch>) {
+            let mut word = [0; 1];
+            while pipe.read_exact(&mut word).await.is_ok() {
+                match &word {
+                    b"b" => {
+                        let held = Arc::clone(&self.0);
+                        let holds: Holds = Box::new(move |opened: Opened| {
+                            let _ = held.set((opened.session, opened.line));
+                            Box::pin(std::future::pending())
+                        });
+                        let ticket = Ticket {
+                            code: String::new(),
+                            origin: String::new(),
+                            mark: String::new(),
+                            client: String::new(),
+                        };
+                        porch.enter(ticket, holds).await.unwrap();
+                    }
+                    b"p" => {
+                        let (session, line) = self.0.get().unwrap();
+                        let Some(stake) = porch.stake(*session) else { return drop(pipe.write_all(b"!").await) };
+                        stake.passing();
+                        let event = Event::Data { channel: 0, from: Side::Target, bytes: b"x".into() };
+                        while line.tap(&event).await.is_ok() && pipe.write_all(b"x").await.is_ok() {}
+                        // Whoever speaks forgets to stop.
+                        let _ = pipe.write_all(b"after").await;
+                        std::future::pending::<()>().await;
+                    }
+                    _ => {}
+                }
+                if pipe.write_all(&word).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_session_cuts_what_passes_and_nothing_else() {
+        let (told, _) = watch::channel(Standing::Until(NOW.plus(Span::from_hours(1))));
+        let (gone, mut are_gone) = mpsc::unbounded_channel();
+        let port = Arc::new(Open { opened: 0.into(), told, gone, beats: tokio::sync::Notify::new() });
+        let clock = FakeClock::at(NOW);
+        let hall = Hall::new(
+            "kind",
+            Arc::<Open>::clone(&port),
+            Arc::new(Echo::default()),
+            clock.ambient(1),
+            Limits::default(),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let test = async {
+            let (mut first, mut second) =
+                (TcpStream::connect(at).await.unwrap(), TcpStream::connect(at).await.unwrap());
+            let mut heard = [0; 1];
+            first.write_all(b"b").await.unwrap();
+            first.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"b");
+            // Never read: whatever is written waits in the system.
+            second.write_all(b"p").await.unwrap();
+            second.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"x");
+            port.told.send_replace(Standing::Over("it is over".to_owned()));
+            assert!(are_gone.recv().await.is_some(), "it is written down as closed");
+            let mut rest = Vec::new();
+            let ended = second.read_to_end(&mut rest).await;
+            assert!(ended.is_err() && !rest.ends_with(b"after"), "cut with a reset, and nothing after it: {ended:?}");
+            // The other carries nothing of it, and goes on; of the session nothing begins any more.
+            first.write_all(b"e").await.unwrap();
+            first.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"e");
+            first.write_all(b"p").await.unwrap();
+            first.read_exact(&mut heard).await.unwrap();
+            assert_eq!(&heard, b"!");
+            stop.cancel();
+        };
+        tokio::join!(test, hall.serve(&listener, stop.clone()));
     }
 }

@@ -231,7 +231,7 @@ pub(crate) fn watch_over(stream: &TcpStream) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use serde_json::Value;
@@ -248,11 +248,11 @@ mod tests {
     const NOW: Time = Time::from_micros(1_795_255_200_000_000);
 
     /// Lets everybody in, and tells who is gone.
-    struct Open {
-        opened: AtomicU32,
-        told: watch::Sender<Standing>,
-        gone: mpsc::UnboundedSender<SessionId>,
-        beats: tokio::sync::Notify,
+    pub(crate) struct Open {
+        pub(crate) opened: AtomicU32,
+        pub(crate) told: watch::Sender<Standing>,
+        pub(crate) gone: mpsc::UnboundedSender<SessionId>,
+        pub(crate) beats: tokio::sync::Notify,
     }
 
     #[async_trait]

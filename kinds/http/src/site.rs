@@ -179,16 +179,22 @@ impl Visitor {
             self.porch.failed();
             unauthorised(&why.to_string())
         })?;
+        let mark = key.mark();
+        let held = || match self.site.inner.book.find(Some(mark), origin.as_str()) {
+            Found::Open(session) => Some(session),
+            // Asked anew: it may have been for a while that nobody used it.
+            Found::Over(_) | Found::Unknown => None,
+        };
+        if let Some(session) = held() {
+            return Ok(session);
+        }
         if self.porch.meant(origin.as_str()).await.as_deref() != Some(&key.resource) {
             self.site.misused(&self.porch, &key, "it was shown to another application").await;
             return Err(unauthorised("it is for another application"));
         }
-        let mark = key.mark();
         let _opening = self.site.inner.opening.lock().await;
-        match self.site.inner.book.find(Some(mark), origin.as_str()) {
-            Found::Open(session) => return Ok(session),
-            // Asked anew: it may have been for a while that nobody used it.
-            Found::Over(_) | Found::Unknown => {}
+        if let Some(session) = held() {
+            return Ok(session);
         }
         let shown = Shown {
             grant: key.grant,
