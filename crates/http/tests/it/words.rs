@@ -95,8 +95,8 @@ fn leaves(value: &Value, at: String, out: &mut Vec<String>) {
 
 /// What of a route's answer to hostile words stays behind: nothing, unless it took them.
 async fn answered(stage: &Stage, op: &Op, body: &Value, what: &str) {
-    // Failed sign-ins are written down, and whom somebody wanted to stand in who is nobody; that is what they leave.
-    let audited = ["/v1/sessions", "/v1/sessions/proof", "/v1/delegations"].contains(&op.path.as_str());
+    // Failed sign-ins are written down, jobs that nobody let in among them, and whom somebody wanted to stand in who is nobody; that is what they leave.
+    let audited = ["/v1/sessions", "/v1/sessions/proof", "/v1/delegations", "/v1/jobs"].contains(&op.path.as_str());
     let head = stage.head().await;
     let said = stage.send(&op.method, &stage.fill(&op.path), &stage.house.token, JSON, body.to_string()).await;
     if said.status.is_success() {
