@@ -94,7 +94,7 @@ impl App {
     ///
     /// # Errors
     /// When policy does not let the caller, the name or address is taken, or something of it cannot be used.
-    pub async fn add_issuer(&self, caller: &Caller, input: &IssuerInput) -> Result<Issuer, AppError> {
+    pub async fn add_issuer_of_jobs(&self, caller: &Caller, input: &IssuerInput) -> Result<Issuer, AppError> {
         decide!(async {
             let world = self.world().await?;
             self.allow(caller, &world, Action::ManageDirectory)?;
@@ -156,7 +156,7 @@ impl App {
     ///
     /// # Errors
     /// When policy does not let the caller, or there is none of that name.
-    pub async fn remove_issuer(&self, caller: &Caller, name: &str) -> Result<(), AppError> {
+    pub async fn remove_issuer_of_jobs(&self, caller: &Caller, name: &str) -> Result<(), AppError> {
         decide!(async {
             let world = self.world().await?;
             self.allow(caller, &world, Action::ManageDirectory)?;

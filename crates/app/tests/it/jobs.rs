@@ -55,7 +55,7 @@ async fn house() -> House {
         ca_pem: None,
         keys: Some(json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": public }] })),
     };
-    house.app.add_issuer(&root, &issuer).await.unwrap();
+    house.app.add_issuer_of_jobs(&root, &issuer).await.unwrap();
     house.app.add_workload(&root, &deploy("deploy", &[("repository_id", "74")])).await.unwrap();
     house
 }
@@ -448,7 +448,7 @@ async fn a_rule_that_changes_ends_the_jobs_that_it_does_not_mean() {
                 let gone = PersonChange { standing: Some(Standing::Disabled), ..PersonChange::default() };
                 house.app.change_person(&root, "ann", &gone).await.unwrap();
             }
-            3 => house.app.remove_issuer(&root, "actions").await.unwrap(),
+            3 => house.app.remove_issuer_of_jobs(&root, "actions").await.unwrap(),
             _ => unreachable!("four changes"),
         }
         wane_app::rejudge_all(&house.app).await.unwrap();
@@ -492,7 +492,7 @@ async fn a_workload_that_was_removed_is_none_again() {
     assert!(house.app.begin_job(&token(&house, &[]), None).await.is_err());
     assert!(house.app.enrolment_code(&root, "deploy").await.is_err(), "nor is it somebody");
     // The name of an issuer that was removed leads to nobody else.
-    house.app.remove_issuer(&root, "actions").await.unwrap();
+    house.app.remove_issuer_of_jobs(&root, "actions").await.unwrap();
     let again = IssuerInput {
         name: name("actions"),
         sort: IssuerSort::Generic,
@@ -502,7 +502,7 @@ async fn a_workload_that_was_removed_is_none_again() {
         ca_pem: None,
         keys: None,
     };
-    assert!(matches!(house.app.add_issuer(&root, &again).await, Err(AppError::Taken(_))));
+    assert!(matches!(house.app.add_issuer_of_jobs(&root, &again).await, Err(AppError::Taken(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -526,7 +526,7 @@ async fn what_cannot_be_trusted_is_not_entered() {
             ca_pem: None,
             keys: None,
         };
-        assert!(house.app.add_issuer(&root, &input).await.is_err(), "{what}");
+        assert!(house.app.add_issuer_of_jobs(&root, &input).await.is_err(), "{what}");
     }
     for claims in [&[("ref", "refs/heads/main")][..], &[("repository", "*/app")], &[]] {
         let said = house.app.add_workload(&root, &deploy("wide", claims)).await;

@@ -66,7 +66,7 @@ pub(crate) async fn new_issuer(
         ca_pem: input.ca_pem,
         keys,
     };
-    Ok(made(issuer_view(&shared.app.add_issuer(&caller, &new).await?)))
+    Ok(made(issuer_view(&shared.app.add_issuer_of_jobs(&caller, &new).await?)))
 }
 
 /// Removes an issuer: what its jobs hold ends.
@@ -77,7 +77,7 @@ pub(crate) async fn remove_issuer(
     Of(name): Of<String>,
     Input(Nothing {}): Input<Nothing>,
 ) -> Answer<StatusCode> {
-    shared.app.remove_issuer(&caller, &name).await?;
+    shared.app.remove_issuer_of_jobs(&caller, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
