@@ -145,6 +145,13 @@ async fn a_session_that_is_over_hands_nothing_on() {
     over.confirmed(&house, &ann).await.unwrap();
     house.app.sign_out(&ann).await.unwrap();
     assert!(matches!(over.asks(&house).await, Err(AppError::NotSignedIn(_))), "the browser signed out before");
+
+    let ann = signed_in(&house, &login).await;
+    house.clock.advance(ann.expires.minus(mins(2)).since(house.app.now()));
+    let late = Line::waits(&house, "192.0.2.7").await;
+    late.confirmed(&house, &ann).await.unwrap();
+    house.clock.advance(mins(2));
+    assert!(matches!(late.asks(&house).await, Err(AppError::NotSignedIn(_))), "the session ran out before");
 }
 
 #[tokio::test(flavor = "multi_thread")]
