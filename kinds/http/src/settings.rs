@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use hyper::header::HeaderName;
 use serde_json::{Map, Value, json};
-use url::{Host, Url};
+use url::{Host, Position, Url};
 use wane_connector::KindError;
 use wane_connector::strict::{listed, number, object, text, wrong};
 use wane_domain::secret::Secret;
@@ -155,7 +155,7 @@ impl Origin {
     /// Reads an origin; one with anything more is none.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(|url| url.scheme() == "https")?;
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let bare = url.path() == "/" && url[Position::AfterPath..].is_empty();
         let nobody = url.username().is_empty() && url.password().is_none();
         let named = matches!(url.host(), Some(Host::Domain(name)) if !name.contains('*') && !name.ends_with('.'));
         (bare && nobody && named).then(|| Self(url.origin().ascii_serialization()))
@@ -184,7 +184,7 @@ impl Upstream {
         let no_url =
             || wrong("upstream", format!("`{}` is no URL; write `https://HOST:PORT` with no path", short(given)));
         let url = Url::parse(given).map_err(|_| no_url())?;
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let bare = url.path() == "/" && url[Position::AfterPath..].is_empty();
         let nobody = url.username().is_empty() && url.password().is_none();
         let tls = match url.scheme() {
             "https" => true,

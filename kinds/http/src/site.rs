@@ -256,7 +256,8 @@ impl Visitor {
     /// A browser that comes back with a code: it becomes a session, in the browser it was begun in.
     async fn enter(&self, origin: &Origin, request: &Request<Incoming>) -> Response<Out> {
         let reader = Reader::Person;
-        let code = request.uri().query().and_then(code_in);
+        let query = request.uri().path_and_query().and_then(|whole| whole.as_str().split_once('?'));
+        let code = query.and_then(|(_, query)| code_in(query));
         let (Some(code), Some(begun)) = (code, cookie::begun(request.headers())) else {
             let text =
                 "this link is for the browser in which you began to sign in, and for once; open the application again";
