@@ -27,6 +27,9 @@ fn websocket(lab: &Lab, guest: &Guest<'_>, path: &str) -> Interactive {
     socket
 }
 
+/// Something that ends access.
+type End<'l> = Box<dyn Fn(&Guest<'_>) + 'l>;
+
 fn role(lab: &Lab) {
     lab.role("all", &json!({ "allow": [{ "methods": ["*"], "paths": ["/**"] }], "websocket": true }));
 }
@@ -87,7 +90,7 @@ fn open_streams_are_cut_at_the_end() {
 fn every_end_ends_what_is_open() {
     let lab = Lab::new();
     role(&lab);
-    let ends: [(&str, Box<dyn Fn(&Guest<'_>)>); 4] = [
+    let ends: [(&str, End<'_>); 4] = [
         (
             "a killed session",
             Box::new(|_| {
