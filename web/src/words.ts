@@ -186,7 +186,7 @@ export const words = {
     what: {
       command: 'command', subsystem: 'program', shell: 'shell', typed: 'typed', guest: 'typed by a guest', done: 'done', file: 'file', tried: 'tried',
       transferred: 'carried', refused: 'refused', allowed: 'let pass', opened: 'channel', finding: 'finding', exited: 'ended', signal: 'signal',
-      unclear: 'unclear', gap: 'gap', withheld: 'left out', damaged: 'damaged', over: 'over', output: 'shown', input: 'typed', event: 'event',
+      unclear: 'unclear', gap: 'not kept', withheld: 'left out', damaged: 'damaged', over: 'over', output: 'shown', input: 'typed', event: 'event',
     } as Record<string, string>,
   },
   extend: {

@@ -252,9 +252,9 @@ fn kinds_bring_usable_names() {
 fn the_examples_of_the_documentation_load() {
     let page = include_str!("../../../../docs/policy.md");
     let examples: Vec<&str> = page.split("```cedar\n").skip(1).filter_map(|part| part.split("```").next()).collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     let set = load(&examples.concat());
-    assert_eq!((set.len(), shown(set.warnings()).as_str()), (9, ""));
+    assert_eq!((set.len(), shown(set.warnings()).as_str()), (10, ""));
     for action in wane_policy::schema::Action::ALL {
         assert!(page.contains(&format!("`{}`", action.name())), "`{}` is not in the table of actions", action.name());
     }
