@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest as _;
@@ -13,6 +13,16 @@ use wane_testkit::{PersonSession, wait_until};
 
 use super::lab::{Lab, NOTHING, TERMINAL};
 use crate::people::{SOON, ask_coming_out, granted, items, text};
+
+/// How long nothing comes at once.
+const WAIT: Duration = Duration::from_millis(50);
+/// How often that is put up with: as long as anything is waited for here.
+const MOST_WAITS: u32 = 1800;
+
+fn is_wait(error: &tungstenite::Error) -> bool {
+    let kinds = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+    matches!(error, tungstenite::Error::Io(e) if kinds.contains(&e.kind()))
+}
 
 struct Page {
     socket: WebSocket<TcpStream>,
@@ -33,7 +43,7 @@ fn opens(lab: &Lab, person: &PersonSession, grant: &str, more: &str) -> Result<(
         request.headers_mut().insert(name, value.parse().unwrap());
     }
     let stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    stream.set_read_timeout(Some(WAIT)).unwrap();
     let config = WebSocketConfig::default();
     let mut shaking = tungstenite::client::client_with_config(request, stream, Some(config));
     loop {
@@ -63,15 +73,30 @@ impl Page {
 
     /// Reads on until that is so, or nothing comes any more.
     fn until(&mut self, what: &str, is: impl Fn(&Self) -> bool) {
-        let began = Instant::now();
+        let mut waited = 0;
         while !is(self) {
-            assert!(began.elapsed() < SOON, "{what}: {:?} {}", self.said, self.shown);
+            assert!(waited < MOST_WAITS, "{what}: {:?} {}", self.said, self.shown);
             match self.socket.read() {
                 Ok(Message::Binary(bytes)) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
                 Ok(Message::Text(text)) => self.said.push(serde_json::from_str(&text).unwrap()),
                 Ok(_) => {}
-                Err(tungstenite::Error::Io(e)) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error) if is_wait(&error) => waited += 1,
                 Err(error) => panic!("{what}: {error}: {:?} {}", self.said, self.shown),
+            }
+        }
+    }
+
+    /// Reads until it is closed; whether anything was shown or said meanwhile.
+    fn closes(&mut self) -> Option<Message> {
+        let (mut waited, mut last) = (0, None);
+        loop {
+            assert!(waited < MOST_WAITS, "it stays open");
+            match self.socket.read() {
+                Ok(Message::Close(_)) => return last,
+                Ok(message @ (Message::Binary(_) | Message::Text(_))) => last = Some(message),
+                Ok(_) => {}
+                Err(error) if is_wait(&error) => waited += 1,
+                Err(_) => return last,
             }
         }
     }
@@ -80,17 +105,8 @@ impl Page {
     fn ends(&mut self, what: &str) -> Value {
         self.until(what, |page| page.has(what).is_some());
         let said = self.has(what).unwrap().clone();
-        let began = Instant::now();
-        loop {
-            assert!(began.elapsed() < SOON, "it stays open after `{what}`");
-            match self.socket.read() {
-                Ok(Message::Close(_)) | Err(tungstenite::Error::ConnectionClosed) => return said,
-                Ok(message @ (Message::Binary(_) | Message::Text(_))) => panic!("after `{what}`: {message:?}"),
-                Ok(_) => {}
-                Err(tungstenite::Error::Io(e)) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(_) => return said,
-            }
-        }
+        assert_eq!(self.closes(), None, "after `{what}`");
+        said
     }
 }
 
@@ -176,11 +192,7 @@ fn what_a_page_may_not_have_is_refused_and_said() {
     assert!(text(&page.ends("left")["why"]).contains("of that size"));
     let mut page = open(&lab, maya, &grant);
     let _ = page.socket.send(Message::Binary(vec![b'x'; 70_000].into()));
-    let began = Instant::now();
-    while !matches!(page.socket.read(), Err(ref e) if !matches!(e, tungstenite::Error::Io(io) if io.kind() == ErrorKind::WouldBlock))
-    {
-        assert!(began.elapsed() < SOON, "a message of any length is read");
-    }
+    page.closes();
     nobody_is_in(&lab);
 
     // Ended, there is none to be had.

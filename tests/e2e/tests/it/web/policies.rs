@@ -73,6 +73,9 @@ fn a_policy_is_written_rehearsed_and_put_in_force_on_a_page() {
     page.presses("button", "Put it in force");
     page.chromium.act(&json!({ "do": "click", "selector": "dialog >> button:has-text('Put it in force')" }));
     page.sees("load again");
+    // A browser tells its console of every answer that is no yes.
+    let told = page.chromium.act(&json!({ "do": "problems" })).to_string();
+    assert!(told.contains("409"), "{told}");
     page.key("Escape");
     page.presses("button", "Throw it away");
     page.presses("button", "Edit");

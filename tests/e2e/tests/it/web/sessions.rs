@@ -92,12 +92,12 @@ fn a_terminal_is_typed_into_on_a_page_and_ends_with_its_grant() {
 
 /// What `stty size` said last, as `ROWSxCOLUMNS`.
 fn columns(shown: &str) -> u32 {
-    let sizes = shown.split_whitespace().filter_map(|word| {
+    let mut sizes = shown.split_whitespace().filter_map(|word| {
         let (rows, columns) = word.split_once('x')?;
         rows.parse::<u32>().ok()?;
         columns.parse::<u32>().ok()
     });
-    sizes.last().unwrap_or_else(|| panic!("no size: {shown}"))
+    sizes.next_back().unwrap_or_else(|| panic!("no size: {shown}"))
 }
 
 #[test]
