@@ -243,7 +243,7 @@ async fn policy_sees_what_the_issuer_says_and_sees_it_again() {
     let house = house().await;
     // The same repository, from a branch that nobody protects, or without its environment.
     for other in [("ref_protected", json!("false")), ("ref_protected", json!("yes")), ("environment", json!("test"))] {
-        let works = Works::of(house.app.begin_job(&token(&house, &[other.clone()]), None).await.unwrap());
+        let works = Works::of(house.app.begin_job(&token(&house, std::slice::from_ref(&other)), None).await.unwrap());
         let caller = works.caller(&house).await.unwrap();
         let said = house.app.request_access(&caller, ask(&[("attic", "read")], 1)).await;
         assert!(matches!(said, Err(AppError::Missing { .. })), "{other:?}: {said:?}");

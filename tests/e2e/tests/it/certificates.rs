@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use wane_testkit::{Ended, Nginx, PersonSession, WaneServer, WaneServerBuilder, wait_until};
 
+use crate::machines::lab::{Actions, Runner};
 use crate::people::{Deployment, SOON, granted, items, text};
 
 /// A deployment with an authority, the service `web`, and roles for both ends of a connection to it.
@@ -186,6 +187,34 @@ fn a_pair_is_kept_fresh_and_goes_with_its_grant() {
     let outcome = keeping.wait_exit(SOON).unwrap();
     assert_eq!(outcome.ended, Ended::Code(0), "{outcome:?}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "nothing is left of the pair");
+}
+
+/// A job shows who it is with a pair in memory, which goes with it; kubectl is given one as its plugins give it.
+#[test]
+fn a_job_shows_a_certificate_that_goes_with_it() {
+    let office = Office::with(WaneServer::builder());
+    let nginx = office.nginx();
+    let trust = office.paper("trust.pem");
+    let (actions, runner) = (Actions::for_deployment(&office.wane), Runner::of(&office.wane));
+    let looks = format!(
+        "stat -f -c 'on %T' \"$WANE_KEY_FILE\"; stat -L -c 'mode %a' \"$WANE_KEY_FILE\"; \
+         curl -sS --cacert {} --cert \"$WANE_CERT_FILE\" --key \"$WANE_KEY_FILE\" https://127.0.0.1:{}/",
+        trust.display(),
+        nginx.port()
+    );
+    let outcome = runner.run(&actions.token(), &["exec", "--role", "operate", "--on", "web", "--", "sh", "-c", &looks]);
+    assert!(outcome.success() && outcome.stdout.starts_with("on tmpfs\nmode 600\n"), "{outcome:?}");
+    assert!(outcome.stdout.contains("CN=operator"), "{outcome:?}\n{}", nginx.log());
+    runner.assert_clean(&[]);
+    assert_eq!(office.listed().0.len(), 1, "it is on the list from the end of the job on");
+    let words = ["cert", "web", "--role", "operate", "--for", "10m", "--out", "-", "--format", "exec-credential"];
+    let said = office.wane.maya.run(&words).unwrap().into_stdout().unwrap();
+    let credential: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(credential["apiVersion"], "client.authentication.k8s.io/v1", "{said}");
+    let status = &credential["status"];
+    assert!(text(&status["clientCertificateData"]).starts_with("-----BEGIN CERTIFICATE-----"), "{said}");
+    assert!(text(&status["clientKeyData"]).contains("PRIVATE KEY-----"), "{said}");
+    assert!(text(&status["expirationTimestamp"]).ends_with('Z'), "{said}");
 }
 
 #[test]
