@@ -43,10 +43,8 @@ pub fn cookies(raw: &[u8]) {
         headers.get_all(COOKIE).iter().map(|v| String::from_utf8_lossy(v.as_bytes()).to_lowercase()).collect();
     let ours = left.iter().flat_map(|v| v.split(';')).any(|pair| pair.trim().starts_with("__host-wane"));
     assert!(!ours, "{left:?}");
-    if let Ok(text) = std::str::from_utf8(raw) {
-        if let Some(code) = site::code_in(text) {
-            assert!(code.len() == 64 && text == format!("code={code}"));
-        }
+    if let Some((text, code)) = std::str::from_utf8(raw).ok().and_then(|text| Some((text, site::code_in(text)?))) {
+        assert!(code.len() == 64 && text == format!("code={code}"));
     }
 }
 

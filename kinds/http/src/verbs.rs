@@ -109,7 +109,8 @@ impl Verb for New {
         let made = port.credential(&access.grant, Value::Object(input)).await?;
         let secret = made.secret.ok_or_else(|| VerbError::Failed("the server handed out no key".to_owned()))?.reveal();
         port.say(&format!("good until {} under {}, with `Authorization: Bearer KEY`", made.grant_end, access.grant));
-        port.put(&json!({ "key": secret.as_str(), "grant": access.grant, "url": made.public["url"] }), secret.as_str());
+        let url = made.public.get("url");
+        port.put(&json!({ "key": secret.as_str(), "grant": access.grant, "url": url }), secret.as_str());
         Ok(0)
     }
 }
