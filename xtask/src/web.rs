@@ -28,6 +28,8 @@ pub(crate) fn build() -> Result<()> {
     for script in ["types", "check", "build"] {
         npm(&["run", script])?;
     }
+    // Cargo may build elsewhere.
+    fs::create_dir_all("target")?;
     fs::write(MARKER, made_of).with_context(|| format!("cannot write `{MARKER}`"))?;
     weigh()
 }
