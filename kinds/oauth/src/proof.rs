@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{DecodingKey, Validation};
@@ -73,7 +74,8 @@ struct ProofClaims {
     jti: String,
     htm: String,
     htu: String,
-    iat: i64,
+    /// Seconds; with a fraction, from whoever says it more closely (RFC 7519, `NumericDate`).
+    iat: f64,
     ath: Option<String>,
 }
 
@@ -109,10 +111,10 @@ impl Proofs {
         if claims.jti.is_empty() || claims.jti.len() > LONGEST_ID {
             return Err(format!("its `jti` is not 1 to {LONGEST_ID} characters long"));
         }
-        let made = Time::from_micros(claims.iat.saturating_mul(1_000_000));
-        if claims.iat < 0 || made.plus(NEAR) < whom.now || whom.now.plus(NEAR) < made {
-            return Err(format!("its `iat` is not within {} s of now; look at the clock", NEAR.secs()));
-        }
+        let near = |made: &Time| whom.now <= made.plus(NEAR) && *made <= whom.now.plus(NEAR);
+        let made = moment(claims.iat)
+            .filter(near)
+            .ok_or_else(|| format!("its `iat` is not within {} s of now; look at the clock", NEAR.secs()))?;
         if made <= self.since {
             return Err("it was made before this server began; make another".to_owned());
         }
@@ -138,6 +140,12 @@ impl fmt::Debug for Proofs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proofs").field("since", &self.since).finish_non_exhaustive()
     }
+}
+
+/// When that is; none before 1970.
+fn moment(seconds: f64) -> Option<Time> {
+    let since = Duration::try_from_secs_f64(seconds).ok()?;
+    i64::try_from(since.as_micros()).ok().map(Time::from_micros)
 }
 
 /// The thumbprint of the key, and the claims, of a proof that is signed with it.

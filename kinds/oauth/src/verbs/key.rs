@@ -1,13 +1,14 @@
 //! A key that tokens are bound to, in a file, and proofs of it (RFC 9449).
 
 use std::path::Path;
+use std::time::Duration;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use p256::SecretKey;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use wane_connector::verb::{AccessPort, VerbError};
 use zeroize::Zeroizing;
@@ -46,15 +47,22 @@ impl HolderKey {
         Ok(Self(SigningKey::from(key)))
     }
 
-    /// A proof for one call, with the token that goes with it, if one does.
-    pub(super) fn prove(
-        &self,
-        port: &dyn AccessPort,
-        method: &str,
-        url: &str,
-        token: Option<&str>,
-    ) -> Result<String, VerbError> {
-        let encoded = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
+    /// A proof for a call of an API, with the token that goes with it. Its time is in whole seconds: not everybody
+    /// who checks one reads a fraction.
+    pub(super) fn prove(&self, port: &dyn AccessPort, method: &str, url: &str, token: &str) -> String {
+        let hash = encoded(&Sha256::digest(token.as_bytes()));
+        self.signed(port, &json!({ "htm": method, "htu": url, "iat": port.now().seconds(), "ath": hash }))
+    }
+
+    /// A proof for a call of the server that hands out tokens. It takes none from before it began, so that one from
+    /// the second of its start has to say more closely when it was made.
+    pub(super) fn prove_here(&self, port: &dyn AccessPort, method: &str, url: &str) -> String {
+        let micros = u64::try_from(port.now().micros()).unwrap_or_default();
+        let now = Duration::from_micros(micros).as_secs_f64();
+        self.signed(port, &json!({ "htm": method, "htu": url, "iat": now }))
+    }
+
+    fn signed(&self, port: &dyn AccessPort, claims: &Value) -> String {
         let point = self.0.verifying_key().to_sec1_point(false);
         let (x, y) = point.as_bytes().get(1..).unwrap_or_default().split_at(32);
         let header = json!({
@@ -63,14 +71,16 @@ impl HolderKey {
         });
         let mut id = [0_u8; 16];
         port.entropy(&mut id);
-        let mut claims = json!({
-            "jti": HEXLOWER.encode(&id), "htm": method, "htu": url, "iat": port.now().seconds(),
-        });
-        if let (Some(token), Some(claims)) = (token, claims.as_object_mut()) {
-            claims.insert("ath".to_owned(), json!(encoded(&Sha256::digest(token.as_bytes()))));
+        let mut claims = claims.clone();
+        if let Some(claims) = claims.as_object_mut() {
+            claims.insert("jti".to_owned(), json!(HEXLOWER.encode(&id)));
         }
         let message = format!("{}.{}", encoded(header.to_string().as_bytes()), encoded(claims.to_string().as_bytes()));
         let signature: Signature = self.0.sign(message.as_bytes());
-        Ok(format!("{message}.{}", encoded(&signature.to_bytes())))
+        format!("{message}.{}", encoded(&signature.to_bytes()))
     }
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    BASE64URL_NOPAD.encode(bytes)
 }

@@ -49,7 +49,7 @@ impl Verb for Proof {
         let text = read.map_err(|e| failed("read", &args.token, &e))?;
         // As it stands, or in the line of a header.
         let token = text.trim().rsplit(' ').next().unwrap_or_default();
-        let proof = key.prove(port, &args.method, &args.url, Some(token))?;
+        let proof = key.prove(port, &args.method, &args.url, token);
         port.put(&json!({ "dpop": proof }), &proof);
         Ok(0)
     }

@@ -147,7 +147,7 @@ impl Had {
                 .await?;
             let issuer = metadata.get("issuer").and_then(Value::as_str).unwrap_or_default();
             let url = format!("{issuer}/v1/grants/{}/credential", access.grant);
-            send("dpop", Some(key.prove(port, "POST", &url, None)?));
+            send("dpop", Some(key.prove_here(port, "POST", &url)));
         }
         if let Some(path) = &args.certificate {
             let text = std::fs::read_to_string(path).map_err(|e| files::failed("read", path, &e))?;

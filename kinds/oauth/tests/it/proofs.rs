@@ -1,9 +1,11 @@
 //! Which proofs of a key are taken.
 
+use std::time::Duration;
+
 use ed25519_dalek::Signer as _;
 use serde_json::{Value, json};
 use wane_connector::TokenProof;
-use wane_domain::time::Span;
+use wane_domain::time::{Span, Time};
 
 use crate::world::{Client, With, World, encoded};
 
@@ -48,6 +50,8 @@ fn of_all_the_proofs_one_is_taken_and_once() {
         ("iat", json!(-1)),
         ("iat", json!(now.to_string())),
         ("iat", json!(i64::MAX)),
+        ("iat", json!(1e300)),
+        ("iat", json!(-0.5)),
         ("ath", json!(hash("another"))),
         ("ath", json!("")),
         ("ath", json!(null)),
@@ -135,15 +139,22 @@ fn a_proof_by_ed25519_is_taken_as_well() {
 fn nothing_made_before_the_server_began_is_taken() {
     let world = World::new(32, With::P256);
     let client = Client::new(4);
-    let proof_at = |id: &str, at: i64| {
-        let claims = json!({ "jti": id, "htm": "GET", "htu": URL, "iat": at, "ath": hash("t") });
+    let proof_at = |at: Value| {
+        let claims = json!({ "jti": at.to_string(), "htm": "GET", "htu": URL, "iat": at, "ath": hash("t") });
         client.signed(&client.header(), &claims)
     };
     let take = |text: &str| {
         world.tokens().take_proof(&TokenProof { text, method: "GET", url: URL, token: "t", now: world.now() })
     };
-    let began = world.now().minus(Span::from_secs(2)).seconds();
+    let exactly = world.now().minus(Span::from_secs(2));
+    let began = exactly.seconds();
     for (at, taken) in [(began - 5, false), (began, false), (began + 1, true), (began + 2, true)] {
-        assert_eq!(take(&proof_at(&at.to_string(), at)).is_ok(), taken, "{} s after", at - began);
+        assert_eq!(take(&proof_at(json!(at))).is_ok(), taken, "{} s after", at - began);
+    }
+    // Within that second, from whoever says it more closely.
+    let of = |time: Time| Duration::from_micros(time.micros().try_into().unwrap()).as_secs_f64();
+    let little = Span::from_micros(1_000);
+    for (at, taken) in [(exactly.minus(little), false), (exactly.plus(little), true)] {
+        assert_eq!(take(&proof_at(json!(of(at)))).is_ok(), taken, "{at:?}, and began at {exactly:?}");
     }
 }
