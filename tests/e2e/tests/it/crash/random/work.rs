@@ -213,7 +213,9 @@ impl<'f> Engineer<'f> {
             Ended::Code(0) => self.field.memory().extended(&grant),
             Ended::Code(6) => {
                 let words = ["approve", &text(&request["id"])];
-                if self.field.say(&self.field.omar, &words).is_some_and(|outcome| outcome.success()) {
+                let outcome = self.field.say(&self.field.omar, &words).filter(Outcome::success);
+                // Approved and yet judged "no", by what was locked or redefined meanwhile, gives no time.
+                if outcome.and_then(|outcome| said(&outcome)).is_some_and(|r| r["items"][0]["state"] == "approved") {
                     self.field.memory().extended(&grant);
                 }
             }
