@@ -105,6 +105,8 @@ fn many(shop: &mut Shop<'_>, report: &mut Report) -> Result<()> {
         few.push(shop.make(8, probe, "2h")? * 1e3 / probe as f64);
         shop.cut_all(probe)?;
     }
+    let one = |bare: &Value| Ok::<_, anyhow::Error>(Sample::one(1e3 / number(bare, "/made_per_second")?));
+    let beside_none = one(&shop.bare(8, probe)?)?;
     let mut there = 0;
     while there < live {
         let next = (live - there).min(500);
@@ -121,11 +123,16 @@ fn many(shop: &mut Shop<'_>, report: &mut Report) -> Result<()> {
             .goal(Goal::RatioAtMost(1.3)),
     );
     let alone = shop.bare(8, probe)?;
+    report.row(
+        Row::new(format!("the same by PostgreSQL alone, beside {live} of ours and beside none"), "ms", one(&alone)?)
+            .beside(beside_none),
+    );
     let cut = shop.cut_all(there)?;
     report.row(
-        Row::new(format!("{there} live: locked, new access denied"), "s", Sample::one(cut.said))
+        Row::new(format!("{there} live: locked, new access denied"), "s", Sample::one(cut.denied))
             .goal(Goal::AtMost(1.0)),
     );
+    report.row(Row::new(format!("{there} live: locked, and said of each that it ends"), "s", Sample::one(cut.said)));
     let rate = Row::new(format!("{there} live: locked and gone"), "/s", Sample::one(there as f64 / cut.gone));
     let peer = Sample::one(number(&alone, "/dropped_per_second")?);
     report.row(rate.beside(peer).goal(Goal::RatioAtLeast(0.7)));
@@ -185,8 +192,9 @@ fn bursts(shop: &mut Shop<'_>, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// How long it took to say that all ends, and until all had.
+/// How long it took until nobody got access any more, to say of all that they end, and until all had.
 struct Cut {
+    denied: f64,
     said: f64,
     gone: f64,
 }
@@ -260,24 +268,38 @@ impl<'a> Shop<'a> {
         ensure!(there == times, "{there} accounts are there, and {times} were asked for");
         let folder = tempfile::tempdir()?;
         let seen = folder.path().join("seen");
-        let (watched, cut) = thread::scope(|scope| {
+        let (watched, denied, cut) = thread::scope(|scope| {
             let watching = scope.spawn(|| self.watch_from(times, 600.0, &[], Some(&seen)));
             // Only who was seen to be there can be seen to go.
             while !seen.exists() && !watching.is_finished() {
                 thread::sleep(Duration::from_millis(5));
             }
             let begun = Instant::now();
+            let asking = scope.spawn(move || self.denied(begun));
             let locked = self.wane.admin.json(&["lock", "add", "--resource", "shop", "-m", "all at once"]);
             let said = begun.elapsed().as_secs_f64();
+            let denied = asking.join().map_err(|_| anyhow::anyhow!("whoever asks died"))?;
             let watched = watching.join().map_err(|_| anyhow::anyhow!("the watch died"))?;
-            locked.map(|lock| (watched, (lock, said, begun.elapsed().as_secs_f64())))
+            locked.map(|lock| (watched, denied, (lock, said, begun.elapsed().as_secs_f64())))
         })?;
         let (lock, said, gone) = cut;
-        let watched = watched?;
+        let (watched, denied) = (watched?, denied?);
         ensure!(number(&watched, "/gone")? as usize >= times, "not all ended: {watched}");
         let id = text(&lock, "/id").or_else(|_| text(&lock, "/lock/id"))?;
         self.wane.admin.json(&["lock", "lift", id])?;
-        Ok(Cut { said, gone })
+        Ok(Cut { denied, said, gone })
+    }
+
+    /// How long it took until somebody who asks would be denied.
+    fn denied(&self, since: Instant) -> Result<f64> {
+        let person = self.wane.people.first().context("there are no people")?;
+        loop {
+            let why = person.json(&["why", "readonly@shop"])?;
+            if text(&why, "/outcome")? == "denied" {
+                return Ok(since.elapsed().as_secs_f64());
+            }
+            ensure!(since.elapsed() < Duration::from_secs(60), "it is locked and not denied: {why}");
+        }
     }
 
     /// Watches until so many accounts have gone.
