@@ -1,5 +1,7 @@
 //! Every test of the workspace. The test runner's own summary is the last thing printed.
 
+use std::num::NonZero;
+
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
@@ -31,5 +33,12 @@ pub(crate) fn run() -> Result<()> {
     scim2::install()?;
     aiosmtpd::install()?;
     jwt_libraries::install()?;
-    chore(&["nextest", "run"])
+    chore(&["nextest", "run", "--test-threads", &at_once().to_string()])
+}
+
+/// How many tests run at once: half as many again as there are cores, because most wait for servers more than they
+/// compute.
+fn at_once() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    cores + cores.div_ceil(2)
 }
