@@ -23,7 +23,7 @@ pub enum Class {
 }
 
 /// Why a use-case did not do it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AppError {
     /// Nobody is signed in, or the token is no good. Says nothing about which.
     #[error("sign in first: the token is missing, unknown, spent or expired")]

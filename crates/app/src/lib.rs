@@ -81,6 +81,7 @@ mod terminal;
 mod together;
 mod tries;
 mod turns;
+mod uses;
 mod visit;
 mod visits;
 mod vouch;
@@ -327,6 +328,8 @@ pub struct App {
     pub(crate) certificates: tries::Tries,
     /// How fast directories push, and what was heard of them.
     pub(crate) paces: directories::Paces,
+    /// Uses that wait to be spent.
+    uses: uses::Till,
     /// Which jobs of workloads go on.
     pub(crate) alive: jobs::Alive,
     /// Issuers of tokens about jobs, as they are asked.
@@ -401,6 +404,7 @@ impl App {
             codes: tries::Tries::of_codes(),
             certificates: tries::Tries::of_certificates(),
             paces: directories::Paces::default(),
+            uses: uses::Till::default(),
             alive: jobs::Alive::default(),
             job_issuers: workloads::JobIssuers::default(),
         })

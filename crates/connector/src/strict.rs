@@ -75,6 +75,18 @@ pub fn number(map: &Map<String, Value>, key: &str) -> Result<Option<u64>, KindEr
     }
 }
 
+/// A truth, if the key is there; false if it is not.
+///
+/// # Errors
+/// When it is something else.
+pub fn flag(map: &Map<String, Value>, key: &str) -> Result<bool, KindError> {
+    match map.get(key) {
+        None => Ok(false),
+        Some(Value::Bool(yes)) => Ok(*yes),
+        Some(_) => Err(wrong(key, "write `true` or `false`")),
+    }
+}
+
 /// `a`, `b` and `c`, for an error.
 #[must_use]
 pub fn listed(words: &[&str]) -> String {

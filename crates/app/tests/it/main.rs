@@ -37,3 +37,4 @@ mod storeless;
 mod tasks;
 mod time;
 mod toctou;
+mod uses;
