@@ -17,6 +17,7 @@ mod head;
 mod identity;
 mod issuer;
 mod key;
+mod opening;
 mod pages;
 mod path;
 mod role;

@@ -19,6 +19,7 @@ use crate::cookie::{self, Mark, Token};
 use crate::exchange::Exchange;
 use crate::identity::AssertionKey;
 use crate::key::{self, Key, Root};
+use crate::opening::Openings;
 use crate::pages::{self, Reader, Said};
 use crate::session::AppSession;
 use crate::settings::Origin;
@@ -48,13 +49,12 @@ struct Inner {
     key: AssertionKey,
     root: Arc<Root>,
     home: String,
-    /// Held while a key opens a session: one that comes twice at once opens one.
-    opening: tokio::sync::Mutex<()>,
+    opening: Openings,
 }
 
 impl HttpSite {
     pub(crate) fn new(book: Arc<Book>, key: AssertionKey, root: Arc<Root>, home: &str) -> Self {
-        let opening = tokio::sync::Mutex::default();
+        let opening = Openings::default();
         Self { inner: Arc::new(Inner { book, key, root, home: home.to_owned(), opening }) }
     }
 
@@ -192,7 +192,7 @@ impl Visitor {
             self.site.misused(&self.porch, &key, "it was shown to another application").await;
             return Err(unauthorised("it is for another application"));
         }
-        let _opening = self.site.inner.opening.lock().await;
+        let _opening = self.site.inner.opening.turn(mark).await;
         if let Some(session) = held() {
             return Ok(session);
         }

@@ -72,6 +72,15 @@ fn a_session_is_good_at_its_own_origin_only() {
     let settings = json!({ "origin": "https://127.0.0.1", "upstream": "http://127.0.0.1:9" }).to_string();
     let words = ["resource", "add", "own", "--kind", "http", "--label", "gate=open", "--settings", &settings];
     assert!(!lab.wane.ada.run(&words).unwrap().success(), "an address is no origin");
+    // Nor is one registered that another has, or changed to be that.
+    let twin = json!({ "origin": guest.origin, "upstream": "http://127.0.0.1:9" }).to_string();
+    for words in [
+        &["resource", "add", "twin", "--kind", "http", "--label", "gate=open", "--settings", &twin][..],
+        &["resource", "set", "other", "--settings", &twin],
+    ] {
+        let refused = lab.wane.ada.run(words).unwrap();
+        assert!(refused.stderr.contains("`app` is opened at"), "{words:?}: {refused:?}");
+    }
 }
 
 #[test]
