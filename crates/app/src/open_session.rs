@@ -145,16 +145,12 @@ impl App {
             )));
         }
         let kind = self.kind(&resource.kind)?;
-        // Where sessions use the connector's own credential, what is shown to the target is judged with it.
-        let (handle, secret) = if kind.takes_credential() && !kind.needs_credential() {
-            (self.target(resource.id).await?, self.connector_secret(resource.id).await?)
-        } else {
-            (self.new_target(kind, resource, None), None)
-        };
-        let broker = handle
-            .kind
+        let broker = kind
             .broker()
             .ok_or_else(|| AppError::invalid("resource", "nothing of this kind goes through the gateway"))?;
+        // Where what is shown to the target is the connector's own credential, that is judged with the rest.
+        let secret = if broker.shows_credential() { self.connector_secret(resource.id).await? } else { None };
+        let mut handle = self.new_target(kind, resource, secret);
         let (lease, intended) =
             seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Session, now)?;
         let right = seen.value.session_permit(&lease, permit, now)?;
@@ -169,7 +165,6 @@ impl App {
         let again = format!("{}@{} --for {}", role.name, handle.resource.name, seen.value.window.duration);
         let person = world.people.get(&seen.value.holder).ok_or_else(missing)?.name.to_string();
         let (grant, as_role) = (claim.grant.to_string(), role.name.to_string());
-        let kept = Kept { person, grant, role: as_role, again: again.clone(), secret };
         let rules = vec![self.deployment_rules(), broker.rules(&role)?];
         let right = resting(self, right.into_issue(), &seen.value, &request.value, &role).await?;
         let pass =
@@ -224,6 +219,7 @@ impl App {
         }
         self.nudge();
         let pass = pass.public;
+        let kept = Kept { person, grant, role: as_role, again: again.clone(), secret: handle.take_credential() };
         Ok((
             SessionOpened {
                 session,

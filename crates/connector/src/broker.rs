@@ -108,6 +108,11 @@ pub trait Broker: Send + Sync {
         None
     }
 
+    /// Whether its sessions show the target the connector's own credential, which nobody else sees.
+    fn shows_credential(&self) -> bool {
+        false
+    }
+
     /// How many uses a role gives; none for as many as there are.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ fn a_session_is_good_at_its_own_origin_only() {
     let twin = json!({ "origin": guest.origin, "upstream": "http://127.0.0.1:9" }).to_string();
     for words in [
         &["resource", "add", "twin", "--kind", "http", "--label", "gate=open", "--settings", &twin][..],
-        &["resource", "set", "other", "--settings", &twin],
+        &["resource", "change", "other", "--settings", &twin],
     ] {
         let refused = lab.wane.ada.run(words).unwrap();
         assert!(refused.stderr.contains("`app` is opened at"), "{words:?}: {refused:?}");
