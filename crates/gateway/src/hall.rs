@@ -12,7 +12,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -29,13 +28,10 @@ use wane_domain::id::{GrantId, SessionId};
 use wane_domain::time::Time;
 
 use crate::line::{Connections, Live, notes};
+use crate::listen::{accept, drained, rounds};
 use crate::pipe::{Tether, tether};
 use crate::places::{Limits, Place, Places};
 use crate::port::{Port, WebPort};
-use crate::serve::watch_over;
-
-/// How long open sessions get to be closed and written down when the server stops.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// What stands on the board in place of a login name where a key opened the session.
 const BY_KEY: &str = "key";
@@ -121,19 +117,12 @@ impl Hall {
     pub async fn serve(self: &Arc<Self>, listener: &TcpListener, stop: CancellationToken) {
         let (mut connections, mut sessions) = (JoinSet::new(), JoinSet::new());
         let mut begun = self.begun.lock().await;
-        // Beside the sessions, never in their way: whoever is asked may not answer.
-        let mut beats = Box::pin(async {
-            loop {
-                tokio::time::sleep(self.limits.beat).await;
-                self.port.beat().await;
-            }
-        });
-        let mut proofs = Box::pin(self.port.proofs());
+        let port: &dyn Port = &*self.port;
+        let mut rounds = Box::pin(rounds(port, self.limits.beat));
         loop {
-            let accepted = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 () = stop.cancelled() => break,
-                () = &mut beats => continue,
-                () = &mut proofs => continue,
+                never = &mut rounds => match never {},
                 Some(done) = connections.join_next(), if !connections.is_empty() => {
                     told(done, "a connection died; the others go on");
                     continue;
@@ -147,16 +136,7 @@ impl Hall {
                     sessions.spawn(async move { hall.hold(&held, holding, &stop).await });
                     continue;
                 }
-                accepted = listener.accept() => accepted,
-            };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of descriptors, most likely: others have to finish first.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
+                accepted = accept(listener) => accepted,
             };
             let Some(place) = self.places.take(peer.ip(), self.ambient.now()) else {
                 tracing::debug!(%peer, "too many connections; one was dropped");
@@ -165,7 +145,7 @@ impl Hall {
             let (hall, stop) = (Arc::clone(self), stop.clone());
             connections.spawn(async move { hall.carry(stream, peer, place, stop).await });
         }
-        let drained = async {
+        let all = async {
             while sessions.join_next().await.is_some() {}
             // One that began in the last moment.
             while let Ok((held, holding)) = begun.try_recv() {
@@ -173,8 +153,7 @@ impl Hall {
             }
             while connections.join_next().await.is_some() {}
         };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            tracing::warn!("sessions were not all written down as closed; the next start does it");
+        if !drained(all).await {
             sessions.shutdown().await;
             connections.shutdown().await;
         }
@@ -182,7 +161,6 @@ impl Hall {
 
     /// One connection. Whatever happens to whoever speaks on it ends here.
     async fn carry(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, mut place: Place, stop: CancellationToken) {
-        watch_over(&stream);
         let (pipe, person) = tether(stream);
         let porch = Arc::new(Threshold {
             hall: Arc::clone(&self),
