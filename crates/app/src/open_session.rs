@@ -74,7 +74,7 @@ impl App {
     /// When there is no live grant that the credential was issued under, or policy refuses now.
     pub async fn open_session(&self, claim: &Claim, inside: Option<ArrivalId>) -> Result<SessionOpened, AppError> {
         let confirmed = match &claim.by {
-            By::Credential { .. } => None,
+            By::Credential { .. } | By::Known { .. } => None,
             By::Confirmed(arrival) => {
                 let Claim { resource, login, peer, client, .. } = claim.clone();
                 let goal = Goal::Session { resource, login };
@@ -86,8 +86,13 @@ impl App {
             self.count_failed(claim.grant, error).await?;
         }
         let (mut opened, blank) = tried?;
-        // An end may have come from memory while the store was at work on this.
-        if let Err(ended) = self.still_stands(claim.grant) {
+        // An end may have come from memory while the store was at work on this, and of a credential of another grant
+        // before there was a session to be told.
+        let stands = match self.still_stands(claim.grant) {
+            Ok(()) => self.still_grounded(&claim.by).await,
+            ended => ended,
+        };
+        if let Err(ended) = stands {
             self.sessions.tell(opened.session.lease(), Standing::Over("it was ended".to_owned()));
             let failed = blank.is_some().then(|| RecordOutcome::Failed("the session did not begin".to_owned()));
             self.session_closed(opened.session, SessionEnd::unbegun(failed)).await?;
@@ -132,10 +137,14 @@ impl App {
         if inside.is_some_and(|passage| self.passages.person(passage) != Some(seen.value.holder)) {
             return Err(missing());
         }
-        let proven = match (&claim.by, confirmed) {
-            (By::Credential { serial, .. }, None) => self.credential_of(&open, *serial).await?,
-            (By::Confirmed(_), Some(caller)) if caller.person == seen.value.holder => Issued::to(caller),
-            (By::Credential { .. } | By::Confirmed(_), _) => return Err(missing()),
+        let (proven, ground) = match (&claim.by, confirmed) {
+            (By::Credential { serial, .. }, None) => (self.credential_of(&open, *serial).await?, None),
+            (By::Known { lease, serial }, None) => {
+                let (issued, ground) = self.ground_of(seen.value.holder, *lease, *serial).await?;
+                (issued, Some(ground))
+            }
+            (By::Confirmed(_), Some(caller)) if caller.person == seen.value.holder => (Issued::to(caller), None),
+            (By::Credential { .. } | By::Known { .. } | By::Confirmed(_), _) => return Err(missing()),
         };
         let permit = self.permit_with_proof(&world, &seen.value, &request.value.ask, &proven.at(now), now)?;
         let sessions = open.iter().filter(|lease| lease.value.what == LeaseKind::Session).count();
@@ -160,7 +169,8 @@ impl App {
             }
             every => every.map(|every| Reproof { every, grace: self.limits.reproof_grace, proved: proven.proved }),
         };
-        let (end, recording, serial) = (right.end(), right.recording(), self.store.next_serial().await?);
+        let end = ground.map_or(right.end(), |ground| right.end().min(ground.until));
+        let (recording, serial) = (right.recording(), self.store.next_serial().await?);
         let target = handle.target(now);
         let again = format!("{}@{} --for {}", role.name, handle.resource.name, seen.value.window.duration);
         let person = world.people.get(&seen.value.holder).ok_or_else(missing)?.name.to_string();
@@ -210,6 +220,7 @@ impl App {
             meter: Arc::clone(&meter),
             company: Arc::clone(&company),
             reproof,
+            ground,
         };
         // In the book before it is in the store: an end that follows at once finds whom to tell.
         let (told, proof) = self.sessions.enter(line);
@@ -331,6 +342,7 @@ impl App {
 fn proved_by(by: &By) -> Value {
     match by {
         By::Credential { serial, .. } => json!({ "serial": serial }),
+        By::Known { lease, serial } => json!({ "lease": lease, "serial": serial }),
         By::Confirmed(arrival) => json!({ "arrival": arrival }),
     }
 }
@@ -343,7 +355,7 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
-    fn of(issue: &Issuance) -> Self {
+    pub(crate) fn of(issue: &Issuance) -> Self {
         let proved = issue.detail.get("proved").and_then(Value::as_i64).map(Time::from_micros);
         let proof = issue.detail.get("proof").and_then(Value::as_str).unwrap_or("none");
         // One that was issued before this was kept counts as proved never.

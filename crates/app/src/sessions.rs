@@ -18,7 +18,11 @@ use wane_domain::time::Time;
 use wane_store::Write;
 
 use crate::company::Company;
+use crate::introduced::Ground;
 use crate::reproof::{Fresh, Reproof, Turn, of_token};
+
+/// Why a session is over that was opened with a credential of another grant.
+const LOST_GROUND: &str = "the credential it was opened with is over";
 
 /// What a session is told by those who decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +134,8 @@ pub struct SessionLine {
     pub company: Arc<Company>,
     /// How long the last proof of identity carries it, if it has to be proved again.
     pub reproof: Option<Reproof>,
+    /// What it stands on besides its grant, if it was opened with a credential of another.
+    pub ground: Option<Ground>,
 }
 
 /// A session of the book.
@@ -155,6 +161,8 @@ pub(crate) struct Sessions(Mutex<HashMap<LeaseId, Entry>>, Notify);
 #[derive(Debug)]
 pub(crate) enum News {
     Lease(LeaseId, Standing),
+    /// What was handed out under this lease is over.
+    Ground(LeaseId),
     Grant(GrantId, String),
     Proof(Fresh),
 }
@@ -231,10 +239,22 @@ impl Sessions {
         }
     }
 
-    /// Tells every session of a grant that it is over.
+    /// Tells every session of a grant that it is over, and each that stands on it besides its own.
     pub(crate) fn tell_over(&self, grant: GrantId, why: &str) {
-        for entry in self.book().values_mut().filter(|entry| entry.line.grant == grant) {
-            entry.tell(Standing::Over(why.to_owned()));
+        for entry in self.book().values_mut() {
+            if entry.line.grant == grant {
+                entry.tell(Standing::Over(why.to_owned()));
+            } else if entry.line.ground.is_some_and(|ground| ground.grant == grant) {
+                entry.tell(Standing::Over(LOST_GROUND.to_owned()));
+            }
+        }
+    }
+
+    /// Tells every session that was opened with what was handed out under a lease that it is over.
+    fn tell_lost_ground(&self, lease: LeaseId) {
+        let stands_on = |entry: &&mut Entry| entry.line.ground.is_some_and(|ground| ground.lease == lease);
+        for entry in self.book().values_mut().filter(stands_on) {
+            entry.tell(Standing::Over(LOST_GROUND.to_owned()));
         }
     }
 
@@ -281,6 +301,7 @@ impl Sessions {
         // A grant's cause says more than its leases' ends, and what was said first stays.
         let mut news: Vec<News> = writes.iter().filter_map(of_grant).collect();
         news.extend(writes.iter().filter_map(of_lease));
+        news.extend(writes.iter().filter_map(of_ground));
         news.extend(writes.iter().filter_map(of_token).map(News::Proof));
         news
     }
@@ -300,6 +321,7 @@ impl Sessions {
         for one in news {
             match one {
                 News::Lease(lease, standing) => self.tell(lease, standing),
+                News::Ground(lease) => self.tell_lost_ground(lease),
                 News::Grant(grant, why) => self.tell_over(grant, &why),
                 News::Proof(fresh) => self.heard_proof(&fresh),
             }
@@ -309,6 +331,11 @@ impl Sessions {
 
 impl Entry {
     fn tell(&mut self, standing: Standing) {
+        // INVARIANT: nothing goes on after what it was opened with has run out (held by `what_a_session_stands_on_bounds_it`).
+        let standing = match (standing, self.line.ground) {
+            (Standing::Until(end), Some(ground)) => Standing::Until(end.min(ground.until)),
+            (standing, _) => standing,
+        };
         // INVARIANT: no word brings back a session that is over (held by `what_is_over_stays_over`).
         if matches!(self.line.standing, Standing::Over(_)) || self.line.standing == standing {
             return;
@@ -330,6 +357,13 @@ fn of_grant(write: &Write) -> Option<News> {
 fn of_lease(write: &Write) -> Option<News> {
     let Write::Lease(put) = write else { return None };
     standing_of(&put.value).map(|standing| News::Lease(put.value.id, standing))
+}
+
+/// Whether a lease under which a credential was handed out is over.
+fn of_ground(write: &Write) -> Option<News> {
+    let Write::Lease(put) = write else { return None };
+    let over = matches!(put.value.state, LeaseState::Revoking { .. } | LeaseState::Gone { .. });
+    (put.value.what == LeaseKind::Credential && over).then_some(News::Ground(put.value.id))
 }
 
 /// Where a lease puts its session; nothing if it stands for something else.
@@ -383,6 +417,7 @@ mod tests {
             meter: Arc::default(),
             company: Arc::default(),
             reproof: None,
+            ground: None,
         }
     }
 

@@ -299,6 +299,14 @@ pub enum By {
         /// The credential.
         credential: String,
     },
+    /// They hold a credential of this server that was handed out to them for something else; what they may do here is for a
+    /// grant of theirs to say. Whoever asks for the session has seen that.
+    Known {
+        /// The lease it was handed out under.
+        lease: LeaseId,
+        /// Its serial number.
+        serial: u64,
+    },
     /// They confirmed this very connection, signed in elsewhere.
     Confirmed(ArrivalId),
 }

@@ -4,6 +4,7 @@
 //! the use-cases. A kind is one folder under `kinds/`; the binary lists the kinds it takes.
 
 pub mod broker;
+pub mod certificates;
 pub mod conformance;
 pub mod contract;
 pub mod kind;
@@ -17,6 +18,7 @@ pub mod web;
 pub mod words;
 
 pub use broker::Broker;
+pub use certificates::{CertificateRead, Certificates};
 pub use contract::{
     Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Prepared,
     Presence, Residue, StandingRight, Target,

@@ -35,6 +35,9 @@ pub trait Tokens: Send + Sync {
     /// When it is none.
     fn certificate(&self, pem: &str) -> Result<String, String>;
 
+    /// A certificate in DER as [`Tokens::certificate`] reads it.
+    fn certificate_of(&self, der: &[u8]) -> String;
+
     /// A resource server was told whether a token is good, which runs out then: what its effects go by.
     fn told(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time);
 }

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wane_app::SessionEnd;
 use wane_connector::broker::{By, Claim, Line, Opened, Refused};
-use wane_connector::web::{Entered, Holds, Porch, Shown, Site, Stake, Ticket, Visit};
+use wane_connector::web::{Entered, Holds, Introduced, Means, Porch, Shown, Site, Stake, Ticket, Uninvited, Visit};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::{GrantId, SessionId};
 use wane_domain::time::Time;
@@ -169,6 +169,7 @@ impl Hall {
             over: CancellationToken::new(),
             known: watch::channel(false).0,
             failed: AtomicU64::new(0),
+            certificate: OnceLock::new(),
         });
         let outside: Arc<dyn Porch> = Arc::<Threshold>::clone(&porch);
         let mut serving = Box::pin(AssertUnwindSafe(self.site.serve(pipe, outside)).catch_unwind());
@@ -275,6 +276,8 @@ struct Threshold {
     /// Whether somebody with a session was seen on it.
     known: watch::Sender<bool>,
     failed: AtomicU64,
+    /// What the other side showed in TLS.
+    certificate: OnceLock<Arc<[u8]>>,
 }
 
 #[async_trait]
@@ -323,6 +326,34 @@ impl Porch for Threshold {
             self.failed();
         }
         opened
+    }
+
+    async fn introduce(&self, who: Introduced, holds: Holds) -> Result<SessionId, Uninvited> {
+        let opened = match self.hall.port.introduced(&who, self.peer).await {
+            Ok(claim) => self.hall.open(claim, holds).await.map_err(Uninvited::Access),
+            Err(uninvited) => Err(uninvited),
+        };
+        if opened.is_err() {
+            self.failed();
+        }
+        opened
+    }
+
+    async fn vouch(&self, origin: &str, means: Means) -> Result<(), Refused> {
+        let good = self.hall.port.vouch(origin, &means, self.peer).await;
+        if good.is_err() {
+            self.failed();
+        }
+        good
+    }
+
+    fn showed(&self, certificate: &[u8]) {
+        // The first counts: there is one handshake on a connection.
+        let _ = self.certificate.set(certificate.into());
+    }
+
+    fn certificate(&self) -> Option<Arc<[u8]>> {
+        self.certificate.get().cloned()
     }
 
     async fn misused(&self, grant: GrantId, serial: u64, why: &str) {
@@ -383,8 +414,6 @@ impl Drop for HeldStake {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::OnceLock;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use wane_app::Standing;
     use wane_connector::broker::Pipe;
@@ -417,6 +446,12 @@ mod tests {
                 client: ticket.client.clone(),
             };
             Ok((claim, "/".to_owned()))
+        }
+        async fn introduced(&self, _: &Introduced, _: IpAddr) -> Result<Claim, Uninvited> {
+            Err(Uninvited::Credential)
+        }
+        async fn vouch(&self, _: &str, _: &Means, _: IpAddr) -> Result<(), Refused> {
+            Err(Refused("nobody is known".to_owned()))
         }
         async fn misused(&self, _: GrantId, _: u64, _: &str, _: IpAddr) {}
     }

@@ -8,6 +8,7 @@ use wane_connector::{ConnectError, HostDocs, Paper, Published, Revoked, Target, 
 use wane_domain::catalogue::Resource;
 use wane_domain::id::LeaseId;
 use wane_domain::time::Time;
+use x509_cert::der::pem::{self, LineEnding};
 
 use crate::claims::{Claims, LONGEST_TOKEN, read};
 use crate::heard::Heard;
@@ -111,6 +112,11 @@ impl Tokens for Desk {
 
     fn certificate(&self, pem: &str) -> Result<String, String> {
         input::of_certificate(pem)
+    }
+
+    fn certificate_of(&self, der: &[u8]) -> String {
+        // Whatever is no certificate is refused when it is read.
+        pem::encode_string("CERTIFICATE", LineEnding::LF, der).unwrap_or_default()
     }
 
     fn told(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time) {

@@ -22,6 +22,7 @@ mod query;
 mod role;
 mod said;
 mod settings;
+mod shown;
 mod sign;
 pub mod verbs;
 
@@ -32,7 +33,7 @@ pub use certificate::{LONGEST, SKEW, check_certificate};
 pub use crl::check_list;
 use serde_json::Value;
 use wane_connector::{
-    ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer, Target,
+    Certificates, ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer, Target,
 };
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
@@ -129,6 +130,10 @@ impl Kind for X509Kind {
 
     fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
         None
+    }
+
+    fn certificates(&self) -> Option<Arc<dyn Certificates>> {
+        Some(Arc::new(shown::Shown(Arc::clone(&self.authorities))))
     }
 
     fn published(&self) -> Option<Arc<dyn Published>> {
