@@ -9,7 +9,7 @@ mod command;
 mod demo;
 mod deps;
 mod fuzz;
-mod jwt_libraries;
+mod python_libraries;
 mod lint;
 mod mutants;
 mod node;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
             .and_then(|()| ansible::install())
             .and_then(|()| scim2::install())
             .and_then(|()| aiosmtpd::install())
-            .and_then(|()| jwt_libraries::install()),
+            .and_then(|()| python_libraries::install()),
         ["web"] => web::build(),
         ["screenshots"] => web::pictures(),
         ["mutants", rest @ ..] => mutants::run(rest),

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{aiosmtpd, ansible, command, deps, jwt_libraries, node, scim2, seaweedfs, ssh_audit, web};
+use crate::{aiosmtpd, ansible, command, deps, python_libraries, node, scim2, seaweedfs, ssh_audit, web};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.
@@ -32,7 +32,7 @@ pub(crate) fn run() -> Result<()> {
     ansible::install()?;
     scim2::install()?;
     aiosmtpd::install()?;
-    jwt_libraries::install()?;
+    python_libraries::install()?;
     chore(&["nextest", "run", "--test-threads", &at_once().to_string()])
 }
 

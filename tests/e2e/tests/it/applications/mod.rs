@@ -1,8 +1,10 @@
 //! The gateway to web applications: the built binary, a real application behind it, curl and a real browser.
 
+mod backends;
 mod ending;
 mod hostile;
 mod keys;
+mod known;
 mod lab;
 mod passing;
 mod recording;
