@@ -1,10 +1,11 @@
 //! What happens at an application when access ends: nothing. All of it is with the gateway, as sessions.
 
 use async_trait::async_trait;
+use serde_json::Value;
 use wane_connector::{Artifact, ConnectError, Created, Effects, EndOutcome, Inventory, Presence, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
-use wane_domain::lease::LeaseData;
+use wane_domain::lease::{LeaseData, LeaseState};
 
 /// The effects of the kind.
 pub(crate) struct HttpEffects;
@@ -33,9 +34,17 @@ impl Effects for HttpEffects {
         Ok(EndOutcome::Done)
     }
 
-    async fn read_back(&self, _target: &Target<'_>, _lease: &LeaseData) -> Result<Presence, ConnectError> {
-        let proof = "nothing was made at the application, and no gateway takes a key of a grant that is over";
-        Ok(Presence::Absent { proof: proof.to_owned() })
+    async fn read_back(&self, _target: &Target<'_>, lease: &LeaseData) -> Result<Presence, ConnectError> {
+        let serial = lease.notes.get("serial").and_then(Value::as_u64);
+        Ok(match (serial, &lease.state) {
+            (Some(serial), LeaseState::Intended | LeaseState::Live { .. }) => {
+                Presence::Present { seen: format!("the gateway takes the key of issue {serial}") }
+            }
+            (Some(_), LeaseState::Revoking { .. } | LeaseState::Gone { .. }) => Presence::Absent {
+                proof: "nothing was made at the application, and no gateway takes a key of a grant that is over".to_owned(),
+            },
+            (None, _) => Presence::Absent { proof: "no key was ever made".to_owned() },
+        })
     }
 
     async fn inventory(&self, _target: &Target<'_>) -> Result<Inventory, ConnectError> {
