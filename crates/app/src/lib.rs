@@ -52,6 +52,7 @@ mod lost_logins;
 mod making;
 mod many;
 mod memberships;
+mod misuse;
 mod named;
 mod narrow;
 mod notices;
@@ -330,6 +331,8 @@ pub struct App {
     pub(crate) certificates: tries::Tries,
     /// How fast directories push, and what was heard of them.
     pub(crate) paces: directories::Paces,
+    /// Tokens that were used where they may not be, of which that was written down of late.
+    misused: misuse::Misused,
     /// Uses that wait to be spent.
     uses: uses::Till,
     /// Which jobs of workloads go on.
@@ -406,6 +409,7 @@ impl App {
             codes: tries::Tries::of_codes(),
             certificates: tries::Tries::of_certificates(),
             paces: directories::Paces::default(),
+            misused: misuse::Misused::default(),
             uses: uses::Till::default(),
             alive: jobs::Alive::default(),
             job_issuers: workloads::JobIssuers::default(),

@@ -5,21 +5,17 @@
 
 use std::net::IpAddr;
 
-use serde_json::json;
 use url::Url;
-use wane_audit::{Actor, Outcome};
 use wane_connector::broker::{By, Claim, Goal};
 use wane_connector::web::{Ticket, Visit};
 use wane_domain::catalogue::Resource;
 use wane_domain::id::GrantId;
 use wane_domain::time::Time;
 use wane_domain::world::World;
-use wane_failpoint::point;
 
 use crate::App;
 use crate::arrivals::Arriving;
 use crate::caller::Caller;
-use crate::change::about_grant;
 use crate::error::AppError;
 
 /// What somebody is shown of where they come from.
@@ -134,18 +130,6 @@ impl App {
         let code = self.visits.admit(reference, (caller.clone(), grant, good.role), &self.ambient);
         let code = code.ok_or_else(|| AppError::missing("sign-in", reference))?;
         Ok(format!("{}/.well-known/wane/enter?code={code}", shown.origin))
-    }
-
-    /// A key of a grant was used where or when it may not be; who looks after it reads that in the trail.
-    ///
-    /// # Errors
-    /// When there is no such grant, or this cannot be written down.
-    pub async fn note_misuse(&self, grant: GrantId, serial: u64, why: &str, peer: IpAddr) -> Result<(), AppError> {
-        let seen = self.store.grant(grant).await?.ok_or_else(|| AppError::missing("grant", grant))?;
-        let mut change = self.change(Actor::Unknown, self.now());
-        let detail = json!({ "serial": serial, "why": why, "peer": peer });
-        change.note("key.refused", Outcome::Denied, about_grant(&seen.value), detail);
-        change.commit(point!("app.key.refused.commit")).await.map(|_| ())
     }
 
     /// What somebody claims who brings a code back, and the path they go back to.

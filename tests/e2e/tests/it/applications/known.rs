@@ -211,4 +211,12 @@ fn a_token_says_who_somebody_is_where_it_is_for_that() {
     assert_eq!(send(&lab, "app", &[&bearer(&good)], "/echo").status, 401);
     assert_eq!(lab.asked().len(), before);
     assert_eq!(lab.wane.grant(&grant)["state"], "active");
+    // What was tried is in the trail, with whose it is; and no token is.
+    let refused = lab.events("token.refused");
+    let whys: Vec<String> = refused.iter().map(|one| text(&one["detail"]["why"])).collect();
+    for why in ["another server", "without a proof", "without that", "after the end"] {
+        assert!(whys.iter().any(|said| said.contains(why)), "{why}: {whys:?}");
+    }
+    let all = lab.wane.ada.json(&["log", "--all"]).unwrap().to_string();
+    assert!(![&good, &elsewhere, &bound, &tied].iter().any(|token| all.contains(token.as_str())), "a token is written down");
 }

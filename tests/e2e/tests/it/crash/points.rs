@@ -191,6 +191,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("app.brokered.spend.commit", "killed at on either side by `gateway::tasks`"),
     ("app.brokered.use.commit", "killed at on either side by `applications::uses`"),
     ("app.key.refused.commit", "a note about what was refused; nothing rests on it"),
+    ("app.token.refused.commit", "a note about what was refused; nothing rests on it"),
     ("http.probe", "asks an application and changes nothing there"),
     (
         "app.notices.",
