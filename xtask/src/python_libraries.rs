@@ -6,11 +6,12 @@ use anyhow::Result;
 use crate::{command, python};
 
 /// What is installed from PyPI, at which version, and where the tests look for it.
-const LIBRARIES: [(&str, &str, &str); 4] = [
+const LIBRARIES: [(&str, &str, &str); 5] = [
     ("pyjwt[crypto]", "2.15.1", "target/pyjwt"),
     ("authlib", "1.9.10", "target/authlib"),
     ("aiohttp", "3.14.5", "target/aiohttp"),
     ("grpcio", "1.85.1", "target/grpcio"),
+    ("docker", "7.2.0", "target/docker"),
 ];
 
 /// Has them where the tests look for them.

@@ -61,7 +61,7 @@ impl Nginx {
     }
 
     /// Starts one in a folder as an application over TLS that takes nobody without a client certificate by `trust`: it says
-    /// who that is and for which host it was asked, has a file of 1 MiB at `/file`, and one that takes minutes at `/slow`.
+    /// who that is and for which host it was asked, has a file of 1 MiB at `/file`, one that takes minutes at `/slow`, and whatever is put into `www/files` of the folder.
     pub fn application(folder: &Path, pair: (&Path, &Path), trust: &Path) -> Result<Self> {
         let port = free_port()?;
         let www = folder.join("www");
@@ -76,7 +76,7 @@ impl Nginx {
             "listen 127.0.0.1:{port} ssl;\nroot {www};\n\
              ssl_certificate {cert};\nssl_certificate_key {key};\nssl_client_certificate {trust};\nssl_verify_client on;\n\
              location / {{ return 200 \"hello $ssl_client_s_dn at $http_host by $http_x_forwarded_proto\\n\"; }}\n\
-             location /file {{ }}\nlocation /slow {{ limit_rate 64k; }}\nlocation /moved {{ return 301 /file; }}\n\
+             location /file {{ }}\nlocation /slow {{ limit_rate 64k; }}\nlocation /files/ {{ }}\nlocation /moved {{ return 301 /file; }}\n\
              location /gone {{ return 410; }}\n",
             www = www.display(),
             trust = trust.display(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT, WWW_AUTHENTICATE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -41,6 +41,8 @@ const LEAVE: &str = "/.well-known/wane/leave";
 const KEYS: &str = "/.well-known/wane/jwks.json";
 /// The proof of a key that comes with a token (RFC 9449).
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// Browsers say it of each request (Fetch Metadata), and nobody else does.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// The longest path and query that a browser is sent back to after signing in.
 const LONGEST_BACK: usize = 2048;
 
@@ -151,7 +153,7 @@ impl Visitor {
             _ => {}
         }
         if let Some(shown) = shown::key_in(request.headers()) {
-            let opened = self.with_key(&origin, reader, shown, &request).await;
+            let opened = self.with_key(&origin, reader, &shown, &request).await;
             return match opened {
                 Ok(session) => self.carry(session, reader, request).await,
                 Err(refused) => refused,
@@ -186,6 +188,16 @@ impl Visitor {
         pages::say(reader, self.site.home(), &Said { status, title, text, again: None })
     }
 
+    /// Nobody who is known. A program is told that a password is asked for, which is a key: many show one only then. A
+    /// script in a page is not, or its browser would ask its person for one.
+    fn unauthorised(&self, (reader, request): (Reader, &Request<Incoming>), title: &str, text: &str) -> Response<Out> {
+        let mut response = self.refuse(reader, StatusCode::UNAUTHORIZED, title, text);
+        if reader == Reader::Program && !request.headers().contains_key(SEC_FETCH_MODE) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Wane\""));
+        }
+        response
+    }
+
     /// Somebody without a session: a browser is sent to sign in.
     async fn stranger(&self, origin: &Origin, reader: Reader, request: &Request<Incoming>) -> Response<Out> {
         if self.porch.meant(origin.as_str()).await.is_none() {
@@ -193,7 +205,7 @@ impl Visitor {
         }
         if reader == Reader::Program || request.method() != Method::GET {
             let text = format!("open {} in a browser to sign in", origin.as_str());
-            return self.refuse(reader, StatusCode::UNAUTHORIZED, "Sign in first", &text);
+            return self.unauthorised((reader, request), "Sign in first", &text);
         }
         let token = cookie::begun(request.headers()).unwrap_or_else(|| self.token());
         let back = request.uri().path_and_query().map_or("/", |back| back.as_str());

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Request, Response, StatusCode};
@@ -30,7 +30,7 @@ impl Visitor {
         shown: &str,
         request: &Request<Incoming>,
     ) -> Result<Arc<AppSession>, Response<Out>> {
-        let unauthorised = |why: &str| self.refuse(reader, StatusCode::UNAUTHORIZED, "Not a key for this", why);
+        let unauthorised = |why: &str| self.unauthorised((reader, request), "Not a key for this", why);
         let read = Key::read(shown).and_then(|key| key.check(&self.site.inner.root).map(|()| key));
         let key = read.map_err(|why| {
             self.porch.failed();
@@ -90,10 +90,10 @@ impl Visitor {
         means: Means,
         request: &Request<Incoming>,
     ) -> Result<Arc<AppSession>, Response<Out>> {
-        let (status, title) = (StatusCode::UNAUTHORIZED, "Not known here");
+        let title = "Not known here";
         let no_good = || {
             let text = "what was shown is not good here: it is for something else, is over, or is not shown to be yours";
-            self.refuse(reader, status, title, text)
+            self.unauthorised((reader, request), title, text)
         };
         let said = request.headers().get("wane-grant").map(|grant| grant.to_str().unwrap_or_default());
         let grant = match said.map(str::parse::<GrantId>) {
@@ -139,12 +139,21 @@ impl Visitor {
     }
 }
 
-/// The key that a program shows, if it shows one (RFC 6750 section 2.1); of two none.
-pub(super) fn key_in(headers: &HeaderMap) -> Option<&str> {
+/// The key that a program shows, if it shows one: as a bearer's (RFC 6750 section 2.1), or as a password whoever's
+/// (RFC 7617), for programs that know nothing else; of two none.
+pub(super) fn key_in(headers: &HeaderMap) -> Option<String> {
     let mut said = headers.get_all(AUTHORIZATION).iter();
     let (Some(said), None) = (said.next(), said.next()) else { return None };
     let (scheme, text) = said.to_str().ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && text.starts_with(key::PREFIX)).then_some(text)
+    let key = if scheme.eq_ignore_ascii_case("basic") {
+        let pair = String::from_utf8(BASE64.decode(text.as_bytes()).ok()?).ok()?;
+        pair.split_once(':')?.1.to_owned()
+    } else if scheme.eq_ignore_ascii_case("bearer") {
+        text.to_owned()
+    } else {
+        return None;
+    };
+    key.starts_with(key::PREFIX).then_some(key)
 }
 
 /// The access token of this server that a program shows, if it shows one (RFC 6750 section 2.1, RFC 9449 section 7.1); of
@@ -210,6 +219,25 @@ mod tests {
         ] {
             let sent: Vec<&str> = sent.iter().map(String::as_str).collect();
             assert_eq!(token_in(&headers(&sent), "https://wane.example").is_some(), read, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_a_bearers_or_a_password() {
+        let basic = |pair: &str| format!("Basic {}", BASE64.encode(pair.as_bytes()));
+        for (sent, read) in [
+            (vec!["Bearer wane_key_x".to_owned()], Some("wane_key_x")),
+            (vec![basic("wane:wane_key_x")], Some("wane_key_x")),
+            (vec![basic(":wane_key_x")], Some("wane_key_x")),
+            (vec![basic("wane_key_x:")], None),
+            (vec![basic("maya:theirs")], None),
+            (vec![basic("wane_key_x")], None),
+            (vec!["Basic !".to_owned()], None),
+            (vec!["Digest wane_key_x".to_owned()], None),
+            (vec![basic("wane:wane_key_x"), "Bearer wane_key_x".to_owned()], None),
+        ] {
+            let sent: Vec<&str> = sent.iter().map(String::as_str).collect();
+            assert_eq!(key_in(&headers(&sent)).as_deref(), read, "{sent:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use super::lab::Lab;
 use crate::people::{SOON, granted, text};
 
 /// Python, with a library from PyPI.
-fn python(library: &str, script: &str) -> Command {
+pub(super) fn python(library: &str, script: &str) -> Command {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = here.join(format!("../../target/{library}/venv/bin/python"));
     assert!(python.exists(), "run `cargo xtask deps` first: {} is not there", python.display());
@@ -33,7 +33,7 @@ fn key(lab: &Lab, name: &str, role: &str) -> String {
 }
 
 /// A pair that vouches for itself, with the name that it is shown by.
-fn pair(folder: &Path) -> (PathBuf, PathBuf) {
+pub(super) fn pair(folder: &Path) -> (PathBuf, PathBuf) {
     let (cert, key) = (folder.join("client.pem"), folder.join("client.key"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"])

@@ -2,6 +2,7 @@
 
 mod backends;
 mod ending;
+mod helpers;
 mod hostile;
 mod keys;
 mod known;
