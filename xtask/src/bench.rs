@@ -16,6 +16,7 @@
 //! `<!-- bench:FIGURE -->` and `<!-- /bench -->` in `docs/performance.md` are made from those files.
 #![expect(clippy::disallowed_methods, reason = "what is measured is measured by the machine's own clock")]
 
+mod credentials;
 mod database;
 mod decision;
 mod deployment;
@@ -30,6 +31,7 @@ mod process;
 mod report;
 mod sample;
 mod start;
+mod web;
 
 use std::fs;
 use std::time::Instant;
@@ -55,6 +57,8 @@ const FIGURES: &[Figure] = &[
     database::FIGURE,
     gateway::FIGURE,
     directory::FIGURE,
+    credentials::FIGURE,
+    web::FIGURE,
 ];
 
 /// Measures what is named, or everything.

@@ -434,6 +434,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_session_stands_on_bounds_it() {
+        let until = NOW.plus(Span::from_mins(5));
+        let ground = |n: u8| {
+            let (grant, lease) = (GrantId::mint(NOW, &[40 + n; 10]), LeaseId::mint(NOW, &[50 + n; 10]));
+            Some(Ground { grant, lease, until })
+        };
+        let sessions = Sessions::default();
+        let on = |n: u8| SessionLine { ground: ground(n), standing: Standing::Until(until), ..line(n) };
+        let told: Vec<_> = [on(1), on(2), on(3), line(4)].map(|line| sessions.enter(line).0).into();
+        let now = || told.iter().map(|told| told.borrow().clone()).collect::<Vec<_>>();
+        // However long its grant lasts, what it was opened with is good no longer.
+        for n in 1..=4 {
+            sessions.tell(line(n).session.lease(), Standing::Until(NOW.plus(Span::from_hours(1))));
+        }
+        let all = now();
+        assert!(all[..3].iter().all(|told| *told == Standing::Until(until)), "{all:?}");
+        assert_eq!(all[3], Standing::Until(NOW.plus(Span::from_hours(1))));
+        // That which it stands under ends, or its lease alone does.
+        sessions.tell_over(ground(1).unwrap().grant, "its time is up");
+        sessions.spread(vec![News::Ground(ground(2).unwrap().lease)]);
+        let lost = Standing::Over(LOST_GROUND.to_owned());
+        assert_eq!(now(), [lost.clone(), lost, Standing::Until(until), all[3].clone()]);
+    }
+
+    #[test]
     fn who_is_to_be_told_is_found_by_grant_until_it_is_over() {
         let sessions = Sessions::default();
         let other = SessionLine { grant: GrantId::mint(NOW, &[8; 10]), ..line(3) };

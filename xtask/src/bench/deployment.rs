@@ -27,17 +27,31 @@ impl Deployment {
 
     /// The same, with settings of its own.
     pub(crate) fn with(builder: WaneServerBuilder, ground: &Ground, people: usize) -> Result<Self> {
-        let mut wane = Self::bare(builder, ground)?;
+        Self::bare(builder, ground)?.peopled(people)
+    }
+
+    /// The same where it was prepared.
+    pub(crate) fn on(server: WaneServer, people: usize) -> Result<Self> {
+        let (server, admin) = server.found()?;
+        Self::set_up(server, admin)?.peopled(people)
+    }
+
+    fn peopled(mut self, people: usize) -> Result<Self> {
+        let wane = &mut self;
         wane.admin.json(&["group", "add", "engineers"])?;
         for number in 0..people {
             wane.people.push(wane.server.newcomer(&wane.admin, &format!("person-{number}"), &["engineers"])?);
         }
-        Ok(wane)
+        Ok(self)
     }
 
     /// The same with nobody in it but the administrator: `engineers` are whoever somebody makes them.
     pub(crate) fn bare(builder: WaneServerBuilder, ground: &Ground) -> Result<Self> {
         let (server, admin) = builder.binary(ground.wane()).set("log.level", "warn").start()?;
+        Self::set_up(server, admin)
+    }
+
+    fn set_up(server: WaneServer, admin: PersonSession) -> Result<Self> {
         // Nothing is tried at this host: what is measured is Wane, not an sshd.
         let address = ["--address", "127.0.0.1:9", "--read-back", "none"];
         admin.json(&[&["host", "add", "web", "--label", "env=bench"][..], &address[..]].concat())?;

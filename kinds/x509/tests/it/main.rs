@@ -4,4 +4,5 @@
 mod authorities;
 mod certificate;
 mod conformance;
+mod shown;
 mod world;
