@@ -105,6 +105,15 @@ impl App {
         said.ok_or_else(|| AppError::missing("issuer of tokens at", &self.public_url))
     }
 
+    /// The same as OpenID Connect has it.
+    ///
+    /// # Errors
+    /// When it issues none.
+    pub fn token_discovery(&self) -> Result<Value, AppError> {
+        let said = self.tokens().and_then(|tokens| tokens.discovery());
+        said.ok_or_else(|| AppError::missing("issuer of tokens at", &self.public_url))
+    }
+
     /// The resource server that calls, by the credential it was given when it joined, and its name if it gives one.
     ///
     /// # Errors

@@ -23,6 +23,9 @@ pub trait Tokens: Send + Sync {
     /// What the issuer says of itself (RFC 8414), if it can issue at all.
     fn metadata(&self) -> Option<Value>;
 
+    /// The same for whoever looks for it as OpenID Connect has it (Discovery 1.0): clouds that believe other issuers do.
+    fn discovery(&self) -> Option<Value>;
+
     /// Takes the proof of a key that comes with a token, once; the key's thumbprint.
     ///
     /// # Errors

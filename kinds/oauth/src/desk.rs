@@ -104,6 +104,17 @@ impl Tokens for Desk {
         (!self.keys.is_empty()).then(|| self.metadata_of())
     }
 
+    fn discovery(&self) -> Option<Value> {
+        let mut said = self.metadata()?;
+        if let Some(map) = said.as_object_mut() {
+            // As Kubernetes says it of itself: there is nobody to be sent here, and tokens are told apart by who checks them.
+            map.insert("response_types_supported".to_owned(), json!(["id_token"]));
+            map.insert("subject_types_supported".to_owned(), json!(["public"]));
+            map.insert("id_token_signing_alg_values_supported".to_owned(), json!(self.keys.algorithms()));
+        }
+        Some(said)
+    }
+
     fn take_proof(&self, proof: &TokenProof<'_>) -> Result<String, String> {
         let TokenProof { text, method, url, token, now } = *proof;
         let urls = [url.split(['?', '#']).next().unwrap_or_default().to_owned()];

@@ -208,6 +208,17 @@ impl TokenKeys {
         json!({ "keys": self.0.iter().map(|key| &key.jwk).collect::<Vec<_>>() })
     }
 
+    /// How they sign, by the standard's names; each once.
+    pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
+        let mut all: Vec<Algorithm> = Vec::new();
+        for key in &self.0 {
+            if !all.contains(&key.algorithm) {
+                all.push(key.algorithm);
+            }
+        }
+        all
+    }
+
     /// By their names, for people.
     #[must_use]
     pub fn ids(&self) -> Vec<(&'static str, String)> {

@@ -27,7 +27,7 @@
 //! | `kinds/http` | `http_path` `http_cookies` `http_key` | decoded again it is the same; of our cookies nothing goes further; a key has one spelling, and nobody makes one |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | | `signer_call` | one reply to whatever is said; a head announces no more than is read, and has one spelling |
-//! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
+//! | `oidc` | `oidc_token` `job_token` | of all texts one is believed, the one that was signed |
 //! | `scim` | `scim_filter` `scim_patch` | a filter and its opposite never agree; what is patched is in its one spelling |
 //! | `approval` | `approval` | what is taken is over the statement that was signed, and a statement has one spelling |
 //! | `domain` | `text` `time` `id` `ask` | one spelling; two asks share a digest only if they are the same |
@@ -91,7 +91,7 @@ macro_rules! for_each_target {
             ssh_settings ssh 20000, ssh_role ssh 20000, sshd_config ssh 20000, ssh_login ssh 20000, ssh_greeting ssh 10000,
             ssh_packets gate 120, ssh_userauth gate 100, ssh_channels gate 80, ssh_command ssh 40000,
             sql_identifier sql 40000, sql_text sql 40000, sql_setup sql 20000, sql_settings sql 4000, sql_role sql 20000,
-            oidc_token oidc 20000, approval approval 10000,
+            oidc_token oidc 20000, job_token oidc 20000, approval approval 10000,
             scim_filter scim 4000, scim_patch scim 10000,
             x509_request x509 10000, x509_certificate x509 10000,
             access_token oauth 20000, key_proof oauth 4000, oauth_form oauth 20000,
