@@ -20,6 +20,13 @@ pub struct Target<'a> {
     pub now: Time,
 }
 
+impl Target<'_> {
+    /// That it does not do something, and why.
+    pub fn refuses(&self, why: impl Into<String>) -> ConnectError {
+        ConnectError::Refused { target: self.resource.name.to_string(), why: why.into() }
+    }
+}
+
 /// What a kind can and cannot end on a resource. Shown to approvers; policy can bound it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Describe {

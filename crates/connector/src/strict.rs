@@ -87,6 +87,19 @@ pub fn flag(map: &Map<String, Value>, key: &str) -> Result<bool, KindError> {
     }
 }
 
+/// Whether one definition gives nothing that another does not, and is not as wide; one that cannot be read gives nothing.
+pub fn is_narrower<D>(
+    narrow: &Value,
+    wide: &Value,
+    read: impl Fn(&Value) -> Result<D, KindError>,
+    is_within: impl Fn(&D, &D) -> bool,
+) -> bool {
+    match (read(narrow), read(wide)) {
+        (Ok(narrow), Ok(wide)) => is_within(&narrow, &wide) && !is_within(&wide, &narrow),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
 /// `a`, `b` and `c`, for an error.
 #[must_use]
 pub fn listed(words: &[&str]) -> String {

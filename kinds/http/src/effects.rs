@@ -10,10 +10,6 @@ use wane_domain::lease::{LeaseData, LeaseState};
 /// The effects of the kind.
 pub(crate) struct HttpEffects;
 
-fn refused(target: &Target<'_>, why: &str) -> ConnectError {
-    ConnectError::Refused { target: target.resource.name.to_string(), why: why.to_owned() }
-}
-
 #[async_trait]
 impl Effects for HttpEffects {
     async fn create(
@@ -23,7 +19,7 @@ impl Effects for HttpEffects {
         _lease: &LeaseData,
         _permit: IssuePermit,
     ) -> Result<Created, ConnectError> {
-        Err(refused(target, "nothing is made at an application: open it in a browser, at its own address"))
+        Err(target.refuses("nothing is made at an application: open it in a browser, at its own address"))
     }
 
     async fn extend(&self, _target: &Target<'_>, _lease: &LeaseData) -> Result<(), ConnectError> {
@@ -52,7 +48,7 @@ impl Effects for HttpEffects {
     }
 
     async fn remove_orphan(&self, target: &Target<'_>, _artifact: &Artifact) -> Result<EndOutcome, ConnectError> {
-        Err(refused(target, "an application holds nothing of ours that could be removed"))
+        Err(target.refuses("an application holds nothing of ours that could be removed"))
     }
 
     async fn traces(&self, _target: &Target<'_>) -> Result<Vec<String>, ConnectError> {

@@ -29,6 +29,7 @@ pub use claims::{LONGEST, SKEW, check_token};
 use serde_json::Value;
 use wane_connector::{
     ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer, Target, Tokens,
+    strict,
 };
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
@@ -88,10 +89,7 @@ impl Kind for OauthKind {
     }
 
     fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
-        match (Definition::read(narrow), Definition::read(wide)) {
-            (Ok(narrow), Ok(wide)) => narrow.is_within(&wide) && !wide.is_within(&narrow),
-            (Err(_), _) | (_, Err(_)) => false,
-        }
+        strict::is_narrower(narrow, wide, Definition::read, Definition::is_within)
     }
 
     fn describe(&self, settings: &Value) -> Describe {

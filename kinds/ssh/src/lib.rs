@@ -36,6 +36,7 @@ pub use signed::USER_CERTIFICATES;
 use wane_connector::kind::HostDocs;
 use wane_connector::{
     Broker, ConnectError, ConnectLine, Describe, Effects, Held, Issuer, Kind, KindError, RoleProbe, Signer, Target,
+    strict,
 };
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
@@ -91,10 +92,7 @@ impl Kind for SshKind {
     }
 
     fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
-        match (Definition::read(narrow), Definition::read(wide)) {
-            (Ok(narrow), Ok(wide)) => narrow.is_within(&wide) && !wide.is_within(&narrow),
-            (Err(_), _) | (_, Err(_)) => false,
-        }
+        strict::is_narrower(narrow, wide, Definition::read, Definition::is_within)
     }
 
     fn needs_gateway(&self, definition: &Value) -> bool {
