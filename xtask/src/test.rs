@@ -5,7 +5,7 @@ use std::num::NonZero;
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{aiosmtpd, ansible, command, deps, python_libraries, node, scim2, seaweedfs, ssh_audit, web};
+use crate::{aiosmtpd, ansible, command, deps, node, python_libraries, scim2, seaweedfs, ssh_audit, web};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.

@@ -67,7 +67,8 @@ impl App {
             [one] => one.id,
             [] => {
                 let roles = self.open_roles(&world, &caller, &who.resource, now)?;
-                let asks: Vec<String> = roles.iter().map(|role| format!("`wane request {role}@{}`", who.resource)).collect();
+                let asks: Vec<String> =
+                    roles.iter().map(|role| format!("`wane request {role}@{}`", who.resource)).collect();
                 let ask = if asks.is_empty() { String::new() } else { format!("; ask for it: {}", asks.join(", ")) };
                 return Err(AppError::Taken(format!("you hold no access to `{}`{ask}", who.resource)));
             }

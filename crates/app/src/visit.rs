@@ -71,7 +71,8 @@ impl App {
         };
         let Some(origin) = origin_of(resource) else { return Ok(()) };
         if is_own_origin(&self.public_url, &origin) {
-            let why = format!("`{origin}` is at the host of this server's own pages; give the application a host of its own");
+            let why =
+                format!("`{origin}` is at the host of this server's own pages; give the application a host of its own");
             return Err(AppError::invalid("origin", why));
         }
         let others = world.resources.values().filter(|other| other.id != resource.id);

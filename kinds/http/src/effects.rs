@@ -37,7 +37,8 @@ impl Effects for HttpEffects {
                 Presence::Present { seen: format!("the gateway takes the key of issue {serial}") }
             }
             (Some(_), LeaseState::Revoking { .. } | LeaseState::Gone { .. }) => Presence::Absent {
-                proof: "nothing was made at the application, and no gateway takes a key of a grant that is over".to_owned(),
+                proof: "nothing was made at the application, and no gateway takes a key of a grant that is over"
+                    .to_owned(),
             },
             (None, _) => Presence::Absent { proof: "no key was ever made".to_owned() },
         })

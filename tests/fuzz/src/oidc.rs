@@ -31,7 +31,8 @@ pub(crate) mod seeds {
             signed(&header(), &claims)
         };
         let several = with("aud", json!(["wane", "other"]));
-        let others = [several, with("nonce", json!("n")), with("exp", json!(1)), signed(&json!({ "alg": "none" }), &job())];
+        let others =
+            [several, with("nonce", json!("n")), with("exp", json!(1)), signed(&json!({ "alg": "none" }), &job())];
         others.into_iter().chain([JOB.clone()]).map(String::into_bytes).collect()
     }
 }

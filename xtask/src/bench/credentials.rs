@@ -14,8 +14,11 @@ use super::sample::Sample;
 use crate::command;
 
 /// The figure.
-pub(crate) const FIGURE: Figure =
-    Figure { name: "credentials", about: "X.509 certificates and access tokens, recorded on disk before the answer", measure };
+pub(crate) const FIGURE: Figure = Figure {
+    name: "credentials",
+    about: "X.509 certificates and access tokens, recorded on disk before the answer",
+    measure,
+};
 
 const CLIENTS: [usize; 3] = [1, 8, 32];
 /// Twice as many as clients, so that callers who take turns do not meet on one.
@@ -30,9 +33,8 @@ fn measure(ground: &Ground) -> Result<Report> {
     let (ours, theirs, sign) = (wane.server.pid()?, bao.pid(), bao_call(&bao, &wane)?);
     let seconds = json!(ground.cell().as_secs_f64());
     let mine = |clients: usize, calls: &[Value]| with(wane.plan(clients, calls.to_vec()), "seconds", seconds.clone());
-    let bao_plan = |clients: usize| {
-        json!({ "address": bao.address(), "clients": clients, "calls": [sign], "seconds": seconds })
-    };
+    let bao_plan =
+        |clients: usize| json!({ "address": bao.address(), "clients": clients, "calls": [sign], "seconds": seconds });
     for plan in [mine(8, &certificates), bao_plan(8), mine(8, &tokens)] {
         loaded(ground, &plan)?;
     }
@@ -93,7 +95,8 @@ fn keys(wane: &mut Deployment) -> Result<()> {
     }
     wane.server.start()?;
     let add = |name: &str, kind: &str, settings: &Value| {
-        let words = ["resource", "add", name, "--kind", kind, "--label", "env=bench", "--settings", &settings.to_string()];
+        let words =
+            ["resource", "add", name, "--kind", kind, "--label", "env=bench", "--settings", &settings.to_string()];
         wane.admin.json(&words).map(drop)
     };
     add("console", "x509", &json!({ "crl_pull_secs": 30 }))?;
@@ -157,7 +160,8 @@ fn bao_call(bao: &OpenBao, wane: &Deployment) -> Result<Value> {
     bao.bao(&["secrets", "tune", "-max-lease-ttl=87600h", "pki"])?;
     let root = ["write", "pki/root/generate/internal", "common_name=bench", "key_type=ec", "key_bits=256", "ttl=8760h"];
     bao.bao(&root)?;
-    let role = ["write", "pki/roles/client", "allow_any_name=true", "enforce_hostnames=false", "key_type=ec", "key_bits=256"];
+    let role =
+        ["write", "pki/roles/client", "allow_any_name=true", "enforce_hostnames=false", "key_type=ec", "key_bits=256"];
     let more = ["server_flag=false", "client_flag=true", "no_store=false", "ttl=15m"];
     bao.bao(&[&role[..], &more[..]].concat())?;
     let token = bao.token_for(r#"path "pki/sign/client" { capabilities = ["update"] }"#)?;

@@ -113,7 +113,14 @@ struct Cell {
 const SEEN: [&str; 4] = ["/per_second", "/mib_per_second", "/p50_us", "/p99_us"];
 
 impl Cell {
-    fn measure(&mut self, ground: &Ground, tool: &str, roads: &Roads, (ours, theirs): (Value, Value), turn: usize) -> Result<()> {
+    fn measure(
+        &mut self,
+        ground: &Ground,
+        tool: &str,
+        roads: &Roads,
+        (ours, theirs): (Value, Value),
+        turn: usize,
+    ) -> Result<()> {
         let seconds = json!(ground.cell().as_secs_f64());
         let mut run = |mine: bool| -> Result<()> {
             let plan = with(if mine { ours.clone() } else { theirs.clone() }, "seconds", seconds.clone());
@@ -157,7 +164,9 @@ fn calls(ground: &Ground, roads: &Roads, recorded: Recorded, report: &mut Report
     let (key, _) = roads.key(0, "5h")?;
     let keys = [key];
     let (how, sizes): (&str, &[(&str, &str, usize, f64)]) = match recorded {
-        Recorded::None => ("", &[("/small", "128 bytes", 1, 0.5), ("/small", "128 bytes", 32, 0.5), ("/big", "1 MiB", 8, 0.8)]),
+        Recorded::None => {
+            ("", &[("/small", "128 bytes", 1, 0.5), ("/small", "128 bytes", 32, 0.5), ("/big", "1 MiB", 8, 0.8)])
+        }
         Recorded::All => (", recorded", &[("/small", "128 bytes", 32, 0.5)]),
     };
     for (path, size, connections, share) in sizes {
@@ -166,7 +175,8 @@ fn calls(ground: &Ground, roads: &Roads, recorded: Recorded, report: &mut Report
             let plans = (roads.ours(path, &keys, *connections), roads.theirs(path, *connections));
             cell.measure(ground, "web-calls", roads, plans, round)?;
         }
-        let Cell { ours: [rate, much, half, most], theirs: [their_rate, their_much, their_half, their_most], cpu } = cell;
+        let Cell { ours: [rate, much, half, most], theirs: [their_rate, their_much, their_half, their_most], cpu } =
+            cell;
         let of = |what: &str| format!("{size}, {connections} connections{how}: {what}");
         let goal = if matches!(recorded, Recorded::None) { Goal::RatioAtLeast(*share) } else { Goal::Told };
         if *path == "/big" {
@@ -271,10 +281,12 @@ fn ending(ground: &Ground, roads: &Roads, report: &mut Report) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
     ensure!(now < first, "the streams took longer to open than they were to last");
     let ended = held.finish()?;
-    let last: Vec<f64> = ended.pointer("/last").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_f64).collect();
+    let last: Vec<f64> =
+        ended.pointer("/last").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_f64).collect();
     ensure!(last.len() == sessions, "{} of {sessions} connections were cut", last.len());
     let after = last.iter().zip(&ends).map(|(last, end)| (last - end) * 1e3).fold(f64::NEG_INFINITY, f64::max);
-    let row = Row::new(format!("{many} open streams: from the deadline to the last byte"), "ms", Sample::one(after.max(0.0)));
+    let row =
+        Row::new(format!("{many} open streams: from the deadline to the last byte"), "ms", Sample::one(after.max(0.0)));
     report.row(row.goal(Goal::AtMost(1_000.0)));
     let opening = Sample::one(many as f64 / number(&opened, "/seconds")?);
     report.row(Row::new(format!("{many} streams over {sessions} connections: opened"), "/s", opening));

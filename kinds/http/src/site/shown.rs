@@ -92,14 +92,17 @@ impl Visitor {
     ) -> Result<Arc<AppSession>, Response<Out>> {
         let title = "Not known here";
         let no_good = || {
-            let text = "what was shown is not good here: it is for something else, is over, or is not shown to be yours";
+            let text =
+                "what was shown is not good here: it is for something else, is over, or is not shown to be yours";
             self.unauthorised((reader, request), title, text)
         };
         let said = request.headers().get("wane-grant").map(|grant| grant.to_str().unwrap_or_default());
         let grant = match said.map(str::parse::<GrantId>) {
             None => None,
             Some(Ok(grant)) => Some(grant),
-            Some(Err(_)) => return Err(self.refuse(reader, StatusCode::BAD_REQUEST, title, "`Wane-Grant` is no grant")),
+            Some(Err(_)) => {
+                return Err(self.refuse(reader, StatusCode::BAD_REQUEST, title, "`Wane-Grant` is no grant"));
+            }
         };
         let mark = mark_of(&means, grant);
         let came = if matches!(means, Means::Certificate(_)) { Came::Certificate } else { Came::Token };

@@ -141,7 +141,12 @@ mod tests {
     use super::*;
 
     fn given() -> Given<'static> {
-        Given { key: "wane_key_x", url: "https://registry.example.com:8443/", grant: "grt_1", end: Time::from_micros(60_000_000) }
+        Given {
+            key: "wane_key_x",
+            url: "https://registry.example.com:8443/",
+            grant: "grt_1",
+            end: Time::from_micros(60_000_000),
+        }
     }
 
     fn answer(by: As, action: Option<&str>, said: &str) -> Result<Answer, String> {
@@ -198,7 +203,12 @@ mod tests {
             let given = answer(As::Docker, Some("get"), server).unwrap();
             assert_eq!(matches!(given, Answer::Words(_)), good, "{server}: {given:?}");
         }
-        for said in ["protocol=http\nhost=registry.example.com:8443\n", "host=registry.example.com:8443\n", "protocol=https\n", ""] {
+        for said in [
+            "protocol=http\nhost=registry.example.com:8443\n",
+            "host=registry.example.com:8443\n",
+            "protocol=https\n",
+            "",
+        ] {
             assert_eq!(answer(As::Git, Some("get"), said), Ok(Answer::Elsewhere("", 0)), "{said}");
         }
     }

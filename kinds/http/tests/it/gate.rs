@@ -95,7 +95,11 @@ impl Port for Gate {
             began: now,
             again: "viewer@app --for 1h".to_owned(),
             rules: Vec::new(),
-            kept: Kept { person: "maya".to_owned(), secret: Some(Secret::new(self.credential.expose().to_vec())), ..Kept::default() },
+            kept: Kept {
+                person: "maya".to_owned(),
+                secret: Some(Secret::new(self.credential.expose().to_vec())),
+                ..Kept::default()
+            },
         })
     }
     async fn begun(&self, _: SessionId, _: &Value) -> Result<(), Refused> {

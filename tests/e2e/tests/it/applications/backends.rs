@@ -65,7 +65,13 @@ fn nginx_is_shown_a_certificate_that_nobody_else_has() {
     for version in ["--http1.1", "--http2"] {
         let said = guest.send(&[version], "/");
         let expected = format!("hello CN=wane-gateway at other.localhost:{} by https", lab.port);
-        assert_eq!((said.status, said.body.trim()), (200, expected.as_str()), "{}\n{}", nginx.log(), lab.wane.server.log());
+        assert_eq!(
+            (said.status, said.body.trim()),
+            (200, expected.as_str()),
+            "{}\n{}",
+            nginx.log(),
+            lab.wane.server.log()
+        );
     }
     // What it does with requests is its own affair, and passes as it says it.
     let whole = guest.get("/file");
@@ -118,7 +124,9 @@ fn an_aiohttp_application_streams_and_talks_until_the_end() {
     let ended = ticks.wait_exit(SOON).unwrap();
     assert!(matches!(ended.ended, Ended::Code(code) if code != 0), "it ran out: {ended:?}");
     for gone in ["/ticks", "/socket"] {
-        application.wait_for(&json!({ "gone": gone }).to_string(), SOON).unwrap_or_else(|e| panic!("{e}: {}", application.stdout()));
+        application
+            .wait_for(&json!({ "gone": gone }).to_string(), SOON)
+            .unwrap_or_else(|e| panic!("{e}: {}", application.stdout()));
     }
 }
 
@@ -173,7 +181,11 @@ fn a_gibibyte_passes_each_way_in_little_memory() {
     let mut up = guest.curl();
     up.args(["-X", "POST", "-T", "-"]).arg(format!("{}/up", guest.origin)).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut up = up.spawn().unwrap();
-    let mut zeros = Command::new("head").args(["-c", &SIZE.to_string(), "/dev/zero"]).stdout(up.stdin.take().unwrap()).spawn().unwrap();
+    let mut zeros = Command::new("head")
+        .args(["-c", &SIZE.to_string(), "/dev/zero"])
+        .stdout(up.stdin.take().unwrap())
+        .spawn()
+        .unwrap();
     assert!(zeros.wait().unwrap().success());
     let said: Value = serde_json::from_slice(&up.wait_with_output().unwrap().stdout).unwrap();
     assert_eq!(said["size"], json!(SIZE));

@@ -177,11 +177,11 @@ fn a_token_says_who_somebody_is_where_it_is_for_that() {
     let (file, bound) = token(&lab, "app-api", "bound", "bound", &["--dpop-key", key.to_str().unwrap()]);
     let proof = |method: &str, path: &str| {
         let url = format!("https://app.localhost:{}{path}", lab.port);
-        let words =
-            ["token-proof", method, &url, "--key", key.to_str().unwrap(), "--token", file.to_str().unwrap()];
+        let words = ["token-proof", method, &url, "--key", key.to_str().unwrap(), "--token", file.to_str().unwrap()];
         text(&maya.json(&words).unwrap()["dpop"])
     };
-    let call = |proof: &str| [header(format!("Authorization: DPoP {bound}")), header(format!("DPoP: {proof}"))].concat();
+    let call =
+        |proof: &str| [header(format!("Authorization: DPoP {bound}")), header(format!("DPoP: {proof}"))].concat();
     assert_eq!(send(&lab, "app", &[&bearer(&bound)], "/echo").status, 401, "a copy alone");
     assert_eq!(lab.asked().len(), before, "it reached the application");
     let first = call(&proof("GET", "/echo"));
@@ -218,5 +218,8 @@ fn a_token_says_who_somebody_is_where_it_is_for_that() {
         assert!(whys.iter().any(|said| said.contains(why)), "{why}: {whys:?}");
     }
     let all = lab.wane.ada.json(&["log", "--all"]).unwrap().to_string();
-    assert!(![&good, &elsewhere, &bound, &tied].iter().any(|token| all.contains(token.as_str())), "a token is written down");
+    assert!(
+        ![&good, &elsewhere, &bound, &tied].iter().any(|token| all.contains(token.as_str())),
+        "a token is written down"
+    );
 }

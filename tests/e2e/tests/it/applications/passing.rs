@@ -253,13 +253,33 @@ fn one_request_is_one_request_to_everybody() {
         ("a length that is hexadecimal", format!("{post}Content-Length: 0x0\r\n\r\n{inner}")),
         ("an empty length", format!("{post}Content-Length: \r\n\r\n{inner}")),
         ("a length of too many digits", format!("{post}Content-Length: 99999999999999999999\r\n\r\n{inner}")),
-        ("a blank before the first header", format!("POST /api/x HTTP/1.1\r\n Transfer-Encoding: chunked\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n0\r\n\r\n{inner}")),
+        (
+            "a blank before the first header",
+            format!(
+                "POST /api/x HTTP/1.1\r\n Transfer-Encoding: chunked\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n0\r\n\r\n{inner}"
+            ),
+        ),
         ("a header with a zero in it", format!("{post}X: a\0b\r\n\r\n{inner}")),
         ("line feeds alone", post.replace("\r\n", "\n") + "\n" + &inner),
-        ("a switch to HTTP/2", format!("{post}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 0\r\n\r\n")),
+        (
+            "a switch to HTTP/2",
+            format!(
+                "{post}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 0\r\n\r\n"
+            ),
+        ),
         ("a fragment", format!("{}\r\n", head("GET /api/x#/../../admin"))),
-        ("a size that is too long", format!("{post}Transfer-Encoding: chunked\r\n\r\n00000000000000000000000000000001\r\nx\r\n0\r\n\r\n{inner}")),
-        ("an older version", format!("GET /api/x HTTP/1.0\r\nHost: {host}\r\nCookie: {cookie}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}")),
+        (
+            "a size that is too long",
+            format!(
+                "{post}Transfer-Encoding: chunked\r\n\r\n00000000000000000000000000000001\r\nx\r\n0\r\n\r\n{inner}"
+            ),
+        ),
+        (
+            "an older version",
+            format!(
+                "GET /api/x HTTP/1.0\r\nHost: {host}\r\nCookie: {cookie}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}"
+            ),
+        ),
         ("a size with a sign", format!("{post}Transfer-Encoding: chunked\r\n\r\n+0\r\n\r\n{inner}")),
         ("a size with a prefix", format!("{post}Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n{inner}")),
         ("two hosts", format!("{}Host: other.localhost\r\n\r\n", head("GET /api/x"))),

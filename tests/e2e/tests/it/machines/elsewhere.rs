@@ -61,7 +61,8 @@ fn set_up(wane: &Deployment, issuer: &[&str], claims: &[&str]) {
     wane.ada.json(&[&words[..], claims].concat()).unwrap();
 }
 
-const WORDS: [&str; 9] = ["exec", "--role", "readonly", "--on", "shop", "--", "psql", "-Atc", "SELECT item FROM orders"];
+const WORDS: [&str; 9] =
+    ["exec", "--role", "readonly", "--on", "shop", "--", "psql", "-Atc", "SELECT item FROM orders"];
 
 fn refused(outcome: &Outcome, what: &str) {
     assert_eq!(outcome.ended, Ended::Code(3), "{what}: {outcome:?}");

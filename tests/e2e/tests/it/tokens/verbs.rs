@@ -157,7 +157,10 @@ fn awss_own_sdk_takes_a_token_from_its_file() {
     let found = office.curl("/.well-known/openid-configuration", &[], &[]).json();
     assert_eq!((&claims["iss"], &claims["aud"]), (&found["issuer"], &json!("sts.amazonaws.com")), "{found}");
     assert_eq!(found["id_token_signing_alg_values_supported"], json!(["ES256"]), "{found}");
-    assert_eq!((&found["subject_types_supported"], &found["jwks_uri"]), (&json!(["public"]), &office.metadata()["jwks_uri"]));
+    assert_eq!(
+        (&found["subject_types_supported"], &found["jwks_uri"]),
+        (&json!(["public"]), &office.metadata()["jwks_uri"])
+    );
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut python = Command::new(here.join("../../target/moto/venv/bin/python"));
     let done = python.arg(here.join("python/web_identity.py")).arg(&out).output().unwrap();
