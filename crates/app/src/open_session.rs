@@ -201,6 +201,7 @@ impl App {
             at: now,
             not_after: pass.not_after,
             detail: pass.inventory,
+            revoked: None,
         }));
         change.write(Write::Lease(Put::new(lease.clone())));
         // Written back unchanged, so that a grant that ended meanwhile makes this conflict.

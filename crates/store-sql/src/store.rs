@@ -14,8 +14,8 @@ use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
-    DeliveryId, DirectoryId, EventId, GrantId, JobId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId,
-    TokenId,
+    AcmeAccountId, AcmeOrderId, DeliveryId, DirectoryId, EventId, GrantId, JobId, LeaseId, OrgId, PersonId, RequestId,
+    ResourceId, SessionId, TokenId,
 };
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
@@ -36,8 +36,8 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, deliveries, due, entries, grants, issuances, jobs, leases, logins, policies, recordings, requests, schema,
-    sealed, step, tokens, trail, uses, ways_in, world,
+    acme, answers, deliveries, due, entries, grants, issuances, jobs, leases, logins, policies, recordings, requests,
+    schema, sealed, step, tokens, trail, uses, ways_in, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.
@@ -319,6 +319,24 @@ impl Store for SqlStore {
     }
     async fn open_jobs(&self) -> Result<Vec<Versioned<wane_store::Job>>, StoreError> {
         jobs::open(&self.pool).await
+    }
+    async fn acme_account(&self, id: AcmeAccountId) -> Result<Option<Versioned<wane_store::AcmeAccount>>, StoreError> {
+        acme::account(&self.pool, id).await
+    }
+    async fn acme_account_with(&self, key: &str) -> Result<Option<Versioned<wane_store::AcmeAccount>>, StoreError> {
+        acme::account_with(&self.pool, key).await
+    }
+    async fn acme_accounts(&self, grant: GrantId) -> Result<Vec<Versioned<wane_store::AcmeAccount>>, StoreError> {
+        acme::accounts(&self.pool, grant).await
+    }
+    async fn acme_order(&self, id: AcmeOrderId) -> Result<Option<Versioned<wane_store::AcmeOrder>>, StoreError> {
+        acme::order(&self.pool, id).await
+    }
+    async fn acme_orders(&self, account: AcmeAccountId) -> Result<Vec<Versioned<wane_store::AcmeOrder>>, StoreError> {
+        acme::orders(&self.pool, account).await
+    }
+    async fn acme_order_of(&self, certificate: &str) -> Result<Option<Versioned<wane_store::AcmeOrder>>, StoreError> {
+        acme::order_of(&self.pool, certificate).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         sealed::get(&self.pool, key).await

@@ -107,7 +107,11 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::CloseChannel(_)
         | Write::OpenChannel(_)
         | Write::Job(_)
-        | Write::ForgetJobs(_) => {}
+        | Write::ForgetJobs(_)
+        | Write::RevokeIssuance(..)
+        | Write::AcmeAccount(_)
+        | Write::AcmeOrder(_)
+        | Write::ForgetAcme(_) => {}
     }
 }
 

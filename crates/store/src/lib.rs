@@ -3,12 +3,14 @@
 //! INVARIANT: state cannot change without evidence: the only way to write is a [`Commit`], and a
 //! commit without audit records cannot be built (held by `a_commit_carries_records`).
 
+mod acme;
 mod commit;
 pub mod conformance;
 mod port;
 mod query;
 mod rows;
 
+pub use acme::{AcmeAccount, AcmeIssued, AcmeKey, AcmeName, AcmeOrder, AcmeState};
 pub use commit::{Commit, EmptyCommit, Put, Seen, Write};
 pub use port::{Store, StoreError};
 pub use query::{

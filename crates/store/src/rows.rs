@@ -371,6 +371,9 @@ pub struct Issuance {
     pub not_after: Time,
     /// Fingerprints and the rest.
     pub detail: serde_json::Value,
+    /// Since when it is revoked by itself, whatever its lease.
+    #[serde(default)]
+    pub revoked: Option<Time>,
 }
 
 /// One use of a grant whose role, or a credential under it, gives a number of them.
