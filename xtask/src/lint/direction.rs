@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-connector", &["wane-domain", "wane-recording", "wane-finding"]),
     ("wane-keys", &["wane-domain", "wane-connector", "wane-approval", "wane-failpoint"]),
     ("wane-scim", &[]),
+    ("wane-acme", &["wane-domain"]),
     ("wane-ldap", &["wane-domain"]),
     ("wane-notice", &["wane-domain", "wane-audit"]),
     ("wane-store", &["wane-domain", "wane-audit", "wane-notice"]),
@@ -55,6 +56,7 @@ const APP: &[&str] = &[
     "wane-keys",
     "wane-oidc",
     "wane-scim",
+    "wane-acme",
     "wane-ldap",
     "wane-notice",
     "wane-failpoint",
@@ -83,6 +85,7 @@ const HTTP: &[&str] = &[
     "wane-app",
     "wane-reconcile",
     "wane-scim",
+    "wane-acme",
     "wane-api",
     "wane-failpoint",
 ];
