@@ -3,6 +3,7 @@
 //! Owns: what a kind must be able to say and do. Refuses to know: any particular kind, the store,
 //! the use-cases. A kind is one folder under `kinds/`; the binary lists the kinds it takes.
 
+pub mod acme;
 pub mod broker;
 pub mod certificates;
 pub mod conformance;
@@ -17,6 +18,7 @@ pub mod verb;
 pub mod web;
 pub mod words;
 
+pub use acme::{Acme, CertNames, CertRead, CertRequest};
 pub use broker::Broker;
 pub use certificates::{CertificateRead, Certificates};
 pub use contract::{

@@ -309,6 +309,12 @@ impl Ca {
         between.iter().map(|der| to_pem("CERTIFICATE", der)).collect()
     }
 
+    /// The certificates above what it issues, up to the root or, where it is its own root, that: in PEM. Some clients want
+    /// at least one.
+    pub(crate) fn above(&self) -> Result<String, WriteError> {
+        if self.chain.len() > 1 { self.between() } else { self.root() }
+    }
+
     /// The root, in PEM.
     pub(crate) fn root(&self) -> Result<String, WriteError> {
         self.chain.last().map_or_else(|| Ok(String::new()), |der| to_pem("CERTIFICATE", der))

@@ -7,6 +7,7 @@
 //! A certificate ends by itself within the hour, and earlier where its servers read the list; open connections go on.
 //! [`Kind::describe`] says so to approvers.
 
+mod acme;
 pub mod authority;
 mod certificate;
 mod constraints;
@@ -33,7 +34,7 @@ pub use certificate::{LONGEST, SKEW, check_certificate};
 pub use crl::check_list;
 use serde_json::Value;
 use wane_connector::{
-    Certificates, ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer,
+    Acme, Certificates, ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer,
     Target,
 };
 use wane_domain::ambient::Ambient;
@@ -135,6 +136,10 @@ impl Kind for X509Kind {
 
     fn certificates(&self) -> Option<Arc<dyn Certificates>> {
         Some(Arc::new(shown::Shown(Arc::clone(&self.authorities))))
+    }
+
+    fn acme(&self) -> Option<Arc<dyn Acme>> {
+        Some(Arc::new(acme::Orders))
     }
 
     fn published(&self) -> Option<Arc<dyn Published>> {
