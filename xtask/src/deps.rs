@@ -28,6 +28,8 @@ const NEEDS: &[Need] = &[
     Need { package: "curl", is_met: || command::find("curl").is_some() },
     Need { package: "sqlite3", is_met: || command::find("sqlite3").is_some() },
     Need { package: "openssl", is_met: || command::find("openssl").is_some() },
+    Need { package: "lego", is_met: || command::find("lego").is_some() },
+    Need { package: "caddy", is_met: || command::find("caddy").is_some() },
     Need { package: "passwd", is_met: || has_all(&["useradd", "userdel"]) },
     Need { package: "faketime", is_met: || command::find("faketime").is_some() },
     Need { package: "rsync", is_met: || command::find("rsync").is_some() },

@@ -5,6 +5,7 @@
 mod aiosmtpd;
 mod ansible;
 mod bench;
+mod certbot;
 mod command;
 mod demo;
 mod deps;
@@ -64,7 +65,8 @@ fn main() -> ExitCode {
             .and_then(|()| ansible::install())
             .and_then(|()| scim2::install())
             .and_then(|()| aiosmtpd::install())
-            .and_then(|()| python_libraries::install()),
+            .and_then(|()| python_libraries::install())
+            .and_then(|()| certbot::install()),
         ["web"] => web::build(),
         ["screenshots"] => web::pictures(),
         ["mutants", rest @ ..] => mutants::run(rest),

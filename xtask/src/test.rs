@@ -5,7 +5,7 @@ use std::num::NonZero;
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{aiosmtpd, ansible, command, deps, node, python_libraries, scim2, seaweedfs, ssh_audit, web};
+use crate::{aiosmtpd, ansible, certbot, command, deps, node, python_libraries, scim2, seaweedfs, ssh_audit, web};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.
@@ -33,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
     scim2::install()?;
     aiosmtpd::install()?;
     python_libraries::install()?;
+    certbot::install()?;
     chore(&["nextest", "run", "--test-threads", &at_once().to_string()])
 }
 

@@ -7,6 +7,7 @@
 //! the result with its records in one transaction; if somebody else wrote first, it decides again.
 
 mod access_tokens;
+mod acme;
 mod activate;
 mod answers;
 mod approve;
@@ -107,6 +108,7 @@ use wane_policy::set::PolicySet;
 use wane_store::{Due, Store};
 
 pub use access_tokens::{Exchange, GoodToken, NotGood, Shown as ShownToken, Subject as ExchangeSubject, TokensOver};
+pub use acme::{AcmeOffered, AcmeOrderShown, AcmeRenewal};
 pub use answers::{BEGUN, CallKept};
 pub use arrivals::{Arriving, Limits as ArrivalLimits};
 pub use ask::{AskInput, ItemInput, MOST_DURATION};
@@ -339,6 +341,8 @@ pub struct App {
     pub(crate) alive: jobs::Alive,
     /// Issuers of tokens about jobs, as they are asked.
     pub(crate) job_issuers: workloads::JobIssuers,
+    /// What clients of ACME come with once.
+    pub(crate) nonces: wane_acme::Nonces,
 }
 
 impl std::fmt::Debug for App {
@@ -356,6 +360,7 @@ impl App {
         let checks = tokio::sync::Semaphore::new(parts.limits.password_checks);
         let hasher = Hasher::new(parts.cost, &parts.ambient)?;
         let webauthn = passkeys::served_at(&parts.public_url);
+        let nonces = wane_acme::Nonces::new(&parts.ambient.bytes());
         Ok(Self {
             store: parts.store,
             kinds: parts.kinds,
@@ -413,6 +418,7 @@ impl App {
             uses: uses::Till::default(),
             alive: jobs::Alive::default(),
             job_issuers: workloads::JobIssuers::default(),
+            nonces,
         })
     }
 

@@ -104,6 +104,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(grants::grants))
         .routes(routes!(grants::grant))
         .routes(routes!(grants::credential))
+        .routes(routes!(grants::acme_binding))
         .routes(routes!(grants::give_back))
         .routes(routes!(grants::extend))
         .routes(routes!(grants::deny_grant))

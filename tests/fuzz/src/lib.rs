@@ -23,6 +23,7 @@
 //! | `kinds/postgres` | `sql_identifier` `sql_text` `sql_setup` `sql_settings` `sql_role` | one token, read by another reader; no line that was not meant |
 //! | `kinds/x509` | `x509_request` `x509_certificate` | one spelling, and what another reader finds there; nothing is a certificate and a list |
 //! | `kinds/oauth` | `access_token` `key_proof` | one spelling, and what another reader finds there; a proof is by the key it names |
+//! | `acme` | `acme_call` | who a call is by stands in what is signed; another payload is another call; nobody else's nonce is taken |
 //! | `http` | `oauth_form` | each parameter once, read again as it was |
 //! | `kinds/http` | `http_path` `http_cookies` `http_key` | decoded again it is the same; of our cookies nothing goes further; a key has one spelling, and nobody makes one |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
@@ -44,6 +45,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a target fails by panicking")]
 
 mod access;
+mod acme;
 mod approval;
 mod call;
 mod calls;
@@ -95,6 +97,7 @@ macro_rules! for_each_target {
             scim_filter scim 4000, scim_patch scim 10000,
             x509_request x509 10000, x509_certificate x509 10000,
             access_token oauth 20000, key_proof oauth 4000, oauth_form oauth 20000,
+            acme_call acme 20000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,
             signer_call calls 10000,
             text text 40000, time text 40000, id text 40000, ask text 5000,

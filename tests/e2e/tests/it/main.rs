@@ -4,6 +4,7 @@
 //! never how fast.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod acme;
 mod addresses;
 mod apart;
 mod applications;
