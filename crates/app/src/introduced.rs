@@ -49,7 +49,7 @@ impl App {
     /// # Errors
     /// When it is none of ours, is over, is for another server, or is bound to what was not shown; never which.
     pub async fn known_by(&self, origin: &str, means: &Means) -> Result<PersonId, AppError> {
-        self.shown(origin, means).await.map(|standing| standing.holder)
+        self.read_means(origin, means).await.map(|standing| standing.holder)
     }
 
     /// What somebody claims who shows one: a session under the grant of theirs that is good there.
@@ -57,7 +57,7 @@ impl App {
     /// # Errors
     /// When it is not good, or they hold no such grant, or several and do not say which.
     pub async fn introduced(&self, who: &Introduced, peer: IpAddr) -> Result<Claim, AppError> {
-        let standing = self.shown(&who.origin, &who.means).await?;
+        let standing = self.read_means(&who.origin, &who.means).await?;
         let (world, now) = (self.world().await?, self.steady_now().await?);
         let caller = caller_of(&world, &standing)?;
         let mut live = self.live_for(&world, &caller, (&who.resource, ""), now).await?;
@@ -93,7 +93,7 @@ impl App {
         })
     }
 
-    async fn shown(&self, origin: &str, means: &Means) -> Result<Standing, AppError> {
+    async fn read_means(&self, origin: &str, means: &Means) -> Result<Standing, AppError> {
         let now = self.steady_now().await?;
         match means {
             Means::Certificate(der) => {

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use wane_domain::catalogue::{Resource, Role};
-use wane_domain::id::{ArrivalId, GrantId, SessionId};
+use wane_domain::id::{ArrivalId, GrantId, LeaseId, SessionId};
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;

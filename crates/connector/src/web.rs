@@ -173,6 +173,12 @@ pub struct ShownToken {
     pub certificate: Option<Arc<[u8]>>,
 }
 
+impl std::fmt::Debug for ShownToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShownToken").field("method", &self.method).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Means {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

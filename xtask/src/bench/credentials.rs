@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Figure;
 use super::deployment::Deployment;
-use super::ground::{Ground, number, text, with};
+use super::ground::{Ground, text, with};
 use super::issuance::{Cell, loaded, syncs_of};
 use super::openbao::{self, OpenBao};
 use super::report::{Goal, Report, Row};

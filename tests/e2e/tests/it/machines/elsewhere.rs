@@ -45,12 +45,12 @@ impl Issuer {
     fn token(&self, audience: &str, claims: &Value) -> String {
         let asked = json!({ "aud": audience, "claims": claims }).to_string();
         let answer = http("POST", &format!("{}/test/token", self.url), "", &asked);
-        let said: Value = serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
+        let said: Value = serde_json::from_str(&answer.text).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
         said["token"].as_str().unwrap().to_owned()
     }
 
     fn get(&self, path: &str) -> String {
-        http("GET", &format!("{}{path}", self.url), "", "").body
+        http("GET", &format!("{}{path}", self.url), "", "").text
     }
 }
 
