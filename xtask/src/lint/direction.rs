@@ -20,8 +20,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-keys", &["wane-domain", "wane-connector", "wane-approval", "wane-failpoint"]),
     ("wane-scim", &[]),
     ("wane-acme", &["wane-domain"]),
+    // Known to whoever writes text of others among markup.
+    ("wane-markup", &[]),
     ("wane-ldap", &["wane-domain"]),
-    ("wane-notice", &["wane-domain", "wane-audit"]),
+    ("wane-notice", &["wane-domain", "wane-audit", "wane-markup"]),
     ("wane-store", &["wane-domain", "wane-audit", "wane-notice"]),
     ("wane-egress", &[]),
     ("wane-oidc", &["wane-domain", "wane-egress"]),
@@ -81,6 +83,7 @@ const HTTP: &[&str] = &[
     "wane-audit",
     "wane-recording",
     "wane-connector",
+    "wane-markup",
     "wane-notice",
     "wane-app",
     "wane-reconcile",
@@ -94,7 +97,7 @@ const HTTP: &[&str] = &[
 const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-finding", "wane-connector", "wane-app"];
 
 const KIND: &[&str] =
-    &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint", "wane-ldap"];
+    &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint", "wane-ldap", "wane-markup"];
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";
