@@ -244,7 +244,12 @@ impl App {
         let world = self.world().await?;
         self.allow(caller, &world, Action::ReadCatalogue)?;
         let resource = world.resource(name).ok_or_else(|| AppError::missing("resource", name))?;
-        self.take_inventory(resource.id).await
+        let found = self.take_inventory(resource.id).await?;
+        // Whoever asks is told what stands there, whatever becomes of the figures.
+        if let Err(error) = self.keep_inventory(resource.id, &found).await {
+            tracing::warn!(resource = %resource.name, %error, "what stands at a target could not be written down");
+        }
+        Ok(found)
     }
 
     /// Enters a role, after checking it at every registered resource of its kind that answers.

@@ -42,6 +42,7 @@ mod findings;
 mod front;
 mod hosts;
 mod introduced;
+mod inventories;
 mod jobs;
 mod join;
 mod judge;
@@ -128,7 +129,7 @@ pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
 pub use error::{AppError, Class};
 pub use federated::{Federated, Freshness, ProviderAnswer, ProviderChoice, ProviderRules, Returned, Says, Strangers};
-pub use figures::{Again, Day, Ends, Figures, MOST_DAYS, Spread};
+pub use figures::{Again, Day, Ends, Figures, MOST_DAYS, Spread, Stands};
 pub use findings::SessionFinding;
 pub use front::GatewayAt;
 pub use hosts::Joined;
@@ -172,8 +173,9 @@ pub use wane_connector::terminal::{Over, Shown, Size, Terminal};
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
     pub use wane_store::{
-        Answer, Cursor, DeliveryFilter, GrantFilter, GrantPhase, Issuance, Page, PolicyEntry, RecordFilter, Recording,
-        RecordingFilter, RecordingState, RequestFilter, Sequenced, Slice, StoredObject, Versioned,
+        Answer, Cursor, DeliveryFilter, GrantFilter, GrantPhase, InventoryTaken, Issuance, Page, PolicyEntry,
+        RecordFilter, Recording, RecordingFilter, RecordingState, RequestFilter, Sequenced, Slice, StoredObject,
+        Versioned,
     };
 }
 pub use visit::{VisitGrant, VisitShown};

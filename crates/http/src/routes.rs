@@ -118,6 +118,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(board::kill_session))
         .routes(routes!(board::log))
         .routes(routes!(figures::figures))
+        .routes(routes!(figures::inventories))
         .routes(routes!(notices::notices))
         .routes(routes!(notices::retry_notice))
         .routes(routes!(notices::channels))

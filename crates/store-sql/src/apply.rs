@@ -6,9 +6,9 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    acme, answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, issuances, jobs,
-    leases, locks, logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail,
-    uses, ways_in, workloads,
+    acme, answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, inventories,
+    issuances, jobs, leases, locks, logins, packages, people, policies, recordings, requests, resources, roles, sealed,
+    tokens, trail, uses, ways_in, workloads,
 };
 
 /// How a commit came out.
@@ -167,7 +167,9 @@ const fn rank(write: &Write) -> u8 {
         | Write::ForgetDeliveries(_)
         | Write::NoticesRead(..)
         | Write::CloseChannel(_)
-        | Write::OpenChannel(_) => 4,
+        | Write::OpenChannel(_)
+        | Write::Inventory(_)
+        | Write::ForgetInventories(_) => 4,
     }
 }
 
@@ -227,6 +229,8 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
             steps.extend(acme::forget(*now));
             return Ok(());
         }
+        Write::Inventory(value) => inventories::put(value),
+        Write::ForgetInventories(before) => inventories::forget(*before),
     });
     Ok(())
 }

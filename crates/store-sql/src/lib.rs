@@ -17,6 +17,7 @@ mod due;
 mod entries;
 mod grants;
 mod groups;
+mod inventories;
 mod issuances;
 mod jobs;
 mod keys;

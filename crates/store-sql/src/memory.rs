@@ -176,7 +176,9 @@ impl Kept {
             | Write::ForgetDeliveries(_)
             | Write::NoticesRead(..)
             | Write::CloseChannel(_)
-            | Write::OpenChannel(_) => {}
+            | Write::OpenChannel(_)
+            | Write::Inventory(_)
+            | Write::ForgetInventories(_) => {}
         }
     }
 }

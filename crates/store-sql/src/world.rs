@@ -111,7 +111,9 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::RevokeIssuance(..)
         | Write::AcmeAccount(_)
         | Write::AcmeOrder(_)
-        | Write::ForgetAcme(_) => {}
+        | Write::ForgetAcme(_)
+        | Write::Inventory(_)
+        | Write::ForgetInventories(_) => {}
     }
 }
 

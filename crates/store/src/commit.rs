@@ -18,7 +18,8 @@ use wane_notice::Delivery;
 
 use crate::acme::{AcmeAccount, AcmeOrder};
 use crate::rows::{
-    Answer, ClosedChannel, Entry, EntryId, Issuance, Job, Login, Recording, Sealed, Token, Use, Versioned, WayIn,
+    Answer, ClosedChannel, Entry, EntryId, InventoryTaken, Issuance, Job, Login, Recording, Sealed, Token, Use,
+    Versioned, WayIn,
 };
 
 /// The generation a writer saw; the write is refused if it is no longer that.
@@ -117,6 +118,10 @@ pub enum Write {
     AcmeOrder(Put<AcmeOrder>),
     /// Orders that may be forgotten at this moment, and accounts that may be and whose grants are over.
     ForgetAcme(Time),
+    /// Put in place of what was written of that resource earlier that day; of orphans the most stays.
+    Inventory(InventoryTaken),
+    /// Those of days before this moment.
+    ForgetInventories(Time),
 }
 
 impl Write {
@@ -168,7 +173,9 @@ impl Write {
             | Self::ForgetJobs(_)
             | Self::AcmeAccount(_)
             | Self::AcmeOrder(_)
-            | Self::ForgetAcme(_) => false,
+            | Self::ForgetAcme(_)
+            | Self::Inventory(_)
+            | Self::ForgetInventories(_) => false,
         }
     }
 }

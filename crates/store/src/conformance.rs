@@ -7,6 +7,7 @@ mod acme;
 mod deliveries;
 mod directories;
 mod fixture;
+mod inventories;
 mod jobs;
 mod lifecycle;
 mod listing;
@@ -65,6 +66,7 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         lifecycle::serials_never_repeat,
         lifecycle::tokens_answers_and_secrets,
         directories::entries_are_found_and_guarded,
+        inventories::a_day_keeps_one_of_each_resource,
         jobs::one_token_begins_one_job,
         acme::an_account_has_a_key_of_its_own_and_goes_after_its_grant,
         writing::one_of_two_wins,

@@ -18,8 +18,8 @@ pub use query::{
     RecordingFilter, RequestFilter, Slice,
 };
 pub use rows::{
-    Answer, ChannelStands, ClosedChannel, EnteredBy, Entry, EntryId, EntryKey, EntrySort, Issuance, Job, JobEnded,
-    Lies, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced, Standing, StoredObject,
-    Token, TokenKind, TokenOwner, Use, Versioned, Way, WayIn, Whereabouts, identity_key, job_token_key, passkey_key,
-    provider_session,
+    Answer, ChannelStands, ClosedChannel, EnteredBy, Entry, EntryId, EntryKey, EntrySort, InventoryTaken, Issuance,
+    Job, JobEnded, Lies, Login, PolicyEntry, Recording, RecordingEnd, RecordingState, Sealed, Sequenced, Standing,
+    StoredObject, Token, TokenKind, TokenOwner, Use, Versioned, Way, WayIn, Whereabouts, identity_key, job_token_key,
+    passkey_key, provider_session,
 };

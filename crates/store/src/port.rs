@@ -21,8 +21,8 @@ use crate::query::{
     Slice,
 };
 use crate::rows::{
-    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, Issuance, Job, Login, PolicyEntry,
-    Recording, Sequenced, Standing, Token, Versioned, WayIn,
+    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, InventoryTaken, Issuance, Job, Login,
+    PolicyEntry, Recording, Sequenced, Standing, Token, Versioned, WayIn,
 };
 
 /// Why the store did not do it.
@@ -164,6 +164,10 @@ pub trait Store: Send + Sync {
     async fn acme_orders(&self, account: AcmeAccountId) -> Result<Vec<Versioned<AcmeOrder>>, StoreError>;
     /// The order that a certificate was issued for, by what clients know that by.
     async fn acme_order_of(&self, certificate: &str) -> Result<Option<Versioned<AcmeOrder>>, StoreError>;
+    /// What stood at resources on the days from a moment on, the newest day first; at most so many.
+    async fn inventories(&self, from: Time, most: u32) -> Result<Vec<InventoryTaken>, StoreError>;
+    /// What stood at a resource when it was last looked at.
+    async fn last_inventory(&self, resource: ResourceId) -> Result<Option<InventoryTaken>, StoreError>;
     /// A sealed secret.
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// What is known of a session's recording.

@@ -391,6 +391,23 @@ pub struct Use {
     pub at: Time,
 }
 
+/// What stood at a resource when it was last looked at on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InventoryTaken {
+    /// Where.
+    pub resource: ResourceId,
+    /// The day, by its midnight in UTC.
+    pub day: Time,
+    /// When it was last looked at.
+    pub at: Time,
+    /// What carries our mark and belongs to an open grant.
+    pub made: u32,
+    /// Rights there that were not given from here.
+    pub standing: u32,
+    /// What carries our mark and belongs to nothing: the most that was seen at once that day.
+    pub orphans: u32,
+}
+
 /// How a recording came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

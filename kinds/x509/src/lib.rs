@@ -34,8 +34,8 @@ pub use certificate::{LONGEST, SKEW, check_certificate};
 pub use crl::check_list;
 use serde_json::Value;
 use wane_connector::{
-    Acme, Certificates, ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer,
-    Target,
+    Acme, Certificates, ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe,
+    Signer, Target,
 };
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;

@@ -19,8 +19,9 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
     AcmeAccount, AcmeOrder, Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId,
-    EntryKey, EntrySort, GrantFilter, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
+    EntryKey, EntrySort, GrantFilter, InventoryTaken, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry,
+    RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token,
+    Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 
@@ -162,6 +163,8 @@ behind_the_door! {
     acme_order(id: AcmeOrderId) -> Option<Versioned<AcmeOrder>>;
     acme_orders(account: AcmeAccountId) -> Vec<Versioned<AcmeOrder>>;
     acme_order_of(certificate: &str) -> Option<Versioned<AcmeOrder>>;
+    inventories(from: Time, most: u32) -> Vec<InventoryTaken>;
+    last_inventory(resource: ResourceId) -> Option<InventoryTaken>;
     sealed(key: &str) -> Option<Vec<u8>>;
     recording(session: SessionId) -> Option<Recording>;
     recordings(filter: RecordingFilter, slice: Slice) -> Page<Recording>;

@@ -17,6 +17,7 @@ mod handing_out;
 mod history;
 mod house;
 mod instant;
+mod inventories;
 mod jobs;
 mod joining;
 mod laws;

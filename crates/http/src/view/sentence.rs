@@ -132,6 +132,13 @@ impl Told<'_> {
                 self.resource(),
                 self.time("acted")?
             ),
+            "inventory.changed" | "inventory.taken" => format!(
+                "{} says what stands there: {} made from here, {} that were not, {} that belong to nothing",
+                self.resource(),
+                self.number("made")?,
+                self.number("standing")?,
+                self.number("orphans")?
+            ),
             "delegation.given" | "delegation.ended" => self.delegated()?,
             _ => return None,
         })

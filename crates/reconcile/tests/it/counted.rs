@@ -17,8 +17,9 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
     AcmeAccount, AcmeOrder, Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId,
-    EntryKey, EntrySort, GrantFilter, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
-    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
+    EntryKey, EntrySort, GrantFilter, InventoryTaken, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry,
+    RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token,
+    Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 
@@ -188,6 +189,12 @@ impl Store for Counted {
     }
     async fn acme_order_of(&self, certificate: &str) -> Result<Option<Versioned<AcmeOrder>>, StoreError> {
         self.inner.acme_order_of(certificate).await
+    }
+    async fn inventories(&self, from: Time, most: u32) -> Result<Vec<InventoryTaken>, StoreError> {
+        self.inner.inventories(from, most).await
+    }
+    async fn last_inventory(&self, resource: ResourceId) -> Result<Option<InventoryTaken>, StoreError> {
+        self.inner.last_inventory(resource).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.sealed(key).await

@@ -165,6 +165,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("app.answer_lost.commit", "the command line never calls twice under one key; the rim's own tests do"),
     ("app.ask_refused.commit", "a note about what was refused; nothing begins, and who asks again is refused again"),
     ("app.residue.commit", "a note about what was found, booked again at the next scan; the random kills come by"),
+    (
+        "app.inventory.commit",
+        "a note of how much stands at a target, only where that changed; nothing rests on it, and the random kills come by",
+    ),
     ("app.session_used.commit", "a courtesy once a minute, which no life is sure to come by"),
     (
         "app.step_up.commit",
