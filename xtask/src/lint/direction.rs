@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-ldap", &["wane-domain"]),
     ("wane-notice", &["wane-domain", "wane-audit", "wane-markup"]),
     ("wane-store", &["wane-domain", "wane-audit", "wane-notice"]),
-    ("wane-egress", &[]),
+    ("wane-egress", &["wane-domain"]),
     ("wane-oidc", &["wane-domain", "wane-egress"]),
     ("wane-post", &["wane-domain", "wane-notice", "wane-egress"]),
     ("wane-store-sql", &["wane-domain", "wane-audit", "wane-notice", "wane-store", "wane-failpoint"]),
@@ -97,7 +97,7 @@ const HTTP: &[&str] = &[
 const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-finding", "wane-connector", "wane-app"];
 
 const KIND: &[&str] =
-    &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint", "wane-ldap", "wane-markup"];
+    &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint", "wane-ldap", "wane-egress", "wane-markup"];
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";
