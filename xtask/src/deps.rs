@@ -39,6 +39,10 @@ const NEEDS: &[Need] = &[
         package: "chromium",
         is_met: || ["chromium", "chromium-browser", "google-chrome"].iter().any(|b| command::find(b).is_some()),
     },
+    Need { package: "rabbitmq-server", is_met: || Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server").is_file() },
+    Need { package: "redis-server", is_met: || command::find("redis-server").is_some() },
+    Need { package: "redis-tools", is_met: || command::find("redis-cli").is_some() },
+    Need { package: "python3", is_met: || command::find("python3").is_some() },
     Need { package: "util-linux", is_met: || command::find("setpriv").is_some() },
 ];
 
