@@ -155,6 +155,16 @@ pub const KEYS: &[Key] = &[
         doc: "File of rules over what happens in sessions; read at the start and when it changes.",
     },
     Key {
+        name: "hooks.programs",
+        default: "",
+        doc: "Folder of the programs that resources of the kind `hook` may name; it belongs to root. Without it none is run.",
+    },
+    Key {
+        name: "hooks.without_landlock",
+        default: "false",
+        doc: "Whether such programs are run on a kernel without Landlock too, where they can read what the server reads.",
+    },
+    Key {
         name: "recording.folder",
         default: "<server.data_dir>/recordings",
         doc: "Folder of the recordings of sessions; on a local disk with room for them.",

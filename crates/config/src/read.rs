@@ -12,7 +12,7 @@ use crate::layer::{Layers, Origin};
 use crate::parse;
 use crate::secret::SecretRef;
 use crate::settings::{
-    EndsSeal, Engine, Gateway, GatewayListen, GatewayWeb, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login,
+    EndsSeal, Engine, Gateway, GatewayListen, GatewayWeb, Hooks, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login,
     Recording, RecordingFailure, RecordingFiles, RecordingSessions, Seal, Server, Settings, Signer, Tls,
 };
 
@@ -86,6 +86,8 @@ impl Reader {
         let providers = self.layers.providers.iter().map(|(provider, _)| provider.clone()).collect();
         let directories = self.layers.directories.clone();
         let gateway = self.gateway()?;
+        let programs = self.maybe("hooks.programs").map(PathBuf::from);
+        let without_landlock = self.read("hooks.without_landlock", parse::flag);
         let recording = self.recording(&data_dir);
         let notices = self.notices();
         let body_bytes = self.read("limits.body_bytes", parse::bytes);
@@ -104,6 +106,7 @@ impl Reader {
             },
             directories,
             gateway,
+            hooks: Hooks { programs, without_landlock: without_landlock? },
             recording: recording?,
             notices: notices?,
             limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },

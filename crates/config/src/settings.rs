@@ -33,6 +33,8 @@ pub struct Settings {
     pub directories: Vec<LdapDirectory>,
     /// What goes through this server.
     pub gateway: Gateway,
+    /// Programs that are run for targets.
+    pub hooks: Hooks,
     /// What is recorded of that.
     pub recording: Recording,
     /// How people and programs are told.
@@ -174,6 +176,15 @@ pub struct Login {
     pub reproof_grace: Duration,
     /// Where people sign in besides here.
     pub providers: Vec<OidcProvider>,
+}
+
+/// Programs that are run for targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// The folder they are in; none is run without one.
+    pub programs: Option<PathBuf>,
+    /// Whether a kernel without Landlock will do.
+    pub without_landlock: bool,
 }
 
 /// What goes through this server.

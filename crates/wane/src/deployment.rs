@@ -162,7 +162,7 @@ impl Opening {
         let signer: Arc<dyn Signer> = Arc::new(signer);
         let authorities = authority::read(&*signer, &authority::kept(&self.store, &issuing).await?);
         let token_keys = token_key::read(&*signer, &token_key::kept(&self.store, &issuing).await?);
-        let given = kinds::Given { authorities, token_keys };
+        let given = kinds::Given { authorities, token_keys, programs: kinds::programs(&settings.hooks) };
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
         let gateway_key = match &settings.gateway.ssh {
             Some(_) => Some(self.gateway_key(kinds::SSH, &issuing, org, ambient).await?),
