@@ -26,6 +26,7 @@
 //! | `acme` | `acme_call` | who a call is by stands in what is signed; another payload is another call; nobody else's nonce is taken |
 //! | `http` | `oauth_form` | each parameter once, read again as it was |
 //! | `kinds/http` | `http_path` `http_cookies` `http_key` | decoded again it is the same; of our cookies nothing goes further; a key has one spelling, and nobody makes one |
+//! | `kinds/hook` | `hook_settings` `hook_path` `hook_answer` | one normal form; a value in a URL is one segment; an answer belongs to one call |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | | `signer_call` | one reply to whatever is said; a head announces no more than is read, and has one spelling |
 //! | `oidc` | `oidc_token` `job_token` | of all texts one is believed, the one that was signed |
@@ -51,6 +52,7 @@ mod call;
 mod calls;
 mod draw;
 mod gate;
+mod hook;
 mod house;
 mod http;
 mod keys;
@@ -104,6 +106,7 @@ macro_rules! for_each_target {
             policy_text policy 100, policy_notes policy 150, policy_facts policy 800,
             settings_file settings 1500, settings_words settings 1200,
             call call 500,
+            hook_settings hook 4000, hook_path hook 40000, hook_answer hook 10000,
             http_path http 20000, http_cookies http 10000, http_key http 10000,
             row stored 10000, record stored 10000,
             recording recording 4000,
