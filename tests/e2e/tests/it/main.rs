@@ -24,6 +24,7 @@ mod engine;
 mod escalating;
 mod gateway;
 mod heard;
+mod hooks;
 mod host;
 mod kept;
 mod machines;

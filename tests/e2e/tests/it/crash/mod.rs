@@ -5,6 +5,7 @@ pub(crate) mod book;
 mod database;
 mod detours;
 mod directory;
+mod hook;
 mod host;
 mod lab;
 mod logins;

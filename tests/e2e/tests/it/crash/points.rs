@@ -10,6 +10,7 @@ pub(crate) enum Family {
     Account,
     Certificate,
     Membership,
+    Declared,
 }
 
 /// What both families share: the lifecycle. One that is neither here nor below fails the check.
@@ -248,6 +249,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("http.acme_binding.leaves", "killed at by `acme::crash`"),
     ("token_key.commit", "killed at on either side by `tokens::crash`"),
     ("authority.commit", "one commit by itself, with the server stopped; who is cut off looks and says it again"),
+    (
+        "hook.clear",
+        "takes away what a make that is not remembered left, in the call that `hook.revoke` is about; the kind's own tests make twice",
+    ),
+    (
+        "hook.extend",
+        "told to a target that declares it, between two points of the life that are killed at; the kind's own tests tell one",
+    ),
     ("ldap.end.swap", "as `ldap.end.take`, in one change; the kind's own tests take the last member"),
     ("app.job.keys", "fetches keys and changes nothing"),
     ("app.job.refused.commit", "a note about what was refused; nothing rests on it"),
@@ -289,6 +298,7 @@ pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
             Family::Certificate => of(SHARED) || of(CERTIFICATE) || point.starts_with("ssh."),
             // The rest of what is shared is reached by the two above, by the same code.
             Family::Membership => of(MEMBERSHIP) || point.starts_with("ldap."),
+            Family::Declared => point.starts_with("hook."),
         };
         let known = elsewhere
             || of(SHARED)
@@ -296,6 +306,7 @@ pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
             || of(CERTIFICATE)
             || of(MEMBERSHIP)
             || point.starts_with("ldap.")
+            || point.starts_with("hook.")
             || point.starts_with("postgres.")
             || point.starts_with("ssh.");
         if mine && !elsewhere && !reached.contains(point) {
