@@ -50,11 +50,12 @@ pub(super) fn pair(folder: &Path) -> (PathBuf, PathBuf) {
 #[test]
 fn nginx_is_shown_a_certificate_that_nobody_else_has() {
     let lab = Lab::new();
-    let folder = lab.wane.server.folder().join("nginx");
-    fs::create_dir(&folder).unwrap();
-    let own = ServerCertificate::generate(&folder).unwrap();
-    let (cert, private) = pair(&folder);
-    let nginx = Nginx::application(&folder, (own.certificate_path(), own.key_path()), &cert).unwrap();
+    // Of its own: whoever serves is nobody, and does not get into that of the server.
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let own = ServerCertificate::generate(folder).unwrap();
+    let (cert, private) = pair(folder);
+    let nginx = Nginx::application(folder, (own.certificate_path(), own.key_path()), &cert).unwrap();
     let settings = json!({
         "upstream": format!("https://localhost:{}", nginx.port()), "upstream_ca": fs::read_to_string(own.ca_path()).unwrap(),
         "inject": { "as": "client_certificate" },

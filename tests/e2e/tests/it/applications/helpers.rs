@@ -30,12 +30,10 @@ fn git(folder: &Path, words: &[&str]) -> Output {
 }
 
 /// An nginx with a repository that is served as files, for whoever shows the gateway's certificate.
-fn served(lab: &Lab) -> (Nginx, Value, String) {
-    let folder = lab.wane.server.folder().join("nginx");
-    fs::create_dir(&folder).unwrap();
-    let own = ServerCertificate::generate(&folder).unwrap();
-    let (cert, private) = pair(&folder);
-    let nginx = Nginx::application(&folder, (own.certificate_path(), own.key_path()), &cert).unwrap();
+fn served(folder: &Path) -> (Nginx, Value, String) {
+    let own = ServerCertificate::generate(folder).unwrap();
+    let (cert, private) = pair(folder);
+    let nginx = Nginx::application(folder, (own.certificate_path(), own.key_path()), &cert).unwrap();
     let work = folder.join("work");
     fs::create_dir(&work).unwrap();
     fs::write(work.join("file"), "what is in it\n").unwrap();
@@ -61,7 +59,9 @@ fn served(lab: &Lab) -> (Nginx, Value, String) {
 #[test]
 fn git_is_given_a_key_when_it_is_asked_for_one() {
     let lab = Lab::new();
-    let (nginx, settings, credential) = served(&lab);
+    // Of its own: whoever serves is nobody, and does not get into that of the server.
+    let folder = tempfile::tempdir().unwrap();
+    let (nginx, settings, credential) = served(folder.path());
     lab.register("other", &settings, Some(&credential));
     let grant = granted(&lab.wane.maya, "viewer@other", "10m");
     let helper = script(&lab, "git-helper", "key new other --role viewer --format git");
@@ -72,7 +72,8 @@ fn git_is_given_a_key_when_it_is_asked_for_one() {
         lab.wane.maya.surround(&mut command);
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_CONFIG_NOSYSTEM", "1");
         command.args(["-c", &format!("credential.helper={helper}"), "-c"]);
-        command.arg(format!("http.sslCAInfo={}", lab.ca.display()));
+        command.arg(format!("http.sslCAInfo={}", lab.ca.display())).arg("-c");
+        command.arg(format!("http.curloptResolve=other.localhost:{}:127.0.0.1", lab.port));
         (command.args(["clone", "-q", &url]).arg(&into).output().unwrap(), into)
     };
     let (done, into) = clone("cloned", &helper);

@@ -9,7 +9,7 @@ use wane_testkit::{Ended, PersonSession};
 use super::lab::{Answer, Lab};
 use super::signing_in::headers;
 use crate::certificates::authority;
-use crate::people::{SOON, granted, items, text};
+use crate::people::{SOON, ask_coming_out, granted, items, text};
 use crate::tokens::office::token_key;
 
 /// A gateway where certificates and tokens are issued besides: for the service `console`, and for the application `app`
@@ -88,7 +88,8 @@ fn a_certificate_says_who_somebody_is_and_no_more() {
     assert_eq!(send(&lab, "app", &[&cert], "/other").status, 403);
     assert_eq!(send(&lab, "other", &[&cert], "/echo").status, 403);
     // Of several grants the one that is said; and it is one session each.
-    let wide = granted(maya, "viewer@app", "10m");
+    let asked = ask_coming_out(maya, &["viewer@app", "--for", "10m", "--reason", "to see the other page"], 0);
+    let wide = text(&asked["items"][0]["grant"]);
     let which = send(&lab, "app", &[&cert, &header(format!("Wane-Grant: {wide}"))], "/other");
     assert_eq!(which.status, 200, "{which:?}");
     assert!(!headers(&which.json()).iter().any(|(name, _)| name == "wane-grant"), "{which:?}");
@@ -168,7 +169,8 @@ fn a_token_says_who_somebody_is_where_it_is_for_that() {
     assert!(!sent.iter().any(|(_, value)| value.contains(&good)), "the token went on: {sent:?}");
     assert!(sent.iter().any(|(name, _)| name == "wane-assertion"));
     let before = lab.asked().len();
-    let tampered = format!("{}A", &good[..good.len() - 1]);
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let tampered = format!("{head}.{}", signature.chars().rev().collect::<String>());
     for (what, token) in [("for another server", &elsewhere), ("tampered with", &tampered)] {
         assert_eq!(send(&lab, "app", &[&bearer(token)], "/echo").status, 401, "{what}");
     }
