@@ -166,7 +166,6 @@ impl RabbitMq {
     /// Ends it; its users stay.
     pub fn stop(&mut self) -> Result<()> {
         if let Some(mut broker) = self.broker.take() {
-            broker.signal_tree(Signal::SIGKILL);
             broker.end(Signal::SIGKILL)?;
         }
         match self.names.take() {
