@@ -157,7 +157,7 @@ mod tests {
             ("template", json!("rabbitmq"), "`rabbitmq` is unknown"),
             ("template", json!("rabbitmq-use"), "did you mean `rabbitmq-user`"),
             ("parameters", json!({}), "is missing: "),
-            ("parameters", json!({ "vhost": "/", "vhosts": "x" }), "did you mean `vhost`"),
+            ("parameters", json!({ "user": "w", "vhost": "/", "vhosts": "x" }), "did you mean `vhost`"),
         ] {
             let mut given = settings.clone();
             given[key] = value;
