@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wane_audit::{Actor, Outcome};
-use wane_connector::{ConnectError, Created, Handed, Prepared};
+use wane_audit::{Actor, Outcome, Subjects};
+use wane_connector::{ConnectError, Created, Handed, Prepared, SignError};
 use wane_domain::catalogue::Role;
 use wane_domain::decision::Permit;
 use wane_domain::grant::{Grant, GrantState};
@@ -199,7 +199,15 @@ impl App {
             .issuer()
             .ok_or_else(|| AppError::Fault(format!("kind `{}` issues nothing", handle.kind.name())))?;
         let issued =
-            around_call(point!("app.sign"), || issuer.issue(&handle.target(now), &role, &lease, right, input, serial))?;
+            around_call(point!("app.sign"), || issuer.issue(&handle.target(now), &role, &lease, right, input, serial));
+        let issued = match issued {
+            Ok(issued) => issued,
+            Err(error) => {
+                let actor = Actor::Person(caller.person);
+                self.signer_refused(actor, about_lease(&lease, Some(&seen.value)), &error).await;
+                return Err(error.into());
+            }
+        };
         let not_after = issued.handed.not_after.unwrap_or(lease.end);
         let event = match put {
             Seen::Nothing => LeaseEvent::Made { object: None, notes: issued.notes },
@@ -237,6 +245,24 @@ impl App {
             self.nudge();
         }
         Ok(handed)
+    }
+
+    /// Has the log say what the signer refused. It stays refused if that cannot be written.
+    pub(crate) async fn signer_refused(&self, actor: Actor, about: Subjects, error: &ConnectError) {
+        let ConnectError::Sign(refused) = error else { return };
+        let word = match refused {
+            SignError::Unsigned(_) => "unsigned",
+            SignError::Named(_) => "names",
+            SignError::TooMany { .. } => "too-many",
+            SignError::Exceeds(_) => "exceeds",
+            SignError::NoKey(_) | SignError::Sealed | SignError::Away(_) | SignError::WrongRoad { .. } => return,
+        };
+        let mut change = self.change(actor, self.now());
+        let detail = json!({ "refused": word, "met": refused.to_string() });
+        change.note("signer.refused", Outcome::Denied, about, detail);
+        if let Err(error) = change.commit(point!("app.sign_refused.commit")).await {
+            tracing::warn!(%error, "the signer refused; that could not be written down");
+        }
     }
 
     pub(crate) async fn make(

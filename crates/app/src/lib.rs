@@ -430,6 +430,12 @@ impl App {
         self.signer.get().is_some_and(|signer| signer.away().is_some())
     }
 
+    /// The keys that have lately signed as often as they may, and sign no more for now.
+    #[must_use]
+    pub fn signer_is_limited(&self) -> Vec<&'static str> {
+        self.signer.get().map(|signer| signer.limited()).unwrap_or_default()
+    }
+
     /// Has a signer told whenever a grant that people signed for is over, and who vouched for whose key.
     pub fn tell_signer(&self, signer: Arc<dyn wane_connector::Signer>) {
         // Said once, where the parts are put together.

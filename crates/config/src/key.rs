@@ -56,6 +56,11 @@ pub const KEYS: &[Key] = &[
         doc: "The user the server runs as, by name or number: the only one that signer speaks to.",
     },
     Key {
+        name: "signer.most_per_minute",
+        default: "6000",
+        doc: "How often each key that issues signs in a minute, whoever asks; the signer of the server's own process too.",
+    },
+    Key {
         name: "seal.ends.kind",
         default: "machine",
         doc: "How secrets needed to end access are sealed: `machine`, so that ends never wait for a person.",

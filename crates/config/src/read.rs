@@ -235,16 +235,18 @@ impl Reader {
         })
     }
 
-    /// A signer that is a process of its own; none unless its socket is set.
+    /// A signer that is a process of its own, unless its socket is not set; and what is true of either.
     fn signer(&mut self) -> Option<Signer> {
         const SOCKET: &str = "signer.socket";
+        const RATE: &str = "signer.most_per_minute";
         let socket = self.maybe(SOCKET).map(PathBuf::from);
         let data_dir = self.read("signer.data_dir", parse::filled);
         let server_user = self.maybe("signer.server_user");
         let alone = KEYS
             .iter()
             .map(|key| key.name)
-            .filter(|name| (name.starts_with("signer.") && *name != SOCKET) || name.starts_with("seal.signing."));
+            .filter(|name| !matches!(*name, SOCKET | RATE))
+            .filter(|name| name.starts_with("signer.") || name.starts_with("seal.signing."));
         let alone: Vec<&str> = alone.filter(|name| self.layers.get(name).is_some()).collect();
         if let (None, Some(first)) = (&socket, alone.first()) {
             self.refuse(
@@ -252,7 +254,8 @@ impl Reader {
                 format!("`{first}` is of a signer that is a process of its own; set `{SOCKET}` as well"),
             );
         }
-        Some(Signer { socket, data_dir: data_dir?.into(), server_user })
+        let most_per_minute = self.read(RATE, parse::rate);
+        Some(Signer { socket, data_dir: data_dir?.into(), server_user, most_per_minute: most_per_minute? })
     }
 
     fn seal(&mut self, data_dir: &Path, signer_dir: &Path) -> Option<Seal> {

@@ -1,6 +1,7 @@
 //! The settings themselves.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ pub struct Signer {
     pub data_dir: PathBuf,
     /// The user it speaks to, by name or number; its own where nobody says.
     pub server_user: Option<String>,
+    /// How often each key signs in a minute, wherever the signer is.
+    pub most_per_minute: NonZeroU32,
 }
 
 /// How secrets are sealed.

@@ -27,5 +27,8 @@ pub use contract::{
 };
 pub use kind::{ConnectLine, Held, HostDocs, Kind, KindError, Paper, Published, Revoked, RoleProbe};
 pub use registry::Registry;
-pub use signer::{Checker, Document, PublicKey, PublishPermit, Reader, SignError, Signature, Signer, Vouched};
+pub use signer::{
+    Checker, Document, Given, Guarded, Named, Namer, Place, PublicKey, PublishPermit, Reader, SignError, Signature,
+    Signer, Vouched,
+};
 pub use tokens::{TokenProof, TokenRead, Tokens};

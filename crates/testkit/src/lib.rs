@@ -11,6 +11,7 @@
 
 mod active_directory;
 mod ambient;
+mod approver;
 mod clock_off;
 mod folder;
 mod held;
@@ -34,6 +35,7 @@ mod wane;
 
 pub use active_directory::ActiveDirectory;
 pub use ambient::{FakeClock, SeededEntropy};
+pub use approver::Approver;
 pub use held::{Held, hold, lax_permit, plain_ask};
 pub use nginx::Nginx;
 pub use object_store::ObjectStore;

@@ -1,30 +1,35 @@
 //! `wane authority`: the issuing authorities of certificates, made and changed where their seal is, with the server
-//! stopped. Which key signs is decided here and nowhere else: no call to a server changes it.
+//! stopped. Which key signs is decided here and nowhere else: no call to a server changes it. Where a signer of its own has
+//! the keys, one is made as the signer's user, who gives the server's user what it is to know of it.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
-use wane_connector::{PublishPermit, SignError, Signer};
+use wane_connector::{PublicKey, PublishPermit, SignError, Signer};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::OrgId;
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
 use wane_failpoint::{around, point};
+use wane_keys::desk::message::Bytes;
 use wane_keys::envelope::Keyring;
 use wane_keys::signer::{LocalSigner, SignerKeys};
 use wane_store::{Commit, Sealed, Store, Write};
 use wane_store_sql::SqlStore;
 
 use crate::config::{From, begin};
-use crate::deployment::{Expect, OpenError, issuing, open, place, sealed, signer_key};
+use crate::deployment::{Expect, OpenError, issuing, open, open_seals, place, sealed, signer_key};
 use crate::kinds::authority::{
     self, AUTHORITY_KEYS, Authority as Kept, AuthorityError, Confined, State, drop_idle, take_over, vacant,
 };
+use crate::signer::house;
+use crate::signer::known::{self, Known, pin, pinned};
 
 /// The row in which the authorities are kept, sealed like their keys.
 const ROW: &str = "authorities";
@@ -54,23 +59,13 @@ struct Arguments {
 enum What {
     /// Which there are, and which issues
     Show,
-    /// Make one. The first issues at once; a second is made known first, and issues after `take-over`
-    New {
-        /// Ed25519 instead of ECDSA on P-256, which every client knows
-        #[arg(long)]
-        ed25519: bool,
-        /// Have a root outside certify it: puts out a signing request, and waits for `certify`
-        #[arg(long, conflicts_with_all = ["years", "permit_dns", "permit_ip"])]
-        request: bool,
-        /// How long it is good, as a root of its own
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=30))]
-        years: u16,
-        /// It names no server but this one and those below it. May be given again
-        #[arg(long, value_name = "DNS-NAME")]
-        permit_dns: Vec<String>,
-        /// It names no server but within this network. May be given again
-        #[arg(long, value_name = "NETWORK", value_parser = network)]
-        permit_ip: Vec<(IpAddr, u8)>,
+    /// Make one. The first issues at once; a second is made known first, and issues after `take-over`. With a signer of its
+    /// own, as that signer's user: puts out what the server is to `take`
+    New(New),
+    /// Enter one that was made with a signer of its own, which is to be restarted
+    Take {
+        /// What `new` put out; `-` for standard input
+        made: PathBuf,
     },
     /// Take the chain that came of the signing request: its own certificate first, the root last, in PEM
     Certify {
@@ -83,17 +78,35 @@ enum What {
     Drop,
 }
 
+#[derive(Args)]
+struct New {
+    /// Ed25519 instead of ECDSA on P-256, which every client knows
+    #[arg(long)]
+    ed25519: bool,
+    /// Have a root outside certify it: puts out a signing request, and waits for `certify`
+    #[arg(long, conflicts_with_all = ["years", "permit_dns", "permit_ip"])]
+    request: bool,
+    /// How long it is good, as a root of its own
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=30))]
+    years: u16,
+    /// It names no server but this one and those below it. May be given again
+    #[arg(long, value_name = "DNS-NAME")]
+    permit_dns: Vec<String>,
+    /// It names no server but within this network. May be given again
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    permit_ip: Vec<(IpAddr, u8)>,
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    #[error(
-        "`signer.socket` is set, and the key of an authority cannot be with a signer of its own: certificates need a \
-         deployment without one"
-    )]
-    Apart,
+    #[error("`signer.socket` is not set: the server signs by itself, and makes its authorities with `new`")]
+    Here,
+    #[error("`{path}` is not what `wane authority new` put out: {why}")]
+    Made { path: PathBuf, why: String },
     #[error("`{path}` cannot be read: {why}")]
     File { path: PathBuf, why: std::io::Error },
 }
@@ -121,8 +134,8 @@ impl ExtraCommand for Authority {
                 return session.report(&Stop::failed(error.to_string()));
             }
             match self.act(&settings, &arguments.what).await {
-                Ok(all) => {
-                    session.put(&shown_json(&all), &shown(&all));
+                Ok((json, text)) => {
+                    session.put(&json, &text);
                     Exit::Done
                 }
                 Err(error) => session.report(&Stop::failed(error.to_string())),
@@ -132,23 +145,63 @@ impl ExtraCommand for Authority {
 }
 
 impl Authority {
-    async fn act(&self, settings: &wane_config::Settings, what: &What) -> Result<Vec<Kept>, Failed> {
-        // What is there already has to go before a signer can be apart; nothing comes after.
-        if settings.signer.socket.is_some() && matches!(what, What::New { .. }) {
-            return Err(Failed::Apart);
+    async fn act(&self, settings: &wane_config::Settings, what: &What) -> Result<(Value, String), Failed> {
+        match (what, settings.signer.socket.is_some()) {
+            (What::New(new), true) => return self.make_apart(settings, new),
+            (What::Take { .. }, false) => return Err(Failed::Here),
+            (_, _) => {}
         }
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
         let work = async {
             let done = async {
                 let (store, org, ring) = issuing(&opening, settings, &self.ambient).await?;
-                self.change(&Desk { store, org, ring: &ring }, what).await
+                let ends = opening.keyring(&open_seals(settings, &self.ambient)?.ends, org, &self.ambient).await?;
+                self.change(&Desk { store, org, ring: &ring, ends: &ends }, what).await
             };
             let done = done.await;
             opening.close().await;
             done
         };
         let (done, ()) = tokio::join!(work, writer.run());
-        done
+        done.map(|all| (shown_json(&all), shown(&all)))
+    }
+
+    /// Makes one in the folder of a signer of its own, which alone has its key.
+    fn make_apart(&self, settings: &wane_config::Settings, new: &New) -> Result<(Value, String), Failed> {
+        let chest = house::open(settings, &self.ambient)?;
+        let mut vacant = None;
+        for purpose in AUTHORITY_KEYS {
+            if chest.key(purpose).map_err(OpenError::from)?.is_none() {
+                vacant = vacant.or(Some(purpose));
+            }
+        }
+        let purpose = vacant.ok_or(AuthorityError::Full)?;
+        let (secret, public, authority) = self.make(purpose, new)?;
+        chest.with(&[(purpose, secret)]).map_err(OpenError::from)?;
+        let made = Made { authority, key: Bytes(public.bytes().to_vec()) };
+        let json = serde_json::to_value(&made).map_err(|_| OpenError::Lacks(ROW.to_owned()))?;
+        let text = json.to_string();
+        Ok((json, text))
+    }
+
+    /// A new key with its authority.
+    fn make(&self, purpose: &'static str, new: &New) -> Result<(Secret, PublicKey, Kept), Failed> {
+        let New { ed25519, request, years, permit_dns, permit_ip } = new;
+        let now = self.ambient.now();
+        let key =
+            if *ed25519 { Secret::new(self.ambient.bytes::<32>().to_vec()) } else { SignerKeys::p256(&self.ambient) };
+        let own = vec![(purpose, Secret::new(key.expose().to_vec()))];
+        let signer = LocalSigner::new(own, Vec::new()).map_err(OpenError::from)?;
+        let sign = |message: &[u8]| signer.publish(purpose, made_here(), message);
+        let public = signer.key(purpose).map_err(AuthorityError::from)?;
+        let made = if *request {
+            Kept::request(purpose, public, &sign, now)?
+        } else {
+            let confined = Confined { dns: permit_dns.clone(), networks: permit_ip.clone() };
+            let life = Span::from_hours(u64::from(*years) * 8766);
+            Kept::root(purpose, public, &sign, &confined, self.ambient.bytes(), now, life)?
+        };
+        Ok((key, public, made))
     }
 
     async fn change(&self, desk: &Desk<'_>, what: &What) -> Result<Vec<Kept>, Failed> {
@@ -156,31 +209,26 @@ impl Authority {
         let mut all = kept(desk.store, desk.ring).await?;
         let (mut rows, event, about) = match what {
             What::Show => return Ok(all),
-            What::New { ed25519, request, years, permit_dns, permit_ip } => {
+            What::New(new) => {
                 let purpose = vacant(&all)?;
-                let key = if *ed25519 {
-                    Secret::new(self.ambient.bytes::<32>().to_vec())
-                } else {
-                    SignerKeys::p256(&self.ambient)
-                };
+                let (key, _, mut made) = self.make(purpose, new)?;
                 let row = sealed(desk.ring, &signer_key(purpose), &key)?;
-                let signer = LocalSigner::new(vec![(purpose, key)], Vec::new()).map_err(OpenError::from)?;
-                let sign = |message: &[u8]| signer.publish(purpose, made_here(), message);
-                let public = signer.key(purpose).map_err(AuthorityError::from)?;
-                let mut made = if *request {
-                    Kept::request(purpose, public, &sign, now)?
-                } else {
-                    let confined = Confined { dns: permit_dns.clone(), networks: permit_ip.clone() };
-                    let life = Span::from_hours(u64::from(*years) * 8766);
-                    Kept::root(purpose, public, &sign, &confined, self.ambient.bytes(), now, life)?
-                };
                 first_issues(&all, &mut made);
                 all.push(made);
                 (vec![Write::Sealed(row)], "authority.made", json!({ "key": purpose }))
             }
+            What::Take { made: path } => {
+                let (purpose, key, mut made) = taken(path)?;
+                if all.iter().any(|other| other.purpose == purpose) {
+                    let why = format!("there is an authority with the key `{purpose}` already");
+                    return Err(Failed::Made { path: path.clone(), why });
+                }
+                first_issues(&all, &mut made);
+                all.push(made);
+                (vec![pinned(desk.ends, purpose, key)?], "authority.taken", json!({ "key": purpose }))
+            }
             What::Certify { chain } => {
-                let text = std::fs::read_to_string(chain);
-                let text = text.map_err(|why| Failed::File { path: chain.clone(), why })?;
+                let text = text_of(chain)?;
                 let waiting = all.iter().position(|one| matches!(one.state, State::Requested { .. }));
                 let at = waiting.ok_or(AuthorityError::None("waits for a chain"))?;
                 let mut one = all.remove(at);
@@ -197,7 +245,7 @@ impl Authority {
             }
             What::Drop => {
                 let gone = drop_idle(&mut all, now)?;
-                let rows = vec![Write::RemoveSealed(signer_key(&gone.purpose))];
+                let rows = [signer_key(&gone.purpose), pin(&gone.purpose)].map(Write::RemoveSealed).into();
                 (rows, "authority.dropped", json!({ "key": gone.purpose }))
             }
         };
@@ -225,10 +273,14 @@ struct Desk<'a> {
     store: &'a SqlStore,
     org: OrgId,
     ring: &'a Keyring,
+    ends: &'a Keyring,
 }
 
 impl Desk<'_> {
-    async fn key(&self, purpose: &'static str) -> Result<wane_connector::PublicKey, Failed> {
+    async fn key(&self, purpose: &'static str) -> Result<PublicKey, Failed> {
+        if let Some(key) = known::known(self.store, self.ends).await?.get(purpose) {
+            return Ok(*key);
+        }
         let row = signer_key(purpose);
         let bytes =
             self.store.sealed(&row).await.map_err(OpenError::from)?.ok_or_else(|| OpenError::Lacks(row.clone()))?;
@@ -236,6 +288,38 @@ impl Desk<'_> {
         let signer = LocalSigner::new(vec![(purpose, key)], Vec::new()).map_err(OpenError::from)?;
         Ok(signer.key(purpose).map_err(AuthorityError::from)?)
     }
+}
+
+/// What a signer of its own gives the server to know.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Made {
+    authority: Kept,
+    /// The public key.
+    key: Bytes,
+}
+
+/// Reads what was made elsewhere, and whether it is an authority with that key.
+fn taken(path: &Path) -> Result<(&'static str, PublicKey, Kept), Failed> {
+    let wrong = |why: String| Failed::Made { path: path.to_owned(), why };
+    let made: Made = serde_json::from_str(&text_of(path)?).map_err(|e| wrong(e.to_string()))?;
+    let purpose = made.authority.purpose().ok_or_else(|| wrong("it has a key of another sort".to_owned()))?;
+    let key = PublicKey::read(&made.key.0).ok_or_else(|| wrong("its key is none".to_owned()))?;
+    let known = Known([(purpose.to_owned(), key)].into());
+    let (_, troubles) = authority::Authorities::read(&known, std::slice::from_ref(&made.authority));
+    if let Some(trouble) = troubles.into_iter().next() {
+        return Err(wrong(trouble));
+    }
+    match made.authority.state {
+        State::Requested { .. } | State::Ready => Ok((purpose, key, made.authority)),
+        State::Issuing | State::Retired { .. } => Err(wrong("it is not a new one".to_owned())),
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, Failed> {
+    let read =
+        if path.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    read.map_err(|why| Failed::File { path: path.to_owned(), why })
 }
 
 fn made_here() -> PublishPermit {

@@ -64,16 +64,6 @@ pub(crate) enum OpenError {
         "`signer.socket` is set, and the store still has the key for `{0}`; take it out with `wane signer move`, with the server stopped"
     )]
     NotMoved(&'static str),
-    #[error(
-        "the key of an authority of certificates (`{0}`) cannot be with a signer of its own: either drop the authorities \
-         (`wane authority drop`), or leave `signer.socket` out"
-    )]
-    AuthorityApart(&'static str),
-    #[error(
-        "the key of access tokens (`{0}`) cannot be with a signer of its own: either take it away \
-         (`wane token-key drop {0} --compromised`), or leave `signer.socket` out"
-    )]
-    TokenKeyApart(&'static str),
     #[error(transparent)]
     Chest(#[from] ChestError),
     #[error("`{path}` cannot be held: {why}")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wane_connector::verb::Verb;
-use wane_connector::{Checker, Document, Kind, Reader, Registry, Signer};
+use wane_connector::{Checker, Document, Kind, Namer, Reader, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_domain::secret::Secret;
 use wane_keys::seal::SealName;
@@ -51,7 +51,10 @@ pub(crate) const TOKEN_CHECKER: Checker = wane_kind_oauth::check_token;
 
 /// What the signer knows of the bytes of a purpose, where people may have to sign.
 pub(crate) fn readers() -> Vec<(&'static str, Reader)> {
-    vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::USER_CERTIFICATES)]
+    let mut readers = vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::USER_CERTIFICATES)];
+    readers.extend(wane_kind_x509::AUTHORITY_KEYS.map(|purpose| (purpose, wane_kind_x509::CERTIFICATES)));
+    readers.extend(wane_kind_oauth::TOKEN_KEYS.map(|purpose| (purpose, wane_kind_oauth::TOKENS)));
+    readers
 }
 
 /// What the kinds are given that was read from the store.
@@ -77,6 +80,11 @@ pub(crate) fn programs(hooks: &wane_config::Hooks) -> ProgramSettings {
 /// What this process is, if it was started to confine itself and become a program.
 pub(crate) fn confined() -> Option<std::process::ExitCode> {
     wane_kind_hook::confine::confined(std::env::args_os())
+}
+
+/// What the signer knows of the bytes of a purpose that certifies names.
+pub(crate) fn namers() -> Vec<(&'static str, Namer)> {
+    vec![(wane_kind_ssh::HOST_CA, wane_kind_ssh::host_names)]
 }
 
 /// The kinds. `url` is where people open this server.

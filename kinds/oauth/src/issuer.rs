@@ -170,13 +170,7 @@ impl TokenIssuer {
             }
             bound.x5t = bound.x5t.or_else(|| before.x5t.clone());
         }
-        let met = match definition.bound {
-            Must::Nothing => true,
-            Must::Either => bound != Bound::default(),
-            Must::Key => bound.jkt.is_some(),
-            Must::Certificate => bound.x5t.is_some(),
-        };
-        if !met {
+        if !definition.bound.is_met_by(Some(&bound)) {
             let why = match definition.bound {
                 Must::Certificate => "the role's tokens are bound to a certificate: send the client's as `certificate`",
                 Must::Nothing | Must::Either | Must::Key => {

@@ -20,6 +20,7 @@ mod notes;
 mod proof;
 mod role;
 mod settings;
+mod signed;
 pub mod verbs;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 pub use claims::{LONGEST, SKEW, check_token};
 use serde_json::Value;
+pub use signed::TOKENS;
 use wane_connector::{
     ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer, Target, Tokens,
     strict,

@@ -25,6 +25,7 @@ mod said;
 mod settings;
 mod shown;
 mod sign;
+mod signed;
 pub mod verbs;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use async_trait::async_trait;
 pub use certificate::{LONGEST, SKEW, check_certificate};
 pub use crl::check_list;
 use serde_json::Value;
+pub use signed::CERTIFICATES;
 use wane_connector::{
     Acme, Certificates, ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe,
     Signer, Target,

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_config::Settings;
+use wane_connector::PublicKey;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::OrgId;
 use wane_domain::secret::Secret;
@@ -19,11 +20,10 @@ use wane_keys::split::{Publics, Split};
 use wane_store::{Commit, Store as _, Write};
 use wane_store_sql::SqlStore;
 
-use super::house::purposes;
+use super::house::{arranged, further, purposes, with_further};
+use super::known::{self, pinned};
 use super::link::{LinkTask, Pins, link};
-use crate::deployment::{OpenError, Opening, Seals, root_file, sealed, signer_key};
-use crate::kinds::authority::AUTHORITY_KEYS;
-use crate::kinds::token::TOKEN_KEYS;
+use crate::deployment::{OpenError, Opening, Seals, root_file, signer_key};
 use crate::{authority, kinds, token_key};
 
 impl Opening {
@@ -45,20 +45,14 @@ impl Opening {
             let desk = self.desk(settings, seals, org, ambient).await?;
             return Ok((Split::new(here, Messenger(Arc::new(desk)), Publics::new()), None));
         };
-        self.nothing_apart().await?;
-        let mut known = Publics::new();
-        for purpose in purposes() {
+        for purpose in purposes().into_iter().chain(further()) {
             // INVARIANT: a server with a signer of its own has no key that issues (held by
             // `a_server_with_a_signer_of_its_own_has_no_key_that_issues`).
             if self.store.sealed(&signer_key(purpose)).await?.is_some() {
                 return Err(OpenError::NotMoved(purpose));
             }
-            if self.store.sealed(&pin(purpose)).await?.is_some() {
-                let key = self.secret(&ends, &pin(purpose)).await?;
-                let key = key.expose().try_into().map_err(|_| OpenError::Lacks(pin(purpose)))?;
-                known.insert(purpose.to_owned(), key);
-            }
         }
+        let known = known::known(&self.store, &ends).await?;
         let store = self.store.clone();
         let pinned = Arc::new(Pinned { store, ring: ends, org, ambient: ambient.clone(), split: OnceLock::new() });
         let (link, task) = link(socket, Arc::clone(&pinned) as Arc<dyn Pins>);
@@ -67,19 +61,11 @@ impl Opening {
         Ok((split, Some(task)))
     }
 
-    /// Refuses what a signer of its own cannot have.
-    pub(super) async fn nothing_apart(&self) -> Result<(), OpenError> {
-        for purpose in AUTHORITY_KEYS {
-            if self.store.sealed(&signer_key(purpose)).await?.is_some() {
-                return Err(OpenError::AuthorityApart(purpose));
-            }
-        }
-        for purpose in TOKEN_KEYS {
-            if self.store.sealed(&signer_key(purpose)).await?.is_some() {
-                return Err(OpenError::TokenKeyApart(purpose));
-            }
-        }
-        Ok(())
+    /// The keys that are there besides those that have to be.
+    pub(super) async fn further_keys(&self, issuing: &Keyring) -> Result<Vec<(&'static str, Secret)>, OpenError> {
+        let mut keys = authority::keys(&self.store, issuing).await?;
+        keys.extend(token_key::keys(&self.store, issuing).await?);
+        Ok(keys)
     }
 
     async fn desk(&self, settings: &Settings, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<Desk, OpenError> {
@@ -91,22 +77,10 @@ impl Opening {
             }
             keys.push((purpose, self.secret(&issuing, &signer_key(purpose)).await?));
         }
-        let authorities = authority::keys(&self.store, &issuing).await?;
-        let mut checkers = kinds::checkers();
-        checkers.extend(authorities.iter().map(|(purpose, _)| (*purpose, kinds::AUTHORITY_CHECKER)));
-        let documents = authorities.iter().map(|(purpose, _)| (*purpose, kinds::AUTHORITY_DOCUMENT)).collect();
-        keys.extend(authorities);
-        let token_keys = token_key::keys(&self.store, &issuing).await?;
-        checkers.extend(token_keys.iter().map(|(purpose, _)| (*purpose, kinds::TOKEN_CHECKER)));
-        keys.extend(token_keys);
-        let keys = LocalSigner::new(keys, checkers)?.publishing(documents);
-        Ok(Desk::open(org, keys, kinds::readers(), root_file(settings, issuing), ambient.clone()))
+        let keys = with_further(keys, self.further_keys(&issuing).await?)?;
+        let desk = Desk::open(org, keys, kinds::readers(), root_file(settings, issuing), ambient.clone());
+        Ok(arranged(settings, desk))
     }
-}
-
-/// Where a public key of the signer is kept, so that what it signed can be read back while it is away.
-pub(super) fn pin(purpose: &str) -> String {
-    format!("signer-pin/{purpose}")
 }
 
 /// Whose keys the signer is to have: those it had when it was first heard.
@@ -121,6 +95,11 @@ struct Pinned {
 impl Pins for Pinned {
     fn purposes(&self) -> Vec<&'static str> {
         purposes()
+    }
+
+    fn further(&self) -> Vec<&'static str> {
+        let known = self.split.get().map(Split::known).unwrap_or_default();
+        further().filter(|purpose| known.contains_key(*purpose)).collect()
     }
 
     fn judge(&self, keys: Publics) -> BoxFuture<'_, Result<(), String>> {
@@ -144,12 +123,10 @@ impl Pins for Pinned {
 }
 
 impl Pinned {
-    async fn keep(&self, fresh: &BTreeMap<&String, &[u8; 32]>) -> Result<(), OpenError> {
-        let row = |(purpose, key): (&&String, &&[u8; 32])| {
-            Ok(Write::Sealed(sealed(&self.ring, &pin(purpose), &Secret::new(key.to_vec()))?))
-        };
+    async fn keep(&self, fresh: &BTreeMap<&String, &PublicKey>) -> Result<(), OpenError> {
+        let row = |(purpose, key): (&&String, &&PublicKey)| pinned(&self.ring, purpose, **key);
         let rows: Vec<Write> = fresh.iter().map(row).collect::<Result<_, OpenError>>()?;
-        let shown: BTreeMap<_, _> = fresh.iter().map(|(purpose, key)| (purpose, hex(*key))).collect();
+        let shown: BTreeMap<_, _> = fresh.iter().map(|(purpose, key)| (purpose, hex(key.bytes()))).collect();
         let record = said(self.org, &self.ambient, "signer.pinned", json!({ "ed25519": shown }));
         around(point!("signer.pin.commit"), self.store.commit(Commit::new(rows, vec![record])?)).await?;
         Ok(())

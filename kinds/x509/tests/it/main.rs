@@ -4,6 +4,7 @@
 mod authorities;
 mod certificate;
 mod conformance;
+mod guarded;
 mod ordered;
 mod shown;
 mod world;

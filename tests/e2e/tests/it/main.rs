@@ -23,6 +23,7 @@ mod ending;
 mod engine;
 mod escalating;
 mod gateway;
+mod guarding;
 mod heard;
 mod hooks;
 mod host;

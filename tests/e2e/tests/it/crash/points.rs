@@ -217,6 +217,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("app.approver_key.", "one commit by itself, which needs a key; killed at on either side by `signing`"),
     ("app.delegate.refused.commit", "a note about what was refused; nothing rests on it"),
     ("app.delegate.", "one commit by itself under a fresh proof of identity; killed at on either side by `delegating`"),
+    ("app.sign_refused.commit", "a note about what was refused; nothing rests on it"),
     ("app.signature_refused.commit", "a note about what was refused; nothing rests on it"),
     ("app.passkey.", "needs a browser; each is one commit, shaped as an enrolment or a sign-in, which are here"),
     (
