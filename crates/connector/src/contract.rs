@@ -294,6 +294,26 @@ pub trait Effects: Send + Sync {
     async fn clock_skew(&self, target: &Target<'_>) -> Result<Option<i64>, ConnectError>;
 }
 
+/// Whether a permit is for exactly this lease, resource and role as it is defined now.
+///
+/// # Errors
+/// When it is for something else.
+pub fn permits(target: &Target<'_>, role: &Role, lease: &LeaseData, permit: &IssuePermit) -> Result<(), String> {
+    let digest = role.digest().map_err(|e| e.to_string())?;
+    let item = permit.item();
+    let fits = permit.lease() == lease.id
+        && permit.grant() == lease.grant
+        && item.resource == target.resource.id
+        && lease.resource == target.resource.id
+        && item.role == role.id
+        && item.role_digest == digest;
+    if fits {
+        Ok(())
+    } else {
+        Err("the permit is for something else: another lease, resource, or role definition".to_owned())
+    }
+}
+
 /// Signs a self-contained credential in memory. What it returns was parsed back and checked.
 pub trait Issuer: Send + Sync {
     /// Issues for a lease; `input` is what the holder sent (a public key).

@@ -23,7 +23,7 @@ pub use broker::Broker;
 pub use certificates::{CertificateRead, Certificates};
 pub use contract::{
     Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issued, Issuer, Prepared,
-    Presence, Residue, StandingRight, Target,
+    Presence, Residue, StandingRight, Target, permits,
 };
 pub use kind::{ConnectLine, Held, HostDocs, Kind, KindError, Paper, Published, Revoked, RoleProbe};
 pub use registry::Registry;

@@ -11,6 +11,7 @@
 
 mod active_directory;
 mod ambient;
+mod application;
 mod approver;
 mod clock_off;
 mod folder;
@@ -35,6 +36,7 @@ mod wane;
 
 pub use active_directory::ActiveDirectory;
 pub use ambient::{FakeClock, SeededEntropy};
+pub use application::ScimApplication;
 pub use approver::Approver;
 pub use held::{Held, hold, lax_permit, plain_ask};
 pub use nginx::Nginx;

@@ -12,6 +12,7 @@ use wane_kind_http::HttpKind;
 use wane_kind_ldap::LdapKind;
 use wane_kind_oauth::OauthKind;
 use wane_kind_postgres::PostgresKind;
+use wane_kind_scim::ScimKind;
 use wane_kind_ssh::SshKind;
 use wane_kind_x509::X509Kind;
 
@@ -96,10 +97,11 @@ pub(crate) fn registry(
     web: Option<&Secret>,
 ) -> Registry {
     let Given { authorities, token_keys, programs } = given;
-    let kinds: [Arc<dyn Kind>; 7] = [
+    let kinds: [Arc<dyn Kind>; 8] = [
         Arc::new(SshKind::new(Arc::clone(signer))),
         Arc::new(PostgresKind::new(ambient.clone())),
         Arc::new(LdapKind::new()),
+        Arc::new(ScimKind::new()),
         Arc::new(X509Kind::new(Arc::clone(signer), authorities, ambient.clone())),
         Arc::new(OauthKind::new(Arc::clone(signer), token_keys, url, ambient)),
         Arc::new(HttpKind::new(web)),

@@ -35,6 +35,7 @@ mod nesting;
 mod notices;
 mod packages;
 mod people;
+mod provisioning;
 mod secrets;
 mod server;
 mod signing;

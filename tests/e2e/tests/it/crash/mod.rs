@@ -1,5 +1,6 @@
 //! The server is killed at every step of a life, started again, and what is left is audited.
 
+mod application;
 pub(crate) mod auditor;
 pub(crate) mod book;
 mod database;

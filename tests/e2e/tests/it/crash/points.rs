@@ -11,6 +11,7 @@ pub(crate) enum Family {
     Certificate,
     Membership,
     Declared,
+    Application,
 }
 
 /// What both families share: the lifecycle. One that is neither here nor below fails the check.
@@ -300,6 +301,7 @@ pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
             // The rest of what is shared is reached by the two above, by the same code.
             Family::Membership => of(MEMBERSHIP) || point.starts_with("ldap."),
             Family::Declared => point.starts_with("hook."),
+            Family::Application => point.starts_with("scim."),
         };
         let known = elsewhere
             || of(SHARED)
@@ -308,6 +310,7 @@ pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
             || of(MEMBERSHIP)
             || point.starts_with("ldap.")
             || point.starts_with("hook.")
+            || point.starts_with("scim.")
             || point.starts_with("postgres.")
             || point.starts_with("ssh.");
         if mine && !elsewhere && !reached.contains(point) {
