@@ -45,7 +45,7 @@ pub struct SessionOpened {
     /// What it is told.
     pub told: watch::Receiver<Standing>,
     /// How long the proof of identity carries it, if it has to be proved again.
-    pub proof: Option<watch::Receiver<Reproof>>,
+    pub proof: watch::Receiver<Option<Reproof>>,
     /// Where what passes is counted.
     pub meter: Arc<Meter>,
     /// Who is there besides.
@@ -178,8 +178,15 @@ impl App {
         let rules = vec![self.deployment_rules(), broker.rules(&role)?];
         let right = resting(self, right.into_issue(), &seen.value, &request.value, &role).await?;
         let pass =
-            around_call(point!("app.brokered.sign"), || broker.pass(&target, &role, &lease, right, claim, serial))?;
+            around_call(point!("app.brokered.sign"), || broker.pass(&target, &role, &lease, right, claim, serial));
         let about = about_lease(&lease, Some(&seen.value));
+        let pass = match pass {
+            Ok(pass) => pass,
+            Err(error) => {
+                self.signer_refused(Actor::Person(seen.value.holder), about, &error).await;
+                return Err(error.into());
+            }
+        };
         let session = SessionId::of(lease.id);
         let mut change = self.change_at(Actor::Person(seen.value.holder), &world, now);
         change.fact(about.clone(), intended);
@@ -220,6 +227,7 @@ impl App {
             standing: Standing::Until(end),
             meter: Arc::clone(&meter),
             company: Arc::clone(&company),
+            proved: proven.proved,
             reproof,
             ground,
         };

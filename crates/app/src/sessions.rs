@@ -14,7 +14,7 @@ use wane_domain::closure::EndCause;
 use wane_domain::grant::GrantState;
 use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId, SessionId};
 use wane_domain::lease::{Lease, LeaseKind, LeaseState};
-use wane_domain::time::Time;
+use wane_domain::time::{Span, Time};
 use wane_store::Write;
 
 use crate::company::Company;
@@ -132,6 +132,8 @@ pub struct SessionLine {
     pub meter: Arc<Meter>,
     /// Who is there besides.
     pub company: Arc<Company>,
+    /// When its person had proved who they are as it began.
+    pub proved: Time,
     /// How long the last proof of identity carries it, if it has to be proved again.
     pub reproof: Option<Reproof>,
     /// What it stands on besides its grant, if it was opened with a credential of another.
@@ -144,7 +146,7 @@ struct Entry {
     line: SessionLine,
     told: watch::Sender<Standing>,
     /// How long its person's proof carries it, where it has to be proved again.
-    proof: Option<watch::Sender<Reproof>>,
+    proof: watch::Sender<Option<Reproof>>,
     /// A newer one, which policy has not been asked about yet.
     fresh: Option<Fresh>,
     /// The log says that it is paused.
@@ -173,10 +175,9 @@ impl Sessions {
     }
 
     /// Enters a session, before the store is told.
-    pub(crate) fn enter(&self, line: SessionLine) -> (watch::Receiver<Standing>, Option<watch::Receiver<Reproof>>) {
+    pub(crate) fn enter(&self, line: SessionLine) -> (watch::Receiver<Standing>, watch::Receiver<Option<Reproof>>) {
         let (told, hears) = watch::channel(line.standing.clone());
-        let proof = line.reproof.map(|reproof| watch::channel(reproof).0);
-        let proves = proof.as_ref().map(watch::Sender::subscribe);
+        let (proof, proves) = watch::channel(line.reproof);
         let entry = Entry { told, proof, fresh: None, paused: false, closed: watch::channel(None).0, line };
         self.book().insert(entry.line.session.lease(), entry);
         (hears, proves)
@@ -199,10 +200,27 @@ impl Sessions {
             if entry.fresh.as_ref() == Some(fresh) {
                 entry.fresh = None;
             }
-            if let (true, Some(reproof), Some(proof)) = (carries, &mut entry.line.reproof, &entry.proof) {
+            if let (true, Some(reproof)) = (carries, &mut entry.line.reproof) {
                 reproof.proved = reproof.proved.max(fresh.at);
-                proof.send_replace(*reproof);
+                entry.proof.send_replace(Some(*reproof));
             }
+        }
+    }
+
+    /// Has the sessions of a grant prove who their person is at least so often from now on.
+    ///
+    /// INVARIANT: what a policy or a fact comes to ask for counts for sessions that are open, and nothing lets them wait longer
+    /// than they were told (held by `what_policy_comes_to_ask_for_pauses_sessions_that_are_open`).
+    pub(crate) fn tighten(&self, grant: GrantId, every: Span, grace: Span) {
+        for entry in self.book().values_mut().filter(|entry| entry.line.grant == grant) {
+            let stricter = match entry.line.reproof {
+                Some(held) if held.every <= every => continue,
+                Some(held) => Reproof { every, ..held },
+                None => Reproof { every, grace, proved: entry.line.proved },
+            };
+            entry.line.reproof = Some(stricter);
+            entry.proof.send_replace(Some(stricter));
+            self.1.notify_one();
         }
     }
 
@@ -396,7 +414,6 @@ pub(crate) fn in_words(cause: &EndCause) -> String {
 #[cfg(test)]
 mod tests {
     use wane_domain::id::TypedId;
-    use wane_domain::time::Span;
 
     use super::*;
 
@@ -416,6 +433,7 @@ mod tests {
             standing: Standing::Until(NOW),
             meter: Arc::default(),
             company: Arc::default(),
+            proved: NOW,
             reproof: None,
             ground: None,
         }
@@ -487,14 +505,35 @@ mod tests {
         assert_eq!(sessions.fresh(), [(lease, line(1).grant, fresh.clone())]);
         // Policy does not take it, and then another that it takes.
         sessions.proved(lease, &fresh, false);
-        assert_eq!((sessions.fresh(), told.as_ref().unwrap().borrow().proved), (vec![], NOW));
+        assert_eq!((sessions.fresh(), told.borrow().unwrap().proved), (vec![], NOW));
         assert_eq!(sessions.turns(reproof.pauses()).len(), 2, "both are paused");
         sessions.turned(lease, Turn::Pauses);
         sessions.proved(lease, &fresh, true);
-        assert_eq!(told.unwrap().borrow().proved, fresh.at);
-        assert_eq!(others.unwrap().borrow().proved, NOW, "the proof of another");
+        assert_eq!(told.borrow().unwrap().proved, fresh.at);
+        assert_eq!(others.borrow().unwrap().proved, NOW, "the proof of another");
         let turns = sessions.turns(fresh.at);
         assert!(turns.contains(&(lease, Turn::GoesOn)) && turns.contains(&(line(2).session.lease(), Turn::Pauses)));
+    }
+
+    #[test]
+    fn what_policy_comes_to_ask_for_pauses_sessions_that_are_open() {
+        let sessions = Sessions::default();
+        let (half, five) = (Span::from_mins(30), Span::from_mins(5));
+        let held = Reproof { every: Span::from_mins(10), grace: five, proved: NOW };
+        let (_plain, told) = sessions.enter(line(1));
+        let (_strict, strict) = sessions.enter(SessionLine { reproof: Some(held), ..line(2) });
+        let another = SessionLine { grant: GrantId::mint(NOW, &[8; 10]), ..line(3) };
+        let (_another, others) = sessions.enter(another);
+        sessions.tighten(line(1).grant, half, five);
+        assert_eq!(*told.borrow(), Some(Reproof { every: half, grace: five, proved: NOW }));
+        assert_eq!(*strict.borrow(), Some(held), "it may wait longer than it was told");
+        assert_eq!(*others.borrow(), None, "the sessions of another grant");
+        assert_eq!(sessions.turns(NOW.plus(half)).len(), 2, "both are paused");
+        // A proof carries it from then on as any other.
+        let fresh = Fresh { person: line(1).holder, at: NOW.plus(half), how: "passkey".to_owned() };
+        sessions.spread(vec![News::Proof(fresh.clone())]);
+        sessions.proved(line(1).session.lease(), &fresh, true);
+        assert_eq!(told.borrow().unwrap().pauses(), fresh.at.plus(half));
     }
 
     #[test]

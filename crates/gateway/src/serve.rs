@@ -235,7 +235,7 @@ pub(crate) mod tests {
                 end,
                 pass,
                 told,
-                proof: None,
+                proof: watch::channel(None).1,
                 meter: Arc::default(),
                 company: Arc::default(),
                 roll: None,

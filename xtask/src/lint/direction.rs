@@ -96,8 +96,16 @@ const HTTP: &[&str] = &[
 /// The gateway reaches the rest through one port and never holds a database handle.
 const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-finding", "wane-connector", "wane-app"];
 
-const KIND: &[&str] =
-    &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint", "wane-ldap", "wane-egress", "wane-markup"];
+const KIND: &[&str] = &[
+    "wane-domain",
+    "wane-connector",
+    "wane-recording",
+    "wane-finding",
+    "wane-failpoint",
+    "wane-ldap",
+    "wane-egress",
+    "wane-markup",
+];
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";
