@@ -30,6 +30,7 @@ mod openbao;
 mod process;
 mod report;
 mod sample;
+mod signer;
 mod start;
 mod web;
 
@@ -51,6 +52,7 @@ pub(crate) struct Figure {
 
 const FIGURES: &[Figure] = &[
     issuance::FIGURE,
+    signer::FIGURE,
     decision::FIGURE,
     start::FIGURE,
     memory::FIGURE,

@@ -24,9 +24,9 @@ use super::sample::Sample;
 pub(crate) const FIGURE: Figure =
     Figure { name: "issuance", about: "SSH certificates, recorded on disk before the answer", measure };
 
-const CLIENTS: [usize; 3] = [1, 8, 32];
+pub(super) const CLIENTS: [usize; 3] = [1, 8, 32];
 /// Twice as many as clients, so that callers who take turns do not meet on one.
-const GRANTS: usize = 64;
+pub(super) const GRANTS: usize = 64;
 
 /// What is seen of one server under one number of clients, one value per round.
 #[derive(Debug, Default)]
