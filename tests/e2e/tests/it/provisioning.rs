@@ -194,27 +194,30 @@ fn another_wane_is_an_application_like_any_other() {
     corp.group(GROUP, &[]);
     let here = Deployment::new();
     register(&here, &corp.url, &corp.token);
-    let account = granted(&here.maya, "user@shop", "20m");
-    take_up(&here.maya, &account);
-    let place = granted(&here.maya, "admins@shop", "20m");
-    take_up(&here.maya, &place);
+    // Nobody of that name is there: a name that somebody has is given to nobody else.
+    let zoe = here.server.newcomer(&here.ada, "zoe", &["engineers"]).unwrap();
+    let account = granted(&zoe, "user@shop", "20m");
+    take_up(&zoe, &account);
+    let place = granted(&zoe, "admins@shop", "20m");
+    take_up(&zoe, &place);
+    let over = |grant: &str| {
+        zoe.json(&["done", grant]).unwrap();
+        text(&here.wait_closed(grant)["closure"]["word"])
+    };
     let listed =
         |path: &str| corp.call("GET", path, &Value::Null).body["Resources"].as_array().cloned().unwrap_or_default();
-    let pushed = listed("/Users").into_iter().find(|user| user["userName"] == "maya").unwrap();
+    let pushed = listed("/Users").into_iter().find(|user| user["userName"] == "zoe").unwrap();
     assert_eq!(pushed["active"], true, "{pushed}");
     let members = |groups: Vec<Value>| {
         let group = groups.into_iter().find(|group| group["displayName"] == GROUP).unwrap();
         group["members"].as_array().cloned().unwrap_or_default()
     };
     assert_eq!(members(listed("/Groups"))[0]["value"], pushed["id"]);
-    assert_eq!(over(&here, &place), "gone");
+    assert_eq!(over(&place), "gone");
     assert_eq!(members(listed("/Groups")), Vec::<Value>::new());
-    assert_eq!(over(&here, &account), "gone");
-    let left = listed("/Users").into_iter().find(|user| user["userName"] == "maya").unwrap();
+    assert_eq!(over(&account), "gone");
+    let left = listed("/Users").into_iter().find(|user| user["userName"] == "zoe").unwrap();
     assert_eq!(left["active"], false, "{left}");
     let people = there.ada.json(&["person", "list"]).unwrap();
-    assert!(
-        items(&people).iter().any(|person| person["name"].as_str().is_some_and(|name| name.starts_with("maya"))),
-        "{people}"
-    );
+    assert!(items(&people).iter().any(|person| person["name"].as_str().is_some_and(|name| name == "zoe")), "{people}");
 }
