@@ -2,13 +2,15 @@
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
+use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
 use wane_acme::{ClientKey, Sort};
+use x509_cert::der::asn1::UintRef;
+use x509_cert::der::{Decode as _, Reader as _, SliceReader};
 
 pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
     BASE64URL_NOPAD.encode(bytes.as_ref())
@@ -52,8 +54,12 @@ impl Client {
                 json!({ "crv": "Ed25519", "kty": "OKP", "x": encoded(key.verifying_key().to_bytes()) })
             }
             Self::Rsa(key) => {
-                let parts = PublicKeyComponents::<Vec<u8>>::from(key.public_key());
-                json!({ "e": encoded(&parts.e), "kty": "RSA", "n": encoded(&parts.n) })
+                let parts = |inner: &mut SliceReader<'_>| -> Result<_, x509_cert::der::Error> {
+                    let mut part = || UintRef::decode(inner).map(|part| part.as_bytes().to_vec());
+                    Ok((part()?, part()?))
+                };
+                let (n, e) = SliceReader::new(key.public_key().as_ref()).unwrap().sequence(parts).unwrap();
+                json!({ "e": encoded(e), "kty": "RSA", "n": encoded(n) })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
-use wane_connector::{ConnectError, Kind as _};
+use wane_connector::{CertNames, ConnectError, Kind as _};
 use wane_domain::time::Span;
 use x509_cert::der::pem;
 
@@ -87,7 +87,7 @@ fn a_certificate_is_for_names_of_the_role_and_no_others() {
     let held = world.hold(&resource, &client, Span::from_hours(1));
     let input = json!({ "csr": csr["csr"], "dns_names": ["a.example"] });
     assert!(world.issue(&held, &resource, &client, &input).is_err(), "a client has no names");
-    assert_eq!(world.kind.acme().unwrap().names(&client.definition).unwrap(), Default::default());
+    assert_eq!(world.kind.acme().unwrap().names(&client.definition).unwrap(), CertNames::default());
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn what_the_role_does_not_name_is_not_certified_over_acme() {
     // A role that names less is what counts from then on.
     let kept = client.order("a", &kid, &NAMES);
     let narrower = [r#"use=server"#, r#"dns_names=["shop.example"]"#];
-    office.wane.ada.json(&["role", "edit", "x509/serve", "--set", narrower[0], "--set", narrower[1]]).unwrap();
+    office.wane.ada.json(&["role", "change", "x509/serve", "--set", narrower[0], "--set", narrower[1]]).unwrap();
     let done = client.finalize("a", &kid, &kept, &csr(json!({ "key": "own", "dns": NAMES })));
     assert_eq!(done.refused(), "unauthorized", "judged anew: {done:?}");
 }
@@ -311,7 +311,7 @@ fn strangers_revoke_nothing() {
     assert_eq!(office.listed().len(), 3);
     assert_eq!(office.count(&grant, "credential.revoked"), 3);
     assert_eq!(office.wane.grant(&grant)["state"], "active", "the grant goes on");
-    client.obtain("a", &mine, &NAMES);
+    let (der, _) = client.certificate(&client.obtain("a", &mine, &NAMES));
     office.wane.maya.json(&["done", &grant]).unwrap();
     assert_eq!(office.listed().len(), 4, "each is on the list once");
     assert_eq!(revoke("cert of a", None, &der, &none).refused(), "alreadyRevoked");
@@ -361,7 +361,7 @@ fn an_account_is_over_with_its_grant_whoever_has_its_key() {
     let old = client.call(&json!({ "path": path(&kid), "by": "a", "kid": kid }));
     assert_eq!(old.refused(), "accountDoesNotExist");
     // Somebody who may not act any more orders nothing; nor does anybody under a lock.
-    let lock = office.wane.ada.json(&["lock", "--grant", &again, "--reason", "looking"]).unwrap();
+    let lock = office.wane.ada.json(&["lock", "add", "--grant", &again, "--reason", "looking"]).unwrap();
     assert_eq!(client.order("a", &other, &NAMES).refused(), "unauthorized");
     drop(lock);
 }
