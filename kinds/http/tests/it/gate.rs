@@ -88,7 +88,7 @@ impl Port for Gate {
             end,
             pass: pass.public,
             told: self.told.subscribe(),
-            proof: None,
+            proof: watch::channel(None).1,
             meter: Arc::default(),
             company: Arc::default(),
             roll: None,
