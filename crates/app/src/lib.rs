@@ -84,6 +84,7 @@ mod targets;
 mod terminal;
 mod together;
 mod tries;
+mod turn;
 mod turns;
 mod uses;
 mod visit;
@@ -166,6 +167,7 @@ pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
 pub use terminal::TerminalAsk;
+pub use turn::Turner;
 pub use vouch::ToVouch;
 pub use wane_approval::{NAMESPACE as SIGNING_NAMESPACE, shown as shown_key};
 pub use wane_connector::broker::Goal;
@@ -343,6 +345,10 @@ pub struct App {
     pub(crate) alive: jobs::Alive,
     /// Issuers of tokens about jobs, as they are asked.
     pub(crate) job_issuers: workloads::JobIssuers,
+    /// Who makes keys and puts them in place of one another, once that was said.
+    turner: std::sync::OnceLock<Arc<dyn Turner>>,
+    /// Whoever turns keys takes turns.
+    turning: tokio::sync::Mutex<()>,
     /// What clients of ACME come with once.
     pub(crate) nonces: wane_acme::Nonces,
 }
@@ -420,6 +426,8 @@ impl App {
             uses: uses::Till::default(),
             alive: jobs::Alive::default(),
             job_issuers: workloads::JobIssuers::default(),
+            turner: std::sync::OnceLock::new(),
+            turning: tokio::sync::Mutex::default(),
             nonces,
         })
     }

@@ -36,6 +36,11 @@ struct Kept {
 }
 
 impl Desk {
+    /// Forgets what was signed.
+    pub(crate) fn forget(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// A number greater than any before, in this process and, by the clock, in those before it.
     fn number(&self, now: Time) -> u64 {
         let now = u64::try_from(now.micros()).unwrap_or_default();

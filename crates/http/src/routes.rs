@@ -12,6 +12,7 @@ mod gateways;
 mod grants;
 mod hosts;
 mod joining;
+mod keys;
 mod leaving;
 mod locks;
 mod notices;
@@ -74,6 +75,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(hosts::join))
         .routes(routes!(hosts::revocations))
         .routes(routes!(published::published))
+        .routes(routes!(keys::keys, keys::turn_keys))
         .routes(routes!(roles::roles, roles::new_role))
         .routes(routes!(roles::role, roles::edit_role, roles::remove_role))
         .routes(routes!(packages::packages, packages::new_package))

@@ -27,6 +27,7 @@ use wane_domain::time::Span;
 use wane_failpoint::{around_call, point};
 
 use crate::signer::LocalSigner;
+use crate::turning::Turning;
 use judge::{Question, SKEW, forget};
 use message::{Bytes, Call, LONGEST_FRAME, Refusal, Reply};
 use rate::{Rates, USUAL};
@@ -36,7 +37,7 @@ use vouching::Vouching;
 /// The signer.
 pub struct Desk {
     org: OrgId,
-    keys: LocalSigner,
+    keys: Arc<Turning>,
     readers: BTreeMap<&'static str, Reader>,
     namers: BTreeMap<&'static str, Namer>,
     rates: Rates,
@@ -65,6 +66,7 @@ impl Desk {
     ) -> Self {
         let seen = Mutex::new(file.read().map(|root| root.version).unwrap_or_default());
         let (readers, namers, rates) = (readers.into_iter().collect(), BTreeMap::new(), Rates::new(USUAL));
+        let keys = Arc::new(Turning::new(keys));
         Self { org, keys, readers, namers, rates, file, seen, ambient }
     }
 
@@ -78,6 +80,12 @@ impl Desk {
     #[must_use]
     pub fn signing_at_most(self, in_a_minute: NonZeroU32) -> Self {
         Self { rates: Rates::new(in_a_minute), ..self }
+    }
+
+    /// Its keys, for whoever puts others in their place. What is measured and asked of each stays.
+    #[must_use]
+    pub fn keys(&self) -> Arc<Turning> {
+        Arc::clone(&self.keys)
     }
 
     /// Answers one call. Whatever comes in, one reply comes out.
@@ -95,7 +103,8 @@ impl Desk {
     fn handle(&self, call: Call) -> Result<Reply, Refusal> {
         match call {
             Call::PublicKey { purpose } => {
-                let key = self.keys.key(self.purpose(&purpose)?)?;
+                let purpose = self.purpose(&purpose)?;
+                let key = self.keys.of(purpose).key(purpose)?;
                 Ok(Reply::Key(Bytes(key.bytes().to_vec())))
             }
             Call::Issue { purpose, right, message } => self.issue(&purpose, &right, &message.0),
@@ -129,7 +138,7 @@ impl Desk {
             self.signed_for(*reader, right, message)?;
         }
         self.within_its_rate(purpose)?;
-        let signed = self.keys.issue_right(purpose, right, message)?;
+        let signed = self.keys.of(purpose).issue_right(purpose, right, message)?;
         Ok(Reply::Signature(Bytes(signed.0.to_vec())))
     }
 
@@ -141,7 +150,7 @@ impl Desk {
             self.within_its_rate(purpose)?;
             self.name(&named)?;
         }
-        let signed = self.keys.publish(purpose, PublishPermit { what }, message)?;
+        let signed = self.keys.of(purpose).publish(purpose, PublishPermit { what }, message)?;
         Ok(Reply::Signature(Bytes(signed.0.to_vec())))
     }
 

@@ -1,5 +1,5 @@
-//! `wane authority`: the issuing authorities of certificates, made and changed where their seal is, with the server
-//! stopped. Which key signs is decided here and nowhere else: no call to a server changes it. Where a signer of its own has
+//! `wane authority`: the issuing authorities of certificates, made and changed where their seal is: with the server
+//! stopped, or by the server while it runs. Which key signs is decided here and nowhere else. Where a signer of its own has
 //! the keys, one is made as the signer's user, who gives the server's user what it is to know of it.
 
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use wane_app::AppError;
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_connector::{PublicKey, PublishPermit, SignError, Signer};
@@ -23,13 +24,14 @@ use wane_keys::signer::{LocalSigner, SignerKeys};
 use wane_store::{Commit, Sealed, Store, Write};
 use wane_store_sql::SqlStore;
 
-use crate::config::{From, begin};
+use crate::config::{From, begin_writing};
 use crate::deployment::{Expect, OpenError, issuing, open, open_seals, place, sealed, signer_key};
 use crate::kinds::authority::{
     self, AUTHORITY_KEYS, Authority as Kept, AuthorityError, Confined, State, drop_idle, take_over, vacant,
 };
 use crate::signer::house;
 use crate::signer::known::{self, Known, pin, pinned};
+use crate::turning::{AUTHORITIES, live};
 
 /// The row in which the authorities are kept, sealed like their keys.
 const ROW: &str = "authorities";
@@ -46,11 +48,14 @@ pub(crate) struct Authority {
     pub(crate) ambient: Ambient,
 }
 
-/// The authorities that issue X.509 certificates; with the server stopped.
+/// The authorities that issue X.509 certificates; with the server stopped, or `--live`.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
     what: What,
+    /// Have the running server do it, as whoever is signed in; with a proof of identity that is fresh.
+    #[arg(long, conflicts_with_all = ["config", "set", "data"])]
+    live: bool,
     #[command(flatten)]
     from: From,
 }
@@ -78,37 +83,78 @@ enum What {
     Drop,
 }
 
-#[derive(Args)]
-struct New {
+#[derive(Args, Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct New {
     /// Ed25519 instead of ECDSA on P-256, which every client knows
     #[arg(long)]
+    #[serde(default)]
     ed25519: bool,
     /// Have a root outside certify it: puts out a signing request, and waits for `certify`
     #[arg(long, conflicts_with_all = ["years", "permit_dns", "permit_ip"])]
+    #[serde(default)]
     request: bool,
     /// How long it is good, as a root of its own
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=30))]
+    #[serde(default = "usual_years")]
     years: u16,
     /// It names no server but this one and those below it. May be given again
     #[arg(long, value_name = "DNS-NAME")]
+    #[serde(default)]
     permit_dns: Vec<String>,
     /// It names no server but within this network. May be given again
-    #[arg(long, value_name = "NETWORK", value_parser = network)]
-    permit_ip: Vec<(IpAddr, u8)>,
+    #[arg(long, value_name = "NETWORK", value_parser = is_network)]
+    #[serde(default)]
+    permit_ip: Vec<String>,
+}
+
+fn usual_years() -> u16 {
+    10
+}
+
+/// What is to be changed.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Change {
+    New(New),
+    Certify {
+        /// In PEM.
+        chain: String,
+    },
+    TakeOver,
+    Drop,
+}
+
+impl What {
+    /// The change it stands for, by whichever process; none if it only looks.
+    fn change(&self) -> Result<Option<Change>, Failed> {
+        Ok(Some(match self {
+            Self::Show => return Ok(None),
+            Self::New(new) => Change::New(new.clone()),
+            Self::Take { .. } => return Err(Failed::Stopped),
+            Self::Certify { chain } => Change::Certify { chain: text_of(chain)? },
+            Self::TakeOver => Change::TakeOver,
+            Self::Drop => Change::Drop,
+        }))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+pub(crate) enum Failed {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     #[error("`signer.socket` is not set: the server signs by itself, and makes its authorities with `new`")]
     Here,
+    #[error("`take` is said with the server stopped; leave `--live` out")]
+    Stopped,
     #[error("`{path}` is not what `wane authority new` put out: {why}")]
     Made { path: PathBuf, why: String },
     #[error("`{path}` cannot be read: {why}")]
     File { path: PathBuf, why: std::io::Error },
+    #[error("{0}")]
+    Given(String),
 }
 
 impl ExtraCommand for Authority {
@@ -126,13 +172,21 @@ impl ExtraCommand for Authority {
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            let (arguments, settings) = match begin("wane authority", args, session, |a: &Arguments| &a.from) {
+            if args.iter().any(|word| word == "--live") {
+                let arguments: Arguments = match crate::config::parse("wane authority", args, session) {
+                    Ok(arguments) => arguments,
+                    Err(exit) => return exit,
+                };
+                let change = match arguments.what.change() {
+                    Ok(change) => change,
+                    Err(error) => return session.report(&Stop::failed(error.to_string())),
+                };
+                return live(session, AUTHORITIES, change.map(|change| json!(change)).as_ref(), shown).await;
+            }
+            let (arguments, settings) = match begin_writing("wane authority", args, session, |a: &Arguments| &a.from) {
                 Ok(begun) => begun,
                 Err(exit) => return exit,
             };
-            if let Err(error) = wane_failpoint::arm() {
-                return session.report(&Stop::failed(error.to_string()));
-            }
             match self.act(&settings, &arguments.what).await {
                 Ok((json, text)) => {
                     session.put(&json, &text);
@@ -156,14 +210,23 @@ impl Authority {
             let done = async {
                 let (store, org, ring) = issuing(&opening, settings, &self.ambient).await?;
                 let ends = opening.keyring(&open_seals(settings, &self.ambient)?.ends, org, &self.ambient).await?;
-                self.change(&Desk { store, org, ring: &ring, ends: &ends }, what).await
+                let desk = Desk { store, org, ring: &ring, ends: &ends, ambient: &self.ambient };
+                if let What::Take { made } = what {
+                    return desk.take(made).await;
+                }
+                match what.change()? {
+                    Some(change) => desk.change(&change, Actor::System).await,
+                    None => Ok(kept(store, &ring).await?),
+                }
             };
             let done = done.await;
             opening.close().await;
             done
         };
         let (done, ()) = tokio::join!(work, writer.run());
-        done.map(|all| (shown_json(&all), shown(&all)))
+        let all = shown_json(&done?);
+        let text = shown(&all);
+        Ok((all, text))
     }
 
     /// Makes one in the folder of a signer of its own, which alone has its key.
@@ -176,107 +239,131 @@ impl Authority {
             }
         }
         let purpose = vacant.ok_or(AuthorityError::Full)?;
-        let (secret, public, authority) = self.make(purpose, new)?;
+        let (secret, public, authority) = make(&self.ambient, purpose, new)?;
         chest.with(&[(purpose, secret)]).map_err(OpenError::from)?;
         let made = Made { authority, key: Bytes(public.bytes().to_vec()) };
         let json = serde_json::to_value(&made).map_err(|_| OpenError::Lacks(ROW.to_owned()))?;
         let text = json.to_string();
         Ok((json, text))
     }
+}
 
-    /// A new key with its authority.
-    fn make(&self, purpose: &'static str, new: &New) -> Result<(Secret, PublicKey, Kept), Failed> {
-        let New { ed25519, request, years, permit_dns, permit_ip } = new;
-        let now = self.ambient.now();
-        let key =
-            if *ed25519 { Secret::new(self.ambient.bytes::<32>().to_vec()) } else { SignerKeys::p256(&self.ambient) };
-        let own = vec![(purpose, Secret::new(key.expose().to_vec()))];
-        let signer = LocalSigner::new(own, Vec::new()).map_err(OpenError::from)?;
-        let sign = |message: &[u8]| signer.publish(purpose, made_here(), message);
-        let public = signer.key(purpose).map_err(AuthorityError::from)?;
-        let made = if *request {
-            Kept::request(purpose, public, &sign, now)?
-        } else {
-            let confined = Confined { dns: permit_dns.clone(), networks: permit_ip.clone() };
-            let life = Span::from_hours(u64::from(*years) * 8766);
-            Kept::root(purpose, public, &sign, &confined, self.ambient.bytes(), now, life)?
-        };
-        Ok((key, public, made))
+/// A new key with its authority.
+fn make(ambient: &Ambient, purpose: &'static str, new: &New) -> Result<(Secret, PublicKey, Kept), Failed> {
+    let New { ed25519, request, years, permit_dns, permit_ip } = new;
+    if !(1..=30).contains(years) {
+        return Err(Failed::Given(format!("`years` is {years}; write 1 to 30")));
     }
+    if *request && !(permit_dns.is_empty() && permit_ip.is_empty()) {
+        let why = "what an authority may name is for the root outside to say; leave `permit_dns` and `permit_ip` out";
+        return Err(Failed::Given(why.to_owned()));
+    }
+    let now = ambient.now();
+    let key = if *ed25519 { Secret::new(ambient.bytes::<32>().to_vec()) } else { SignerKeys::p256(ambient) };
+    let own = vec![(purpose, Secret::new(key.expose().to_vec()))];
+    let signer = LocalSigner::new(own, Vec::new()).map_err(OpenError::from)?;
+    let sign = |message: &[u8]| signer.publish(purpose, made_here(), message);
+    let public = signer.key(purpose).map_err(AuthorityError::from)?;
+    let made = if *request {
+        Kept::request(purpose, public, &sign, now)?
+    } else {
+        let networks = permit_ip.iter().map(|text| network(text)).collect::<Result<_, _>>();
+        let networks = networks.map_err(Failed::Given)?;
+        let confined = Confined { dns: permit_dns.clone(), networks };
+        let life = Span::from_hours(u64::from(*years) * 8766);
+        Kept::root(purpose, public, &sign, &confined, ambient.bytes(), now, life)?
+    };
+    Ok((key, public, made))
+}
 
-    async fn change(&self, desk: &Desk<'_>, what: &What) -> Result<Vec<Kept>, Failed> {
+/// What a change is made on.
+pub(crate) struct Desk<'a> {
+    pub(crate) store: &'a SqlStore,
+    pub(crate) org: OrgId,
+    pub(crate) ring: &'a Keyring,
+    /// Behind it lies what is known of the keys of a signer of its own.
+    pub(crate) ends: &'a Keyring,
+    pub(crate) ambient: &'a Ambient,
+}
+
+impl Desk<'_> {
+    /// Makes a change; what there is then. One commit has all of it.
+    pub(crate) async fn change(&self, what: &Change, actor: Actor) -> Result<Vec<Kept>, Failed> {
         let now = self.ambient.now();
-        let mut all = kept(desk.store, desk.ring).await?;
-        let (mut rows, event, about) = match what {
-            What::Show => return Ok(all),
-            What::New(new) => {
+        let mut all = kept(self.store, self.ring).await?;
+        let (rows, event, about) = match what {
+            Change::New(new) => {
                 let purpose = vacant(&all)?;
-                let (key, _, mut made) = self.make(purpose, new)?;
-                let row = sealed(desk.ring, &signer_key(purpose), &key)?;
+                let (key, _, mut made) = make(self.ambient, purpose, new)?;
+                let row = sealed(self.ring, &signer_key(purpose), &key)?;
                 first_issues(&all, &mut made);
                 all.push(made);
                 (vec![Write::Sealed(row)], "authority.made", json!({ "key": purpose }))
             }
-            What::Take { made: path } => {
-                let (purpose, key, mut made) = taken(path)?;
-                if all.iter().any(|other| other.purpose == purpose) {
-                    let why = format!("there is an authority with the key `{purpose}` already");
-                    return Err(Failed::Made { path: path.clone(), why });
-                }
-                first_issues(&all, &mut made);
-                all.push(made);
-                (vec![pinned(desk.ends, purpose, key)?], "authority.taken", json!({ "key": purpose }))
-            }
-            What::Certify { chain } => {
-                let text = text_of(chain)?;
+            Change::Certify { chain } => {
                 let waiting = all.iter().position(|one| matches!(one.state, State::Requested { .. }));
                 let at = waiting.ok_or(AuthorityError::None("waits for a chain"))?;
                 let mut one = all.remove(at);
                 let purpose = one.purpose().ok_or(AuthorityError::None("has that key"))?;
-                let key = desk.key(purpose).await?;
-                one.certify(purpose, key, &text, now)?;
+                let key = self.key(purpose).await?;
+                one.certify(purpose, key, chain, now)?;
                 first_issues(&all, &mut one);
                 all.push(one);
                 (Vec::new(), "authority.certified", json!({ "key": purpose }))
             }
-            What::TakeOver => {
+            Change::TakeOver => {
                 take_over(&mut all, now)?;
                 (Vec::new(), "authority.took_over", json!({}))
             }
-            What::Drop => {
+            Change::Drop => {
                 let gone = drop_idle(&mut all, now)?;
                 let rows = [signer_key(&gone.purpose), pin(&gone.purpose)].map(Write::RemoveSealed).into();
                 (rows, "authority.dropped", json!({ "key": gone.purpose }))
             }
         };
+        self.put(all, rows, (event, about), actor).await
+    }
+
+    /// Enters one that was made elsewhere.
+    async fn take(&self, path: &Path) -> Result<Vec<Kept>, Failed> {
+        let (purpose, key, mut made) = taken(path)?;
+        let mut all = kept(self.store, self.ring).await?;
+        if all.iter().any(|other| other.purpose == purpose) {
+            let why = format!("there is an authority with the key `{purpose}` already");
+            return Err(Failed::Made { path: path.to_owned(), why });
+        }
+        first_issues(&all, &mut made);
+        all.push(made);
+        let rows = vec![pinned(self.ends, purpose, key)?];
+        self.put(all, rows, ("authority.taken", json!({ "key": purpose })), Actor::System).await
+    }
+
+    /// Puts down what there is now, with whatever goes with it.
+    async fn put(
+        &self,
+        all: Vec<Kept>,
+        mut rows: Vec<Write>,
+        (event, about): (&str, Value),
+        actor: Actor,
+    ) -> Result<Vec<Kept>, Failed> {
         let plain = serde_json::to_vec(&all).map_err(|_| OpenError::Lacks(ROW.to_owned()))?;
-        let sealed = desk.ring.seal(&place(ROW), &plain).map_err(OpenError::from)?;
+        let sealed = self.ring.seal(&place(ROW), &plain).map_err(OpenError::from)?;
         rows.push(Write::Sealed(Sealed { key: ROW.to_owned(), sealed }));
         let record = Record {
             id: self.ambient.id(),
-            org: desk.org,
-            at: now,
-            actor: Actor::System,
+            org: self.org,
+            at: self.ambient.now(),
+            actor,
             event: event.to_owned(),
             outcome: Outcome::Done,
             about: Subjects::default(),
             detail: json!({ "what": about, "authorities": shown_json(&all) }),
         };
-        let commit = desk.store.commit(Commit::new(rows, vec![record]).map_err(OpenError::from)?);
+        let commit = self.store.commit(Commit::new(rows, vec![record]).map_err(OpenError::from)?);
         around(point!("authority.commit"), commit).await.map_err(OpenError::from)?;
         Ok(all)
     }
-}
 
-/// What the command works on.
-struct Desk<'a> {
-    store: &'a SqlStore,
-    org: OrgId,
-    ring: &'a Keyring,
-    ends: &'a Keyring,
-}
-
-impl Desk<'_> {
     async fn key(&self, purpose: &'static str) -> Result<PublicKey, Failed> {
         if let Some(key) = known::known(self.store, self.ends).await?.get(purpose) {
             return Ok(*key);
@@ -333,6 +420,10 @@ fn first_issues(others: &[Kept], one: &mut Kept) {
     }
 }
 
+fn is_network(text: &str) -> Result<String, String> {
+    network(text).map(|_| text.to_owned())
+}
+
 fn network(text: &str) -> Result<(IpAddr, u8), String> {
     let wrong = || format!("`{text}` is no network; write `10.0.0.0/8` or `2001:db8::/32`");
     let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
@@ -342,30 +433,39 @@ fn network(text: &str) -> Result<(IpAddr, u8), String> {
     Ok((address, bits))
 }
 
-fn shown_json(all: &[Kept]) -> Value {
+pub(crate) fn shown_json(all: &[Kept]) -> Value {
     let one = |one: &Kept| json!({ "key": one.purpose, "state": one.state, "made": one.made.to_string(), "chain": one.chain });
     json!({ "items": all.iter().map(one).collect::<Vec<_>>() })
 }
 
-fn shown(all: &[Kept]) -> String {
-    if all.is_empty() {
+/// The same in words.
+fn shown(all: &Value) -> String {
+    let items = all.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
         return "There is no authority; make one with `wane authority new`.".to_owned();
     }
+    let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut lines = Vec::new();
-    for one in all {
-        let stands = match &one.state {
-            State::Requested { .. } => {
+    for one in items {
+        let state = one.get("state").cloned().unwrap_or_default();
+        let state = serde_json::from_value::<State>(state).ok();
+        let stands = match &state {
+            Some(State::Requested { .. }) => {
                 "waits for its chain (`wane authority certify`); its signing request:".to_owned()
             }
-            State::Ready => "is known and trusted; issues after `wane authority take-over`".to_owned(),
-            State::Issuing => "issues".to_owned(),
-            State::Retired { at } => format!("issues no more since {at}; its list is signed until it is dropped"),
+            Some(State::Ready) => "is known and trusted; issues after `wane authority take-over`".to_owned(),
+            Some(State::Issuing) => "issues".to_owned(),
+            Some(State::Retired { at }) => {
+                format!("issues no more since {at}; its list is signed until it is dropped")
+            }
+            None => "stands otherwise than this version knows".to_owned(),
         };
-        lines.push(format!("{}, made {}: {stands}", one.purpose, one.made));
-        match &one.state {
-            State::Requested { request } => lines.push(request.trim_end().to_owned()),
-            State::Ready | State::Issuing | State::Retired { .. } => {
-                lines.extend(one.chain.iter().map(|pem| pem.trim_end().to_owned()));
+        lines.push(format!("{}, made {}: {stands}", text(one, "key"), text(one, "made")));
+        match state {
+            Some(State::Requested { request }) => lines.push(request.trim_end().to_owned()),
+            Some(State::Ready | State::Issuing | State::Retired { .. }) | None => {
+                let chain = one.get("chain").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                lines.extend(chain.iter().filter_map(Value::as_str).map(|pem| pem.trim_end().to_owned()));
             }
         }
     }
@@ -391,6 +491,22 @@ pub(crate) fn read(signer: &dyn Signer, kept: &[Kept]) -> authority::Authorities
         tracing::error!(%trouble, "an authority is left out");
     }
     read
+}
+
+impl std::convert::From<Failed> for AppError {
+    fn from(failed: Failed) -> Self {
+        let said = failed.to_string();
+        match failed {
+            Failed::Open(error) => crate::turning::failed(error),
+            Failed::Authority(AuthorityError::Chain(_)) | Failed::Given(_) => Self::invalid("change", said),
+            Failed::Authority(AuthorityError::Full | AuthorityError::None(_) | AuthorityError::NotYet(_))
+            | Failed::Here
+            | Failed::Stopped => Self::Taken(said),
+            Failed::Authority(AuthorityError::Sign(_) | AuthorityError::Wrong(_))
+            | Failed::Made { .. }
+            | Failed::File { .. } => Self::Fault(said),
+        }
+    }
 }
 
 impl std::convert::From<SignError> for Failed {

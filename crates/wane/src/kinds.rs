@@ -60,8 +60,8 @@ pub(crate) fn readers() -> Vec<(&'static str, Reader)> {
 
 /// What the kinds are given that was read from the store.
 pub(crate) struct Given {
-    pub(crate) authorities: authority::Authorities,
-    pub(crate) token_keys: token::TokenKeys,
+    pub(crate) authorities: Arc<authority::Authorities>,
+    pub(crate) token_keys: Arc<token::TokenKeys>,
     /// How programs are run for targets.
     pub(crate) programs: ProgramSettings,
 }

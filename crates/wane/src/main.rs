@@ -23,6 +23,7 @@ mod serve;
 mod server;
 mod signer;
 mod token_key;
+mod turning;
 mod verbs;
 mod web;
 

@@ -31,6 +31,7 @@ use crate::deployment::OpenError;
 use crate::server::log_as;
 
 pub(crate) use link::LinkTask;
+pub(crate) use seat::{Seat, own_keys};
 
 /// How long calls that are worked on get to be answered.
 const GRACE: Duration = Duration::from_secs(8);

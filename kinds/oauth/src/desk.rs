@@ -22,7 +22,7 @@ use crate::{NAME, TOKEN_ENDPOINT, input};
 pub(crate) struct Desk {
     /// Whose tokens they are: where people open this server.
     pub(crate) issuer: String,
-    pub(crate) keys: TokenKeys,
+    pub(crate) keys: Arc<TokenKeys>,
     pub(crate) proofs: Proofs,
     pub(crate) heard: Heard,
 }

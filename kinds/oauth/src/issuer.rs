@@ -63,6 +63,7 @@ impl Issuer for TokenIssuer {
                 "there is no key that signs tokens; its administrator makes one with `wane token-key new`".to_owned(),
             )
         })?;
+        let key = &*key;
         let sent = Sent::read(sent).map_err(input)?;
         let within = self.within(&sent, &permit, lease, &settings, from)?;
         let claims = Claims {

@@ -60,7 +60,8 @@ pub struct OauthKind {
 impl OauthKind {
     /// With these keys, a signer that has them, and what this server calls itself: where people open it.
     #[must_use]
-    pub fn new(signer: Arc<dyn Signer>, keys: TokenKeys, issuer: &str, ambient: &Ambient) -> Self {
+    pub fn new(signer: Arc<dyn Signer>, keys: impl Into<Arc<TokenKeys>>, issuer: &str, ambient: &Ambient) -> Self {
+        let keys = keys.into();
         let (proofs, heard) = (Proofs::new(ambient.now()), Heard::default());
         Self { signer, desk: Arc::new(Desk { issuer: issuer.to_owned(), keys, proofs, heard }) }
     }

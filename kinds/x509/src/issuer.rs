@@ -50,6 +50,7 @@ impl Issuer for X509Issuer {
                 "there is no authority that issues; its administrator makes one with `wane authority new`".to_owned(),
             )
         })?;
+        let ca = &*ca;
         let Sent { key: holder_key, names } = key::sent(input).map_err(ConnectError::Input)?;
         let definition = match names {
             Some(names) => definition.of_names(names).map_err(ConnectError::Input)?,
@@ -103,7 +104,7 @@ enum Unplanned {
 impl X509Issuer {
     /// What the roots of all authorities are, so that a peer of either generation is trusted.
     fn trust(&self) -> Result<String, ConnectError> {
-        Ok(self.authorities.all().iter().map(Ca::root).collect::<Result<String, _>>()?)
+        Ok(self.authorities.all().iter().map(|ca| ca.root()).collect::<Result<String, _>>()?)
     }
 
     fn plan(

@@ -62,8 +62,8 @@ pub struct X509Kind {
 impl X509Kind {
     /// With these authorities, and a signer that has their keys.
     #[must_use]
-    pub fn new(signer: Arc<dyn Signer>, authorities: Authorities, ambient: Ambient) -> Self {
-        Self { signer, authorities: Arc::new(authorities), ambient }
+    pub fn new(signer: Arc<dyn Signer>, authorities: impl Into<Arc<Authorities>>, ambient: Ambient) -> Self {
+        Self { signer, authorities: authorities.into(), ambient }
     }
 }
 

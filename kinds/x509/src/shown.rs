@@ -35,7 +35,8 @@ impl Certificates for Shown {
         }
         let tbs = cert.tbs_certificate().to_der().ok()?;
         let said = said::read(&tbs).ok()?;
-        let ca = self.0.all().iter().find(|ca| ca.subject == said.issuer && ca.key_id == said.authority_key_id)?;
+        let all = self.0.all();
+        let ca = all.iter().find(|ca| ca.subject == said.issuer && ca.key_id == said.authority_key_id)?;
         verify(&ca.spki, cert.signature_algorithm(), &tbs, cert.signature().raw_bytes()).ok()?;
         let is_now = said.not_before <= now.seconds() && now.seconds() < said.not_after;
         if !is_now || said.usage != Usage::Client {

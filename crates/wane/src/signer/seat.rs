@@ -17,24 +17,33 @@ use wane_keys::envelope::Keyring;
 use wane_keys::seal::SealName;
 use wane_keys::signer::LocalSigner;
 use wane_keys::split::{Publics, Split};
+use wane_keys::turning::Turning;
 use wane_store::{Commit, Store as _, Write};
 use wane_store_sql::SqlStore;
 
 use super::house::{arranged, further, purposes, with_further};
 use super::known::{self, pinned};
 use super::link::{LinkTask, Pins, link};
-use crate::deployment::{OpenError, Opening, Seals, root_file, signer_key};
+use crate::deployment::{OpenError, Opening, Seals, place, root_file, signer_key};
 use crate::{authority, kinds, token_key};
 
+/// Where the signer is.
+pub(crate) enum Seat {
+    /// In this process, with these keys.
+    Here(Arc<Turning>),
+    /// At the other end of a socket: this has to be run for it to be heard.
+    Apart(LinkTask),
+}
+
 impl Opening {
-    /// The signer, and what has to be run for one of its own to be heard.
+    /// The signer, and where it is.
     pub(crate) async fn signer(
         &self,
         settings: &Settings,
         seals: &Seals,
         org: OrgId,
         ambient: &Ambient,
-    ) -> Result<(Split, Option<LinkTask>), OpenError> {
+    ) -> Result<(Split, Seat), OpenError> {
         let ends = self.keyring(&seals.ends, org, ambient).await?;
         let mut here = Vec::new();
         for (purpose, _) in kinds::PURPOSES.into_iter().filter(|(_, seal)| *seal == SealName::Ends) {
@@ -43,7 +52,8 @@ impl Opening {
         let here = LocalSigner::new(here, Vec::new())?;
         let Some(socket) = &settings.signer.socket else {
             let desk = self.desk(settings, seals, org, ambient).await?;
-            return Ok((Split::new(here, Messenger(Arc::new(desk)), Publics::new()), None));
+            let seat = Seat::Here(desk.keys());
+            return Ok((Split::new(here, Messenger(Arc::new(desk)), Publics::new()), seat));
         };
         for purpose in purposes().into_iter().chain(further()) {
             // INVARIANT: a server with a signer of its own has no key that issues (held by
@@ -58,29 +68,37 @@ impl Opening {
         let (link, task) = link(socket, Arc::clone(&pinned) as Arc<dyn Pins>);
         let split = Split::new(here, Messenger(Arc::new(link)), known);
         let _ = pinned.split.set(split.clone());
-        Ok((split, Some(task)))
+        Ok((split, Seat::Apart(task)))
     }
 
     /// The keys that are there besides those that have to be.
     pub(super) async fn further_keys(&self, issuing: &Keyring) -> Result<Vec<(&'static str, Secret)>, OpenError> {
-        let mut keys = authority::keys(&self.store, issuing).await?;
-        keys.extend(token_key::keys(&self.store, issuing).await?);
-        Ok(keys)
+        further_keys(&self.store, issuing).await
     }
 
     async fn desk(&self, settings: &Settings, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<Desk, OpenError> {
         let issuing = self.keyring(&seals.issuing, org, ambient).await?;
-        let mut keys = Vec::new();
-        for purpose in purposes() {
-            if self.store.sealed(&signer_key(purpose)).await?.is_none() {
-                return Err(OpenError::Apart(purpose));
-            }
-            keys.push((purpose, self.secret(&issuing, &signer_key(purpose)).await?));
-        }
-        let keys = with_further(keys, self.further_keys(&issuing).await?)?;
+        let keys = own_keys(&self.store, &issuing).await?;
         let desk = Desk::open(org, keys, kinds::readers(), root_file(settings, issuing), ambient.clone());
         Ok(arranged(settings, desk))
     }
+}
+
+async fn further_keys(store: &SqlStore, issuing: &Keyring) -> Result<Vec<(&'static str, Secret)>, OpenError> {
+    let mut keys = authority::keys(store, issuing).await?;
+    keys.extend(token_key::keys(store, issuing).await?);
+    Ok(keys)
+}
+
+/// The keys of a signer in this process, as they are on disk.
+pub(crate) async fn own_keys(store: &SqlStore, issuing: &Keyring) -> Result<LocalSigner, OpenError> {
+    let mut keys = Vec::new();
+    for purpose in purposes() {
+        let row = signer_key(purpose);
+        let bytes = store.sealed(&row).await?.ok_or(OpenError::Apart(purpose))?;
+        keys.push((purpose, issuing.open(&place(&row), &bytes)?));
+    }
+    Ok(with_further(keys, further_keys(store, issuing).await?)?)
 }
 
 /// Whose keys the signer is to have: those it had when it was first heard.

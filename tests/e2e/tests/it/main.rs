@@ -36,6 +36,7 @@ mod notices;
 mod packages;
 mod people;
 mod provisioning;
+mod rotation;
 mod secrets;
 mod server;
 mod signing;

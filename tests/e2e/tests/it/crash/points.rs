@@ -250,7 +250,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("http.acme.leaves", "killed at by `acme::crash`"),
     ("http.acme_binding.leaves", "killed at by `acme::crash`"),
     ("token_key.commit", "killed at on either side by `tokens::crash`"),
-    ("authority.commit", "one commit by itself, with the server stopped; who is cut off looks and says it again"),
     (
         "hook.clear",
         "takes away what a make that is not remembered left, in the call that `hook.revoke` is about; the kind's own tests make twice",
@@ -259,6 +258,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "hook.extend",
         "told to a target that declares it, between two points of the life that are killed at; the kind's own tests tell one",
     ),
+    ("authority.commit", "killed at on either side by `rotation`"),
+    ("turning.before", "killed at by `rotation`: what is on disk is what the next start begins with"),
     ("ldap.end.swap", "as `ldap.end.take`, in one change; the kind's own tests take the last member"),
     ("app.job.keys", "fetches keys and changes nothing"),
     ("app.job.refused.commit", "a note about what was refused; nothing rests on it"),
