@@ -7,11 +7,11 @@ use wane_testkit::{
 
 use crate::people::{Deployment, SOON, approve, ask_and_wait, granted, items, refused, text};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_2rS0MpMBVMk6zN3mNCSzMAf1TmGGcWJY0xGT1QGx7K4=";
 
 /// Settings of a webhook, as they stand in the file.
-fn webhook(name: &str, url: &str, secrets: &[&str], folder: &std::path::Path) -> String {
+pub(crate) fn webhook(name: &str, url: &str, secrets: &[&str], folder: &std::path::Path) -> String {
     let mut lines = format!("[[notices.webhook]]\nname = \"{name}\"\nurl = \"{url}\"\n");
     for (key, secret) in ["secret", "other_secret"].iter().zip(secrets) {
         let file = folder.join(format!("{name}-{key}"));
