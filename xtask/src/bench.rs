@@ -27,6 +27,7 @@ mod ground;
 mod issuance;
 mod memory;
 mod openbao;
+mod pages;
 mod process;
 mod report;
 mod sample;
@@ -61,6 +62,7 @@ const FIGURES: &[Figure] = &[
     directory::FIGURE,
     credentials::FIGURE,
     web::FIGURE,
+    pages::FIGURE,
 ];
 
 /// Measures what is named, or everything.
@@ -71,6 +73,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     }
     let chosen: Vec<&Figure> =
         FIGURES.iter().filter(|figure| asked.figures.is_empty() || asked.figures.contains(&figure.name)).collect();
+    if chosen.iter().any(|figure| figure.name == pages::FIGURE.name) {
+        // Before the server is built, which has the web UI in it.
+        crate::web::build()?;
+        crate::node::install()?;
+    }
     let ground = Ground::prepare(asked.pace, asked.rounds, asked.build)?;
     let mut short = 0;
     for figure in chosen {
