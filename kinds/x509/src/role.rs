@@ -138,7 +138,10 @@ impl Definition {
         if dns.is_empty() && ip.is_empty() {
             return Err("name at least one of the role's names, or leave `dns_names` and `ip_addresses` out".to_owned());
         }
-        Ok(Self { dns_names: dns, ip_addresses: ip, ..self })
+        // Clients renew what they find in a certificate, its common name included: one that is no name of it is ordered in vain.
+        let names = dns.iter().cloned().chain(ip.iter().map(ToString::to_string));
+        let common_name = self.common_name.or_else(|| names.into_iter().find(|name| name.len() <= LONGEST_NAME));
+        Ok(Self { dns_names: dns, ip_addresses: ip, common_name, ..self })
     }
 
     /// The SPIFFE ID in a trust domain.

@@ -67,6 +67,7 @@ fn a_certificate_is_for_names_of_the_role_and_no_others() {
     let some = issue(json!(["B.example"]), json!([])).unwrap();
     assert_eq!(some.inventory["dns_names"], json!(["b.example"]));
     assert_eq!(some.inventory["ip_addresses"], json!([]));
+    assert_eq!(some.inventory["common_name"], "b.example", "clients renew what they find there");
     bench.put("cert.pem", text(&some.handed.public["certificate"]));
     let shown = bench.must("x509 -in cert.pem -noout -ext subjectAltName");
     assert!(shown.contains("DNS:b.example") && !shown.contains("a.example") && !shown.contains("192.0.2.7"), "{shown}");

@@ -168,7 +168,7 @@ fn lego_obtains_and_renews() {
     run(&["run"]);
     let first = serial(&file("crt"));
     is_served(&office, &file("crt"), &file("key"), NAMES[1]);
-    run(&["renew", "--days", "30"]);
+    run(&["renew", "--days", "30", "--no-random-sleep"]);
     assert_ne!(first, serial(&file("crt")));
     assert_eq!(office.count(&grant, "credential.issued"), 2);
     run(&["revoke"]);
@@ -184,7 +184,7 @@ fn caddy_serves_with_what_it_orders() {
     let (port, folder) = (free_port().unwrap(), office.folder().join("caddy"));
     fs::create_dir(&folder).unwrap();
     let lines = format!(
-        "{{\n admin off\n auto_https disable_redirects\n http_port {}\n https_port {port}\n storage file_system {}\n}}\n\
+        "{{\n admin off\n renew_interval 5s\n auto_https disable_redirects\n http_port {}\n https_port {port}\n storage file_system {}\n}}\n\
          https://brief.example:{port} {{\n bind 127.0.0.1\n tls {{\n issuer acme {{\n dir {}/acme/directory\n\
          eab {kid} {secret}\n }}\n }}\n respond hello\n}}\n",
         free_port().unwrap(),

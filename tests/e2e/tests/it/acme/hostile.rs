@@ -374,6 +374,7 @@ fn an_account_is_over_by_the_clock() {
     let grant = crate::people::granted(&office.wane.maya, "brief@shop", "8s");
     let kid = client.account("a", &office.binding(&grant));
     client.obtain("a", &kid, &["brief.example"]);
-    wait_until("the grant to be over", SOON, || client.order("a", &kid, &["brief.example"]).status() != 201).unwrap();
-    assert_eq!(client.order("a", &kid, &["brief.example"]).refused(), "unauthorized");
+    let over = || client.order("a", &kid, &["brief.example"]).refused() == "unauthorized";
+    wait_until("the grant to be over", SOON, over).unwrap();
+    assert_eq!(client.call(&json!({ "path": path(&kid), "by": "a", "kid": kid })).refused(), "unauthorized");
 }
