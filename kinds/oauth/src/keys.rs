@@ -221,7 +221,7 @@ impl TokenKeys {
     /// How they sign, by the standard's names; each once.
     pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
         let mut all: Vec<Algorithm> = Vec::new();
-        for key in &self.0 {
+        for key in self.all().iter() {
             if !all.contains(&key.algorithm) {
                 all.push(key.algorithm);
             }
