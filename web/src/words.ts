@@ -662,6 +662,7 @@ export const words = {
     title: 'Log',
     text: 'Everything that happened, in the order it did; no record is ever changed. What you find can be saved as it is, one record a line.',
     fields: { person: 'About or by', resource: 'Resource', grant: 'Grant', request: 'Request', event: 'Event begins with' },
+    event: 'Event',
     eventHint: 'grant.',
     from: 'Not before',
     until: 'Before',

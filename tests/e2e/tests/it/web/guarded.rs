@@ -155,7 +155,6 @@ fn a_session_is_joined_on_a_page_by_those_who_may_and_for_as_long() {
     hers.wait_for("his42words", SOON).unwrap();
     page.sees("his42words");
     page.holds("join");
-    page.picture("join", WIDE, "dark");
     assert_eq!(noted("session.joined"), 1);
 
     // The right goes, and so does what is shown.
