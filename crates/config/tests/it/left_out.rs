@@ -13,6 +13,8 @@ const FULL: &[(&str, &str)] = &[
     ("server.public_url", "https://wane.example.org"),
     ("server.data_dir", "/srv/wane"),
     ("server.zone", "Europe/Berlin"),
+    ("hooks.programs", "/srv/wane/programs"),
+    ("hooks.without_landlock", "false"),
     ("server.tls.cert", "/srv/tls/cert.pem"),
     ("server.tls.key", "/srv/tls/key.pem"),
     ("server.plaintext_behind_proxy", "false"),
@@ -122,6 +124,8 @@ fn looseness(settings: &Settings) -> BTreeMap<&'static str, u128> {
             "mail may pass without TLS",
             u128::from(settings.notices.email.as_ref().is_some_and(|email| email.security == EmailSecurity::None)),
         ),
+        ("programs run for targets", u128::from(settings.hooks.programs.is_some())),
+        ("programs run unconfined by Landlock", u128::from(settings.hooks.without_landlock)),
         ("body", settings.limits.body_bytes.into()),
         ("requests", settings.limits.open_requests.into()),
     ])

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::Value;
 use wane_api::keys::{KeysView, TurnKeys};
+use wane_app::AppError;
 
 use crate::openapi::Problems;
 use crate::rim::{Answer, Input, Of};
@@ -18,7 +19,7 @@ pub(crate) async fn keys(
     Signed(caller): Signed,
     Of(of): Of<String>,
 ) -> Answer<Json<Value>> {
-    Ok(Json(shared.app.keys_of(&caller, &of).await?))
+    Ok(Json(shared.app.keys_of(&caller, sort(&of)?).await?))
 }
 
 /// Makes a key, lets one take over from another, or takes one away: counts at once, and takes a fresh proof of identity.
@@ -29,5 +30,11 @@ pub(crate) async fn turn_keys(
     Of(of): Of<String>,
     Input(input): Input<TurnKeys>,
 ) -> Answer<Json<Value>> {
-    Ok(Json(shared.app.turn_keys(&caller, &of, &input.change).await?))
+    Ok(Json(shared.app.turn_keys(&caller, sort(&of)?, &input.change).await?))
+}
+
+/// The sort of keys that is meant.
+fn sort(of: &str) -> Result<&'static str, AppError> {
+    let sorts = ["authorities", "token-keys"];
+    sorts.into_iter().find(|sort| *sort == of).ok_or_else(|| AppError::missing("sort of keys", of))
 }
