@@ -51,7 +51,7 @@ pub(crate) async fn they_are_entered_once_and_found_when_due<S: Store>(s: &S, f:
         given_up,
         oldest_done,
     };
-    let want = vec![stands("webhook", 1, Some(now), 0, None), stands("mail", 1, Some(later), 1, Some(now))];
+    let want = vec![stands("mail", 1, Some(later), 1, Some(now)), stands("webhook", 1, Some(now), 0, None)];
     same("how the channels stand", &s.channels().await.map_err(told)?, &want)?;
     for (filter, want) in [
         (DeliveryFilter::default(), vec![other.id, second.id, first.id]),
