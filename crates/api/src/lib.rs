@@ -16,7 +16,6 @@ pub mod figures;
 pub mod gateway;
 pub mod grant;
 pub mod host;
-pub mod keys;
 pub mod leaving;
 pub mod lock;
 pub mod notice;

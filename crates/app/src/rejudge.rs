@@ -90,20 +90,15 @@ impl App {
         let facts = AskFacts::of_grant(grant, &ask, self.now());
         match self.rejudge(world, &ask, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Lost(reason) => lost(reason).await.map(|_| ()),
-            Rejudged::Keeps(permit) => {
-                if let Some(every) = permit.terms().reproof {
-                    self.sessions.tighten(grant.id, every, self.limits.reproof_grace);
+            Rejudged::Keeps(permit) => match &grant.state {
+                GrantState::Active { since, end } if permit.at_most(since.plus(permit.terms().max_ttl)) < *end => {
+                    self.shorten(grant, permit.at_most(since.plus(permit.terms().max_ttl))).await
                 }
-                match &grant.state {
-                    GrantState::Active { since, end } if permit.at_most(since.plus(permit.terms().max_ttl)) < *end => {
-                        self.shorten(grant, permit.at_most(since.plus(permit.terms().max_ttl))).await
-                    }
-                    GrantState::Active { .. }
-                    | GrantState::Scheduled
-                    | GrantState::Ending { .. }
-                    | GrantState::Closed { .. } => Ok(()),
-                }
-            }
+                GrantState::Active { .. }
+                | GrantState::Scheduled
+                | GrantState::Ending { .. }
+                | GrantState::Closed { .. } => Ok(()),
+            },
         }
     }
 

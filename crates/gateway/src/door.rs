@@ -380,7 +380,7 @@ mod tests {
                 end,
                 pass: Value::Null,
                 told,
-                proof: watch::channel(None).1,
+                proof: None,
                 meter,
                 company,
                 roll: None,

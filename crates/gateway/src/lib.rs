@@ -13,7 +13,6 @@ mod findings;
 mod hall;
 mod inside;
 mod line;
-mod listen;
 mod lobby;
 mod pipe;
 mod places;

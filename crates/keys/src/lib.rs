@@ -41,4 +41,3 @@ pub mod seal;
 pub mod signer;
 pub mod split;
 pub mod token;
-pub mod turning;

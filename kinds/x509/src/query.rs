@@ -110,8 +110,7 @@ fn config(asked: &Asked<'_>, shown: Arc<Shown>) -> Result<ClientConfig, String> 
             }
         }
         None => {
-            let all = asked.authorities.all();
-            for root in all.iter().filter_map(|ca| ca.chain.last()) {
+            for root in asked.authorities.all().iter().filter_map(|ca| ca.chain.last()) {
                 trusted.add(CertificateDer::from(root.clone())).map_err(|e| e.to_string())?;
             }
         }

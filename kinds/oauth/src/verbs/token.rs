@@ -171,8 +171,7 @@ impl Had {
         if header {
             return format!("Authorization: {} {}\n", self.word("token_type"), self.token.as_str());
         }
-        // Alone: programs that read it from a file send what is in there, to the last byte.
-        self.token.as_str().to_owned()
+        format!("{}\n", self.token.as_str())
     }
 
     fn json(&self) -> Value {

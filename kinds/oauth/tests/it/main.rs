@@ -3,7 +3,6 @@
 
 mod conformance;
 mod exchanged;
-mod guarded;
 mod keys;
 mod proofs;
 mod tokens;

@@ -2,7 +2,6 @@
 //! message the signer is sent.
 
 mod longer;
-mod named;
 mod office;
 
 use std::io::Write as _;

@@ -1,6 +1,5 @@
-//! The client verbs of this kind: `wane cert`, `wane acme`.
+//! The client verbs of this kind: `wane cert`.
 
-mod acme;
 mod cert;
 mod exec;
 mod files;
@@ -13,5 +12,5 @@ use wane_connector::verb::Verb;
 /// Every verb of this kind.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Verb>> {
-    vec![Arc::new(Cert), Arc::new(acme::Acme)]
+    vec![Arc::new(Cert)]
 }

@@ -3,6 +3,6 @@
 
 mod bound;
 mod crash;
-pub(crate) mod office;
+mod office;
 mod servers;
 mod verbs;

@@ -1,5 +1,0 @@
-//! The kind for web applications at a real nginx, behind the gateway.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod conformance;
-mod gate;
