@@ -268,7 +268,7 @@ impl<'a> Shop<'a> {
         ensure!(there == times, "{there} accounts are there, and {times} were asked for");
         let folder = tempfile::tempdir()?;
         let seen = folder.path().join("seen");
-        let (watched, denied, cut) = thread::scope(|scope| {
+        let (lock, cut) = thread::scope(|scope| -> Result<_> {
             let watching = scope.spawn(|| self.watch_from(times, 600.0, &[], Some(&seen)));
             // Only who was seen to be there can be seen to go.
             while !seen.exists() && !watching.is_finished() {
@@ -276,30 +276,27 @@ impl<'a> Shop<'a> {
             }
             let begun = Instant::now();
             let asking = scope.spawn(move || self.denied(begun));
-            let locked = self.wane.admin.json(&["lock", "add", "--resource", "shop", "-m", "all at once"]);
+            let lock = self.wane.admin.json(&["lock", "add", "--resource", "shop", "-m", "all at once"]);
             let said = begun.elapsed().as_secs_f64();
-            let denied = asking.join().map_err(|_| anyhow::anyhow!("whoever asks died"))?;
-            let watched = watching.join().map_err(|_| anyhow::anyhow!("the watch died"))?;
-            locked.map(|lock| (watched, denied, (lock, said, begun.elapsed().as_secs_f64())))
+            let watched = watching.join().map_err(|_| anyhow::anyhow!("the watch died"))??;
+            let gone = begun.elapsed().as_secs_f64();
+            let denied = asking.join().map_err(|_| anyhow::anyhow!("whoever asks died"))??;
+            ensure!(number(&watched, "/gone")? as usize >= times, "not all ended: {watched}");
+            Ok((lock?, Cut { denied, said, gone }))
         })?;
-        let (lock, said, gone) = cut;
-        let (watched, denied) = (watched?, denied?);
-        ensure!(number(&watched, "/gone")? as usize >= times, "not all ended: {watched}");
         let id = text(&lock, "/id").or_else(|_| text(&lock, "/lock/id"))?;
         self.wane.admin.json(&["lock", "lift", id])?;
-        Ok(Cut { denied, said, gone })
+        Ok(cut)
     }
 
     /// How long it took until somebody who asks would be denied.
     fn denied(&self, since: Instant) -> Result<f64> {
         let person = self.wane.people.first().context("there are no people")?;
-        loop {
-            let why = person.json(&["why", "readonly@shop"])?;
-            if text(&why, "/outcome")? == "denied" {
-                return Ok(since.elapsed().as_secs_f64());
-            }
-            ensure!(since.elapsed() < Duration::from_secs(60), "it is locked and not denied: {why}");
-        }
+        wait_until("whoever asks to be denied", Duration::from_secs(60), || {
+            let why = person.json(&["why", "readonly@shop"]);
+            why.is_ok_and(|why| text(&why, "/outcome").is_ok_and(|outcome| outcome == "denied"))
+        })?;
+        Ok(since.elapsed().as_secs_f64())
     }
 
     /// Watches until so many accounts have gone.

@@ -51,7 +51,7 @@ impl HolderKey {
     /// who checks one reads a fraction.
     pub(super) fn prove(&self, port: &dyn AccessPort, method: &str, url: &str, token: &str) -> String {
         let hash = encoded(&Sha256::digest(token.as_bytes()));
-        self.signed(port, &json!({ "htm": method, "htu": url, "iat": port.now().seconds(), "ath": hash }))
+        self.signed(&json!({ "jti": drawn(port), "htm": method, "htu": url, "iat": port.now().seconds(), "ath": hash }))
     }
 
     /// A proof for a call of the server that hands out tokens. It takes none from before it began, so that one from
@@ -59,26 +59,27 @@ impl HolderKey {
     pub(super) fn prove_here(&self, port: &dyn AccessPort, method: &str, url: &str) -> String {
         let micros = u64::try_from(port.now().micros()).unwrap_or_default();
         let now = Duration::from_micros(micros).as_secs_f64();
-        self.signed(port, &json!({ "htm": method, "htu": url, "iat": now }))
+        self.signed(&json!({ "jti": drawn(port), "htm": method, "htu": url, "iat": now }))
     }
 
-    fn signed(&self, port: &dyn AccessPort, claims: &Value) -> String {
+    fn signed(&self, claims: &Value) -> String {
         let point = self.0.verifying_key().to_sec1_point(false);
         let (x, y) = point.as_bytes().get(1..).unwrap_or_default().split_at(32);
         let header = json!({
             "typ": "dpop+jwt", "alg": "ES256",
             "jwk": { "kty": "EC", "crv": "P-256", "x": encoded(x), "y": encoded(y) },
         });
-        let mut id = [0_u8; 16];
-        port.entropy(&mut id);
-        let mut claims = claims.clone();
-        if let Some(claims) = claims.as_object_mut() {
-            claims.insert("jti".to_owned(), json!(HEXLOWER.encode(&id)));
-        }
         let message = format!("{}.{}", encoded(header.to_string().as_bytes()), encoded(claims.to_string().as_bytes()));
         let signature: Signature = self.0.sign(message.as_bytes());
         format!("{message}.{}", encoded(&signature.to_bytes()))
     }
+}
+
+/// What no other proof is called.
+fn drawn(port: &dyn AccessPort) -> String {
+    let mut id = [0_u8; 16];
+    port.entropy(&mut id);
+    HEXLOWER.encode(&id)
 }
 
 fn encoded(bytes: &[u8]) -> String {

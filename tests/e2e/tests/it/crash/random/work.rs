@@ -133,7 +133,7 @@ impl<'f> Engineer<'f> {
         match self.chance.weighed(&decisions) {
             Decision::Approve => {
                 let outcome = field.say(&field.omar, &["approve", request])?;
-                let approved = said(&outcome).filter(|_| outcome.success())?;
+                let approved = done(&outcome)?;
                 let mut memory = field.memory();
                 memory.asked(&approved);
                 memory.approved(request);
@@ -162,7 +162,7 @@ impl<'f> Engineer<'f> {
             Place::Host => vec!["credential", &grant, "--input", &input],
         };
         let Some(outcome) = self.field.say(self.me, &words) else { return };
-        let Some(made) = said(&outcome).filter(|_| outcome.success()) else {
+        let Some(made) = done(&outcome) else {
             // Over, or locked: of a target that could not be reached more can be asked.
             if outcome.ended != Ended::Code(8) {
                 self.held.swap_remove(at);
@@ -213,9 +213,9 @@ impl<'f> Engineer<'f> {
             Ended::Code(0) => self.field.memory().extended(&grant),
             Ended::Code(6) => {
                 let words = ["approve", &text(&request["id"])];
-                let outcome = self.field.say(&self.field.omar, &words).filter(Outcome::success);
+                let approved = self.field.say(&self.field.omar, &words).and_then(|outcome| done(&outcome));
                 // Approved and yet judged "no", by what was locked or redefined meanwhile, gives no time.
-                if outcome.and_then(|outcome| said(&outcome)).is_some_and(|r| r["items"][0]["state"] == "approved") {
+                if approved.is_some_and(|request| request["items"][0]["state"] == "approved") {
                     self.field.memory().extended(&grant);
                 }
             }
@@ -236,6 +236,11 @@ impl<'f> Engineer<'f> {
             self.held.swap_remove(at);
         }
     }
+}
+
+/// What was said on standard output by what succeeded.
+fn done(outcome: &Outcome) -> Option<Value> {
+    said(outcome).filter(|_| outcome.success())
 }
 
 /// What was said on standard output, if something was.
