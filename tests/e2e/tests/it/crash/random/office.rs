@@ -100,7 +100,10 @@ impl<'f> Office<'f> {
         let Some(list) = self.say(&["lock", "list"]) else { return };
         for lock in said(&list).iter().flat_map(|page| page["items"].as_array()).flatten() {
             let id = text(&lock["id"]);
-            self.make(&["lock", "lift", &id], &format!("lock {id}"), "lifted");
+            let what = format!("lock {id}");
+            // Whoever was not told that it was imposed is told here that it holds.
+            self.field.memory().is(&what, "holds");
+            self.make(&["lock", "lift", &id], &what, "lifted");
         }
     }
 
