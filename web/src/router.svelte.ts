@@ -4,11 +4,12 @@ const BASE = '/ui/';
 const KEPT = 'wane-page';
 /** Pages with nothing behind them, and those about one thing. */
 const PAGES = [
-  '', 'ask', 'approve', 'requests', 'grants', 'terminal', 'recordings', 'live', 'owed', 'locks', 'resources', 'people', 'policy', 'figures',
+  '', 'ask', 'approve', 'requests', 'grants', 'terminal', 'recordings', 'live', 'join', 'owed', 'locks', 'resources', 'people', 'packages', 'directories',
+  'machines', 'away', 'policy', 'notices', 'log', 'figures', 'server',
 ] as const;
-const ABOUT = ['requests', 'grants', 'terminal', 'recordings'] as const;
+const ABOUT = ['requests', 'grants', 'terminal', 'recordings', 'join', 'resources', 'people', 'packages'] as const;
 /** Pages that are about nothing else. */
-const ONLY_ABOUT = ['grants', 'terminal'] as const;
+const ONLY_ABOUT = ['grants', 'terminal', 'join'] as const;
 
 export type Page = (typeof PAGES)[number];
 export interface Route {
@@ -23,7 +24,7 @@ function read(path: string, search: string): Route {
   const [page = '', id = '', ...more] = parts;
   const known = (PAGES as readonly string[]).includes(page) && more.length === 0;
   const about = (ABOUT as readonly string[]).includes(page);
-  const plain = /^[a-z0-9_]{0,64}$/.test(id);
+  const plain = /^([a-z0-9][a-z0-9._-]{0,63})?$/.test(id);
   if (!known || !plain || (id !== '' && !about) || ((ONLY_ABOUT as readonly string[]).includes(page) && id === '')) return { page: 'lost', id: '', query };
   return { page: page as Page, id, query };
 }

@@ -16,6 +16,7 @@
 //! `<!-- bench:FIGURE -->` and `<!-- /bench -->` in `docs/performance.md` are made from those files.
 #![expect(clippy::disallowed_methods, reason = "what is measured is measured by the machine's own clock")]
 
+mod credentials;
 mod database;
 mod decision;
 mod deployment;
@@ -26,10 +27,13 @@ mod ground;
 mod issuance;
 mod memory;
 mod openbao;
+mod pages;
 mod process;
 mod report;
 mod sample;
+mod signer;
 mod start;
+mod web;
 
 use std::fs;
 use std::time::Instant;
@@ -49,12 +53,16 @@ pub(crate) struct Figure {
 
 const FIGURES: &[Figure] = &[
     issuance::FIGURE,
+    signer::FIGURE,
     decision::FIGURE,
     start::FIGURE,
     memory::FIGURE,
     database::FIGURE,
     gateway::FIGURE,
     directory::FIGURE,
+    credentials::FIGURE,
+    web::FIGURE,
+    pages::FIGURE,
 ];
 
 /// Measures what is named, or everything.
@@ -65,6 +73,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     }
     let chosen: Vec<&Figure> =
         FIGURES.iter().filter(|figure| asked.figures.is_empty() || asked.figures.contains(&figure.name)).collect();
+    if chosen.iter().any(|figure| figure.name == pages::FIGURE.name) {
+        // Before the server is built, which has the web UI in it.
+        crate::web::build()?;
+        crate::node::install()?;
+    }
     let ground = Ground::prepare(asked.pace, asked.rounds, asked.build)?;
     let mut short = 0;
     for figure in chosen {

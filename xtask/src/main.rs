@@ -5,15 +5,16 @@
 mod aiosmtpd;
 mod ansible;
 mod bench;
+mod certbot;
 mod command;
 mod demo;
 mod deps;
 mod fuzz;
-mod jwt_libraries;
 mod lint;
 mod mutants;
 mod node;
 mod python;
+mod python_libraries;
 mod schemathesis;
 mod scim2;
 mod seaweedfs;
@@ -64,7 +65,8 @@ fn main() -> ExitCode {
             .and_then(|()| ansible::install())
             .and_then(|()| scim2::install())
             .and_then(|()| aiosmtpd::install())
-            .and_then(|()| jwt_libraries::install()),
+            .and_then(|()| python_libraries::install())
+            .and_then(|()| certbot::install()),
         ["web"] => web::build(),
         ["screenshots"] => web::pictures(),
         ["mutants", rest @ ..] => mutants::run(rest),

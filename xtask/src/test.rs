@@ -1,9 +1,11 @@
 //! Every test of the workspace. The test runner's own summary is the last thing printed.
 
+use std::num::NonZero;
+
 use anyhow::Result;
 
 use crate::schemathesis::{self, Length};
-use crate::{aiosmtpd, ansible, command, deps, jwt_libraries, node, scim2, seaweedfs, ssh_audit, web};
+use crate::{aiosmtpd, ansible, certbot, command, deps, node, python_libraries, scim2, seaweedfs, ssh_audit, web};
 
 /// Installs what is missing, builds, then runs the documentation tests, a minute of generated calls,
 /// a look at the gateway from outside, and all others.
@@ -30,6 +32,14 @@ pub(crate) fn run() -> Result<()> {
     ansible::install()?;
     scim2::install()?;
     aiosmtpd::install()?;
-    jwt_libraries::install()?;
-    chore(&["nextest", "run"])
+    python_libraries::install()?;
+    certbot::install()?;
+    chore(&["nextest", "run", "--test-threads", &at_once().to_string()])
+}
+
+/// How many tests run at once: half as many again as there are cores, because most wait for servers more than they
+/// compute.
+fn at_once() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    cores + cores.div_ceil(2)
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{command, deps};
 
 const FOLDER: &str = "web";
-const BUILT: &str = "web/dist";
+pub(crate) const BUILT: &str = "web/dist";
 /// Says of what the built one was made.
 const MARKER: &str = "target/web-made-of";
 /// What a browser loads before anything is shown, compressed, at most.
@@ -63,7 +63,7 @@ fn to_kib(bytes: u64) -> f64 {
 }
 
 /// The page, and what it names.
-fn loaded_first() -> Result<Vec<PathBuf>> {
+pub(crate) fn loaded_first() -> Result<Vec<PathBuf>> {
     let page = Path::new(BUILT).join("index.html");
     let text = fs::read_to_string(&page).with_context(|| format!("`{}` is not there", page.display()))?;
     let names = named(&text);

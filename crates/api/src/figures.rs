@@ -45,6 +45,52 @@ pub struct DayView {
     pub approved: u32,
     /// Grants of which everything was proven to be over.
     pub closed: u32,
+    /// What stood at the targets at the end of the day; left out if none was looked at until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands: Option<StandsView>,
+    /// Of every way in that there was on the day, how many in a hundred were granted for a while, rounded down: grants of
+    /// that day against rights that stood. Left out if it is not known what stood, or there was neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 100)]
+    pub just_in_time_percent: Option<u8>,
+}
+
+/// What stood at all targets at the end of a day, as each last said itself. Counts of accounts, keys, memberships and
+/// rights: whatever its kind lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StandsView {
+    /// How many targets were looked at that day. The others are counted as they were last seen.
+    pub looked: u32,
+    /// What Wane made and belonged to an open grant.
+    pub made: u32,
+    /// Rights that Wane did not give.
+    pub standing: u32,
+    /// What Wane made and belonged to nothing: at each target the most at once that day.
+    pub orphans: u32,
+}
+
+/// When a resource was last looked at, and what stood there: how much, never what. Kept for as many days as figures
+/// look back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InventoryLine {
+    /// The resource.
+    pub resource: String,
+    /// What stood there; left out if it was not looked at in that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<LookedView>,
+}
+
+/// What stood at a resource when it was last looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LookedView {
+    /// When: to the hour, if it says what it said before.
+    pub at: Timestamp,
+    /// What Wane made and belongs to an open grant.
+    pub made: u32,
+    /// Rights that Wane did not give.
+    pub standing: u32,
+    /// What Wane made and belongs to nothing: the most at once that day.
+    pub orphans: u32,
 }
 
 /// How some lengths of time lie.

@@ -243,6 +243,21 @@ pub struct NewCredential {
     pub input: Value,
 }
 
+/// What binds a client of ACME (RFC 8555, section 7.3.4) to a grant. Handed out once.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AcmeBindingView {
+    /// The key identifier.
+    pub kid: String,
+    /// The key, in base64url: whoever has it first makes the account.
+    pub hmac_key: SecretText,
+    /// Where the client begins: the directory.
+    pub directory: String,
+    /// What certificates can be ordered for.
+    pub names: Vec<String>,
+    /// When the grant ends, and the account with it.
+    pub until: Timestamp,
+}
+
 /// A credential that was handed out. Never handed out again: a retry is refused.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CredentialView {

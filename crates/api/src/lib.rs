@@ -16,6 +16,7 @@ pub mod figures;
 pub mod gateway;
 pub mod grant;
 pub mod host;
+pub mod keys;
 pub mod leaving;
 pub mod lock;
 pub mod notice;

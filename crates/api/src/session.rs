@@ -27,7 +27,8 @@ pub struct Health {
     #[serde(default)]
     pub directories_behind: u64,
     /// `ok`, or `away` while the signer, a process of its own, cannot be asked: nothing that it signs is issued, and
-    /// everything ends.
+    /// everything ends; or `limited` once a key of it was asked for more signatures than it gives in a minute, until it signs
+    /// again.
     #[serde(default = "well")]
     pub signer: String,
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 /// Events by which the server keeps its own books. They tell nothing about access.
-pub const BOOKKEEPING: [&str; 3] = ["answer.kept", "notices.made", "session.used"];
+pub const BOOKKEEPING: [&str; 4] = ["answer.kept", "inventory.taken", "notices.made", "session.used"];
 
 /// One record of the trail; also one event of the stream, whose id is its `seq`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -105,6 +105,15 @@ impl App {
         said.ok_or_else(|| AppError::missing("issuer of tokens at", &self.public_url))
     }
 
+    /// The same as OpenID Connect has it.
+    ///
+    /// # Errors
+    /// When it issues none.
+    pub fn token_discovery(&self) -> Result<Value, AppError> {
+        let said = self.tokens().and_then(|tokens| tokens.discovery());
+        said.ok_or_else(|| AppError::missing("issuer of tokens at", &self.public_url))
+    }
+
     /// The resource server that calls, by the credential it was given when it joined, and its name if it gives one.
     ///
     /// # Errors
@@ -132,9 +141,13 @@ impl App {
         // INVARIANT: of a token that is for another nothing is said (held by
         // `nobody_is_told_of_a_token_that_is_for_another`).
         if lease.value.resource != server || !resource.is_some_and(|resource| tokens.is_for(&read, resource)) {
+            self.token_misused(&read, server, "it was shown to another server than the one it is for").await;
             return Ok(None);
         }
         let stands = self.token_stands(&world, &read, &lease.value, now).await?;
+        if stands.is_none() {
+            self.token_misused(&read, server, "it was used after the end of what it was handed out under").await;
+        }
         tokens.told(read.lease, stands.is_some(), read.until, now);
         if stands.is_some() && lease.value.confirmed.is_none() && !self.is_storeless() {
             // That the server asks is what its later refusal is compared with; whether it can be written down is not its affair.
@@ -160,18 +173,22 @@ impl App {
         };
         if let Some(key) = &good.read.key {
             let (Some(text), Some(method), Some(url)) = (call.proof, call.method, call.url) else {
+                self.token_misused(&good.read, server, "it is bound to a key, and came without a proof of that").await;
                 return Ok(Err(NotGood::Unproved));
             };
             let proof = TokenProof { text, method, url, token: call.token, now: self.now() };
             // INVARIANT: a token that is bound to a key opens nothing without a proof of that key (held by
             // `a_bound_token_opens_nothing_without_what_it_is_bound_to`).
             if tokens.take_proof(&proof).as_ref() != Ok(key) {
+                let why = "the proof that came with it is of another key or call, or was used before";
+                self.token_misused(&good.read, server, why).await;
                 return Ok(Err(NotGood::Unproved));
             }
         }
         if let Some(bound) = &good.read.certificate {
             let shown = call.certificate.and_then(|pem| tokens.certificate(pem).ok());
             if shown.as_ref() != Some(bound) {
+                self.token_misused(&good.read, server, "it is bound to a certificate, and came without that").await;
                 return Ok(Err(NotGood::Unproved));
             }
         }

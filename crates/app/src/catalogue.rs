@@ -106,6 +106,7 @@ impl App {
             settings,
             since: self.now(),
         };
+        self.check_origin(&world, &resource)?;
         let sealed = new.credential.as_ref().map(|c| self.seal_connector(resource.id, c)).transpose()?;
         let handle = self.new_target(kind, resource.clone(), new.credential);
         let probes = if handle.kind.takes_credential() {
@@ -118,6 +119,7 @@ impl App {
             // Asked again: reaching the target took its time.
             let world = self.world().await?;
             self.allow(caller, &world, Action::ManageCatalogue)?;
+            self.check_origin(&world, &resource)?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
             let problems: Vec<Value> = probes.iter().filter_map(problem).collect();
             change.note(
@@ -159,6 +161,7 @@ impl App {
             }
             if let Some(settings) = &wanted.settings {
                 resource.settings = self.kind(&resource.kind)?.settings(settings)?;
+                self.check_origin(&world, &resource)?;
             }
             let seen = self.seen(resource.id).await?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, self.now());
@@ -241,7 +244,12 @@ impl App {
         let world = self.world().await?;
         self.allow(caller, &world, Action::ReadCatalogue)?;
         let resource = world.resource(name).ok_or_else(|| AppError::missing("resource", name))?;
-        self.take_inventory(resource.id).await
+        let found = self.take_inventory(resource.id).await?;
+        // Whoever asks is told what stands there, whatever becomes of the figures.
+        if let Err(error) = self.keep_inventory(resource.id, &found).await {
+            tracing::warn!(resource = %resource.name, %error, "what stands at a target could not be written down");
+        }
+        Ok(found)
     }
 
     /// Enters a role, after checking it at every registered resource of its kind that answers.

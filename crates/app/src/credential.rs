@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wane_audit::{Actor, Outcome};
-use wane_connector::{ConnectError, Created, Handed, Prepared};
+use wane_audit::{Actor, Outcome, Subjects};
+use wane_connector::{ConnectError, Created, Handed, Prepared, SignError};
 use wane_domain::catalogue::Role;
 use wane_domain::decision::Permit;
 use wane_domain::grant::{Grant, GrantState};
@@ -25,7 +25,7 @@ use wane_store::{Issuance, Put, Seen, Standing, Versioned, Write};
 
 use crate::answers;
 use crate::caller::Caller;
-use crate::change::{about_grant, about_lease};
+use crate::change::{Change, about_grant, about_lease};
 use crate::error::AppError;
 use crate::making::UnderWay;
 use crate::targets::TargetHandle;
@@ -76,6 +76,9 @@ impl<'a> Telling<'a> {
     }
 }
 
+/// Adds to the commit of what was signed what belongs to it: given what is booked of it, and what of it is no secret.
+pub(crate) type Also<'a> = dyn Fn(&mut Change<'_>, &Issuance, &Value) -> Result<(), AppError> + Sync + 'a;
+
 /// What is to be kept as the answer to a call under an idempotency key: a status and a body without any secret.
 pub type Say<'a> = dyn Fn(&Telling<'_>) -> Option<(u16, Value)> + Sync + 'a;
 
@@ -100,6 +103,18 @@ impl App {
         input: &Value,
         say: &Say<'_>,
     ) -> Result<HandedOut, AppError> {
+        self.hand_out_with(caller, id, input, say, &|_, _, _| Ok(())).await
+    }
+
+    /// The same for what is only signed and belongs to something else as well: what `also` adds is committed with it.
+    pub(crate) async fn hand_out_with(
+        &self,
+        caller: &Caller,
+        id: GrantId,
+        input: &Value,
+        say: &Say<'_>,
+        also: &Also<'_>,
+    ) -> Result<HandedOut, AppError> {
         let world = self.world().await?;
         let mut seen = Some(self.held_standing(caller, &world, id).await?);
         if seen.as_ref().is_some_and(|seen| matches!(seen.grant.value.state, GrantState::Scheduled)) {
@@ -123,7 +138,7 @@ impl App {
                         turns.lock().await
                     }
                 };
-                decide!(self.sign(caller, id, seen.take(), input, say))
+                decide!(self.sign(caller, id, seen.take(), input, say, also))
             }
             LeaseKind::Account => {
                 standing.usable_until(self.steady_now().await?)?;
@@ -153,6 +168,7 @@ impl App {
         seen: Option<Standing>,
         input: &Value,
         say: &Say<'_>,
+        also: &Also<'_>,
     ) -> Result<HandedOut, AppError> {
         let world = self.world().await?;
         let now = self.steady_now().await?;
@@ -183,7 +199,15 @@ impl App {
             .issuer()
             .ok_or_else(|| AppError::Fault(format!("kind `{}` issues nothing", handle.kind.name())))?;
         let issued =
-            around_call(point!("app.sign"), || issuer.issue(&handle.target(now), &role, &lease, right, input, serial))?;
+            around_call(point!("app.sign"), || issuer.issue(&handle.target(now), &role, &lease, right, input, serial));
+        let issued = match issued {
+            Ok(issued) => issued,
+            Err(error) => {
+                let actor = Actor::Person(caller.person);
+                self.signer_refused(actor, about_lease(&lease, Some(&seen.value)), &error).await;
+                return Err(error.into());
+            }
+        };
         let not_after = issued.handed.not_after.unwrap_or(lease.end);
         let event = match put {
             Seen::Nothing => LeaseEvent::Made { object: None, notes: issued.notes },
@@ -200,15 +224,10 @@ impl App {
         );
         let (row, kind) = (lease.clone(), handle.resource.kind.clone());
         change.write(Write::Lease(Put { value: row, seen: put }));
-        change.write(Write::Issuance(Issuance {
-            serial,
-            lease: lease.id,
-            grant: id,
-            kind,
-            at: now,
-            not_after,
-            detail: proved_by(caller, issued.inventory),
-        }));
+        let detail = proved_by(caller, issued.inventory);
+        let booked = Issuance { serial, lease: lease.id, grant: id, kind, at: now, not_after, detail, revoked: None };
+        also(&mut change, &booked, &issued.handed.public)?;
+        change.write(Write::Issuance(booked));
         match put {
             // Written back unchanged, so that a grant that ended meanwhile makes this conflict, and so that an
             // end that saw no lease conflicts with this.
@@ -226,6 +245,24 @@ impl App {
             self.nudge();
         }
         Ok(handed)
+    }
+
+    /// Has the log say what the signer refused. It stays refused if that cannot be written.
+    pub(crate) async fn signer_refused(&self, actor: Actor, about: Subjects, error: &ConnectError) {
+        let ConnectError::Sign(refused) = error else { return };
+        let word = match refused {
+            SignError::Unsigned(_) => "unsigned",
+            SignError::Named(_) => "names",
+            SignError::TooMany { .. } => "too-many",
+            SignError::Exceeds(_) => "exceeds",
+            SignError::NoKey(_) | SignError::Sealed | SignError::Away(_) | SignError::WrongRoad { .. } => return,
+        };
+        let mut change = self.change(actor, self.now());
+        let detail = json!({ "refused": word, "met": refused.to_string() });
+        change.note("signer.refused", Outcome::Denied, about, detail);
+        if let Err(error) = change.commit(point!("app.sign_refused.commit")).await {
+            tracing::warn!(%error, "the signer refused; that could not be written down");
+        }
     }
 
     pub(crate) async fn make(

@@ -23,7 +23,7 @@ pub enum Class {
 }
 
 /// Why a use-case did not do it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AppError {
     /// Nobody is signed in, or the token is no good. Says nothing about which.
     #[error("sign in first: the token is missing, unknown, spent or expired")]
@@ -176,11 +176,10 @@ impl AppError {
             | Self::Unrecorded(_)
             | Self::Afar
             | Self::EndedUnread
-            | Self::Target(ConnectError::Sign(SignError::Away(_)))
-            | Self::Sign(SignError::Away(_)) => Class::Busy,
-            Self::Target(ConnectError::Sign(SignError::Unsigned(_))) | Self::Sign(SignError::Unsigned(_)) => {
-                Class::Denied
-            }
+            | Self::Target(ConnectError::Sign(SignError::Away(_) | SignError::TooMany { .. }))
+            | Self::Sign(SignError::Away(_) | SignError::TooMany { .. }) => Class::Busy,
+            Self::Target(ConnectError::Sign(SignError::Unsigned(_) | SignError::Named(_)))
+            | Self::Sign(SignError::Unsigned(_) | SignError::Named(_)) => Class::Denied,
             Self::Target(ConnectError::Input(_)) => Class::Invalid,
             Self::Target(ConnectError::Over(_)) => Class::Conflict,
             Self::Target(_) | Self::Sign(_) | Self::Seal(_) | Self::Fault(_) => Class::Fault,
@@ -219,6 +218,9 @@ impl AppError {
             Self::Target(ConnectError::Trust { .. }) => "target-not-trusted",
             Self::Target(ConnectError::Refused { .. }) => "target-refused",
             Self::Target(ConnectError::Sign(SignError::Away(_))) | Self::Sign(SignError::Away(_)) => "signer-away",
+            Self::Target(ConnectError::Sign(SignError::TooMany { .. })) | Self::Sign(SignError::TooMany { .. }) => {
+                "signer-limited"
+            }
             Self::Target(ConnectError::Sign(_)) | Self::Sign(_) => "signer",
             Self::Store(_) => "store",
             Self::EndedUnread => "ended-unread",

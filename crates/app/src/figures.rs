@@ -8,7 +8,7 @@ use wane_domain::id::{GrantId, PersonId, RequestId, ResourceId, RoleId};
 use wane_domain::text::Name;
 use wane_domain::time::{Span, Time};
 use wane_policy::schema::Action;
-use wane_store::{RecordFilter, Slice};
+use wane_store::{InventoryTaken, RecordFilter, Slice};
 
 use crate::App;
 use crate::caller::Caller;
@@ -22,6 +22,10 @@ const MOST_RECORDS: usize = 20_000;
 const MOST_AGAIN: usize = 20;
 /// How often something is asked for that is asked for again and again.
 const AGAIN: u32 = 3;
+/// Inventories that are read at most, the newest first: of a hundred resources each day of a year.
+const MOST_INVENTORIES: u32 = 40_000;
+/// So long before the first day inventories are looked for: what was not looked at on a day stands as it last stood.
+const BEFORE: i64 = 7 * DAY;
 const DAY: i64 = 86_400_000_000;
 
 /// What the trail comes to.
@@ -52,6 +56,33 @@ pub struct Day {
     pub approved: u32,
     /// Grants of which everything was proven to be over.
     pub closed: u32,
+    /// What stood at the targets; none if none was looked at until then.
+    pub stands: Option<Stands>,
+}
+
+impl Day {
+    /// Of every way in that there was on the day, how many in a hundred were granted for a while: what was granted that
+    /// day against the rights that stood. None if it is not known what stood, or there was neither.
+    #[must_use]
+    pub fn just_in_time(&self) -> Option<u8> {
+        let granted = u64::from(self.by_policy) + u64::from(self.approved);
+        let standing = u64::from(self.stands?.standing);
+        let share = (granted * 100).checked_div(granted + standing)?;
+        u8::try_from(share).ok()
+    }
+}
+
+/// What stood at all targets at the end of a day, as each last said itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stands {
+    /// How many targets were looked at that day. The others are counted as they were last seen.
+    pub looked: u32,
+    /// What was made from here and belonged to an open grant.
+    pub made: u32,
+    /// Rights that were not given from here.
+    pub standing: u32,
+    /// What was made from here and belonged to nothing: at each target the most at once that day.
+    pub orphans: u32,
 }
 
 /// How some lengths of time lie.
@@ -126,7 +157,10 @@ impl App {
             promises.insert(resource.id, Promise { kind: resource.kind.clone(), within: Span::from_secs(secs) });
         }
         let mut figures = told(&records, &promises, from, now);
-        figures.more = more;
+        let taken = self.store.inventories(Time::from_micros(from.micros().saturating_sub(BEFORE)), MOST_INVENTORIES);
+        let taken = taken.await?;
+        figures.more = more || taken.len() >= MOST_INVENTORIES as usize;
+        stand(&mut figures.days, &taken, |resource| world.resources.contains_key(&resource));
         Ok(figures)
     }
 
@@ -148,7 +182,8 @@ impl App {
     }
 }
 
-fn midnight(at: Time) -> Time {
+/// When the day began, in UTC.
+pub(crate) fn midnight(at: Time) -> Time {
     Time::from_micros(at.micros().div_euclid(DAY).saturating_mul(DAY))
 }
 
@@ -157,7 +192,7 @@ fn told(records: &[Record], promises: &HashMap<ResourceId, Promise>, from: Time,
     let mut days: Vec<Day> = Vec::new();
     let mut begins = from;
     while begins <= now {
-        days.push(Day { begins, asked: 0, by_policy: 0, approved: 0, closed: 0 });
+        days.push(Day { begins, asked: 0, by_policy: 0, approved: 0, closed: 0, stands: None });
         begins = Time::from_micros(begins.micros().saturating_add(DAY));
     }
     let of = |at: Time| usize::try_from(at.micros().saturating_sub(from.micros()).div_euclid(DAY)).ok();
@@ -217,6 +252,32 @@ fn told(records: &[Record], promises: &HashMap<ResourceId, Promise>, from: Time,
     again.sort_by_key(|one| (std::cmp::Reverse(one.times), std::cmp::Reverse(one.last), one.person));
     again.truncate(MOST_AGAIN);
     Figures { days, to_grant: spread(waits), ends: ends.collect(), again, more: false }
+}
+
+/// Enters what stood on each day. What was not looked at on a day stands as it last stood, while there is such a target.
+fn stand(days: &mut [Day], taken: &[InventoryTaken], there: impl Fn(ResourceId) -> bool) {
+    let mut of: BTreeMap<Time, Vec<&InventoryTaken>> = BTreeMap::new();
+    for one in taken {
+        of.entry(one.day).or_default().push(one);
+    }
+    let mut last: HashMap<ResourceId, &InventoryTaken> = HashMap::new();
+    let mut seen = of.into_iter().peekable();
+    for day in days {
+        while let Some((_, looked)) = seen.next_if(|(begins, _)| *begins <= day.begins) {
+            last.extend(looked.into_iter().map(|one| (one.resource, one)));
+        }
+        let mut stands: Option<Stands> = None;
+        for one in last.values().filter(|one| one.day == day.begins || there(one.resource)) {
+            let sum = stands.get_or_insert_default();
+            sum.made = sum.made.saturating_add(one.made);
+            sum.standing = sum.standing.saturating_add(one.standing);
+            if one.day == day.begins {
+                sum.looked += 1;
+                sum.orphans = sum.orphans.saturating_add(one.orphans);
+            }
+        }
+        day.stands = stands;
+    }
 }
 
 fn word<T: std::str::FromStr>(record: &Record, name: &str) -> Option<T> {
@@ -281,7 +342,14 @@ mod tests {
         let kind: Name = "paper".parse().unwrap();
         let promises = HashMap::from([(id(2), Promise { kind: kind.clone(), within: Span::from_secs(10) })]);
         let told = told(&records, &promises, FROM, at(1, 100));
-        let day = |n, asked, by_policy, approved, closed| Day { begins: at(n, 0), asked, by_policy, approved, closed };
+        let day = |n, asked, by_policy, approved, closed| Day {
+            begins: at(n, 0),
+            asked,
+            by_policy,
+            approved,
+            closed,
+            stands: None,
+        };
         assert_eq!(told.days, [day(0, 1, 0, 1, 1), day(1, 1, 2, 0, 1)]);
         let minute = Span::from_secs(60);
         assert_eq!(told.to_grant, Spread { count: 1, half: minute, most: minute, longest: minute });
@@ -290,6 +358,46 @@ mod tests {
         assert_eq!(told.ends, [Ends { kind, took, promised: Span::from_secs(10), late: 1 }]);
         let often = Again { person: id(1), resource: id(2), role: id(3), times: 3, last: at(1, 90) };
         assert_eq!(told.again, [often]);
+    }
+
+    #[test]
+    fn what_was_not_looked_at_stands_as_it_last_stood_while_it_is_there() {
+        let taken = |resource: u8, day, (made, standing, orphans)| InventoryTaken {
+            resource: id(resource),
+            day: at(day, 0),
+            at: at(day, 60),
+            made,
+            standing,
+            orphans,
+        };
+        let all = [
+            taken(1, 2, (1, 4, 0)),
+            taken(2, 1, (0, 3, 1)),
+            taken(1, 1, (2, 6, 0)),
+            taken(3, 1, (0, 9, 0)),
+            taken(2, -3, (5, 7, 2)),
+        ];
+        let mut days = told(&[], &HashMap::new(), FROM, at(3, 5)).days;
+        stand(&mut days, &all, |resource| resource != id(3));
+        let stands = |looked, made, standing, orphans| Some(Stands { looked, made, standing, orphans });
+        let said: Vec<_> = days.iter().map(|day| day.stands).collect();
+        assert_eq!(said, [stands(0, 5, 7, 0), stands(3, 2, 18, 1), stands(1, 1, 7, 0), stands(0, 1, 7, 0)]);
+        stand(&mut days, &[], |_| true);
+        assert!(days.iter().all(|day| day.stands.is_none()), "nobody looked");
+    }
+
+    #[test]
+    fn a_share_is_of_what_was_granted_and_what_stood() {
+        let share = |granted, standing: Option<u32>| {
+            let stands = standing.map(|standing| Stands { standing, ..Stands::default() });
+            Day { begins: FROM, asked: 0, by_policy: granted, approved: 1, closed: 0, stands }.just_in_time()
+        };
+        assert_eq!(share(2, Some(1)), Some(75));
+        assert_eq!(share(0, Some(2)), Some(33), "rounded down");
+        assert_eq!(share(4, Some(0)), Some(100));
+        assert_eq!(share(4, None), None, "nobody looked");
+        let idle = Day { approved: 0, ..told(&[], &HashMap::new(), FROM, FROM).days[0].clone() };
+        assert_eq!(Day { stands: Some(Stands::default()), ..idle }.just_in_time(), None, "there was neither");
     }
 
     #[test]

@@ -37,8 +37,14 @@ impl App {
         let handle = self.target(id).await?;
         let docs = handle.kind.host_docs().ok_or_else(|| AppError::invalid("code", "nothing of this kind joins"))?;
         let serial = self.store.next_serial().await?;
-        let mut documents =
-            around_call(point!("app.join.sign"), || docs.enrol(&handle.target(self.now()), sent, serial))?;
+        let signed = around_call(point!("app.join.sign"), || docs.enrol(&handle.target(self.now()), sent, serial));
+        let mut documents = match signed {
+            Ok(documents) => documents,
+            Err(error) => {
+                self.signer_refused(Actor::Host(id), about(id), &error).await;
+                return Err(error.into());
+            }
+        };
         let list = self.revocation_list(&handle).await?;
         if let Some(documents) = documents.as_object_mut() {
             documents.insert("revocations".to_owned(), list);

@@ -7,6 +7,7 @@
 //! the result with its records in one transaction; if somebody else wrote first, it decides again.
 
 mod access_tokens;
+mod acme;
 mod activate;
 mod answers;
 mod approve;
@@ -40,6 +41,8 @@ mod figures;
 mod findings;
 mod front;
 mod hosts;
+mod introduced;
+mod inventories;
 mod jobs;
 mod join;
 mod judge;
@@ -51,6 +54,7 @@ mod lost_logins;
 mod making;
 mod many;
 mod memberships;
+mod misuse;
 mod named;
 mod narrow;
 mod notices;
@@ -80,7 +84,9 @@ mod targets;
 mod terminal;
 mod together;
 mod tries;
+mod turn;
 mod turns;
+mod uses;
 mod visit;
 mod visits;
 mod vouch;
@@ -104,6 +110,7 @@ use wane_policy::set::PolicySet;
 use wane_store::{Due, Store};
 
 pub use access_tokens::{Exchange, GoodToken, NotGood, Shown as ShownToken, Subject as ExchangeSubject, TokensOver};
+pub use acme::{AcmeOffered, AcmeOrderShown, AcmeRenewal};
 pub use answers::{BEGUN, CallKept};
 pub use arrivals::{Arriving, Limits as ArrivalLimits};
 pub use ask::{AskInput, ItemInput, MOST_DURATION};
@@ -123,10 +130,11 @@ pub use end::{RevokeWhat, TryEnd};
 pub use end_session::{SessionEnd, TaskEnd};
 pub use error::{AppError, Class};
 pub use federated::{Federated, Freshness, ProviderAnswer, ProviderChoice, ProviderRules, Returned, Says, Strangers};
-pub use figures::{Again, Day, Ends, Figures, MOST_DAYS, Spread};
+pub use figures::{Again, Day, Ends, Figures, MOST_DAYS, Spread, Stands};
 pub use findings::SessionFinding;
 pub use front::GatewayAt;
 pub use hosts::Joined;
+pub use introduced::Ground;
 pub use jobs::{JobBegun, JobShown};
 pub use join::Seat;
 pub use judge::AskFacts;
@@ -159,6 +167,7 @@ pub use storeless::{Booked, Journal, KeptWhere, StoreState};
 pub use story::{Story, StoryLine};
 pub use targets::{CheckedInventory, TargetHandle};
 pub use terminal::TerminalAsk;
+pub use turn::Turner;
 pub use vouch::ToVouch;
 pub use wane_approval::{NAMESPACE as SIGNING_NAMESPACE, shown as shown_key};
 pub use wane_connector::broker::Goal;
@@ -166,8 +175,9 @@ pub use wane_connector::terminal::{Over, Shown, Size, Terminal};
 /// How listings and the trail are asked for: part of what the use-cases take and give.
 pub mod listing {
     pub use wane_store::{
-        Answer, Cursor, DeliveryFilter, GrantFilter, GrantPhase, Issuance, Page, PolicyEntry, RecordFilter, Recording,
-        RecordingFilter, RecordingState, RequestFilter, Sequenced, Slice, StoredObject, Versioned,
+        Answer, Cursor, DeliveryFilter, GrantFilter, GrantPhase, InventoryTaken, Issuance, Page, PolicyEntry,
+        RecordFilter, Recording, RecordingFilter, RecordingState, RequestFilter, Sequenced, Slice, StoredObject,
+        Versioned,
     };
 }
 pub use visit::{VisitGrant, VisitShown};
@@ -327,10 +337,20 @@ pub struct App {
     pub(crate) certificates: tries::Tries,
     /// How fast directories push, and what was heard of them.
     pub(crate) paces: directories::Paces,
+    /// Tokens that were used where they may not be, of which that was written down of late.
+    misused: misuse::Misused,
+    /// Uses that wait to be spent.
+    uses: uses::Till,
     /// Which jobs of workloads go on.
     pub(crate) alive: jobs::Alive,
     /// Issuers of tokens about jobs, as they are asked.
     pub(crate) job_issuers: workloads::JobIssuers,
+    /// Who makes keys and puts them in place of one another, once that was said.
+    turner: std::sync::OnceLock<Arc<dyn Turner>>,
+    /// Whoever turns keys takes turns.
+    turning: tokio::sync::Mutex<()>,
+    /// What clients of ACME come with once.
+    pub(crate) nonces: wane_acme::Nonces,
 }
 
 impl std::fmt::Debug for App {
@@ -348,6 +368,7 @@ impl App {
         let checks = tokio::sync::Semaphore::new(parts.limits.password_checks);
         let hasher = Hasher::new(parts.cost, &parts.ambient)?;
         let webauthn = passkeys::served_at(&parts.public_url);
+        let nonces = wane_acme::Nonces::new(&parts.ambient.bytes());
         Ok(Self {
             store: parts.store,
             kinds: parts.kinds,
@@ -401,8 +422,13 @@ impl App {
             codes: tries::Tries::of_codes(),
             certificates: tries::Tries::of_certificates(),
             paces: directories::Paces::default(),
+            misused: misuse::Misused::default(),
+            uses: uses::Till::default(),
             alive: jobs::Alive::default(),
             job_issuers: workloads::JobIssuers::default(),
+            turner: std::sync::OnceLock::new(),
+            turning: tokio::sync::Mutex::default(),
+            nonces,
         })
     }
 
@@ -410,6 +436,12 @@ impl App {
     #[must_use]
     pub fn signer_is_away(&self) -> bool {
         self.signer.get().is_some_and(|signer| signer.away().is_some())
+    }
+
+    /// The keys that have lately signed as often as they may, and sign no more for now.
+    #[must_use]
+    pub fn signer_is_limited(&self) -> Vec<&'static str> {
+        self.signer.get().map(|signer| signer.limited()).unwrap_or_default()
     }
 
     /// Has a signer told whenever a grant that people signed for is over, and who vouched for whose key.

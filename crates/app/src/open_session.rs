@@ -45,7 +45,7 @@ pub struct SessionOpened {
     /// What it is told.
     pub told: watch::Receiver<Standing>,
     /// How long the proof of identity carries it, if it has to be proved again.
-    pub proof: Option<watch::Receiver<Reproof>>,
+    pub proof: watch::Receiver<Option<Reproof>>,
     /// Where what passes is counted.
     pub meter: Arc<Meter>,
     /// Who is there besides.
@@ -74,7 +74,7 @@ impl App {
     /// When there is no live grant that the credential was issued under, or policy refuses now.
     pub async fn open_session(&self, claim: &Claim, inside: Option<ArrivalId>) -> Result<SessionOpened, AppError> {
         let confirmed = match &claim.by {
-            By::Credential { .. } => None,
+            By::Credential { .. } | By::Known { .. } => None,
             By::Confirmed(arrival) => {
                 let Claim { resource, login, peer, client, .. } = claim.clone();
                 let goal = Goal::Session { resource, login };
@@ -86,8 +86,13 @@ impl App {
             self.count_failed(claim.grant, error).await?;
         }
         let (mut opened, blank) = tried?;
-        // An end may have come from memory while the store was at work on this.
-        if let Err(ended) = self.still_stands(claim.grant) {
+        // An end may have come from memory while the store was at work on this, and of a credential of another grant
+        // before there was a session to be told.
+        let stands = match self.still_stands(claim.grant) {
+            Ok(()) => self.still_grounded(&claim.by).await,
+            ended => ended,
+        };
+        if let Err(ended) = stands {
             self.sessions.tell(opened.session.lease(), Standing::Over("it was ended".to_owned()));
             let failed = blank.is_some().then(|| RecordOutcome::Failed("the session did not begin".to_owned()));
             self.session_closed(opened.session, SessionEnd::unbegun(failed)).await?;
@@ -132,10 +137,14 @@ impl App {
         if inside.is_some_and(|passage| self.passages.person(passage) != Some(seen.value.holder)) {
             return Err(missing());
         }
-        let proven = match (&claim.by, confirmed) {
-            (By::Credential { serial, .. }, None) => self.credential_of(&open, *serial).await?,
-            (By::Confirmed(_), Some(caller)) if caller.person == seen.value.holder => Issued::to(caller),
-            (By::Credential { .. } | By::Confirmed(_), _) => return Err(missing()),
+        let (proven, ground) = match (&claim.by, confirmed) {
+            (By::Credential { serial, .. }, None) => (self.credential_of(&open, *serial).await?, None),
+            (By::Known { lease, serial }, None) => {
+                let (issued, ground) = self.ground_of(seen.value.holder, *lease, *serial).await?;
+                (issued, Some(ground))
+            }
+            (By::Confirmed(_), Some(caller)) if caller.person == seen.value.holder => (Issued::to(caller), None),
+            (By::Credential { .. } | By::Known { .. } | By::Confirmed(_), _) => return Err(missing()),
         };
         let permit = self.permit_with_proof(&world, &seen.value, &request.value.ask, &proven.at(now), now)?;
         let sessions = open.iter().filter(|lease| lease.value.what == LeaseKind::Session).count();
@@ -145,16 +154,12 @@ impl App {
             )));
         }
         let kind = self.kind(&resource.kind)?;
-        // Where sessions use the connector's own credential, what is shown to the target is judged with it.
-        let (handle, secret) = if kind.takes_credential() && !kind.needs_credential() {
-            (self.target(resource.id).await?, self.connector_secret(resource.id).await?)
-        } else {
-            (self.new_target(kind, resource, None), None)
-        };
-        let broker = handle
-            .kind
+        let broker = kind
             .broker()
             .ok_or_else(|| AppError::invalid("resource", "nothing of this kind goes through the gateway"))?;
+        // Where what is shown to the target is the connector's own credential, that is judged with the rest.
+        let secret = if broker.shows_credential() { self.connector_secret(resource.id).await? } else { None };
+        let mut handle = self.new_target(kind, resource, secret);
         let (lease, intended) =
             seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), LeaseKind::Session, now)?;
         let right = seen.value.session_permit(&lease, permit, now)?;
@@ -164,17 +169,24 @@ impl App {
             }
             every => every.map(|every| Reproof { every, grace: self.limits.reproof_grace, proved: proven.proved }),
         };
-        let (end, recording, serial) = (right.end(), right.recording(), self.store.next_serial().await?);
+        let end = ground.map_or(right.end(), |ground| right.end().min(ground.until));
+        let (recording, serial) = (right.recording(), self.store.next_serial().await?);
         let target = handle.target(now);
         let again = format!("{}@{} --for {}", role.name, handle.resource.name, seen.value.window.duration);
         let person = world.people.get(&seen.value.holder).ok_or_else(missing)?.name.to_string();
         let (grant, as_role) = (claim.grant.to_string(), role.name.to_string());
-        let kept = Kept { person, grant, role: as_role, again: again.clone(), secret };
         let rules = vec![self.deployment_rules(), broker.rules(&role)?];
         let right = resting(self, right.into_issue(), &seen.value, &request.value, &role).await?;
         let pass =
-            around_call(point!("app.brokered.sign"), || broker.pass(&target, &role, &lease, right, claim, serial))?;
+            around_call(point!("app.brokered.sign"), || broker.pass(&target, &role, &lease, right, claim, serial));
         let about = about_lease(&lease, Some(&seen.value));
+        let pass = match pass {
+            Ok(pass) => pass,
+            Err(error) => {
+                self.signer_refused(Actor::Person(seen.value.holder), about, &error).await;
+                return Err(error.into());
+            }
+        };
         let session = SessionId::of(lease.id);
         let mut change = self.change_at(Actor::Person(seen.value.holder), &world, now);
         change.fact(about.clone(), intended);
@@ -196,6 +208,7 @@ impl App {
             at: now,
             not_after: pass.not_after,
             detail: pass.inventory,
+            revoked: None,
         }));
         change.write(Write::Lease(Put::new(lease.clone())));
         // Written back unchanged, so that a grant that ended meanwhile makes this conflict.
@@ -214,7 +227,9 @@ impl App {
             standing: Standing::Until(end),
             meter: Arc::clone(&meter),
             company: Arc::clone(&company),
+            proved: proven.proved,
             reproof,
+            ground,
         };
         // In the book before it is in the store: an end that follows at once finds whom to tell.
         let (told, proof) = self.sessions.enter(line);
@@ -224,6 +239,7 @@ impl App {
         }
         self.nudge();
         let pass = pass.public;
+        let kept = Kept { person, grant, role: as_role, again: again.clone(), secret: handle.take_credential() };
         Ok((
             SessionOpened {
                 session,
@@ -335,6 +351,7 @@ impl App {
 fn proved_by(by: &By) -> Value {
     match by {
         By::Credential { serial, .. } => json!({ "serial": serial }),
+        By::Known { lease, serial } => json!({ "lease": lease, "serial": serial }),
         By::Confirmed(arrival) => json!({ "arrival": arrival }),
     }
 }
@@ -347,7 +364,7 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
-    fn of(issue: &Issuance) -> Self {
+    pub(crate) fn of(issue: &Issuance) -> Self {
         let proved = issue.detail.get("proved").and_then(Value::as_i64).map(Time::from_micros);
         let proof = issue.detail.get("proof").and_then(Value::as_str).unwrap_or("none");
         // One that was issued before this was kept counts as proved never.

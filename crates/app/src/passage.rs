@@ -101,7 +101,16 @@ impl App {
         let broker = kind.broker().ok_or_else(|| AppError::missing("gateway for", &resource.name))?;
         let serial = self.store.next_serial().await?;
         let signed = around_call(point!("app.passage.sign"), || broker.stands_for(resource, host, key, now, serial));
-        let inside = Inside { resource: resource.name.to_string(), certificate: signed? };
+        let certificate = match signed {
+            Ok(certificate) => certificate,
+            Err(error) => {
+                let about =
+                    Subjects { person: Some(caller.person), resource: Some(resource.id), ..Subjects::default() };
+                self.signer_refused(Actor::Person(caller.person), about, &error).await;
+                return Err(error.into());
+            }
+        };
+        let inside = Inside { resource: resource.name.to_string(), certificate };
         let passage = self.passages.get(id).ok_or(AppError::SignedOut)?;
         let mut change = self.change(Actor::Person(caller.person), now);
         let about = Subjects { person: Some(caller.person), resource: Some(resource.id), ..Subjects::default() };

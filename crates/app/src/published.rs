@@ -36,6 +36,11 @@ struct Kept {
 }
 
 impl Desk {
+    /// Forgets what was signed.
+    pub(crate) fn forget(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// A number greater than any before, in this process and, by the clock, in those before it.
     fn number(&self, now: Time) -> u64 {
         let now = u64::try_from(now.micros()).unwrap_or_default();
@@ -82,9 +87,10 @@ impl App {
         let mut since: HashMap<LeaseId, Time> = HashMap::new();
         let mut all: Vec<(Issuance, Time)> = Vec::new();
         for issued in self.store.revoked(kind, behind).await? {
-            let at = match since.get(&issued.lease) {
-                Some(at) => *at,
-                None => {
+            let at = match (issued.revoked, since.get(&issued.lease)) {
+                // Its lease may go on, with others under it.
+                (Some(at), _) | (None, Some(&at)) => at,
+                (None, None) => {
                     let at = self.store.lease(issued.lease).await?.map_or(now, |lease| match lease.value.state {
                         LeaseState::Revoking { since, .. } => since,
                         LeaseState::Gone { at, .. } => at,
@@ -104,7 +110,8 @@ impl App {
                 }
                 let issued = self.store.issuances(lease.value.id).await?;
                 let at = lease.value.end.min(now);
-                all.extend(issued.into_iter().filter(|one| one.not_after > behind).map(|one| (one, at)));
+                let works = issued.into_iter().filter(|one| one.not_after > behind && one.revoked.is_none());
+                all.extend(works.map(|one| (one, at)));
             }
         }
         Ok(all.into_iter().map(|(issued, since)| Revoked { inventory: issued.detail, since }).collect())

@@ -90,15 +90,20 @@ impl App {
         let facts = AskFacts::of_grant(grant, &ask, self.now());
         match self.rejudge(world, &ask, &resource, &role, &facts, &grant.approvals)? {
             Rejudged::Lost(reason) => lost(reason).await.map(|_| ()),
-            Rejudged::Keeps(permit) => match &grant.state {
-                GrantState::Active { since, end } if permit.at_most(since.plus(permit.terms().max_ttl)) < *end => {
-                    self.shorten(grant, permit.at_most(since.plus(permit.terms().max_ttl))).await
+            Rejudged::Keeps(permit) => {
+                if let Some(every) = permit.terms().reproof {
+                    self.sessions.tighten(grant.id, every, self.limits.reproof_grace);
                 }
-                GrantState::Active { .. }
-                | GrantState::Scheduled
-                | GrantState::Ending { .. }
-                | GrantState::Closed { .. } => Ok(()),
-            },
+                match &grant.state {
+                    GrantState::Active { since, end } if permit.at_most(since.plus(permit.terms().max_ttl)) < *end => {
+                        self.shorten(grant, permit.at_most(since.plus(permit.terms().max_ttl))).await
+                    }
+                    GrantState::Active { .. }
+                    | GrantState::Scheduled
+                    | GrantState::Ending { .. }
+                    | GrantState::Closed { .. } => Ok(()),
+                }
+            }
         }
     }
 

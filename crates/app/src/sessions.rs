@@ -14,11 +14,15 @@ use wane_domain::closure::EndCause;
 use wane_domain::grant::GrantState;
 use wane_domain::id::{GrantId, LeaseId, PersonId, ResourceId, RoleId, SessionId};
 use wane_domain::lease::{Lease, LeaseKind, LeaseState};
-use wane_domain::time::Time;
+use wane_domain::time::{Span, Time};
 use wane_store::Write;
 
 use crate::company::Company;
+use crate::introduced::Ground;
 use crate::reproof::{Fresh, Reproof, Turn, of_token};
+
+/// Why a session is over that was opened with a credential of another grant.
+const LOST_GROUND: &str = "the credential it was opened with is over";
 
 /// What a session is told by those who decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,8 +132,12 @@ pub struct SessionLine {
     pub meter: Arc<Meter>,
     /// Who is there besides.
     pub company: Arc<Company>,
+    /// When its person had proved who they are as it began.
+    pub proved: Time,
     /// How long the last proof of identity carries it, if it has to be proved again.
     pub reproof: Option<Reproof>,
+    /// What it stands on besides its grant, if it was opened with a credential of another.
+    pub ground: Option<Ground>,
 }
 
 /// A session of the book.
@@ -138,7 +146,7 @@ struct Entry {
     line: SessionLine,
     told: watch::Sender<Standing>,
     /// How long its person's proof carries it, where it has to be proved again.
-    proof: Option<watch::Sender<Reproof>>,
+    proof: watch::Sender<Option<Reproof>>,
     /// A newer one, which policy has not been asked about yet.
     fresh: Option<Fresh>,
     /// The log says that it is paused.
@@ -155,6 +163,8 @@ pub(crate) struct Sessions(Mutex<HashMap<LeaseId, Entry>>, Notify);
 #[derive(Debug)]
 pub(crate) enum News {
     Lease(LeaseId, Standing),
+    /// What was handed out under this lease is over.
+    Ground(LeaseId),
     Grant(GrantId, String),
     Proof(Fresh),
 }
@@ -165,10 +175,9 @@ impl Sessions {
     }
 
     /// Enters a session, before the store is told.
-    pub(crate) fn enter(&self, line: SessionLine) -> (watch::Receiver<Standing>, Option<watch::Receiver<Reproof>>) {
+    pub(crate) fn enter(&self, line: SessionLine) -> (watch::Receiver<Standing>, watch::Receiver<Option<Reproof>>) {
         let (told, hears) = watch::channel(line.standing.clone());
-        let proof = line.reproof.map(|reproof| watch::channel(reproof).0);
-        let proves = proof.as_ref().map(watch::Sender::subscribe);
+        let (proof, proves) = watch::channel(line.reproof);
         let entry = Entry { told, proof, fresh: None, paused: false, closed: watch::channel(None).0, line };
         self.book().insert(entry.line.session.lease(), entry);
         (hears, proves)
@@ -191,10 +200,27 @@ impl Sessions {
             if entry.fresh.as_ref() == Some(fresh) {
                 entry.fresh = None;
             }
-            if let (true, Some(reproof), Some(proof)) = (carries, &mut entry.line.reproof, &entry.proof) {
+            if let (true, Some(reproof)) = (carries, &mut entry.line.reproof) {
                 reproof.proved = reproof.proved.max(fresh.at);
-                proof.send_replace(*reproof);
+                entry.proof.send_replace(Some(*reproof));
             }
+        }
+    }
+
+    /// Has the sessions of a grant prove who their person is at least so often from now on.
+    ///
+    /// INVARIANT: what a policy or a fact comes to ask for counts for sessions that are open, and nothing lets them wait longer
+    /// than they were told (held by `what_policy_comes_to_ask_for_pauses_sessions_that_are_open`).
+    pub(crate) fn tighten(&self, grant: GrantId, every: Span, grace: Span) {
+        for entry in self.book().values_mut().filter(|entry| entry.line.grant == grant) {
+            let stricter = match entry.line.reproof {
+                Some(held) if held.every <= every => continue,
+                Some(held) => Reproof { every, ..held },
+                None => Reproof { every, grace, proved: entry.line.proved },
+            };
+            entry.line.reproof = Some(stricter);
+            entry.proof.send_replace(Some(stricter));
+            self.1.notify_one();
         }
     }
 
@@ -231,10 +257,22 @@ impl Sessions {
         }
     }
 
-    /// Tells every session of a grant that it is over.
+    /// Tells every session of a grant that it is over, and each that stands on it besides its own.
     pub(crate) fn tell_over(&self, grant: GrantId, why: &str) {
-        for entry in self.book().values_mut().filter(|entry| entry.line.grant == grant) {
-            entry.tell(Standing::Over(why.to_owned()));
+        for entry in self.book().values_mut() {
+            if entry.line.grant == grant {
+                entry.tell(Standing::Over(why.to_owned()));
+            } else if entry.line.ground.is_some_and(|ground| ground.grant == grant) {
+                entry.tell(Standing::Over(LOST_GROUND.to_owned()));
+            }
+        }
+    }
+
+    /// Tells every session that was opened with what was handed out under a lease that it is over.
+    fn tell_lost_ground(&self, lease: LeaseId) {
+        let stands_on = |entry: &&mut Entry| entry.line.ground.is_some_and(|ground| ground.lease == lease);
+        for entry in self.book().values_mut().filter(stands_on) {
+            entry.tell(Standing::Over(LOST_GROUND.to_owned()));
         }
     }
 
@@ -281,6 +319,7 @@ impl Sessions {
         // A grant's cause says more than its leases' ends, and what was said first stays.
         let mut news: Vec<News> = writes.iter().filter_map(of_grant).collect();
         news.extend(writes.iter().filter_map(of_lease));
+        news.extend(writes.iter().filter_map(of_ground));
         news.extend(writes.iter().filter_map(of_token).map(News::Proof));
         news
     }
@@ -300,6 +339,7 @@ impl Sessions {
         for one in news {
             match one {
                 News::Lease(lease, standing) => self.tell(lease, standing),
+                News::Ground(lease) => self.tell_lost_ground(lease),
                 News::Grant(grant, why) => self.tell_over(grant, &why),
                 News::Proof(fresh) => self.heard_proof(&fresh),
             }
@@ -309,6 +349,11 @@ impl Sessions {
 
 impl Entry {
     fn tell(&mut self, standing: Standing) {
+        // INVARIANT: nothing goes on after what it was opened with has run out (held by `what_a_session_stands_on_bounds_it`).
+        let standing = match (standing, self.line.ground) {
+            (Standing::Until(end), Some(ground)) => Standing::Until(end.min(ground.until)),
+            (standing, _) => standing,
+        };
         // INVARIANT: no word brings back a session that is over (held by `what_is_over_stays_over`).
         if matches!(self.line.standing, Standing::Over(_)) || self.line.standing == standing {
             return;
@@ -330,6 +375,13 @@ fn of_grant(write: &Write) -> Option<News> {
 fn of_lease(write: &Write) -> Option<News> {
     let Write::Lease(put) = write else { return None };
     standing_of(&put.value).map(|standing| News::Lease(put.value.id, standing))
+}
+
+/// Whether a lease under which a credential was handed out is over.
+fn of_ground(write: &Write) -> Option<News> {
+    let Write::Lease(put) = write else { return None };
+    let over = matches!(put.value.state, LeaseState::Revoking { .. } | LeaseState::Gone { .. });
+    (put.value.what == LeaseKind::Credential && over).then_some(News::Ground(put.value.id))
 }
 
 /// Where a lease puts its session; nothing if it stands for something else.
@@ -362,7 +414,6 @@ pub(crate) fn in_words(cause: &EndCause) -> String {
 #[cfg(test)]
 mod tests {
     use wane_domain::id::TypedId;
-    use wane_domain::time::Span;
 
     use super::*;
 
@@ -382,7 +433,9 @@ mod tests {
             standing: Standing::Until(NOW),
             meter: Arc::default(),
             company: Arc::default(),
+            proved: NOW,
             reproof: None,
+            ground: None,
         }
     }
 
@@ -396,6 +449,31 @@ mod tests {
         sessions.tell(lease, Standing::Over("it was ended".to_owned()));
         sessions.tell(lease, Standing::Until(Time::from_micros(9)));
         assert_eq!(*told.borrow(), Standing::Over("its time is up".to_owned()));
+    }
+
+    #[test]
+    fn what_a_session_stands_on_bounds_it() {
+        let until = NOW.plus(Span::from_mins(5));
+        let ground = |n: u8| {
+            let (grant, lease) = (GrantId::mint(NOW, &[40 + n; 10]), LeaseId::mint(NOW, &[50 + n; 10]));
+            Some(Ground { grant, lease, until })
+        };
+        let sessions = Sessions::default();
+        let on = |n: u8| SessionLine { ground: ground(n), standing: Standing::Until(until), ..line(n) };
+        let told: Vec<_> = [on(1), on(2), on(3), line(4)].map(|line| sessions.enter(line).0).into();
+        let now = || told.iter().map(|told| told.borrow().clone()).collect::<Vec<_>>();
+        // However long its grant lasts, what it was opened with is good no longer.
+        for n in 1..=4 {
+            sessions.tell(line(n).session.lease(), Standing::Until(NOW.plus(Span::from_hours(1))));
+        }
+        let all = now();
+        assert!(all[..3].iter().all(|told| *told == Standing::Until(until)), "{all:?}");
+        assert_eq!(all[3], Standing::Until(NOW.plus(Span::from_hours(1))));
+        // That which it stands under ends, or its lease alone does.
+        sessions.tell_over(ground(1).unwrap().grant, "its time is up");
+        sessions.spread(vec![News::Ground(ground(2).unwrap().lease)]);
+        let lost = Standing::Over(LOST_GROUND.to_owned());
+        assert_eq!(now(), [lost.clone(), lost, Standing::Until(until), all[3].clone()]);
     }
 
     #[test]
@@ -427,14 +505,35 @@ mod tests {
         assert_eq!(sessions.fresh(), [(lease, line(1).grant, fresh.clone())]);
         // Policy does not take it, and then another that it takes.
         sessions.proved(lease, &fresh, false);
-        assert_eq!((sessions.fresh(), told.as_ref().unwrap().borrow().proved), (vec![], NOW));
+        assert_eq!((sessions.fresh(), told.borrow().unwrap().proved), (vec![], NOW));
         assert_eq!(sessions.turns(reproof.pauses()).len(), 2, "both are paused");
         sessions.turned(lease, Turn::Pauses);
         sessions.proved(lease, &fresh, true);
-        assert_eq!(told.unwrap().borrow().proved, fresh.at);
-        assert_eq!(others.unwrap().borrow().proved, NOW, "the proof of another");
+        assert_eq!(told.borrow().unwrap().proved, fresh.at);
+        assert_eq!(others.borrow().unwrap().proved, NOW, "the proof of another");
         let turns = sessions.turns(fresh.at);
         assert!(turns.contains(&(lease, Turn::GoesOn)) && turns.contains(&(line(2).session.lease(), Turn::Pauses)));
+    }
+
+    #[test]
+    fn what_policy_comes_to_ask_for_pauses_sessions_that_are_open() {
+        let sessions = Sessions::default();
+        let (half, five) = (Span::from_mins(30), Span::from_mins(5));
+        let held = Reproof { every: Span::from_mins(10), grace: five, proved: NOW };
+        let (_plain, told) = sessions.enter(line(1));
+        let (_strict, strict) = sessions.enter(SessionLine { reproof: Some(held), ..line(2) });
+        let another = SessionLine { grant: GrantId::mint(NOW, &[8; 10]), ..line(3) };
+        let (_another, others) = sessions.enter(another);
+        sessions.tighten(line(1).grant, half, five);
+        assert_eq!(*told.borrow(), Some(Reproof { every: half, grace: five, proved: NOW }));
+        assert_eq!(*strict.borrow(), Some(held), "it may wait longer than it was told");
+        assert_eq!(*others.borrow(), None, "the sessions of another grant");
+        assert_eq!(sessions.turns(NOW.plus(half)).len(), 2, "both are paused");
+        // A proof carries it from then on as any other.
+        let fresh = Fresh { person: line(1).holder, at: NOW.plus(half), how: "passkey".to_owned() };
+        sessions.spread(vec![News::Proof(fresh.clone())]);
+        sessions.proved(line(1).session.lease(), &fresh, true);
+        assert_eq!(told.borrow().unwrap().pauses(), fresh.at.plus(half));
     }
 
     #[test]

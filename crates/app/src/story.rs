@@ -73,16 +73,21 @@ impl App {
         let grant = self.grant_for(caller, &world, id).await?.value;
         let mut chapters = self.asked(&grant).await?;
         chapters.extend(self.asked_for_more(&grant).await?);
-        let mut lines = Vec::new();
-        for chapter in &chapters {
+        let (mut lines, mut requests) = (Vec::new(), Vec::new());
+        for chapter in chapters {
             let filter = RecordFilter { request: Some(chapter.request.id), ..RecordFilter::default() };
-            lines.extend(self.all_records(&filter).await?.into_iter().filter(|r| chapter.tells(&r.record, id)));
+            let records = self.all_records(&filter).await?;
+            let first = records.iter().map(|r| r.seq).min();
+            lines.extend(records.into_iter().filter(|r| chapter.tells(&r.record, id)));
+            requests.push((first, chapter.request));
         }
+        // Of what was asked for in the same moment the trail knows which was first.
+        requests.sort_by_key(|(first, _)| *first);
         lines.extend(self.all_records(&RecordFilter { grant: Some(id), ..RecordFilter::default() }).await?);
         lines.sort_by_key(|l| l.seq);
         lines.dedup_by_key(|l| l.seq);
         let lines = lines.into_iter().map(|l| StoryLine { seq: l.seq, record: l.record }).collect();
-        let requests: Vec<AccessRequest> = chapters.into_iter().map(|c| c.request).collect();
+        let requests: Vec<AccessRequest> = requests.into_iter().map(|(_, request)| request).collect();
         let request = requests.iter().find(|r| r.id == grant.request).cloned();
         let request = request.ok_or_else(|| AppError::missing("request", grant.request))?;
         Ok(Story { grant, request, requests, lines })

@@ -37,6 +37,11 @@ impl TargetHandle {
     pub fn target(&self, now: Time) -> Target<'_> {
         Target { resource: &self.resource, credential: self.credential.as_ref(), now }
     }
+
+    /// The connector's credential, for whoever goes on with it.
+    pub(crate) fn take_credential(&mut self) -> Option<Secret> {
+        self.credential.take()
+    }
 }
 
 /// What stands at a target, with what of it belongs to nobody.

@@ -5,19 +5,17 @@
 
 use std::net::IpAddr;
 
-use serde_json::json;
-use wane_audit::{Actor, Outcome};
+use url::Url;
 use wane_connector::broker::{By, Claim, Goal};
 use wane_connector::web::{Ticket, Visit};
 use wane_domain::catalogue::Resource;
 use wane_domain::id::GrantId;
 use wane_domain::time::Time;
-use wane_failpoint::point;
+use wane_domain::world::World;
 
 use crate::App;
 use crate::arrivals::Arriving;
 use crate::caller::Caller;
-use crate::change::about_grant;
 use crate::error::AppError;
 
 /// What somebody is shown of where they come from.
@@ -62,6 +60,29 @@ impl App {
         let mut there = of_kind.filter(|resource| broker.origin(resource).as_deref() == Some(origin));
         let found = there.next().cloned();
         Ok(found.filter(|_| there.next().is_none()))
+    }
+
+    /// Whether a resource may be registered with the origin it is reached at, if it is reached at one: that is no other's,
+    /// and not this server's own.
+    pub(crate) fn check_origin(&self, world: &World, resource: &Resource) -> Result<(), AppError> {
+        let origin_of = |resource: &Resource| {
+            let broker = self.kinds.get(resource.kind.as_str()).and_then(|kind| kind.broker());
+            broker.and_then(|broker| broker.origin(resource))
+        };
+        let Some(origin) = origin_of(resource) else { return Ok(()) };
+        if is_own_origin(&self.public_url, &origin) {
+            let why =
+                format!("`{origin}` is at the host of this server's own pages; give the application a host of its own");
+            return Err(AppError::invalid("origin", why));
+        }
+        let others = world.resources.values().filter(|other| other.id != resource.id);
+        match others.into_iter().find(|other| origin_of(other).as_deref() == Some(origin.as_str())) {
+            None => Ok(()),
+            Some(other) => Err(AppError::Taken(format!(
+                "`{}` is opened at `{origin}` already, and one origin is one application; write another",
+                other.name
+            ))),
+        }
     }
 
     /// Begins a sign-in for a browser that came from an application; answers with the page that its person opens.
@@ -112,18 +133,6 @@ impl App {
         Ok(format!("{}/.well-known/wane/enter?code={code}", shown.origin))
     }
 
-    /// A key of a grant was used where or when it may not be; who looks after it reads that in the trail.
-    ///
-    /// # Errors
-    /// When there is no such grant, or this cannot be written down.
-    pub async fn note_misuse(&self, grant: GrantId, serial: u64, why: &str, peer: IpAddr) -> Result<(), AppError> {
-        let seen = self.store.grant(grant).await?.ok_or_else(|| AppError::missing("grant", grant))?;
-        let mut change = self.change(Actor::Unknown, self.now());
-        let detail = json!({ "serial": serial, "why": why, "peer": peer });
-        change.note("key.refused", Outcome::Denied, about_grant(&seen.value), detail);
-        change.commit(point!("app.key.refused.commit")).await.map(|_| ())
-    }
-
     /// What somebody claims who brings a code back, and the path they go back to.
     ///
     /// # Errors
@@ -150,17 +159,14 @@ impl App {
     }
 }
 
-/// Whether an origin is at the host of our own pages, whatever the port: cookies know no ports.
+/// Whether an origin is at the host of our own pages, whatever the port: cookies know no ports. What cannot be read is
+/// taken for ours.
 fn is_own_origin(own: &str, origin: &str) -> bool {
-    let host = |url: &str| {
-        let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
-        let bare = match authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-            Some(_) | None => authority,
-        };
-        bare.to_ascii_lowercase()
-    };
-    host(own) == host(origin)
+    let host = |url: &str| Url::parse(url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+    match (host(own), host(origin)) {
+        (Some(own), Some(origin)) => own == origin,
+        (_, _) => true,
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +179,9 @@ mod tests {
             ("https://wane.example.com", "https://wane.example.com", true),
             ("https://Wane.example.com/", "https://wane.example.com:8443", true),
             ("http://127.0.0.1:7440", "https://127.0.0.1", true),
+            ("https://[::1]:7440", "https://[0::1]", true),
+            ("https://wane.example.com", "https://u@wane.example.com", true),
+            ("https://wane.example.com", "no origin at all", true),
             ("https://wane.example.com", "https://app.example.com", false),
             ("https://wane.example.com", "https://wane.example.com.evil.example", false),
         ] {

@@ -54,6 +54,8 @@ pub(crate) async fn run(command: Command, s: &Session) -> Done {
         Command::Grants(args) => see::grants(args, s).await,
         Command::Grant(args) => see::grant(args, s).await,
         Command::Debts(_) => see::debts(s).await,
+        Command::Figures(args) => see::figures(&args, s).await,
+        Command::Inventories(_) => see::inventories(s).await,
         Command::Pulled(_) => see::pulled(s).await,
         Command::Why(args) => see::why(args, s).await,
         Command::Story(args) => see::story(args, s).await,

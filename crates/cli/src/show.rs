@@ -6,6 +6,7 @@ pub(crate) mod catalogue;
 pub(crate) mod delegation;
 pub(crate) mod directories;
 pub(crate) mod directory;
+pub(crate) mod figures;
 pub(crate) mod grant;
 pub(crate) mod identity;
 pub(crate) mod leaving;

@@ -56,6 +56,11 @@ pub const KEYS: &[Key] = &[
         doc: "The user the server runs as, by name or number: the only one that signer speaks to.",
     },
     Key {
+        name: "signer.most_per_minute",
+        default: "6000",
+        doc: "How often each key that issues signs in a minute, whoever asks; the signer of the server's own process too.",
+    },
+    Key {
         name: "seal.ends.kind",
         default: "machine",
         doc: "How secrets needed to end access are sealed: `machine`, so that ends never wait for a person.",
@@ -153,6 +158,16 @@ pub const KEYS: &[Key] = &[
         name: "gateway.rules",
         default: "",
         doc: "File of rules over what happens in sessions; read at the start and when it changes.",
+    },
+    Key {
+        name: "hooks.programs",
+        default: "",
+        doc: "Folder of the programs that resources of the kind `hook` may name; it belongs to root. Without it none is run.",
+    },
+    Key {
+        name: "hooks.without_landlock",
+        default: "false",
+        doc: "Whether such programs are run on a kernel without Landlock too, where they can read what the server reads.",
     },
     Key {
         name: "recording.folder",

@@ -26,7 +26,7 @@ pub use notices::{Email, EmailSecurity, Notices, Webhook};
 pub use provider::{OidcProvider, Provision, Strength};
 pub use secret::{SecretError, SecretRef};
 pub use settings::{
-    EndsSeal, Engine, Gateway, GatewayListen, GatewayWeb, IssuingSeal, Limits, Loaded, Log, LogFormat, LogLevel, Login,
-    Recording, RecordingFailure, RecordingFiles, RecordingSessions, RecordingStore, Seal, Server, Settings, Signer,
-    StoreAddressing, Tls,
+    EndsSeal, Engine, Gateway, GatewayListen, GatewayWeb, Hooks, IssuingSeal, Limits, Loaded, Log, LogFormat, LogLevel,
+    Login, Recording, RecordingFailure, RecordingFiles, RecordingSessions, RecordingStore, Seal, Server, Settings,
+    Signer, StoreAddressing, Tls,
 };

@@ -1,6 +1,7 @@
 //! One value out of its text. Each says what to write instead of what it refuses.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// An IP address and port.
@@ -83,6 +84,13 @@ pub(crate) fn count(text: &str, least: u32, most: u32) -> Result<u32, String> {
         Ok(n) if (least..=most).contains(&n) => Ok(n),
         _ => Err(format!("write a whole number from {least} to {most}")),
     }
+}
+
+/// So many in a minute.
+pub(crate) fn rate(text: &str) -> Result<NonZeroU32, String> {
+    const MOST: u32 = 1_000_000;
+    let read = text.parse().ok().filter(|rate: &NonZeroU32| rate.get() <= MOST);
+    read.ok_or_else(|| format!("write a whole number from 1 to {MOST}"))
 }
 
 /// `true` or `false`.

@@ -12,7 +12,7 @@ use crate::layer::{Layers, Origin};
 use crate::parse;
 use crate::secret::SecretRef;
 use crate::settings::{
-    EndsSeal, Engine, Gateway, GatewayListen, GatewayWeb, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login,
+    EndsSeal, Engine, Gateway, GatewayListen, GatewayWeb, Hooks, IssuingSeal, Limits, Log, LogFormat, LogLevel, Login,
     Recording, RecordingFailure, RecordingFiles, RecordingSessions, Seal, Server, Settings, Signer, Tls,
 };
 
@@ -86,6 +86,8 @@ impl Reader {
         let providers = self.layers.providers.iter().map(|(provider, _)| provider.clone()).collect();
         let directories = self.layers.directories.clone();
         let gateway = self.gateway()?;
+        let programs = self.maybe("hooks.programs").map(PathBuf::from);
+        let without_landlock = self.read("hooks.without_landlock", parse::flag);
         let recording = self.recording(&data_dir);
         let notices = self.notices();
         let body_bytes = self.read("limits.body_bytes", parse::bytes);
@@ -104,6 +106,7 @@ impl Reader {
             },
             directories,
             gateway,
+            hooks: Hooks { programs, without_landlock: without_landlock? },
             recording: recording?,
             notices: notices?,
             limits: Limits { body_bytes: body_bytes?, open_requests: open_requests? },
@@ -232,16 +235,18 @@ impl Reader {
         })
     }
 
-    /// A signer that is a process of its own; none unless its socket is set.
+    /// A signer that is a process of its own, unless its socket is not set; and what is true of either.
     fn signer(&mut self) -> Option<Signer> {
         const SOCKET: &str = "signer.socket";
+        const RATE: &str = "signer.most_per_minute";
         let socket = self.maybe(SOCKET).map(PathBuf::from);
         let data_dir = self.read("signer.data_dir", parse::filled);
         let server_user = self.maybe("signer.server_user");
         let alone = KEYS
             .iter()
             .map(|key| key.name)
-            .filter(|name| (name.starts_with("signer.") && *name != SOCKET) || name.starts_with("seal.signing."));
+            .filter(|name| !matches!(*name, SOCKET | RATE))
+            .filter(|name| name.starts_with("signer.") || name.starts_with("seal.signing."));
         let alone: Vec<&str> = alone.filter(|name| self.layers.get(name).is_some()).collect();
         if let (None, Some(first)) = (&socket, alone.first()) {
             self.refuse(
@@ -249,7 +254,8 @@ impl Reader {
                 format!("`{first}` is of a signer that is a process of its own; set `{SOCKET}` as well"),
             );
         }
-        Some(Signer { socket, data_dir: data_dir?.into(), server_user })
+        let most_per_minute = self.read(RATE, parse::rate);
+        Some(Signer { socket, data_dir: data_dir?.into(), server_user, most_per_minute: most_per_minute? })
     }
 
     fn seal(&mut self, data_dir: &Path, signer_dir: &Path) -> Option<Seal> {

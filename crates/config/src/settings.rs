@@ -1,6 +1,7 @@
 //! The settings themselves.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub directories: Vec<LdapDirectory>,
     /// What goes through this server.
     pub gateway: Gateway,
+    /// Programs that are run for targets.
+    pub hooks: Hooks,
     /// What is recorded of that.
     pub recording: Recording,
     /// How people and programs are told.
@@ -76,6 +79,8 @@ pub struct Signer {
     pub data_dir: PathBuf,
     /// The user it speaks to, by name or number; its own where nobody says.
     pub server_user: Option<String>,
+    /// How often each key signs in a minute, wherever the signer is.
+    pub most_per_minute: NonZeroU32,
 }
 
 /// How secrets are sealed.
@@ -174,6 +179,15 @@ pub struct Login {
     pub reproof_grace: Duration,
     /// Where people sign in besides here.
     pub providers: Vec<OidcProvider>,
+}
+
+/// Programs that are run for targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// The folder they are in; none is run without one.
+    pub programs: Option<PathBuf>,
+    /// Whether a kernel without Landlock will do.
+    pub without_landlock: bool,
 }
 
 /// What goes through this server.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use wane_domain::catalogue::{Resource, Role};
-use wane_domain::id::{ArrivalId, GrantId, SessionId};
+use wane_domain::id::{ArrivalId, GrantId, LeaseId, SessionId};
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;
@@ -106,6 +106,11 @@ pub trait Broker: Send + Sync {
     /// By which origin people reach a target in their browsers, if they do.
     fn origin(&self, _resource: &Resource) -> Option<String> {
         None
+    }
+
+    /// Whether its sessions show the target the connector's own credential, which nobody else sees.
+    fn shows_credential(&self) -> bool {
+        false
     }
 
     /// How many uses a role gives; none for as many as there are.
@@ -293,6 +298,14 @@ pub enum By {
         serial: u64,
         /// The credential.
         credential: String,
+    },
+    /// They hold a credential of this server that was handed out to them for something else; what they may do here is for a
+    /// grant of theirs to say. Whoever asks for the session has seen that.
+    Known {
+        /// The lease it was handed out under.
+        lease: LeaseId,
+        /// Its serial number.
+        serial: u64,
     },
     /// They confirmed this very connection, signed in elsewhere.
     Confirmed(ArrivalId),

@@ -20,6 +20,13 @@ pub struct Target<'a> {
     pub now: Time,
 }
 
+impl Target<'_> {
+    /// That it does not do something, and why.
+    pub fn refuses(&self, why: impl Into<String>) -> ConnectError {
+        ConnectError::Refused { target: self.resource.name.to_string(), why: why.into() }
+    }
+}
+
 /// What a kind can and cannot end on a resource. Shown to approvers; policy can bound it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Describe {
@@ -285,6 +292,26 @@ pub trait Effects: Send + Sync {
 
     /// How many seconds the target's clock is ahead of ours, if it can be asked.
     async fn clock_skew(&self, target: &Target<'_>) -> Result<Option<i64>, ConnectError>;
+}
+
+/// Whether a permit is for exactly this lease, resource and role as it is defined now.
+///
+/// # Errors
+/// When it is for something else.
+pub fn permits(target: &Target<'_>, role: &Role, lease: &LeaseData, permit: &IssuePermit) -> Result<(), String> {
+    let digest = role.digest().map_err(|e| e.to_string())?;
+    let item = permit.item();
+    let fits = permit.lease() == lease.id
+        && permit.grant() == lease.grant
+        && item.resource == target.resource.id
+        && lease.resource == target.resource.id
+        && item.role == role.id
+        && item.role_digest == digest;
+    if fits {
+        Ok(())
+    } else {
+        Err("the permit is for something else: another lease, resource, or role definition".to_owned())
+    }
 }
 
 /// Signs a self-contained credential in memory. What it returns was parsed back and checked.

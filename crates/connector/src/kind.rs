@@ -8,7 +8,9 @@ use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
 use wane_domain::task::Task;
 
+use crate::acme::Acme;
 use crate::broker::Broker;
+use crate::certificates::Certificates;
 use crate::contract::{ConnectError, Describe, Effects, Issuer, Target};
 use crate::tokens::Tokens;
 
@@ -99,6 +101,16 @@ pub trait Kind: Send + Sync {
 
     /// What it knows of tokens it issued that come back, if it issues such.
     fn tokens(&self) -> Option<Arc<dyn Tokens>> {
+        None
+    }
+
+    /// What it knows of certificates it issued that come back, if it issues such.
+    fn certificates(&self) -> Option<Arc<dyn Certificates>> {
+        None
+    }
+
+    /// What it knows of certificates that clients of ACME order, if it certifies names.
+    fn acme(&self) -> Option<Arc<dyn Acme>> {
         None
     }
 }

@@ -5,6 +5,7 @@ use wane_domain::approval::Signature as Signed;
 use wane_domain::catalogue::Role;
 use wane_domain::id::GrantId;
 use wane_domain::issue::{IssuePermit, Right};
+use wane_domain::time::{Span, Time};
 
 /// Signs with keys that never leave it, one key per purpose: Ed25519, or ECDSA on P-256 where a purpose has that.
 pub trait Signer: Send + Sync {
@@ -41,6 +42,11 @@ pub trait Signer: Send + Sync {
     /// Why it cannot be asked right now, if that is known. One in this process can always be asked.
     fn away(&self) -> Option<String> {
         None
+    }
+
+    /// The keys that have lately signed as often as they may.
+    fn limited(&self) -> Vec<&'static str> {
+        Vec::new()
     }
 
     /// A grant is over: nothing that was approved for it is to be used again. Most signers remember nothing.
@@ -131,6 +137,17 @@ pub enum SignError {
     /// What people have to sign for was not signed for.
     #[error("people have to sign for this, and the signer does not see that they did: {0}")]
     Unsigned(String),
+    /// What is published names whom the signer does not let it name.
+    #[error("the signer does not certify that: {0}")]
+    Named(String),
+    /// A key has signed as often as it may.
+    #[error("the key for `{purpose}` has signed as often as it may in a minute; try again in {} s", wait.secs().saturating_add(1))]
+    TooMany {
+        /// Which key.
+        purpose: String,
+        /// After how long it signs again.
+        wait: Span,
+    },
     /// The signer is not to be had.
     #[error("the signer does not answer: {0}")]
     Away(String),
@@ -151,11 +168,54 @@ pub type Checker = fn(&Right, &[u8]) -> Result<(), String>;
 /// nothing that gives access.
 pub type Document = fn(&[u8]) -> Result<(), String>;
 
+/// Reads bytes to be published that certify names, at this time by the signer's clock.
+pub type Namer = fn(&[u8], Time) -> Result<Named, String>;
+
+/// What is certified under no grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// For which names, each in its one spelling.
+    pub names: Vec<String>,
+    /// Whose they are said to be.
+    pub whose: String,
+    /// For which key, if it is one that stays.
+    pub key: Option<String>,
+}
+
 /// What a signer that asks for signatures of people knows of the bytes of one purpose.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader {
-    /// What they give: `deploy@res_…`, each by itself.
-    pub gives: fn(&[u8]) -> Result<Vec<String>, String>,
+    /// What they give.
+    pub gives: fn(&[u8]) -> Result<Given, String>,
     /// Whether the role gives all that, and no less is held back than it holds back.
     pub within: fn(&Role, &Right, &[u8]) -> Result<(), String>,
+    /// What somebody who guards it calls it, if that is something these bytes can give.
+    pub names: fn(&str) -> Option<Guarded>,
+}
+
+/// What bytes to be signed give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// `deploy@res_…`, each by itself, and whatever it is part of.
+    pub names: Vec<String>,
+    /// Whether they say at which resource it is good.
+    pub place: Place,
+}
+
+/// Whether what a grant is for follows from what people signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It stands in what is signed: in the role, or in the name itself.
+    Signed,
+    /// It is a setting of the resource, which nobody signs: whoever guards it says of which resource it is.
+    Unsigned,
+}
+
+/// What is guarded, as a reader names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    /// Its one spelling.
+    pub name: String,
+    /// Whether the resource has to be said with it.
+    pub place: Place,
 }

@@ -75,6 +75,31 @@ pub fn number(map: &Map<String, Value>, key: &str) -> Result<Option<u64>, KindEr
     }
 }
 
+/// A truth, if the key is there; false if it is not.
+///
+/// # Errors
+/// When it is something else.
+pub fn flag(map: &Map<String, Value>, key: &str) -> Result<bool, KindError> {
+    match map.get(key) {
+        None => Ok(false),
+        Some(Value::Bool(yes)) => Ok(*yes),
+        Some(_) => Err(wrong(key, "write `true` or `false`")),
+    }
+}
+
+/// Whether one definition gives nothing that another does not, and is not as wide; one that cannot be read gives nothing.
+pub fn is_narrower<D>(
+    narrow: &Value,
+    wide: &Value,
+    read: impl Fn(&Value) -> Result<D, KindError>,
+    is_within: impl Fn(&D, &D) -> bool,
+) -> bool {
+    match (read(narrow), read(wide)) {
+        (Ok(narrow), Ok(wide)) => is_within(&narrow, &wide) && !is_within(&wide, &narrow),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
 /// `a`, `b` and `c`, for an error.
 #[must_use]
 pub fn listed(words: &[&str]) -> String {

@@ -23,6 +23,9 @@ pub trait Tokens: Send + Sync {
     /// What the issuer says of itself (RFC 8414), if it can issue at all.
     fn metadata(&self) -> Option<Value>;
 
+    /// The same for whoever looks for it as OpenID Connect has it (Discovery 1.0): clouds that believe other issuers do.
+    fn discovery(&self) -> Option<Value>;
+
     /// Takes the proof of a key that comes with a token, once; the key's thumbprint.
     ///
     /// # Errors
@@ -34,6 +37,9 @@ pub trait Tokens: Send + Sync {
     /// # Errors
     /// When it is none.
     fn certificate(&self, pem: &str) -> Result<String, String>;
+
+    /// A certificate in DER as [`Tokens::certificate`] reads it.
+    fn certificate_of(&self, der: &[u8]) -> String;
 
     /// A resource server was told whether a token is good, which runs out then: what its effects go by.
     fn told(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time);

@@ -50,6 +50,21 @@ pub trait Porch: Send + Sync {
     /// # Errors
     /// When there is no live grant that it was issued under, or policy refuses now.
     async fn present(&self, shown: Shown, holds: Holds) -> Result<SessionId, Refused>;
+    /// Opens a session for somebody who shows who they are by a credential that was handed out to them for something else;
+    /// `holds` holds it as long as it lasts.
+    ///
+    /// # Errors
+    /// When the credential is not good, or they hold no grant that is good here, or several and do not say which.
+    async fn introduce(&self, who: Introduced, holds: Holds) -> Result<SessionId, Uninvited>;
+    /// Whether such a credential is good for this call as well, where each call has to show that.
+    ///
+    /// # Errors
+    /// When it is not.
+    async fn vouch(&self, origin: &str, means: Means) -> Result<(), Refused>;
+    /// Whoever ended TLS has seen that the other side holds the key of this certificate, in DER.
+    fn showed(&self, certificate: &[u8]);
+    /// That certificate, if there is one.
+    fn certificate(&self) -> Option<Arc<[u8]>>;
     /// A credential was used where or when it may not be.
     async fn misused(&self, grant: GrantId, serial: u64, why: &str);
     /// Something was shown that is nobody's.
@@ -108,6 +123,69 @@ pub struct Shown {
     pub resource: String,
     /// What the program calls itself.
     pub client: String,
+}
+
+/// Somebody who shows who they are by a credential that was handed out to them for something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introduced {
+    /// The origin they ask at.
+    pub origin: String,
+    /// The resource that is reached by it, by name.
+    pub resource: String,
+    /// What they show.
+    pub means: Means,
+    /// Under which grant, if they say.
+    pub grant: Option<GrantId>,
+    /// What their program calls itself.
+    pub client: String,
+}
+
+/// Why somebody who shows such a credential is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uninvited {
+    /// It is not good here; never why.
+    Credential,
+    /// It is, and they hold nothing here that it could open, or not now.
+    Access(Refused),
+}
+
+/// A credential that says who somebody is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Means {
+    /// A certificate whose key they hold, in DER.
+    Certificate(Arc<[u8]>),
+    /// An access token (RFC 9068).
+    Token(ShownToken),
+}
+
+/// An access token as it comes with a call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ShownToken {
+    /// The token.
+    pub text: String,
+    /// The proof of a key that came with it (RFC 9449).
+    pub proof: Option<String>,
+    /// The method of the call.
+    pub method: String,
+    /// Its address.
+    pub url: String,
+    /// The certificate whose key whoever calls holds, in DER.
+    pub certificate: Option<Arc<[u8]>>,
+}
+
+impl std::fmt::Debug for ShownToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShownToken").field("method", &self.method).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Means {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Certificate(_) => "Certificate",
+            Self::Token(_) => "Token",
+        })
+    }
 }
 
 /// A session that began.

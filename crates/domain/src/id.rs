@@ -136,6 +136,10 @@ typed_ids! {
     WorkloadId = "wkl";
     /// A job of a workload.
     JobId = "job";
+    /// An account of an ACME client.
+    AcmeAccountId = "acm";
+    /// An order of an ACME client.
+    AcmeOrderId = "aco";
 }
 
 impl SessionId {

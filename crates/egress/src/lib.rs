@@ -1,11 +1,15 @@
 //! What leaves this machine by itself: to which addresses, for how long, and how little is believed of the way there.
 //!
 //! Owns: which address may be asked, and a client that looks a name up once, checks what it leads to and connects to
-//! exactly that. Refuses to know: what is asked, and of whom.
+//! exactly that; how a body is signed that goes to somebody who knows a secret. Refuses to know: what is asked, and of whom.
 //!
 //! INVARIANT: nothing is followed, nothing but `https` is spoken unless the other side is on this machine, and no
 //! name leads to an address that is nobody's to ask: this machine, its link, its metadata service (held by
 //! `a_name_leads_to_no_address_of_this_machine` and the tests of whoever asks).
+
+mod sign;
+
+pub use sign::{HookSecret, SecretShape, signatures};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

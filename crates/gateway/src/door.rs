@@ -380,7 +380,7 @@ mod tests {
                 end,
                 pass: Value::Null,
                 told,
-                proof: None,
+                proof: watch::channel(None).1,
                 meter,
                 company,
                 roll: None,

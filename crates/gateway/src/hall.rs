@@ -11,8 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -23,19 +22,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wane_app::SessionEnd;
 use wane_connector::broker::{By, Claim, Line, Opened, Refused};
-use wane_connector::web::{Entered, Holds, Porch, Shown, Site, Stake, Ticket, Visit};
+use wane_connector::web::{Entered, Holds, Introduced, Means, Porch, Shown, Site, Stake, Ticket, Uninvited, Visit};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::{GrantId, SessionId};
 use wane_domain::time::Time;
 
 use crate::line::{Connections, Live, notes};
+use crate::listen::{accept, drained, rounds};
 use crate::pipe::{Tether, tether};
 use crate::places::{Limits, Place, Places};
 use crate::port::{Port, WebPort};
-use crate::serve::watch_over;
-
-/// How long open sessions get to be closed and written down when the server stops.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// What stands on the board in place of a login name where a key opened the session.
 const BY_KEY: &str = "key";
@@ -121,19 +117,12 @@ impl Hall {
     pub async fn serve(self: &Arc<Self>, listener: &TcpListener, stop: CancellationToken) {
         let (mut connections, mut sessions) = (JoinSet::new(), JoinSet::new());
         let mut begun = self.begun.lock().await;
-        // Beside the sessions, never in their way: whoever is asked may not answer.
-        let mut beats = Box::pin(async {
-            loop {
-                tokio::time::sleep(self.limits.beat).await;
-                self.port.beat().await;
-            }
-        });
-        let mut proofs = Box::pin(self.port.proofs());
+        let port: &dyn Port = &*self.port;
+        let mut rounds = Box::pin(rounds(port, self.limits.beat));
         loop {
-            let accepted = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 () = stop.cancelled() => break,
-                () = &mut beats => continue,
-                () = &mut proofs => continue,
+                never = &mut rounds => match never {},
                 Some(done) = connections.join_next(), if !connections.is_empty() => {
                     told(done, "a connection died; the others go on");
                     continue;
@@ -147,16 +136,7 @@ impl Hall {
                     sessions.spawn(async move { hall.hold(&held, holding, &stop).await });
                     continue;
                 }
-                accepted = listener.accept() => accepted,
-            };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of descriptors, most likely: others have to finish first.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
+                accepted = accept(listener) => accepted,
             };
             let Some(place) = self.places.take(peer.ip(), self.ambient.now()) else {
                 tracing::debug!(%peer, "too many connections; one was dropped");
@@ -165,7 +145,7 @@ impl Hall {
             let (hall, stop) = (Arc::clone(self), stop.clone());
             connections.spawn(async move { hall.carry(stream, peer, place, stop).await });
         }
-        let drained = async {
+        let all = async {
             while sessions.join_next().await.is_some() {}
             // One that began in the last moment.
             while let Ok((held, holding)) = begun.try_recv() {
@@ -173,8 +153,7 @@ impl Hall {
             }
             while connections.join_next().await.is_some() {}
         };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            tracing::warn!("sessions were not all written down as closed; the next start does it");
+        if !drained(all).await {
             sessions.shutdown().await;
             connections.shutdown().await;
         }
@@ -182,7 +161,6 @@ impl Hall {
 
     /// One connection. Whatever happens to whoever speaks on it ends here.
     async fn carry(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, mut place: Place, stop: CancellationToken) {
-        watch_over(&stream);
         let (pipe, person) = tether(stream);
         let porch = Arc::new(Threshold {
             hall: Arc::clone(&self),
@@ -191,6 +169,7 @@ impl Hall {
             over: CancellationToken::new(),
             known: watch::channel(false).0,
             failed: AtomicU64::new(0),
+            certificate: OnceLock::new(),
         });
         let outside: Arc<dyn Porch> = Arc::<Threshold>::clone(&porch);
         let mut serving = Box::pin(AssertUnwindSafe(self.site.serve(pipe, outside)).catch_unwind());
@@ -297,6 +276,8 @@ struct Threshold {
     /// Whether somebody with a session was seen on it.
     known: watch::Sender<bool>,
     failed: AtomicU64,
+    /// What the other side showed in TLS.
+    certificate: OnceLock<Arc<[u8]>>,
 }
 
 #[async_trait]
@@ -345,6 +326,34 @@ impl Porch for Threshold {
             self.failed();
         }
         opened
+    }
+
+    async fn introduce(&self, who: Introduced, holds: Holds) -> Result<SessionId, Uninvited> {
+        let opened = match self.hall.port.introduced(&who, self.peer).await {
+            Ok(claim) => self.hall.open(claim, holds).await.map_err(Uninvited::Access),
+            Err(uninvited) => Err(uninvited),
+        };
+        if opened.is_err() {
+            self.failed();
+        }
+        opened
+    }
+
+    async fn vouch(&self, origin: &str, means: Means) -> Result<(), Refused> {
+        let good = self.hall.port.vouch(origin, &means, self.peer).await;
+        if good.is_err() {
+            self.failed();
+        }
+        good
+    }
+
+    fn showed(&self, certificate: &[u8]) {
+        // The first counts: there is one handshake on a connection.
+        let _ = self.certificate.set(certificate.into());
+    }
+
+    fn certificate(&self) -> Option<Arc<[u8]>> {
+        self.certificate.get().cloned()
     }
 
     async fn misused(&self, grant: GrantId, serial: u64, why: &str) {
@@ -405,8 +414,6 @@ impl Drop for HeldStake {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::OnceLock;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use wane_app::Standing;
     use wane_connector::broker::Pipe;
@@ -439,6 +446,12 @@ mod tests {
                 client: ticket.client.clone(),
             };
             Ok((claim, "/".to_owned()))
+        }
+        async fn introduced(&self, _: &Introduced, _: IpAddr) -> Result<Claim, Uninvited> {
+            Err(Uninvited::Credential)
+        }
+        async fn vouch(&self, _: &str, _: &Means, _: IpAddr) -> Result<(), Refused> {
+            Err(Refused("nobody is known".to_owned()))
         }
         async fn misused(&self, _: GrantId, _: u64, _: &str, _: IpAddr) {}
     }

@@ -13,6 +13,7 @@ mod findings;
 mod hall;
 mod inside;
 mod line;
+mod listen;
 mod lobby;
 mod pipe;
 mod places;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use wane_app::{App, AppError, Arriving, Class, SessionEnd, SessionFinding, SessionOpened};
 use wane_connector::ConnectError;
 use wane_connector::broker::{Claim, Inside, Invitation, Next, Proof, Refused};
-use wane_connector::web::{Ticket, Visit};
+use wane_connector::web::{Introduced, Means, Ticket, Uninvited, Visit};
 use wane_domain::id::{ArrivalId, GrantId, PersonId, SessionId};
 use wane_domain::time::Time;
 
@@ -62,6 +62,10 @@ pub trait WebPort: Port {
     async fn visit(&self, kind: &'static str, visit: &Visit, peer: IpAddr) -> Result<String, Refused>;
     /// What somebody who was let in claims, and where their browser goes back to.
     async fn ticket(&self, ticket: &Ticket, peer: IpAddr) -> Result<(Claim, String), Refused>;
+    /// What somebody claims who shows who they are by a credential that was handed out to them for something else.
+    async fn introduced(&self, who: &Introduced, peer: IpAddr) -> Result<Claim, Uninvited>;
+    /// Whether such a credential is good for one call.
+    async fn vouch(&self, origin: &str, means: &Means, peer: IpAddr) -> Result<(), Refused>;
     /// A credential was used where or when it may not be.
     async fn misused(&self, grant: GrantId, serial: u64, why: &str, peer: IpAddr);
 }
@@ -88,6 +92,23 @@ impl WebPort for App {
     async fn ticket(&self, ticket: &Ticket, peer: IpAddr) -> Result<(Claim, String), Refused> {
         self.take_visit(ticket, peer).map_err(|error| {
             tracing::info!(%peer, origin = ticket.origin, %error, "a code opens nothing");
+            told(&error)
+        })
+    }
+
+    async fn introduced(&self, who: &Introduced, peer: IpAddr) -> Result<Claim, Uninvited> {
+        App::introduced(self, who, peer).await.map_err(|error| {
+            tracing::info!(%peer, origin = who.origin, %error, "a credential opens nothing");
+            match error {
+                AppError::SignedOut => Uninvited::Credential,
+                error => Uninvited::Access(told(&error)),
+            }
+        })
+    }
+
+    async fn vouch(&self, origin: &str, means: &Means, peer: IpAddr) -> Result<(), Refused> {
+        self.known_by(origin, means).await.map(drop).map_err(|error| {
+            tracing::info!(%peer, origin, %error, "a credential is not good for a call");
             told(&error)
         })
     }

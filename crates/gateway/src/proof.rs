@@ -25,16 +25,16 @@ enum Told {
     Paused,
 }
 
-/// How long the proof of one session carries it; for ever where it need not be proved again.
-pub(crate) struct Proof(Option<watch::Receiver<Reproof>>);
+/// How long the proof of one session carries it; for ever while it need not be proved again.
+pub(crate) struct Proof(watch::Receiver<Option<Reproof>>);
 
 impl Proof {
-    pub(crate) fn new(told: Option<watch::Receiver<Reproof>>) -> Self {
+    pub(crate) fn new(told: watch::Receiver<Option<Reproof>>) -> Self {
         Self(told)
     }
 
     fn now_is_past(&self, now: Time, when: impl Fn(&Reproof) -> Time) -> bool {
-        self.0.as_ref().is_some_and(|told| now >= when(&told.borrow()))
+        self.0.borrow().as_ref().is_some_and(|told| now >= when(told))
     }
 
     /// Why the session is over, if no proof came in time.
@@ -47,20 +47,24 @@ impl Proof {
         if !self.now_is_past(now, Reproof::pauses) {
             return false;
         }
-        if let Some(mut told) = self.0.clone() {
-            // What it was told before is what it was looked at with.
-            told.mark_unchanged();
-            let _ = tokio::time::timeout(LOOK, told.changed()).await;
-        }
+        let mut told = self.0.clone();
+        // What it was told before is what it was looked at with.
+        told.mark_unchanged();
+        let _ = tokio::time::timeout(LOOK, told.changed()).await;
         true
     }
 
     /// Tells the person what is asked of them, until it is over; says why.
     pub(crate) async fn race(&self, ambient: &Ambient, say: impl Fn(String)) -> String {
-        let Some(mut told) = self.0.clone() else { return std::future::pending().await };
-        let mut said = Told::Nothing;
+        let (mut told, mut said) = (self.0.clone(), Told::Nothing);
         loop {
-            let reproof = *told.borrow_and_update();
+            let known = *told.borrow_and_update();
+            let Some(reproof) = known else {
+                if told.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+                continue;
+            };
             let ahead = reproof.pauses().minus(AHEAD.min(Span::from_micros(reproof.every.micros() / 4)));
             let now = ambient.now();
             if now >= reproof.cuts() {

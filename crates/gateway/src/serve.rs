@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +18,7 @@ use wane_domain::id::ArrivalId;
 
 use crate::door::{Entered, Entry, Nest, Whence};
 use crate::inside::Inside;
+use crate::listen::{accept, drained, rounds};
 use crate::lobby::{Comes, Desk};
 use crate::pipe::{Tether, tether, tether_inside};
 use crate::places::{Limits, Place, Places};
@@ -28,10 +28,6 @@ use crate::port::Port;
 const RENEW: Duration = Duration::from_secs(6 * 3600);
 /// How soon that is tried again when it failed.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
-/// After how long without a byte the other side is asked whether it is there.
-const SILENT: Duration = Duration::from_secs(30);
-/// How long open sessions get to be closed and written down when the server stops.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// Makes what people connect to, again and again.
 #[async_trait]
@@ -91,19 +87,11 @@ impl Gateway {
         let mut connections = JoinSet::new();
         let mut pages = self.desk.comes();
         let mut renew = Box::pin(tokio::time::sleep(RENEW));
-        // Beside the sessions, never in their way: whoever is asked may not answer.
-        let mut beats = Box::pin(async {
-            loop {
-                tokio::time::sleep(self.limits.beat).await;
-                self.port.beat().await;
-            }
-        });
-        let mut proofs = Box::pin(self.port.proofs());
+        let mut rounds = Box::pin(rounds(&*self.port, self.limits.beat));
         loop {
-            let accepted = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 () = stop.cancelled() => break,
-                _ = &mut beats => continue,
-                () = &mut proofs => continue,
+                never = &mut rounds => match never {},
                 Some(done) = connections.join_next(), if !connections.is_empty() => {
                     if let Err(error) = done {
                         tracing::error!(%error, "a connection died; the others go on");
@@ -119,26 +107,13 @@ impl Gateway {
                     self.begin(&mut connections, Held { pipe, person, peer, whence: Whence::Page }, &stop);
                     continue;
                 }
-                accepted = listener.accept() => accepted,
+                accepted = accept(listener) => accepted,
             };
-            let held = match accepted {
-                Ok((stream, peer)) => {
-                    watch_over(&stream);
-                    let (pipe, person) = tether(stream);
-                    Held { pipe, person, peer: peer.ip(), whence: Whence::Network }
-                }
-                Err(error) => {
-                    // Out of descriptors, most likely: others have to finish first.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            };
+            let (pipe, person) = tether(stream);
+            let held = Held { pipe, person, peer: peer.ip(), whence: Whence::Network };
             self.begin(&mut connections, held, &stop);
         }
-        let drained = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            tracing::warn!("sessions were not all written down as closed; the next start does it");
+        if !drained(async { while connections.join_next().await.is_some() {} }).await {
             connections.shutdown().await;
         }
     }
@@ -222,20 +197,13 @@ impl Gateway {
     }
 }
 
-/// Has the system ask now and then whether the other side is still there.
-pub(crate) fn watch_over(stream: &TcpStream) {
-    let often = TcpKeepalive::new().with_time(SILENT).with_interval(SILENT);
-    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&often) {
-        tracing::debug!(%error, "a connection is not watched over");
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use serde_json::Value;
     use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpStream;
     use tokio::sync::watch;
     use wane_app::{Arriving, SessionEnd, SessionFinding, SessionOpened, Standing};
     use wane_connector::broker::{By, Claim, Door, Inside as Reached, Invitation, Next, Pipe, Proof, Refused};
@@ -267,7 +235,7 @@ pub(crate) mod tests {
                 end,
                 pass,
                 told,
-                proof: None,
+                proof: watch::channel(None).1,
                 meter: Arc::default(),
                 company: Arc::default(),
                 roll: None,

@@ -4,6 +4,7 @@
 //! very routes that serve, and the few pages that need no web UI. Refuses to know: how anything is decided or stored. Every route
 //! calls one use-case, and that asks policy.
 
+mod acme;
 mod addresses;
 mod oauth;
 mod once;
@@ -60,8 +61,12 @@ pub fn router(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Router
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), addresses::bounded))
         .layer(middleware::from_fn_with_state(oauth::LONGEST_BODY, layers::whole_body))
         .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
+    let acme = acme::router()
+        .layer(middleware::from_fn_with_state(acme::LONGEST_BODY, layers::whole_body))
+        .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
     calls
         .merge(streams)
+        .merge(acme)
         .merge(oauth)
         .merge(oauth::streams())
         .merge(pages)

@@ -28,6 +28,7 @@ pub(crate) const GUARDED: [&str; 1] = ["/oauth2/introspect"];
 pub(crate) fn calls() -> Router<Arc<Shared>> {
     Router::new()
         .route("/.well-known/oauth-authorization-server", get(routes::metadata))
+        .route("/.well-known/openid-configuration", get(routes::discovery))
         .route("/oauth2/token", post(routes::token))
         .route("/oauth2/introspect", post(routes::introspect))
         .route("/oauth2/revoke", post(routes::revoke))

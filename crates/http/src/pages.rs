@@ -14,6 +14,7 @@ mod entrance;
 mod form;
 mod html;
 mod passkeys;
+mod theirs;
 mod ui;
 mod visit;
 mod visitor;
@@ -33,8 +34,8 @@ use wane_app::{AppError, Class};
 
 use crate::addresses::Peer;
 use crate::shared::Shared;
-use form::Form;
 use html::{Html, Ways};
+use theirs::theirs;
 use visitor::Visitor;
 pub(crate) use visitor::{of_page, of_socket};
 use whither::Whither;
@@ -119,17 +120,11 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let form = match Form::read(&headers, &body, shared.app.public_url()) {
-        Ok(form) => form,
-        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
+    let then = Whither::Login(reference.clone());
+    let (form, visitor) = match theirs(&shared, &headers, &body, &reference, &then).await {
+        Ok(theirs) => theirs,
+        Err(refused) => return refused,
     };
-    let Some(visitor) = Visitor::of(&shared, &headers).await else {
-        let (then, ways) = (Whither::Login(reference), Ways::of(&shared.app));
-        return html::sign_in(&then, &ways, Some("You are not signed in any more.")).page(StatusCode::UNAUTHORIZED);
-    };
-    if !visitor.wrote(&reference, form.get("token").unwrap_or_default()) {
-        return html::foreign().page(StatusCode::FORBIDDEN);
-    }
     // Read before it is answered: afterwards it is nobody's to read.
     let arrival = match shared.app.arrival(&visitor.caller, &reference) {
         Ok(arrival) => arrival,

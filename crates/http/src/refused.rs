@@ -64,6 +64,12 @@ impl From<AppError> for Failure {
                 let detail = "the signer does not answer, so nothing that it signs is handed out; what must end still ends. See that `wane signer serve` runs; the server's log says what is the matter";
                 Self::new(class, code, detail).after(LATER)
             }
+            AppError::Target(ConnectError::Sign(SignError::TooMany { purpose, wait }))
+            | AppError::Sign(SignError::TooMany { purpose, wait }) => {
+                tracing::error!(code, purpose, "THE SIGNER SIGNS NO MORE WITH THIS KEY FOR NOW");
+                let detail = "the signer has signed as often as it may in a minute, so nothing that it signs is handed out for now; what must end still ends. If nobody is in such a hurry, see the log: who asks?";
+                Self::new(class, code, detail).after(wait.secs().saturating_add(1))
+            }
             AppError::Unrecorded(why) => {
                 tracing::error!(code, error = %why, "recordings cannot be used");
                 let detail = "recordings cannot be written or read now; the server's log says why";

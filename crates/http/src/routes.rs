@@ -12,6 +12,7 @@ mod gateways;
 mod grants;
 mod hosts;
 mod joining;
+mod keys;
 mod leaving;
 mod locks;
 mod notices;
@@ -74,6 +75,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(hosts::join))
         .routes(routes!(hosts::revocations))
         .routes(routes!(published::published))
+        .routes(routes!(keys::keys, keys::turn_keys))
         .routes(routes!(roles::roles, roles::new_role))
         .routes(routes!(roles::role, roles::edit_role, roles::remove_role))
         .routes(routes!(packages::packages, packages::new_package))
@@ -104,6 +106,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(grants::grants))
         .routes(routes!(grants::grant))
         .routes(routes!(grants::credential))
+        .routes(routes!(grants::acme_binding))
         .routes(routes!(grants::give_back))
         .routes(routes!(grants::extend))
         .routes(routes!(grants::deny_grant))
@@ -117,6 +120,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(board::kill_session))
         .routes(routes!(board::log))
         .routes(routes!(figures::figures))
+        .routes(routes!(figures::inventories))
         .routes(routes!(notices::notices))
         .routes(routes!(notices::retry_notice))
         .routes(routes!(notices::channels))

@@ -8,31 +8,39 @@ pub mod chest;
 pub mod frame;
 mod judge;
 pub mod message;
+pub mod names;
+pub mod rate;
 pub mod root;
 mod vouching;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wane_connector::{PublicKey, PublishPermit, Reader, SignError, Signature, Signer, Vouched};
+use wane_connector::{Named, Namer, PublicKey, PublishPermit, Reader, SignError, Signature, Signer, Vouched};
 use wane_domain::ambient::Ambient;
 use wane_domain::approval::{Signature as Signed, Voucher};
 use wane_domain::id::{GrantId, OrgId};
 use wane_domain::issue::{IssuePermit, Right};
+use wane_domain::time::Span;
 use wane_failpoint::{around_call, point};
 
 use crate::signer::LocalSigner;
+use crate::turning::Turning;
 use judge::{Question, SKEW, forget};
 use message::{Bytes, Call, LONGEST_FRAME, Refusal, Reply};
-use root::{Root, RootError, RootFile, Shown};
+use rate::{Rates, USUAL};
+use root::{Limited, Root, RootError, RootFile, Shown};
 use vouching::Vouching;
 
 /// The signer.
 pub struct Desk {
     org: OrgId,
-    keys: LocalSigner,
+    keys: Arc<Turning>,
     readers: BTreeMap<&'static str, Reader>,
+    namers: BTreeMap<&'static str, Namer>,
+    rates: Rates,
     file: RootFile,
     /// The newest state of its root that it has seen: an older one is not believed.
     seen: Mutex<u64>,
@@ -57,7 +65,27 @@ impl Desk {
         ambient: Ambient,
     ) -> Self {
         let seen = Mutex::new(file.read().map(|root| root.version).unwrap_or_default());
-        Self { org, keys, readers: readers.into_iter().collect(), file, seen, ambient }
+        let (readers, namers, rates) = (readers.into_iter().collect(), BTreeMap::new(), Rates::new(USUAL));
+        let keys = Arc::new(Turning::new(keys));
+        Self { org, keys, readers, namers, rates, file, seen, ambient }
+    }
+
+    /// With what is known of the bytes of purposes that certify names.
+    #[must_use]
+    pub fn naming(self, namers: Vec<(&'static str, Namer)>) -> Self {
+        Self { namers: namers.into_iter().collect(), ..self }
+    }
+
+    /// With keys that sign so often in a minute, each.
+    #[must_use]
+    pub fn signing_at_most(self, in_a_minute: NonZeroU32) -> Self {
+        Self { rates: Rates::new(in_a_minute), ..self }
+    }
+
+    /// Its keys, for whoever puts others in their place. What is measured and asked of each stays.
+    #[must_use]
+    pub fn keys(&self) -> Arc<Turning> {
+        Arc::clone(&self.keys)
     }
 
     /// Answers one call. Whatever comes in, one reply comes out.
@@ -75,14 +103,12 @@ impl Desk {
     fn handle(&self, call: Call) -> Result<Reply, Refusal> {
         match call {
             Call::PublicKey { purpose } => {
-                let key = self.keys.key(self.purpose(&purpose)?)?;
+                let purpose = self.purpose(&purpose)?;
+                let key = self.keys.of(purpose).key(purpose)?;
                 Ok(Reply::Key(Bytes(key.bytes().to_vec())))
             }
             Call::Issue { purpose, right, message } => self.issue(&purpose, &right, &message.0),
-            Call::Publish { purpose, what, message } => {
-                let signed = self.keys.publish(self.purpose(&purpose)?, PublishPermit { what }, &message.0)?;
-                Ok(Reply::Signature(Bytes(signed.0.to_vec())))
-            }
+            Call::Publish { purpose, what, message } => self.publish(&purpose, what, &message.0),
             Call::Ended { grant } => self.change(|root, now| {
                 // Of what was never used here there is nothing to remember.
                 if root.used.values().any(|used| used.grant == grant) {
@@ -111,8 +137,56 @@ impl Desk {
         if let Some(reader) = self.readers.get(purpose) {
             self.signed_for(*reader, right, message)?;
         }
-        let signed = self.keys.issue_right(purpose, right, message)?;
+        self.within_its_rate(purpose)?;
+        let signed = self.keys.of(purpose).issue_right(purpose, right, message)?;
         Ok(Reply::Signature(Bytes(signed.0.to_vec())))
+    }
+
+    /// What ends access is not measured, and needs nothing that is known here.
+    fn publish(&self, purpose: &str, what: String, message: &[u8]) -> Result<Reply, Refusal> {
+        let purpose = self.purpose(purpose)?;
+        if let Some(namer) = self.namers.get(purpose) {
+            let named = namer(message, self.ambient.now()).map_err(Refusal::Named)?;
+            self.within_its_rate(purpose)?;
+            self.name(&named)?;
+        }
+        let signed = self.keys.of(purpose).publish(purpose, PublishPermit { what }, message)?;
+        Ok(Reply::Signature(Bytes(signed.0.to_vec())))
+    }
+
+    /// Remembers whose names are whose, on disk before anything is signed.
+    fn name(&self, named: &Named) -> Result<(), Refusal> {
+        let root = self.read()?;
+        let mut after = root.clone();
+        names::enter(&mut after, named, self.ambient.now()).map_err(Refusal::Named)?;
+        if after == root {
+            return Ok(());
+        }
+        let entered = self.change(|root, now| {
+            names::enter(root, named, now).map_err(Refusal::Named)?;
+            Ok(Reply::Done)
+        });
+        entered.map(drop)
+    }
+
+    /// INVARIANT: no key signs more often than was said, whoever asks (held by `no_key_signs_more_than_was_said`,
+    /// `whoever_holds_the_server_leaves_with_so_much_and_no_more`). That it was asked to is kept, once a minute.
+    fn within_its_rate(&self, purpose: &'static str) -> Result<(), Refusal> {
+        let Err(wait) = self.rates.take(purpose, self.ambient.now()) else { return Ok(()) };
+        let refusal = Refusal::TooMany { purpose: purpose.to_owned(), wait };
+        let kept = self.read().and_then(|root| {
+            let before = root.limited.get(purpose).map(|limited| limited.last);
+            if before.is_some_and(|last| self.ambient.now() < last.plus(Span::from_mins(1))) {
+                return Ok(Reply::Done);
+            }
+            self.change(|root, now| {
+                let limited = root.limited.entry(purpose.to_owned()).or_insert(Limited { minutes: 0, last: now });
+                *limited = Limited { minutes: limited.minutes.saturating_add(1), last: now };
+                Ok(Reply::Done)
+            })
+        });
+        // Whether or not that could be kept, nothing is signed.
+        Err(kept.map_or_else(|broken| broken, |_| refusal))
     }
 
     /// Refuses what is guarded and was not signed for. That it was used is on disk before anything is signed.

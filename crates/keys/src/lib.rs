@@ -41,3 +41,4 @@ pub mod seal;
 pub mod signer;
 pub mod split;
 pub mod token;
+pub mod turning;

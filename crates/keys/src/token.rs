@@ -214,6 +214,14 @@ impl Pepper {
         out
     }
 
+    /// A secret that follows from what it is for and whose it is, and is kept nowhere: HMAC-SHA-256 of both. No token begins
+    /// as what is hashed here does.
+    #[must_use]
+    pub fn derived(&self, purpose: &str, whose: &str) -> Secret {
+        let said = format!("wane/derived/v1\0{purpose}\0{whose}");
+        Secret::new(hmac::sign(&self.0, said.as_bytes()).as_ref().to_vec())
+    }
+
     /// Whether the kept verifier is this token's. Compares all of it in constant time.
     #[must_use]
     pub fn matches(&self, bearer: &Bearer, verifier: &[u8]) -> bool {

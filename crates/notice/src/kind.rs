@@ -81,6 +81,8 @@ kinds! {
     Finding = "session.finding", Security;
     /// Somebody's logins at the gateway failed too often.
     ShutOut = "login.shut_out", Security;
+    /// A key or a token was used where or when it may not be.
+    Misused = "credential.misused", Security;
     /// An end is owed for long.
     Debt = "debt.open", Security;
     /// Somebody can sign in in a way that is new, or was taken away.

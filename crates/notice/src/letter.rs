@@ -2,6 +2,7 @@
 
 use wane_domain::id::DeliveryId;
 use wane_domain::time::Time;
+use wane_markup::escaped;
 
 use crate::delivery::Delivery;
 use crate::kind::Class;
@@ -68,19 +69,4 @@ fn capital(text: &str) -> String {
         Some(first) => first.to_uppercase().chain(chars).collect(),
         None => String::new(),
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -27,6 +27,8 @@ use told::Told;
 const OWED_FOR_LONG: Span = Span::from_mins(15);
 /// … and then once in so long.
 const AGAIN: Span = Span::from_hours(24);
+/// In how long somebody is told once of one key or token that is misused.
+const MISUSED_AGAIN: Span = Span::from_hours(1);
 
 /// What a record is about, as it stands now.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +105,7 @@ fn first(told: &Told<'_>) -> Option<Said> {
         "session.killed" => told.cut()?,
         "session.finding" => told.found()?,
         "gateway.shut_out" => told.shut_out()?,
+        "key.refused" | "token.refused" => return misused(told),
         "lease.end_tried" => return owed(told),
         "login.enrolled" => {
             told.way_in("a password and an authenticator, or a first passkey, was set up with a one-time code")?
@@ -135,6 +138,16 @@ fn owed(told: &Told<'_>) -> Option<Said> {
         since: since.plus(Span::from_micros(day.saturating_mul(AGAIN.micros()))),
         ..told.about_it(notice, to)
     })
+}
+
+/// A key or a token that is used where it may not be, as often as that may be: one notice of each an hour.
+fn misused(told: &Told<'_>) -> Option<Said> {
+    let (notice, to) = told.misused()?;
+    let hour = told.record.at.micros().div_euclid(i64::try_from(MISUSED_AGAIN.micros()).ok()?.max(1));
+    let which = told.record.detail.get("jti").or_else(|| told.record.detail.get("serial"))?;
+    let cause = format!("{}/{which}/{hour}", told.seen.grant?.id);
+    let since = Time::from_micros(hour.saturating_mul(i64::try_from(MISUSED_AGAIN.micros()).ok()?));
+    Some(Said { cause, since, ..told.about_it(notice, to) })
 }
 
 impl Told<'_> {
@@ -332,6 +345,19 @@ impl Told<'_> {
             format!("too many logins of {} at the gateway failed; they are refused for a while", self.name(person));
         let lines = vec!["If that was not you, somebody else tries to be you: tell whoever runs Wane.".to_owned()];
         Some((self.notice(Kind::ShutOut, text, lines, None), vec![To::Person(person)]))
+    }
+
+    fn misused(&self) -> Option<(Notice, Vec<To>)> {
+        let grant = self.seen.grant?;
+        let what = if self.record.event == "key.refused" { "an API key" } else { "an access token" };
+        let text = format!("{what} of {} was refused: {}", self.held()?, quoted(self.text("why")?));
+        let mut lines: Vec<String> = Vec::new();
+        lines.extend(self.text("peer").map(|peer| format!("It came from {}.", line(peer))));
+        lines.extend(self.text("server").map(|server| format!("It came to {}.", line(server))));
+        lines.push("If that was not you or a program of yours, somebody else has it: give the access back, which ends every key and token of it.".to_owned());
+        let todo = grant.is_live().then(|| Told::todo("to give it back", format!("wane done {}", grant.id)));
+        let notice = self.notice(Kind::Misused, text, lines, todo);
+        Some((notice, vec![To::Person(grant.holder), To::Owners(grant.item.resource)]))
     }
 
     fn way_in(&self, what: &str) -> Option<(Notice, Vec<To>)> {

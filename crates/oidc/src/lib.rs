@@ -27,6 +27,8 @@ pub use token::{ALGORITHMS, TokenError};
 /// One reader of hostile bytes, for the fuzz targets: whether a text is a token that anybody signed.
 #[doc(hidden)]
 pub mod fuzzed {
+    pub use jsonwebtoken::Algorithm;
+
     pub use crate::keys::Keys;
     pub use crate::token::{Rules, Sort, check};
 }

@@ -4,10 +4,9 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use wane_domain::secret::Secret;
 use wane_domain::time::{Span, Time};
-use wane_egress::{Reach, ReachError, told};
+use wane_egress::{HookSecret, Reach, ReachError, SecretShape, signatures, told};
 
 use crate::Refused;
-use crate::sign::{HookSecret, SecretShape, signatures};
 
 /// The most that is read of an answer.
 const MOST_ANSWER: usize = 64 * 1024;

@@ -5,11 +5,9 @@
 
 mod hook;
 mod mail;
-mod sign;
 
 pub use hook::{Hook, HookError, HookSettings};
 pub use mail::{Mail, MailError, MailSettings, Security, SmtpLogin};
-pub use sign::{HookSecret, SecretShape};
 
 use wane_domain::time::Span;
 

@@ -19,6 +19,9 @@ impl Sightings {
     pub(crate) async fn visit(&mut self, app: &App, target: ResourceId) -> Result<(), AppError> {
         app.confirm_memberships(target).await?;
         let found = app.take_inventory(target).await?;
+        if let Err(error) = app.keep_inventory(target, &found).await {
+            tracing::warn!(%target, %error, "what stands at a target could not be written down");
+        }
         for finding in &found.inventory.findings {
             tracing::warn!(%target, %finding, "found at a target");
         }

@@ -6,9 +6,9 @@ use wane_store::{Commit, StoreError, Write};
 
 use crate::step::{self, Step};
 use crate::{
-    answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, issuances, jobs, leases,
-    locks, logins, packages, people, policies, recordings, requests, resources, roles, sealed, tokens, trail, uses,
-    ways_in, workloads,
+    acme, answers, approver_keys, delegations, deliveries, directories, entries, grants, groups, inventories,
+    issuances, jobs, leases, locks, logins, packages, people, policies, recordings, requests, resources, roles, sealed,
+    tokens, trail, uses, ways_in, workloads,
 };
 
 /// How a commit came out.
@@ -129,7 +129,7 @@ const fn rank(write: &Write) -> u8 {
         Write::Request(_) => 0,
         Write::Grant(_) | Write::Still(..) => 1,
         Write::Lease(_) => 2,
-        Write::Issuance(_) | Write::Use(_) => 3,
+        Write::Issuance(_) | Write::RevokeIssuance(..) | Write::Use(_) => 3,
         Write::Person(_)
         | Write::Group(_)
         | Write::Directory(_)
@@ -147,6 +147,9 @@ const fn rank(write: &Write) -> u8 {
         | Write::Workload(_)
         | Write::Job(_)
         | Write::ForgetJobs(_)
+        | Write::AcmeAccount(_)
+        | Write::AcmeOrder(_)
+        | Write::ForgetAcme(_)
         | Write::Login(_)
         | Write::RemoveLogin(..)
         | Write::Token(_)
@@ -164,7 +167,9 @@ const fn rank(write: &Write) -> u8 {
         | Write::ForgetDeliveries(_)
         | Write::NoticesRead(..)
         | Write::CloseChannel(_)
-        | Write::OpenChannel(_) => 4,
+        | Write::OpenChannel(_)
+        | Write::Inventory(_)
+        | Write::ForgetInventories(_) => 4,
     }
 }
 
@@ -196,6 +201,7 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::Still(id, generation) => grants::still(*id, *generation)?,
         Write::Lease(put) => leases::put(put)?,
         Write::Issuance(value) => issuances::put(value)?,
+        Write::RevokeIssuance(serial, at) => issuances::revoke(*serial, *at)?,
         Write::Use(value) => uses::put(value)?,
         Write::Login(put) => logins::put(put)?,
         Write::RemoveLogin(person, generation) => logins::remove(*person, *generation)?,
@@ -217,6 +223,14 @@ fn one(write: &Write, steps: &mut Vec<Step>) -> Result<(), StoreError> {
         Write::Workload(put) => workloads::put(put)?,
         Write::Job(put) => jobs::put(put)?,
         Write::ForgetJobs(now) => jobs::forget(*now),
+        Write::AcmeAccount(put) => acme::put_account(put)?,
+        Write::AcmeOrder(put) => acme::put_order(put)?,
+        Write::ForgetAcme(now) => {
+            steps.extend(acme::forget(*now));
+            return Ok(());
+        }
+        Write::Inventory(value) => inventories::put(value),
+        Write::ForgetInventories(before) => inventories::forget(*before),
     });
     Ok(())
 }

@@ -23,6 +23,13 @@ pub(crate) fn put(value: &Issuance) -> Result<Step, StoreError> {
     Ok(Step::new(sql, values).one(&id))
 }
 
+/// Revokes one, which must be there and not revoked.
+pub(crate) fn revoke(serial: u64, at: Time) -> Result<Step, StoreError> {
+    let sql =
+        "UPDATE issuances SET revoked = $2, doc = json_set(doc, '$.revoked', $2) WHERE serial = $1 AND revoked IS NULL";
+    Ok(Step::new(sql, vec![number(serial)?.into(), at.micros().into()]).one(&format!("serial {serial}")))
+}
+
 /// Those under a lease, oldest first.
 pub(crate) async fn of_lease(pool: &SqlitePool, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
     let rows = sqlx::query_as::<_, (i64, String)>("SELECT serial, doc FROM issuances WHERE lease = $1 ORDER BY serial")
@@ -33,11 +40,12 @@ pub(crate) async fn of_lease(pool: &SqlitePool, lease: LeaseId) -> Result<Vec<Is
     read(&rows)
 }
 
-/// Those that would still work although their lease is ending or gone.
+/// Those that would still work although they are revoked, or their lease is ending or gone.
 pub(crate) async fn revoked(pool: &SqlitePool, kind: &Name, now: Time) -> Result<Vec<Issuance>, StoreError> {
     let rows = sqlx::query_as::<_, (i64, String)>(
         "SELECT i.serial, i.doc FROM issuances i JOIN leases l ON l.id = i.lease
-         WHERE i.kind = $1 AND i.not_after > $2 AND l.phase IN ('revoking', 'gone') ORDER BY i.serial",
+         WHERE i.kind = $1 AND i.not_after > $2 AND (i.revoked IS NOT NULL OR l.phase IN ('revoking', 'gone'))
+         ORDER BY i.serial",
     )
     .bind(kind.as_str())
     .bind(now.micros())

@@ -6,6 +6,7 @@
 //! [`SqlStore::open`] gives a handle and a [`Writer`]; nothing is written until somebody drives
 //! [`Writer::run`], and nothing is answered before it is on disk.
 
+mod acme;
 mod answers;
 mod apply;
 mod approver_keys;
@@ -16,6 +17,7 @@ mod due;
 mod entries;
 mod grants;
 mod groups;
+mod inventories;
 mod issuances;
 mod jobs;
 mod keys;

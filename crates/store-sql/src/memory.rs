@@ -154,6 +154,10 @@ impl Kept {
             | Write::Workload(_)
             | Write::Job(_)
             | Write::ForgetJobs(_)
+            | Write::RevokeIssuance(..)
+            | Write::AcmeAccount(_)
+            | Write::AcmeOrder(_)
+            | Write::ForgetAcme(_)
             | Write::Still(..)
             | Write::Issuance(_)
             | Write::Use(_)
@@ -172,7 +176,9 @@ impl Kept {
             | Write::ForgetDeliveries(_)
             | Write::NoticesRead(..)
             | Write::CloseChannel(_)
-            | Write::OpenChannel(_) => {}
+            | Write::OpenChannel(_)
+            | Write::Inventory(_)
+            | Write::ForgetInventories(_) => {}
         }
     }
 }

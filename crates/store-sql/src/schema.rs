@@ -24,6 +24,8 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (13, "identities", include_str!("../migrations/0013_identities.sql")),
     (15, "uses", include_str!("../migrations/0015_uses.sql")),
     (16, "workloads", include_str!("../migrations/0016_workloads.sql")),
+    (17, "inventories", include_str!("../migrations/0017_inventories.sql")),
+    (19, "acme", include_str!("../migrations/0019_acme.sql")),
 ];
 
 /// Brings a file to the newest schema.

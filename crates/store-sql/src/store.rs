@@ -14,8 +14,8 @@ use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
-    DeliveryId, DirectoryId, EventId, GrantId, JobId, LeaseId, OrgId, PersonId, RequestId, ResourceId, SessionId,
-    TokenId,
+    AcmeAccountId, AcmeOrderId, DeliveryId, DirectoryId, EventId, GrantId, JobId, LeaseId, OrgId, PersonId, RequestId,
+    ResourceId, SessionId, TokenId,
 };
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
@@ -26,8 +26,9 @@ use wane_failpoint::{around_call, point};
 use wane_notice::Delivery;
 use wane_store::{
     Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort,
-    GrantFilter, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
-    RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned, WayIn,
+    GrantFilter, InventoryTaken, Issuance, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording,
+    RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Standing, Store, StoreError, Token, TokenOwner, Versioned,
+    WayIn,
 };
 
 use crate::apply::Ready;
@@ -36,8 +37,8 @@ use crate::place::Place;
 use crate::row::unavailable;
 use crate::writer::{Job, Writer};
 use crate::{
-    answers, deliveries, due, entries, grants, issuances, jobs, leases, logins, policies, recordings, requests, schema,
-    sealed, step, tokens, trail, uses, ways_in, world,
+    acme, answers, deliveries, due, entries, grants, inventories, issuances, jobs, leases, logins, policies,
+    recordings, requests, schema, sealed, step, tokens, trail, uses, ways_in, world,
 };
 
 /// How many writes may wait; whoever comes after waits to be queued.
@@ -319,6 +320,30 @@ impl Store for SqlStore {
     }
     async fn open_jobs(&self) -> Result<Vec<Versioned<wane_store::Job>>, StoreError> {
         jobs::open(&self.pool).await
+    }
+    async fn acme_account(&self, id: AcmeAccountId) -> Result<Option<Versioned<wane_store::AcmeAccount>>, StoreError> {
+        acme::account(&self.pool, id).await
+    }
+    async fn acme_account_with(&self, key: &str) -> Result<Option<Versioned<wane_store::AcmeAccount>>, StoreError> {
+        acme::account_with(&self.pool, key).await
+    }
+    async fn acme_accounts(&self, grant: GrantId) -> Result<Vec<Versioned<wane_store::AcmeAccount>>, StoreError> {
+        acme::accounts(&self.pool, grant).await
+    }
+    async fn acme_order(&self, id: AcmeOrderId) -> Result<Option<Versioned<wane_store::AcmeOrder>>, StoreError> {
+        acme::order(&self.pool, id).await
+    }
+    async fn acme_orders(&self, account: AcmeAccountId) -> Result<Vec<Versioned<wane_store::AcmeOrder>>, StoreError> {
+        acme::orders(&self.pool, account).await
+    }
+    async fn acme_order_of(&self, certificate: &str) -> Result<Option<Versioned<wane_store::AcmeOrder>>, StoreError> {
+        acme::order_of(&self.pool, certificate).await
+    }
+    async fn inventories(&self, from: Time, most: u32) -> Result<Vec<InventoryTaken>, StoreError> {
+        inventories::since(&self.pool, from, most).await
+    }
+    async fn last_inventory(&self, resource: ResourceId) -> Result<Option<InventoryTaken>, StoreError> {
+        inventories::last(&self.pool, resource).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         sealed::get(&self.pool, key).await

@@ -107,7 +107,13 @@ pub(crate) fn follow(world: &mut World, write: &Write) {
         | Write::CloseChannel(_)
         | Write::OpenChannel(_)
         | Write::Job(_)
-        | Write::ForgetJobs(_) => {}
+        | Write::ForgetJobs(_)
+        | Write::RevokeIssuance(..)
+        | Write::AcmeAccount(_)
+        | Write::AcmeOrder(_)
+        | Write::ForgetAcme(_)
+        | Write::Inventory(_)
+        | Write::ForgetInventories(_) => {}
     }
 }
 

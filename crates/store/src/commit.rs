@@ -16,8 +16,10 @@ use wane_domain::workload::{Issuer, Workload};
 use wane_domain::world::{Epoch, PolicyVersion};
 use wane_notice::Delivery;
 
+use crate::acme::{AcmeAccount, AcmeOrder};
 use crate::rows::{
-    Answer, ClosedChannel, Entry, EntryId, Issuance, Job, Login, Recording, Sealed, Token, Use, Versioned, WayIn,
+    Answer, ClosedChannel, Entry, EntryId, InventoryTaken, Issuance, Job, Login, Recording, Sealed, Token, Use,
+    Versioned, WayIn,
 };
 
 /// The generation a writer saw; the write is refused if it is no longer that.
@@ -79,6 +81,9 @@ pub enum Write {
     Still(GrantId, u64),
     Lease(Put<Lease>),
     Issuance(Issuance),
+    /// What was issued under this number works no more from this moment on, whatever becomes of its lease. Refused if it was
+    /// revoked before.
+    RevokeIssuance(u64, Time),
     /// Refused if this use of the grant was made.
     Use(Use),
     Login(Put<Login>),
@@ -108,6 +113,15 @@ pub enum Write {
     Job(Put<Job>),
     /// Those that are over and whose tokens say nothing any more at this moment.
     ForgetJobs(Time),
+    /// Refused if another account has its key.
+    AcmeAccount(Put<AcmeAccount>),
+    AcmeOrder(Put<AcmeOrder>),
+    /// Orders that may be forgotten at this moment, and accounts that may be and whose grants are over.
+    ForgetAcme(Time),
+    /// Put in place of what was written of that resource earlier that day; of orphans the most stays.
+    Inventory(InventoryTaken),
+    /// Those of days before this moment.
+    ForgetInventories(Time),
 }
 
 impl Write {
@@ -135,6 +149,7 @@ impl Write {
             | Self::Still(..)
             | Self::Lease(_)
             | Self::Issuance(_)
+            | Self::RevokeIssuance(..)
             | Self::Use(_)
             | Self::Login(_)
             | Self::RemoveLogin(..)
@@ -155,7 +170,12 @@ impl Write {
             | Self::CloseChannel(_)
             | Self::OpenChannel(_)
             | Self::Job(_)
-            | Self::ForgetJobs(_) => false,
+            | Self::ForgetJobs(_)
+            | Self::AcmeAccount(_)
+            | Self::AcmeOrder(_)
+            | Self::ForgetAcme(_)
+            | Self::Inventory(_)
+            | Self::ForgetInventories(_) => false,
         }
     }
 }

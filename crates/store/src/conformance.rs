@@ -3,9 +3,11 @@
 //! Owns: what the words of the port mean, as checks. Refuses to know: any adapter, any runtime; it
 //! makes its stores through a function it is given and never sleeps.
 
+mod acme;
 mod deliveries;
 mod directories;
 mod fixture;
+mod inventories;
 mod jobs;
 mod lifecycle;
 mod listing;
@@ -59,11 +61,14 @@ pub async fn run<S: Store>(make: impl AsyncFn(Founded) -> Result<S, String>) -> 
         lifecycle::everything_comes_back,
         lifecycle::what_is_due_comes_in_order,
         lifecycle::revoked_is_what_would_still_work,
+        lifecycle::one_issue_is_revoked_by_itself,
         lifecycle::a_use_is_made_once,
         lifecycle::serials_never_repeat,
         lifecycle::tokens_answers_and_secrets,
         directories::entries_are_found_and_guarded,
+        inventories::a_day_keeps_one_of_each_resource,
         jobs::one_token_begins_one_job,
+        acme::an_account_has_a_key_of_its_own_and_goes_after_its_grant,
         writing::one_of_two_wins,
         writing::a_guard_holds_and_writes_nothing,
         writing::all_or_nothing,

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
-    DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+    AcmeAccountId, AcmeOrderId, DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId,
+    SessionId, TokenId,
 };
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
@@ -13,14 +14,15 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 
+use crate::acme::{AcmeAccount, AcmeOrder};
 use crate::commit::{Commit, Seen};
 use crate::query::{
     DeliveryFilter, Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter, RequestFilter,
     Slice,
 };
 use crate::rows::{
-    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, Issuance, Job, Login, PolicyEntry,
-    Recording, Sequenced, Standing, Token, Versioned, WayIn,
+    Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, InventoryTaken, Issuance, Job, Login,
+    PolicyEntry, Recording, Sequenced, Standing, Token, Versioned, WayIn,
 };
 
 /// Why the store did not do it.
@@ -99,7 +101,7 @@ pub trait Store: Send + Sync {
 
     /// Every issue under a lease, oldest first.
     async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError>;
-    /// Issues of a kind that would still work at `now` although their lease is ending or gone.
+    /// Issues of a kind that would still work at `now` although they were revoked, or their lease is ending or gone.
     async fn revoked(&self, kind: &Name, now: Time) -> Result<Vec<Issuance>, StoreError>;
     /// The next serial number; never the same twice, across restarts.
     async fn next_serial(&self) -> Result<u64, StoreError>;
@@ -150,6 +152,22 @@ pub trait Store: Send + Sync {
     async fn job_of_token(&self, token: &str) -> Result<Option<Versioned<Job>>, StoreError>;
     /// The jobs that are not over, oldest first.
     async fn open_jobs(&self) -> Result<Vec<Versioned<Job>>, StoreError>;
+    /// An account of an ACME client.
+    async fn acme_account(&self, id: AcmeAccountId) -> Result<Option<Versioned<AcmeAccount>>, StoreError>;
+    /// The account that has a key, by its thumbprint.
+    async fn acme_account_with(&self, key: &str) -> Result<Option<Versioned<AcmeAccount>>, StoreError>;
+    /// The accounts under a grant, oldest first.
+    async fn acme_accounts(&self, grant: GrantId) -> Result<Vec<Versioned<AcmeAccount>>, StoreError>;
+    /// An order of an ACME client.
+    async fn acme_order(&self, id: AcmeOrderId) -> Result<Option<Versioned<AcmeOrder>>, StoreError>;
+    /// The orders of an account, oldest first.
+    async fn acme_orders(&self, account: AcmeAccountId) -> Result<Vec<Versioned<AcmeOrder>>, StoreError>;
+    /// The order that a certificate was issued for, by what clients know that by.
+    async fn acme_order_of(&self, certificate: &str) -> Result<Option<Versioned<AcmeOrder>>, StoreError>;
+    /// What stood at resources on the days from a moment on, the newest day first; at most so many.
+    async fn inventories(&self, from: Time, most: u32) -> Result<Vec<InventoryTaken>, StoreError>;
+    /// What stood at a resource when it was last looked at.
+    async fn last_inventory(&self, resource: ResourceId) -> Result<Option<InventoryTaken>, StoreError>;
     /// A sealed secret.
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// What is known of a session's recording.

@@ -371,6 +371,9 @@ pub struct Issuance {
     pub not_after: Time,
     /// Fingerprints and the rest.
     pub detail: serde_json::Value,
+    /// Since when it is revoked by itself, whatever its lease.
+    #[serde(default)]
+    pub revoked: Option<Time>,
 }
 
 /// One use of a grant whose role, or a credential under it, gives a number of them.
@@ -386,6 +389,23 @@ pub struct Use {
     pub session: SessionId,
     /// When.
     pub at: Time,
+}
+
+/// What stood at a resource when it was last looked at on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InventoryTaken {
+    /// Where.
+    pub resource: ResourceId,
+    /// The day, by its midnight in UTC.
+    pub day: Time,
+    /// When it was last looked at.
+    pub at: Time,
+    /// What carries our mark and belongs to an open grant.
+    pub made: u32,
+    /// Rights there that were not given from here.
+    pub standing: u32,
+    /// What carries our mark and belongs to nothing: the most that was seen at once that day.
+    pub orphans: u32,
 }
 
 /// How a recording came out.

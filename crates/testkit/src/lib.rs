@@ -11,6 +11,8 @@
 
 mod active_directory;
 mod ambient;
+mod application;
+mod approver;
 mod clock_off;
 mod folder;
 mod held;
@@ -22,6 +24,8 @@ mod postgres;
 mod process;
 mod program;
 mod proxy;
+mod rabbitmq;
+mod redis;
 mod slapd;
 mod ssh;
 mod stunnel;
@@ -32,6 +36,8 @@ mod wane;
 
 pub use active_directory::ActiveDirectory;
 pub use ambient::{FakeClock, SeededEntropy};
+pub use application::ScimApplication;
+pub use approver::Approver;
 pub use held::{Held, hold, lax_permit, plain_ask};
 pub use nginx::Nginx;
 pub use object_store::ObjectStore;
@@ -40,6 +46,8 @@ pub use post::{MailWay, PostServer};
 pub use postgres::{Postgres, PostgresBuilder, PsqlClient};
 pub use program::{Ended, Interactive, Outcome};
 pub use proxy::{Proxy, Way};
+pub use rabbitmq::RabbitMq;
+pub use redis::{Redis, RedisSession};
 pub use slapd::{Slapd, SlapdBuilder};
 pub use ssh::{PreparedSshd, SshClient, SshKey, Sshd, SshdBuilder, ssh_keygen};
 pub use ssh::{RawKey, RawPeer, RawStream, Trouble, Words, words};

@@ -60,13 +60,60 @@ impl Nginx {
         Self::run(folder, port, &server)
     }
 
+    /// Starts one in a folder as an application over TLS that takes nobody without a client certificate by `trust`: it says
+    /// who that is and for which host it was asked, has a file of 1 MiB at `/file`, one that takes minutes at `/slow`, and whatever is put into `www/files` of the folder.
+    pub fn application(folder: &Path, pair: (&Path, &Path), trust: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let www = folder.join("www");
+        fs::create_dir(&www)?;
+        for path in [folder, &www] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+        }
+        fs::write(www.join("file"), vec![b'f'; 1 << 20])?;
+        fs::write(www.join("slow"), vec![b's'; 16 << 20])?;
+        let (cert, key) = (pair.0.display(), pair.1.display());
+        let server = format!(
+            "listen 127.0.0.1:{port} ssl;\nroot {www};\n\
+             ssl_certificate {cert};\nssl_certificate_key {key};\nssl_client_certificate {trust};\nssl_verify_client on;\n\
+             location / {{ return 200 \"hello $ssl_client_s_dn at $http_host by $http_x_forwarded_proto\\n\"; }}\n\
+             location /file {{ }}\nlocation /slow {{ limit_rate 64k; }}\nlocation /files/ {{ }}\nlocation /moved {{ return 301 /file; }}\n\
+             location /gone {{ return 410; }}\n",
+            www = www.display(),
+            trust = trust.display(),
+        );
+        Self::run(folder, port, &server)
+    }
+
+    /// Starts one in a folder as a proxy over TLS to an application on this machine, in as many processes as there are cores:
+    /// connections to it stay open, and WebSockets pass.
+    pub fn proxy(folder: &Path, pair: (&Path, &Path), upstream: u16, cores: usize) -> Result<Self> {
+        let port = free_port()?;
+        let (cert, key) = (pair.0.display(), pair.1.display());
+        let server = format!(
+            "listen 127.0.0.1:{port} ssl http2;\nssl_certificate {cert};\nssl_certificate_key {key};\nssl_protocols TLSv1.3;\n\
+             keepalive_requests 10000000;\n\
+             location / {{ proxy_pass http://application;\nproxy_http_version 1.1;\nproxy_buffering off;\n\
+             proxy_set_header Upgrade $http_upgrade;\nproxy_set_header Connection $wanted;\n\
+             proxy_set_header Host $host;\n}}\n"
+        );
+        let before = format!(
+            "upstream application {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 10000000; }}\n\
+             map $http_upgrade $wanted {{ default upgrade; '' ''; }}\n"
+        );
+        Self::configured(folder, port, (&before, &server), cores)
+    }
+
     fn run(folder: &Path, port: u16, server: &str) -> Result<Self> {
+        Self::configured(folder, port, ("", server), 1)
+    }
+
+    fn configured(folder: &Path, port: u16, (before, server): (&str, &str), workers: usize) -> Result<Self> {
         let at = folder.display();
         let lines = format!(
-            "daemon off;\nmaster_process on;\nworker_processes 1;\npid {at}/nginx.pid;\nerror_log {at}/error.log info;\n\
-             events {{ worker_connections 64; }}\nhttp {{\naccess_log off;\n\
+            "daemon off;\nmaster_process on;\nworker_processes {workers};\npid {at}/nginx.pid;\nerror_log {at}/error.log info;\n\
+             events {{ worker_connections 16384; }}\nhttp {{\naccess_log off;\n\
              client_body_temp_path {at}/a;\nproxy_temp_path {at}/b;\nfastcgi_temp_path {at}/c;\nuwsgi_temp_path {at}/d;\n\
-             scgi_temp_path {at}/e;\nserver {{\n{server}}}\n}}\n"
+             scgi_temp_path {at}/e;\n{before}server {{\n{server}}}\n}}\n"
         );
         fs::write(folder.join("nginx.conf"), lines)?;
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|path| Path::new(path).is_file());
@@ -92,6 +139,12 @@ impl Nginx {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its process; its workers are children of that.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it logged.

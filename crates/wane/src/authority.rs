@@ -1,30 +1,37 @@
-//! `wane authority`: the issuing authorities of certificates, made and changed where their seal is, with the server
-//! stopped. Which key signs is decided here and nowhere else: no call to a server changes it.
+//! `wane authority`: the issuing authorities of certificates, made and changed where their seal is: with the server
+//! stopped, or by the server while it runs. Which key signs is decided here and nowhere else. Where a signer of its own has
+//! the keys, one is made as the signer's user, who gives the server's user what it is to know of it.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use wane_app::AppError;
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
-use wane_connector::{PublishPermit, SignError, Signer};
+use wane_connector::{PublicKey, PublishPermit, SignError, Signer};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::OrgId;
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
 use wane_failpoint::{around, point};
+use wane_keys::desk::message::Bytes;
 use wane_keys::envelope::Keyring;
 use wane_keys::signer::{LocalSigner, SignerKeys};
 use wane_store::{Commit, Sealed, Store, Write};
 use wane_store_sql::SqlStore;
 
-use crate::config::{From, begin};
-use crate::deployment::{Expect, OpenError, issuing, open, place, sealed, signer_key};
+use crate::config::{From, begin_writing};
+use crate::deployment::{Expect, OpenError, issuing, open, open_seals, place, sealed, signer_key};
 use crate::kinds::authority::{
     self, AUTHORITY_KEYS, Authority as Kept, AuthorityError, Confined, State, drop_idle, take_over, vacant,
 };
+use crate::signer::house;
+use crate::signer::known::{self, Known, pin, pinned};
+use crate::turning::{AUTHORITIES, live};
 
 /// The row in which the authorities are kept, sealed like their keys.
 const ROW: &str = "authorities";
@@ -41,11 +48,14 @@ pub(crate) struct Authority {
     pub(crate) ambient: Ambient,
 }
 
-/// The authorities that issue X.509 certificates; with the server stopped.
+/// The authorities that issue X.509 certificates; with the server stopped, or `--live`.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
     what: What,
+    /// Have the running server do it, as whoever is signed in; with a proof of identity that is fresh.
+    #[arg(long, conflicts_with_all = ["config", "set", "data"])]
+    live: bool,
     #[command(flatten)]
     from: From,
 }
@@ -54,23 +64,13 @@ struct Arguments {
 enum What {
     /// Which there are, and which issues
     Show,
-    /// Make one. The first issues at once; a second is made known first, and issues after `take-over`
-    New {
-        /// Ed25519 instead of ECDSA on P-256, which every client knows
-        #[arg(long)]
-        ed25519: bool,
-        /// Have a root outside certify it: puts out a signing request, and waits for `certify`
-        #[arg(long, conflicts_with_all = ["years", "permit_dns", "permit_ip"])]
-        request: bool,
-        /// How long it is good, as a root of its own
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=30))]
-        years: u16,
-        /// It names no server but this one and those below it. May be given again
-        #[arg(long, value_name = "DNS-NAME")]
-        permit_dns: Vec<String>,
-        /// It names no server but within this network. May be given again
-        #[arg(long, value_name = "NETWORK", value_parser = network)]
-        permit_ip: Vec<(IpAddr, u8)>,
+    /// Make one. The first issues at once; a second is made known first, and issues after `take-over`. With a signer of its
+    /// own, as that signer's user: puts out what the server is to `take`
+    New(New),
+    /// Enter one that was made with a signer of its own, which is to be restarted
+    Take {
+        /// What `new` put out; `-` for standard input
+        made: PathBuf,
     },
     /// Take the chain that came of the signing request: its own certificate first, the root last, in PEM
     Certify {
@@ -83,19 +83,78 @@ enum What {
     Drop,
 }
 
+#[derive(Args, Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct New {
+    /// Ed25519 instead of ECDSA on P-256, which every client knows
+    #[arg(long)]
+    #[serde(default)]
+    ed25519: bool,
+    /// Have a root outside certify it: puts out a signing request, and waits for `certify`
+    #[arg(long, conflicts_with_all = ["years", "permit_dns", "permit_ip"])]
+    #[serde(default)]
+    request: bool,
+    /// How long it is good, as a root of its own
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=30))]
+    #[serde(default = "usual_years")]
+    years: u16,
+    /// It names no server but this one and those below it. May be given again
+    #[arg(long, value_name = "DNS-NAME")]
+    #[serde(default)]
+    permit_dns: Vec<String>,
+    /// It names no server but within this network. May be given again
+    #[arg(long, value_name = "NETWORK", value_parser = is_network)]
+    #[serde(default)]
+    permit_ip: Vec<String>,
+}
+
+fn usual_years() -> u16 {
+    10
+}
+
+/// What is to be changed.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Change {
+    New(New),
+    Certify {
+        /// In PEM.
+        chain: String,
+    },
+    TakeOver,
+    Drop,
+}
+
+impl What {
+    /// The change it stands for, by whichever process; none if it only looks.
+    fn change(&self) -> Result<Option<Change>, Failed> {
+        Ok(Some(match self {
+            Self::Show => return Ok(None),
+            Self::New(new) => Change::New(new.clone()),
+            Self::Take { .. } => return Err(Failed::Stopped),
+            Self::Certify { chain } => Change::Certify { chain: text_of(chain)? },
+            Self::TakeOver => Change::TakeOver,
+            Self::Drop => Change::Drop,
+        }))
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+pub(crate) enum Failed {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    #[error(
-        "`signer.socket` is set, and the key of an authority cannot be with a signer of its own: certificates need a \
-         deployment without one"
-    )]
-    Apart,
+    #[error("`signer.socket` is not set: the server signs by itself, and makes its authorities with `new`")]
+    Here,
+    #[error("`take` is said with the server stopped; leave `--live` out")]
+    Stopped,
+    #[error("`{path}` is not what `wane authority new` put out: {why}")]
+    Made { path: PathBuf, why: String },
     #[error("`{path}` cannot be read: {why}")]
     File { path: PathBuf, why: std::io::Error },
+    #[error("{0}")]
+    Given(String),
 }
 
 impl ExtraCommand for Authority {
@@ -113,16 +172,24 @@ impl ExtraCommand for Authority {
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            let (arguments, settings) = match begin("wane authority", args, session, |a: &Arguments| &a.from) {
+            if args.iter().any(|word| word == "--live") {
+                let arguments: Arguments = match crate::config::parse("wane authority", args, session) {
+                    Ok(arguments) => arguments,
+                    Err(exit) => return exit,
+                };
+                let change = match arguments.what.change() {
+                    Ok(change) => change,
+                    Err(error) => return session.report(&Stop::failed(error.to_string())),
+                };
+                return live(session, AUTHORITIES, change.map(|change| json!(change)).as_ref(), shown).await;
+            }
+            let (arguments, settings) = match begin_writing("wane authority", args, session, |a: &Arguments| &a.from) {
                 Ok(begun) => begun,
                 Err(exit) => return exit,
             };
-            if let Err(error) = wane_failpoint::arm() {
-                return session.report(&Stop::failed(error.to_string()));
-            }
             match self.act(&settings, &arguments.what).await {
-                Ok(all) => {
-                    session.put(&shown_json(&all), &shown(&all));
+                Ok((json, text)) => {
+                    session.put(&json, &text);
                     Exit::Done
                 }
                 Err(error) => session.report(&Stop::failed(error.to_string())),
@@ -132,103 +199,175 @@ impl ExtraCommand for Authority {
 }
 
 impl Authority {
-    async fn act(&self, settings: &wane_config::Settings, what: &What) -> Result<Vec<Kept>, Failed> {
-        // What is there already has to go before a signer can be apart; nothing comes after.
-        if settings.signer.socket.is_some() && matches!(what, What::New { .. }) {
-            return Err(Failed::Apart);
+    async fn act(&self, settings: &wane_config::Settings, what: &What) -> Result<(Value, String), Failed> {
+        match (what, settings.signer.socket.is_some()) {
+            (What::New(new), true) => return self.make_apart(settings, new),
+            (What::Take { .. }, false) => return Err(Failed::Here),
+            (_, _) => {}
         }
         let (opening, writer) = open(settings, &self.ambient, Expect::There).await?;
         let work = async {
             let done = async {
                 let (store, org, ring) = issuing(&opening, settings, &self.ambient).await?;
-                self.change(&Desk { store, org, ring: &ring }, what).await
+                let ends = opening.keyring(&open_seals(settings, &self.ambient)?.ends, org, &self.ambient).await?;
+                let desk = Desk { store, org, ring: &ring, ends: &ends, ambient: &self.ambient };
+                if let What::Take { made } = what {
+                    return desk.take(made).await;
+                }
+                match what.change()? {
+                    Some(change) => desk.change(&change, Actor::System).await,
+                    None => Ok(kept(store, &ring).await?),
+                }
             };
             let done = done.await;
             opening.close().await;
             done
         };
         let (done, ()) = tokio::join!(work, writer.run());
-        done
+        let all = shown_json(&done?);
+        let text = shown(&all);
+        Ok((all, text))
     }
 
-    async fn change(&self, desk: &Desk<'_>, what: &What) -> Result<Vec<Kept>, Failed> {
+    /// Makes one in the folder of a signer of its own, which alone has its key.
+    fn make_apart(&self, settings: &wane_config::Settings, new: &New) -> Result<(Value, String), Failed> {
+        let chest = house::open(settings, &self.ambient)?;
+        let mut vacant = None;
+        for purpose in AUTHORITY_KEYS {
+            if chest.key(purpose).map_err(OpenError::from)?.is_none() {
+                vacant = vacant.or(Some(purpose));
+            }
+        }
+        let purpose = vacant.ok_or(AuthorityError::Full)?;
+        let (secret, public, authority) = make(&self.ambient, purpose, new)?;
+        chest.with(&[(purpose, secret)]).map_err(OpenError::from)?;
+        let made = Made { authority, key: Bytes(public.bytes().to_vec()) };
+        let json = serde_json::to_value(&made).map_err(|_| OpenError::Lacks(ROW.to_owned()))?;
+        let text = json.to_string();
+        Ok((json, text))
+    }
+}
+
+/// A new key with its authority.
+fn make(ambient: &Ambient, purpose: &'static str, new: &New) -> Result<(Secret, PublicKey, Kept), Failed> {
+    let New { ed25519, request, years, permit_dns, permit_ip } = new;
+    if !(1..=30).contains(years) {
+        return Err(Failed::Given(format!("`years` is {years}; write 1 to 30")));
+    }
+    if *request && !(permit_dns.is_empty() && permit_ip.is_empty()) {
+        let why = "what an authority may name is for the root outside to say; leave `permit_dns` and `permit_ip` out";
+        return Err(Failed::Given(why.to_owned()));
+    }
+    let now = ambient.now();
+    let key = if *ed25519 { Secret::new(ambient.bytes::<32>().to_vec()) } else { SignerKeys::p256(ambient) };
+    let own = vec![(purpose, Secret::new(key.expose().to_vec()))];
+    let signer = LocalSigner::new(own, Vec::new()).map_err(OpenError::from)?;
+    let sign = |message: &[u8]| signer.publish(purpose, made_here(), message);
+    let public = signer.key(purpose).map_err(AuthorityError::from)?;
+    let made = if *request {
+        Kept::request(purpose, public, &sign, now)?
+    } else {
+        let networks = permit_ip.iter().map(|text| network(text)).collect::<Result<_, _>>();
+        let networks = networks.map_err(Failed::Given)?;
+        let confined = Confined { dns: permit_dns.clone(), networks };
+        let life = Span::from_hours(u64::from(*years) * 8766);
+        Kept::root(purpose, public, &sign, &confined, ambient.bytes(), now, life)?
+    };
+    Ok((key, public, made))
+}
+
+/// What a change is made on.
+pub(crate) struct Desk<'a> {
+    pub(crate) store: &'a SqlStore,
+    pub(crate) org: OrgId,
+    pub(crate) ring: &'a Keyring,
+    /// Behind it lies what is known of the keys of a signer of its own.
+    pub(crate) ends: &'a Keyring,
+    pub(crate) ambient: &'a Ambient,
+}
+
+impl Desk<'_> {
+    /// Makes a change; what there is then. One commit has all of it.
+    pub(crate) async fn change(&self, what: &Change, actor: Actor) -> Result<Vec<Kept>, Failed> {
         let now = self.ambient.now();
-        let mut all = kept(desk.store, desk.ring).await?;
-        let (mut rows, event, about) = match what {
-            What::Show => return Ok(all),
-            What::New { ed25519, request, years, permit_dns, permit_ip } => {
+        let mut all = kept(self.store, self.ring).await?;
+        let (rows, event, about) = match what {
+            Change::New(new) => {
                 let purpose = vacant(&all)?;
-                let key = if *ed25519 {
-                    Secret::new(self.ambient.bytes::<32>().to_vec())
-                } else {
-                    SignerKeys::p256(&self.ambient)
-                };
-                let row = sealed(desk.ring, &signer_key(purpose), &key)?;
-                let signer = LocalSigner::new(vec![(purpose, key)], Vec::new()).map_err(OpenError::from)?;
-                let sign = |message: &[u8]| signer.publish(purpose, made_here(), message);
-                let public = signer.key(purpose).map_err(AuthorityError::from)?;
-                let mut made = if *request {
-                    Kept::request(purpose, public, &sign, now)?
-                } else {
-                    let confined = Confined { dns: permit_dns.clone(), networks: permit_ip.clone() };
-                    let life = Span::from_hours(u64::from(*years) * 8766);
-                    Kept::root(purpose, public, &sign, &confined, self.ambient.bytes(), now, life)?
-                };
+                let (key, _, mut made) = make(self.ambient, purpose, new)?;
+                let row = sealed(self.ring, &signer_key(purpose), &key)?;
                 first_issues(&all, &mut made);
                 all.push(made);
                 (vec![Write::Sealed(row)], "authority.made", json!({ "key": purpose }))
             }
-            What::Certify { chain } => {
-                let text = std::fs::read_to_string(chain);
-                let text = text.map_err(|why| Failed::File { path: chain.clone(), why })?;
+            Change::Certify { chain } => {
                 let waiting = all.iter().position(|one| matches!(one.state, State::Requested { .. }));
                 let at = waiting.ok_or(AuthorityError::None("waits for a chain"))?;
                 let mut one = all.remove(at);
                 let purpose = one.purpose().ok_or(AuthorityError::None("has that key"))?;
-                let key = desk.key(purpose).await?;
-                one.certify(purpose, key, &text, now)?;
+                let key = self.key(purpose).await?;
+                one.certify(purpose, key, chain, now)?;
                 first_issues(&all, &mut one);
                 all.push(one);
                 (Vec::new(), "authority.certified", json!({ "key": purpose }))
             }
-            What::TakeOver => {
+            Change::TakeOver => {
                 take_over(&mut all, now)?;
                 (Vec::new(), "authority.took_over", json!({}))
             }
-            What::Drop => {
+            Change::Drop => {
                 let gone = drop_idle(&mut all, now)?;
-                let rows = vec![Write::RemoveSealed(signer_key(&gone.purpose))];
+                let rows = [signer_key(&gone.purpose), pin(&gone.purpose)].map(Write::RemoveSealed).into();
                 (rows, "authority.dropped", json!({ "key": gone.purpose }))
             }
         };
+        self.put(all, rows, (event, about), actor).await
+    }
+
+    /// Enters one that was made elsewhere.
+    async fn take(&self, path: &Path) -> Result<Vec<Kept>, Failed> {
+        let (purpose, key, mut made) = taken(path)?;
+        let mut all = kept(self.store, self.ring).await?;
+        if all.iter().any(|other| other.purpose == purpose) {
+            let why = format!("there is an authority with the key `{purpose}` already");
+            return Err(Failed::Made { path: path.to_owned(), why });
+        }
+        first_issues(&all, &mut made);
+        all.push(made);
+        let rows = vec![pinned(self.ends, purpose, key)?];
+        self.put(all, rows, ("authority.taken", json!({ "key": purpose })), Actor::System).await
+    }
+
+    /// Puts down what there is now, with whatever goes with it.
+    async fn put(
+        &self,
+        all: Vec<Kept>,
+        mut rows: Vec<Write>,
+        (event, about): (&str, Value),
+        actor: Actor,
+    ) -> Result<Vec<Kept>, Failed> {
         let plain = serde_json::to_vec(&all).map_err(|_| OpenError::Lacks(ROW.to_owned()))?;
-        let sealed = desk.ring.seal(&place(ROW), &plain).map_err(OpenError::from)?;
+        let sealed = self.ring.seal(&place(ROW), &plain).map_err(OpenError::from)?;
         rows.push(Write::Sealed(Sealed { key: ROW.to_owned(), sealed }));
         let record = Record {
             id: self.ambient.id(),
-            org: desk.org,
-            at: now,
-            actor: Actor::System,
+            org: self.org,
+            at: self.ambient.now(),
+            actor,
             event: event.to_owned(),
             outcome: Outcome::Done,
             about: Subjects::default(),
             detail: json!({ "what": about, "authorities": shown_json(&all) }),
         };
-        let commit = desk.store.commit(Commit::new(rows, vec![record]).map_err(OpenError::from)?);
+        let commit = self.store.commit(Commit::new(rows, vec![record]).map_err(OpenError::from)?);
         around(point!("authority.commit"), commit).await.map_err(OpenError::from)?;
         Ok(all)
     }
-}
 
-/// What the command works on.
-struct Desk<'a> {
-    store: &'a SqlStore,
-    org: OrgId,
-    ring: &'a Keyring,
-}
-
-impl Desk<'_> {
-    async fn key(&self, purpose: &'static str) -> Result<wane_connector::PublicKey, Failed> {
+    async fn key(&self, purpose: &'static str) -> Result<PublicKey, Failed> {
+        if let Some(key) = known::known(self.store, self.ends).await?.get(purpose) {
+            return Ok(*key);
+        }
         let row = signer_key(purpose);
         let bytes =
             self.store.sealed(&row).await.map_err(OpenError::from)?.ok_or_else(|| OpenError::Lacks(row.clone()))?;
@@ -236,6 +375,38 @@ impl Desk<'_> {
         let signer = LocalSigner::new(vec![(purpose, key)], Vec::new()).map_err(OpenError::from)?;
         Ok(signer.key(purpose).map_err(AuthorityError::from)?)
     }
+}
+
+/// What a signer of its own gives the server to know.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Made {
+    authority: Kept,
+    /// The public key.
+    key: Bytes,
+}
+
+/// Reads what was made elsewhere, and whether it is an authority with that key.
+fn taken(path: &Path) -> Result<(&'static str, PublicKey, Kept), Failed> {
+    let wrong = |why: String| Failed::Made { path: path.to_owned(), why };
+    let made: Made = serde_json::from_str(&text_of(path)?).map_err(|e| wrong(e.to_string()))?;
+    let purpose = made.authority.purpose().ok_or_else(|| wrong("it has a key of another sort".to_owned()))?;
+    let key = PublicKey::read(&made.key.0).ok_or_else(|| wrong("its key is none".to_owned()))?;
+    let known = Known([(purpose.to_owned(), key)].into());
+    let (_, troubles) = authority::Authorities::read(&known, std::slice::from_ref(&made.authority));
+    if let Some(trouble) = troubles.into_iter().next() {
+        return Err(wrong(trouble));
+    }
+    match made.authority.state {
+        State::Requested { .. } | State::Ready => Ok((purpose, key, made.authority)),
+        State::Issuing | State::Retired { .. } => Err(wrong("it is not a new one".to_owned())),
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, Failed> {
+    let read =
+        if path.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    read.map_err(|why| Failed::File { path: path.to_owned(), why })
 }
 
 fn made_here() -> PublishPermit {
@@ -249,6 +420,10 @@ fn first_issues(others: &[Kept], one: &mut Kept) {
     }
 }
 
+fn is_network(text: &str) -> Result<String, String> {
+    network(text).map(|_| text.to_owned())
+}
+
 fn network(text: &str) -> Result<(IpAddr, u8), String> {
     let wrong = || format!("`{text}` is no network; write `10.0.0.0/8` or `2001:db8::/32`");
     let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
@@ -258,30 +433,39 @@ fn network(text: &str) -> Result<(IpAddr, u8), String> {
     Ok((address, bits))
 }
 
-fn shown_json(all: &[Kept]) -> Value {
+pub(crate) fn shown_json(all: &[Kept]) -> Value {
     let one = |one: &Kept| json!({ "key": one.purpose, "state": one.state, "made": one.made.to_string(), "chain": one.chain });
     json!({ "items": all.iter().map(one).collect::<Vec<_>>() })
 }
 
-fn shown(all: &[Kept]) -> String {
-    if all.is_empty() {
+/// The same in words.
+fn shown(all: &Value) -> String {
+    let items = all.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
         return "There is no authority; make one with `wane authority new`.".to_owned();
     }
+    let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut lines = Vec::new();
-    for one in all {
-        let stands = match &one.state {
-            State::Requested { .. } => {
+    for one in items {
+        let state = one.get("state").cloned().unwrap_or_default();
+        let state = serde_json::from_value::<State>(state).ok();
+        let stands = match &state {
+            Some(State::Requested { .. }) => {
                 "waits for its chain (`wane authority certify`); its signing request:".to_owned()
             }
-            State::Ready => "is known and trusted; issues after `wane authority take-over`".to_owned(),
-            State::Issuing => "issues".to_owned(),
-            State::Retired { at } => format!("issues no more since {at}; its list is signed until it is dropped"),
+            Some(State::Ready) => "is known and trusted; issues after `wane authority take-over`".to_owned(),
+            Some(State::Issuing) => "issues".to_owned(),
+            Some(State::Retired { at }) => {
+                format!("issues no more since {at}; its list is signed until it is dropped")
+            }
+            None => "stands otherwise than this version knows".to_owned(),
         };
-        lines.push(format!("{}, made {}: {stands}", one.purpose, one.made));
-        match &one.state {
-            State::Requested { request } => lines.push(request.trim_end().to_owned()),
-            State::Ready | State::Issuing | State::Retired { .. } => {
-                lines.extend(one.chain.iter().map(|pem| pem.trim_end().to_owned()));
+        lines.push(format!("{}, made {}: {stands}", text(one, "key"), text(one, "made")));
+        match state {
+            Some(State::Requested { request }) => lines.push(request.trim_end().to_owned()),
+            Some(State::Ready | State::Issuing | State::Retired { .. }) | None => {
+                let chain = one.get("chain").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                lines.extend(chain.iter().filter_map(Value::as_str).map(|pem| pem.trim_end().to_owned()));
             }
         }
     }
@@ -307,6 +491,22 @@ pub(crate) fn read(signer: &dyn Signer, kept: &[Kept]) -> authority::Authorities
         tracing::error!(%trouble, "an authority is left out");
     }
     read
+}
+
+impl std::convert::From<Failed> for AppError {
+    fn from(failed: Failed) -> Self {
+        let said = failed.to_string();
+        match failed {
+            Failed::Open(error) => crate::turning::failed(error),
+            Failed::Authority(AuthorityError::Chain(_)) | Failed::Given(_) => Self::invalid("change", said),
+            Failed::Authority(AuthorityError::Full | AuthorityError::None(_) | AuthorityError::NotYet(_))
+            | Failed::Here
+            | Failed::Stopped => Self::Taken(said),
+            Failed::Authority(AuthorityError::Sign(_) | AuthorityError::Wrong(_))
+            | Failed::Made { .. }
+            | Failed::File { .. } => Self::Fault(said),
+        }
+    }
 }
 
 impl std::convert::From<SignError> for Failed {

@@ -56,6 +56,22 @@ pub(crate) fn begin<A: clap::Parser>(
     Ok((arguments, settings))
 }
 
+/// As [`begin`], for a command that writes: a test may stop it where it does.
+pub(crate) fn begin_writing<A: clap::Parser>(
+    name: &str,
+    args: Vec<String>,
+    session: &Session,
+    from: impl FnOnce(&A) -> &From,
+) -> Result<(A, Settings), Exit> {
+    let begun = begin(name, args, session, from)?;
+    arm(session).map(|()| begun)
+}
+
+/// Has failpoints stand where a test wants them to.
+pub(crate) fn arm(session: &Session) -> Result<(), Exit> {
+    wane_failpoint::arm().map_err(|error| session.report(&Stop::failed(error.to_string())))
+}
+
 /// `wane config check`.
 pub(crate) struct Check;
 /// `wane config explain`.

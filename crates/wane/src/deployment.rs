@@ -26,7 +26,8 @@ use wane_policy::set::PolicySet;
 use wane_store::{Commit, EmptyCommit, Sealed, Store, StoreError, Write};
 use wane_store_sql::{Founding, SqlStore, Writer};
 
-use crate::signer::LinkTask;
+use crate::signer::{LinkTask, Seat};
+use crate::turning::Turned;
 use crate::{authority, kinds, token_key};
 
 /// Why a data folder did not open.
@@ -64,16 +65,6 @@ pub(crate) enum OpenError {
         "`signer.socket` is set, and the store still has the key for `{0}`; take it out with `wane signer move`, with the server stopped"
     )]
     NotMoved(&'static str),
-    #[error(
-        "the key of an authority of certificates (`{0}`) cannot be with a signer of its own: either drop the authorities \
-         (`wane authority drop`), or leave `signer.socket` out"
-    )]
-    AuthorityApart(&'static str),
-    #[error(
-        "the key of access tokens (`{0}`) cannot be with a signer of its own: either take it away \
-         (`wane token-key drop {0} --compromised`), or leave `signer.socket` out"
-    )]
-    TokenKeyApart(&'static str),
     #[error(transparent)]
     Chest(#[from] ChestError),
     #[error("`{path}` cannot be held: {why}")]
@@ -158,11 +149,22 @@ impl Opening {
         }
         let ends = self.keyring(&seals.ends, org, ambient).await?;
         let issuing = self.keyring(&seals.issuing, org, ambient).await?;
-        let (signer, link) = self.signer(settings, &seals, org, ambient).await?;
+        let (signer, seat) = self.signer(settings, &seals, org, ambient).await?;
         let signer: Arc<dyn Signer> = Arc::new(signer);
-        let authorities = authority::read(&*signer, &authority::kept(&self.store, &issuing).await?);
-        let token_keys = token_key::read(&*signer, &token_key::kept(&self.store, &issuing).await?);
-        let given = kinds::Given { authorities, token_keys };
+        let authorities = Arc::new(authority::read(&*signer, &authority::kept(&self.store, &issuing).await?));
+        let token_keys = Arc::new(token_key::read(&*signer, &token_key::kept(&self.store, &issuing).await?));
+        let (link, turned) = match seat {
+            // A signer of its own has no keys that change while it runs.
+            Seat::Apart(link) => (Some(link), None),
+            Seat::Here(keys) => {
+                let ring = self.keyring(&seals.issuing, org, ambient).await?;
+                let ends = self.keyring(&seals.ends, org, ambient).await?;
+                let (authorities, token_keys) = (Arc::clone(&authorities), Arc::clone(&token_keys));
+                let (store, ambient) = (self.store.clone(), ambient.clone());
+                (None, Some(Turned { store, org, ring, ends, ambient, keys, authorities, token_keys }))
+            }
+        };
+        let given = kinds::Given { authorities, token_keys, programs: kinds::programs(&settings.hooks) };
         let pepper = Pepper::new(&self.secret(&issuing, PEPPER).await?)?;
         let gateway_key = match &settings.gateway.ssh {
             Some(_) => Some(self.gateway_key(kinds::SSH, &issuing, org, ambient).await?),
@@ -189,6 +191,9 @@ impl Opening {
         };
         let app = Arc::new(App::new(parts)?);
         app.tell_signer(signer);
+        if let Some(turned) = turned {
+            app.turns_by(Arc::new(turned));
+        }
         app.recall_time().await?;
         Ok(Deployment { app, store: self.store, gateway_key, web_key, link })
     }

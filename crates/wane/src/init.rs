@@ -15,7 +15,7 @@ use wane_domain::time::Time;
 use wane_failpoint::{around, point};
 use wane_store::{Commit, Put, Store, Write};
 
-use crate::config::{From, begin};
+use crate::config::{From, begin_writing};
 use crate::deployment::{Expect, OpenError, open};
 
 /// The command.
@@ -56,13 +56,10 @@ impl ExtraCommand for Init {
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            let (arguments, settings) = match begin("wane init", args, session, |a: &Arguments| &a.from) {
+            let (arguments, settings) = match begin_writing("wane init", args, session, |a: &Arguments| &a.from) {
                 Ok(begun) => begun,
                 Err(exit) => return exit,
             };
-            if let Err(error) = wane_failpoint::arm() {
-                return session.report(&Stop::failed(error.to_string()));
-            }
             match self.make(&settings, &arguments.admin).await {
                 Ok(Made { org, code, expires }) => {
                     let signer = match &settings.signer.socket {

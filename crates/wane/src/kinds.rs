@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use wane_connector::verb::Verb;
-use wane_connector::{Checker, Document, Kind, Reader, Registry, Signer};
+use wane_connector::{Checker, Document, Kind, Namer, Reader, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_domain::secret::Secret;
 use wane_keys::seal::SealName;
+use wane_kind_hook::{HookKind, ProgramSettings};
 use wane_kind_http::HttpKind;
 use wane_kind_ldap::LdapKind;
 use wane_kind_oauth::OauthKind;
 use wane_kind_postgres::PostgresKind;
+use wane_kind_scim::ScimKind;
 use wane_kind_ssh::SshKind;
 use wane_kind_x509::X509Kind;
 
@@ -50,13 +52,40 @@ pub(crate) const TOKEN_CHECKER: Checker = wane_kind_oauth::check_token;
 
 /// What the signer knows of the bytes of a purpose, where people may have to sign.
 pub(crate) fn readers() -> Vec<(&'static str, Reader)> {
-    vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::USER_CERTIFICATES)]
+    let mut readers = vec![(wane_kind_ssh::USER_CA, wane_kind_ssh::USER_CERTIFICATES)];
+    readers.extend(wane_kind_x509::AUTHORITY_KEYS.map(|purpose| (purpose, wane_kind_x509::CERTIFICATES)));
+    readers.extend(wane_kind_oauth::TOKEN_KEYS.map(|purpose| (purpose, wane_kind_oauth::TOKENS)));
+    readers
 }
 
 /// What the kinds are given that was read from the store.
 pub(crate) struct Given {
-    pub(crate) authorities: authority::Authorities,
-    pub(crate) token_keys: token::TokenKeys,
+    pub(crate) authorities: Arc<authority::Authorities>,
+    pub(crate) token_keys: Arc<token::TokenKeys>,
+    /// How programs are run for targets.
+    pub(crate) programs: ProgramSettings,
+}
+
+/// How programs are run: by this very binary, started once more to confine itself and become one.
+pub(crate) fn programs(hooks: &wane_config::Hooks) -> ProgramSettings {
+    if let Some(Err(why)) = hooks.programs.as_deref().map(HookKind::check_programs) {
+        tracing::warn!(%why, "no program of `hooks.programs` will be run");
+    }
+    ProgramSettings {
+        folder: hooks.programs.clone(),
+        launcher: ("/proc/self/exe".into(), vec![wane_kind_hook::confine::WORD.to_owned()]),
+        without_landlock: hooks.without_landlock,
+    }
+}
+
+/// What this process is, if it was started to confine itself and become a program.
+pub(crate) fn confined() -> Option<std::process::ExitCode> {
+    wane_kind_hook::confine::confined(std::env::args_os())
+}
+
+/// What the signer knows of the bytes of a purpose that certifies names.
+pub(crate) fn namers() -> Vec<(&'static str, Namer)> {
+    vec![(wane_kind_ssh::HOST_CA, wane_kind_ssh::host_names)]
 }
 
 /// The kinds. `url` is where people open this server.
@@ -67,14 +96,16 @@ pub(crate) fn registry(
     ambient: &Ambient,
     web: Option<&Secret>,
 ) -> Registry {
-    let Given { authorities, token_keys } = given;
-    let kinds: [Arc<dyn Kind>; 6] = [
+    let Given { authorities, token_keys, programs } = given;
+    let kinds: [Arc<dyn Kind>; 8] = [
         Arc::new(SshKind::new(Arc::clone(signer))),
         Arc::new(PostgresKind::new(ambient.clone())),
         Arc::new(LdapKind::new()),
+        Arc::new(ScimKind::new()),
         Arc::new(X509Kind::new(Arc::clone(signer), authorities, ambient.clone())),
         Arc::new(OauthKind::new(Arc::clone(signer), token_keys, url, ambient)),
         Arc::new(HttpKind::new(web)),
+        Arc::new(HookKind::new(ambient.clone(), programs)),
     ];
     Registry::new(kinds)
 }
@@ -92,5 +123,6 @@ pub(crate) fn verbs() -> Vec<Arc<dyn Verb>> {
     verbs.extend(wane_kind_x509::verbs::all());
     verbs.extend(wane_kind_oauth::verbs::all());
     verbs.extend(wane_kind_http::verbs::all());
+    verbs.extend(wane_kind_hook::verbs::all());
     verbs
 }

@@ -23,12 +23,17 @@ mod serve;
 mod server;
 mod signer;
 mod token_key;
+mod turning;
 mod verbs;
 mod web;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before there is a second thread.
+    if let Some(code) = kinds::confined() {
+        return code;
+    }
     // One provider for the process; a second call would find it installed, which is as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -11,8 +11,11 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -164,13 +167,33 @@ async fn speak(
 }
 
 pub(crate) fn acceptor(cert: &PathBuf, key: &PathBuf) -> Result<TlsAcceptor, ServeError> {
+    acceptor_knowing(cert, key, WebPkiClientVerifier::no_client_auth())
+}
+
+/// One that asks clients for a certificate of these authorities, and takes those as well that have none.
+pub(crate) fn acceptor_asking(cert: &PathBuf, key: &PathBuf, roots: &[Vec<u8>]) -> Result<TlsAcceptor, ServeError> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(CertificateDer::from(root.clone()))?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider).allow_unauthenticated();
+    let verifier = verifier.build().map_err(|e| rustls::Error::General(e.to_string()))?;
+    acceptor_knowing(cert, key, verifier)
+}
+
+fn acceptor_knowing(
+    cert: &PathBuf,
+    key: &PathBuf,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<TlsAcceptor, ServeError> {
     let pem = |path: &PathBuf, why: String| ServeError::Pem { path: path.clone(), why };
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| pem(cert, e.to_string()))?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(|e| pem(key, e.to_string()))?;
     let mut config = rustls::ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))

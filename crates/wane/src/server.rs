@@ -235,6 +235,7 @@ fn wane_crates(level: &str) -> String {
         "wane_kind_postgres",
         "wane_kind_ldap",
         "wane_kind_http",
+        "wane_kind_hook",
         "wane_ldap",
         "wane_runtime",
     ];

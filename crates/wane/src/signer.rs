@@ -2,7 +2,8 @@
 //! begins here: whoever can open that seal says whose signatures count first, and what people have to sign for.
 
 mod arrange;
-mod house;
+pub(crate) mod house;
+pub(crate) mod known;
 mod line;
 mod link;
 mod moved;
@@ -21,7 +22,8 @@ use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
 use wane_config::Settings;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::OrgId;
-use wane_keys::desk::root::RootError;
+use wane_keys::desk::names::Names;
+use wane_keys::desk::root::{Root, RootError};
 use wane_runtime::{Backoff, Supervisor};
 
 use crate::config::{From, begin};
@@ -29,6 +31,7 @@ use crate::deployment::OpenError;
 use crate::server::log_as;
 
 pub(crate) use link::LinkTask;
+pub(crate) use seat::{Seat, own_keys};
 
 /// How long calls that are worked on get to be answered.
 const GRACE: Duration = Duration::from_secs(8);
@@ -61,6 +64,11 @@ enum What {
     Move,
     /// Have the server take a signer with other keys at the next start; as the server's user, with the server stopped
     Unpin,
+    /// Take a key of an authority or of access tokens away, that the server has dropped; as the signer's user
+    Discard {
+        /// Which, as `wane authority show` and `wane token-key show` name it
+        key: String,
+    },
     #[command(flatten)]
     Arrange(arrange::Arrange),
 }
@@ -85,8 +93,13 @@ enum SignerError {
     NoUser(String),
     #[error("there is no {0}")]
     Missing(String),
-    #[error("`{0}` is not LOGIN@RESOURCE")]
+    #[error(
+        "`{0}` names nothing that is signed: write LOGIN@RESOURCE, or what a certificate or token says, such as \
+         `x509:dns:db.example` or `oauth:orders.write@https://api.example`"
+    )]
     Form(String),
+    #[error("nothing that people sign says of which resource `{0}` is; say it with `--at RESOURCE`")]
+    Unplaced(String),
     #[error("give {0}: a signer of its own does not see the server's store")]
     Unseen(&'static str),
     #[error("`{path}` is no public key of an approver: {why}")]
@@ -132,16 +145,32 @@ impl Signer {
             What::Init { org } => self.init(settings, *org).map(Some),
             What::Move => moved::take_out(settings, &self.ambient).await.map(Some),
             What::Unpin => moved::unpin(settings, &self.ambient).await.map(Some),
+            What::Discard { key } => self.discard(settings, key).map(Some),
             What::Arrange(what) => arrange::arrange(settings, &self.ambient, what).await.map(Some),
         }
     }
 
     fn init(&self, settings: &Settings, org: OrgId) -> Result<Said, SignerError> {
-        let chest = house::make_new(settings, org, &self.ambient)?;
-        house::desk(chest, &self.ambient)?;
+        house::make_new(settings, org, &self.ambient)?;
+        let made = house::open(settings, &self.ambient)?;
+        // What a signer of its own has certified, no server takes back.
+        made.root().write(&Root { version: 1, holds: Names::Held, ..Root::default() })?;
+        house::desk(settings, house::open(settings, &self.ambient)?, &self.ambient)?;
         let folder = settings.signer.data_dir.display().to_string();
         let text = format!("made the signing keys of {org} in {folder}\n\nNext:\n  wane signer serve");
         Ok((json!({ "org": org, "data": folder }), text))
+    }
+
+    fn discard(&self, settings: &Settings, key: &str) -> Result<Said, SignerError> {
+        if settings.signer.socket.is_none() {
+            return Err(SignerError::NoSocket);
+        }
+        if !house::further().any(|purpose| purpose == key) {
+            return Err(SignerError::Missing(format!("key `{key}` that can be taken away")));
+        }
+        house::open(settings, &self.ambient)?.without(key).map_err(OpenError::from)?;
+        let text = format!("took `{key}` away; restart `wane signer serve`");
+        Ok((json!({ "discarded": key }), text))
     }
 
     async fn serve(&self, settings: &Settings, session: &Session) -> Result<(), SignerError> {
@@ -155,7 +184,7 @@ impl Signer {
         }
         let chest = house::open(settings, &self.ambient)?;
         let held = house::hold(settings)?;
-        let desk = Arc::new(house::desk(chest, &self.ambient)?);
+        let desk = Arc::new(house::desk(settings, chest, &self.ambient)?);
         let listener = Arc::new(socket::bind(path)?);
         let service = Arc::new(serve::Service { desk, server });
         let mut supervisor = Supervisor::new(Backoff::default());

@@ -17,7 +17,7 @@ use wane_runtime::Supervisor;
 
 use crate::gateway::GatewayError;
 use crate::kinds;
-use crate::serve::{HANDSHAKE, acceptor};
+use crate::serve::{HANDSHAKE, acceptor, acceptor_asking};
 
 /// A browser opens several connections at once, and people share an address.
 const STRANGERS_PER_ADDRESS: usize = 128;
@@ -25,15 +25,16 @@ const STRANGERS_PER_ADDRESS: usize = 128;
 /// A bound address.
 pub(crate) struct Bound {
     tcp: TcpListener,
-    tls: TlsAcceptor,
+    settings: GatewayWeb,
 }
 
 impl Bound {
     pub(crate) async fn bind(settings: &GatewayWeb) -> Result<Self, GatewayError> {
-        let tls = acceptor(&settings.tls.cert, &settings.tls.key).map_err(GatewayError::Tls)?;
+        // Read again once it is known whose certificates are asked for; what cannot be used is said now.
+        acceptor(&settings.tls.cert, &settings.tls.key).map_err(GatewayError::Tls)?;
         let tcp = TcpListener::bind(settings.listen).await;
         let tcp = tcp.map_err(|why| GatewayError::BindWeb { address: settings.listen, why })?;
-        Ok(Self { tcp, tls })
+        Ok(Self { tcp, settings: settings.clone() })
     }
 
     /// Says that there is one: what is judged from now on may rest on it.
@@ -41,6 +42,17 @@ impl Bound {
         let at = self.tcp.local_addr().map_err(|error| GatewayError::Front(error.to_string()))?;
         let serves = app.gateway_serves(kinds::HTTP, at.ip().to_string(), at.port());
         serves.map_err(|error| GatewayError::Front(error.to_string()))
+    }
+
+    /// Clients are asked for a certificate where this server issues such; who has none is taken as well.
+    fn tls(&self, app: &App) -> Result<TlsAcceptor, GatewayError> {
+        let files = &self.settings.tls;
+        let roots = app.kinds().iter().find_map(|kind| kind.certificates()).map(|known| known.roots());
+        let tls = match roots.filter(|roots| !roots.is_empty()) {
+            Some(roots) => acceptor_asking(&files.cert, &files.key, &roots),
+            None => acceptor(&files.cert, &files.key),
+        };
+        tls.map_err(GatewayError::Tls)
     }
 
     /// Has it served from now on.
@@ -52,7 +64,7 @@ impl Bound {
         ambient: &Ambient,
     ) -> Result<(), GatewayError> {
         let site = app.gateway_site(kinds::HTTP, key).map_err(|error| GatewayError::Front(error.to_string()))?;
-        let site = Arc::new(OverTls { tls: self.tls, site });
+        let site = Arc::new(OverTls { tls: self.tls(app)?, site });
         let limits = Limits { unknown_per_address: STRANGERS_PER_ADDRESS, ..Limits::default() };
         let hall = Hall::new(kinds::HTTP, Arc::<App>::clone(app), site, ambient.clone(), limits);
         let tcp = Arc::new(self.tcp);
@@ -77,7 +89,13 @@ struct OverTls {
 impl Site for OverTls {
     async fn serve(&self, pipe: Pipe, porch: Arc<dyn Porch>) {
         match tokio::time::timeout(HANDSHAKE, self.tls.accept(pipe)).await {
-            Ok(Ok(stream)) => self.site.serve(Box::new(stream), porch).await,
+            Ok(Ok(stream)) => {
+                // Its chain is checked, and that its key is there; whether it stands is asked of the store.
+                if let Some(own) = stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+                    porch.showed(own);
+                }
+                self.site.serve(Box::new(stream), porch).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }

@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use wane_connector::web::Stake;
 use wane_recording::{Event, Side};
 
+use crate::head;
 use crate::session::{AppSession, Busy};
 use crate::upstream::{Connection, Fault, Out};
 
@@ -123,7 +124,15 @@ impl Body for Tapped {
                 return Poll::Ready(None);
             }
             match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => this.reporting = Some(this.report(frame)),
+                // INVARIANT: what comes behind a request is no header of it to anybody (held by
+                // `one_request_is_one_request_to_everybody`): some applications take the one for the other.
+                Some(Ok(frame)) if this.from == Side::Client && frame.is_trailers() => {}
+                Some(Ok(mut frame)) => {
+                    if let Some(trailers) = frame.trailers_mut() {
+                        head::towards_person(trailers);
+                    }
+                    this.reporting = Some(this.report(frame));
+                }
                 Some(Err(error)) => {
                     this.way = None;
                     return Poll::Ready(Some(Err(error.into())));

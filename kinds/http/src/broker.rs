@@ -113,6 +113,10 @@ impl Broker for HttpBroker {
         resource.settings.get("origin").and_then(Value::as_str).map(str::to_owned)
     }
 
+    fn shows_credential(&self) -> bool {
+        true
+    }
+
     fn uses(&self, role: &Role) -> Result<Option<u64>, ConnectError> {
         definition(role).map(|definition| definition.uses)
     }

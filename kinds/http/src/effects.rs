@@ -1,17 +1,14 @@
 //! What happens at an application when access ends: nothing. All of it is with the gateway, as sessions.
 
 use async_trait::async_trait;
+use serde_json::Value;
 use wane_connector::{Artifact, ConnectError, Created, Effects, EndOutcome, Inventory, Presence, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
-use wane_domain::lease::LeaseData;
+use wane_domain::lease::{LeaseData, LeaseState};
 
 /// The effects of the kind.
 pub(crate) struct HttpEffects;
-
-fn refused(target: &Target<'_>, why: &str) -> ConnectError {
-    ConnectError::Refused { target: target.resource.name.to_string(), why: why.to_owned() }
-}
 
 #[async_trait]
 impl Effects for HttpEffects {
@@ -22,7 +19,7 @@ impl Effects for HttpEffects {
         _lease: &LeaseData,
         _permit: IssuePermit,
     ) -> Result<Created, ConnectError> {
-        Err(refused(target, "nothing is made at an application: open it in a browser, at its own address"))
+        Err(target.refuses("nothing is made at an application: open it in a browser, at its own address"))
     }
 
     async fn extend(&self, _target: &Target<'_>, _lease: &LeaseData) -> Result<(), ConnectError> {
@@ -33,9 +30,18 @@ impl Effects for HttpEffects {
         Ok(EndOutcome::Done)
     }
 
-    async fn read_back(&self, _target: &Target<'_>, _lease: &LeaseData) -> Result<Presence, ConnectError> {
-        let proof = "nothing was made at the application, and no gateway takes a key of a grant that is over";
-        Ok(Presence::Absent { proof: proof.to_owned() })
+    async fn read_back(&self, _target: &Target<'_>, lease: &LeaseData) -> Result<Presence, ConnectError> {
+        let serial = lease.notes.get("serial").and_then(Value::as_u64);
+        Ok(match (serial, &lease.state) {
+            (Some(serial), LeaseState::Intended | LeaseState::Live { .. }) => {
+                Presence::Present { seen: format!("the gateway takes the key of issue {serial}") }
+            }
+            (Some(_), LeaseState::Revoking { .. } | LeaseState::Gone { .. }) => Presence::Absent {
+                proof: "nothing was made at the application, and no gateway takes a key of a grant that is over"
+                    .to_owned(),
+            },
+            (None, _) => Presence::Absent { proof: "no key was ever made".to_owned() },
+        })
     }
 
     async fn inventory(&self, _target: &Target<'_>) -> Result<Inventory, ConnectError> {
@@ -43,7 +49,7 @@ impl Effects for HttpEffects {
     }
 
     async fn remove_orphan(&self, target: &Target<'_>, _artifact: &Artifact) -> Result<EndOutcome, ConnectError> {
-        Err(refused(target, "an application holds nothing of ours that could be removed"))
+        Err(target.refuses("an application holds nothing of ours that could be removed"))
     }
 
     async fn traces(&self, _target: &Target<'_>) -> Result<Vec<String>, ConnectError> {

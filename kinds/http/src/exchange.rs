@@ -22,8 +22,8 @@ use crate::head::{self, Asked};
 use crate::key::{Key, Use};
 use crate::pages::{self, Reader, Said};
 use crate::path::{Path, short};
-use crate::session::{AppSession, Busy};
-use crate::site::HttpSite;
+use crate::session::{AppSession, Busy, Came};
+use crate::site::{DPOP, HttpSite};
 use crate::splice::{Splice, Splices};
 use crate::upstream::{Connection, Fault, Out, Unsent};
 
@@ -108,13 +108,13 @@ impl Exchange<'_> {
         if let Err(not) = self.may_pass(&request) {
             let asked = format!("{} {}", short(request.method().as_str()), shown(request.uri().path()));
             self.session.line.tap(&Event::Refused { channel: None, what: asked.into() }).await?;
-            if let (true, Some(key)) = (not.misuse, &self.session.key) {
+            if let (true, Some(key)) = (not.misuse, self.session.key()) {
                 self.site.misused(self.porch, key, &not.text).await;
             }
             return Err(not);
         }
         let socket = is_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
-        let uses = self.session.key.as_ref().map(Key::uses).unwrap_or_default();
+        let uses = self.session.key().map(Key::uses).unwrap_or_default();
         if self.session.definition.uses.is_some() || !uses.is_empty() {
             self.spend(&uses).await?;
         }
@@ -133,7 +133,7 @@ impl Exchange<'_> {
     /// Spends a use, on disk.
     async fn spend(&self, uses: &[(String, u64)]) -> Result<(), Not> {
         let spent = self.session.line.spend_use(uses).await;
-        if let (Err(refused), Some(key)) = (&spent, &self.session.key) {
+        if let (Err(refused), Some(key)) = (&spent, self.session.key()) {
             self.site.misused(self.porch, key, &refused.0).await;
         }
         Ok(spent?)
@@ -167,7 +167,7 @@ impl Exchange<'_> {
                 shown(request.uri().path())
             )));
         }
-        if let Some(key) = &self.session.key {
+        if let Some(key) = self.session.key() {
             let asked = Use { now: self.porch.now(), peer: self.porch.peer(), method, path: &path };
             if let Some(why) = key.refuses(&asked) {
                 let not = Not::new(StatusCode::FORBIDDEN, "Not what this key is for", why);
@@ -178,8 +178,8 @@ impl Exchange<'_> {
         if socket && !definition.websocket {
             return Err(beyond(format!("the role `{}` gives no websockets", self.session.kept.role)));
         }
-        // A browser says of each websocket which page opens it; a program that shows a key is none.
-        let unsaid = socket && self.session.key.is_none() && !headers.contains_key(ORIGIN);
+        // A browser says of each websocket which page opens it; a program that shows a credential is none.
+        let unsaid = socket && matches!(self.session.came, Came::Browser) && !headers.contains_key(ORIGIN);
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         if unsaid || (changes || socket) && !pages::is_from_own_origin(headers, self.session.settings.origin.as_str()) {
             let text = "it was sent by a page of another site";
@@ -239,8 +239,9 @@ impl Exchange<'_> {
     ) -> Result<Request<Out>, String> {
         let (mut parts, body) = request.into_parts();
         let empty = parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
-        if self.session.key.is_some() {
+        if matches!(self.session.came, Came::Key(_) | Came::Token) {
             parts.headers.remove(AUTHORIZATION);
+            parts.headers.remove(DPOP);
         }
         let ours = self.session.ours();
         let asked = Asked { peer: self.porch.peer(), host: self.session.settings.origin.host(), ours: &ours };

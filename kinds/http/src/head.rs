@@ -119,6 +119,8 @@ pub(crate) fn towards_upstream(headers: &mut HeaderMap, asked: &Asked<'_>) {
         headers.remove(name);
     }
     headers.remove(header::EXPECT);
+    // Nothing comes behind a request.
+    headers.remove(header::TRAILER);
     headers.remove(header::HOST);
     headers.remove(header::CONTENT_LENGTH);
     cookie::hide_own(headers);

@@ -17,6 +17,7 @@ mod head;
 mod identity;
 mod issuer;
 mod key;
+mod opening;
 mod pages;
 mod path;
 mod role;
@@ -33,7 +34,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use wane_connector::kind::HostDocs;
 use wane_connector::{
-    Broker, ConnectError, ConnectLine, Describe, Effects, Held, Issuer, Kind, KindError, RoleProbe, Target,
+    Broker, ConnectError, ConnectLine, Describe, Effects, Held, Issuer, Kind, KindError, RoleProbe, Target, strict,
 };
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
@@ -88,10 +89,7 @@ impl Kind for HttpKind {
     }
 
     fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
-        match (Definition::read(narrow), Definition::read(wide)) {
-            (Ok(narrow), Ok(wide)) => narrow.is_within(&wide) && !wide.is_within(&narrow),
-            (Err(_), _) | (_, Err(_)) => false,
-        }
+        strict::is_narrower(narrow, wide, Definition::read, Definition::is_within)
     }
 
     fn needs_gateway(&self, _definition: &Value) -> bool {

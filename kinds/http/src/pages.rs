@@ -9,6 +9,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
+use wane_markup::escaped;
 
 use crate::upstream::Out;
 
@@ -59,7 +60,7 @@ fn page(home: &str, said: &Said<'_>) -> Response<Out> {
     let again = said.again.map_or_else(String::new, |again| {
         let line = escaped(&format!("wane request {again}"));
         let home = escaped(home);
-        format!("<p><a href=\"{home}/ui/#/ask\">Ask again</a>, or in a terminal: <code>{line}</code></p>\n")
+        format!("<p><a href=\"{home}/ui/ask\">Ask again</a>, or in a terminal: <code>{line}</code></p>\n")
     });
     let text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
@@ -112,22 +113,6 @@ pub(crate) fn whole(text: String) -> Out {
 /// changes something, and of each websocket.
 pub(crate) fn is_from_own_origin(headers: &HeaderMap, origin: &str) -> bool {
     headers.get_all("origin").iter().all(|said| said.as_bytes() == origin.as_bytes())
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use wane_connector::KindError;
-use wane_connector::strict::{number, object, texts, wrong};
+use wane_connector::strict::{flag, number, object, texts, wrong};
 use wane_finding::Rules;
 
 use crate::path::{Path, Pattern, short};
@@ -168,14 +168,6 @@ fn method(given: &str) -> Result<String, KindError> {
         return Err(wrong("methods", format!("`{given}` is never passed on; leave it out")));
     }
     Ok(given.to_owned())
-}
-
-fn flag(map: &Map<String, Value>, key: &str) -> Result<bool, KindError> {
-    match map.get(key) {
-        None => Ok(false),
-        Some(Value::Bool(yes)) => Ok(*yes),
-        Some(_) => Err(wrong(key, "write `true` or `false`")),
-    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,18 @@ const LOOK_AT_END: Duration = Duration::from_millis(10);
 /// An assertion is signed anew when less than this is left of it.
 const FRESH: Span = Span::from_secs(60);
 
+/// With what somebody comes.
+#[derive(Clone, Debug)]
+pub(crate) enum Came {
+    /// A cookie, after they signed in.
+    Browser,
+    Key(Key),
+    /// An access token, which goes no further.
+    Token,
+    /// A certificate.
+    Certificate,
+}
+
 /// One session.
 pub(crate) struct AppSession {
     pub(crate) id: SessionId,
@@ -39,8 +51,7 @@ pub(crate) struct AppSession {
     pub(crate) settings: Settings,
     pub(crate) definition: Definition,
     pub(crate) kept: Kept,
-    /// The key that opened it, if one did.
-    pub(crate) key: Option<Key>,
+    pub(crate) came: Came,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     shown: Option<Shown>,
     channels: AtomicU32,
@@ -60,7 +71,7 @@ enum Shown {
 
 impl AppSession {
     /// From what the gateway opened.
-    pub(crate) fn new(opened: Opened, key: Option<Key>, now: Time) -> Result<Self, String> {
+    pub(crate) fn new(opened: Opened, came: Came, now: Time) -> Result<Self, String> {
         let part = |name: &str| opened.pass.get(name).ok_or_else(|| format!("the session has no `{name}`"));
         let settings = Settings::read(part("settings")?).map_err(|e| e.to_string())?;
         let definition = Definition::read(part("definition")?).map_err(|e| e.to_string())?;
@@ -72,7 +83,7 @@ impl AppSession {
             settings,
             definition,
             kept: opened.kept,
-            key,
+            came,
             tls,
             shown,
             channels: AtomicU32::new(0),
@@ -83,6 +94,14 @@ impl AppSession {
             busy: AtomicUsize::new(0),
             assertion: Mutex::default(),
         })
+    }
+
+    /// The key that opened it, if one did.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        match &self.came {
+            Came::Key(key) => Some(key),
+            Came::Browser | Came::Token | Came::Certificate => None,
+        }
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {

@@ -6,7 +6,7 @@ use hyper::header::HeaderName;
 use serde_json::{Map, Value, json};
 use url::{Host, Position, Url};
 use wane_connector::KindError;
-use wane_connector::strict::{listed, number, object, text, wrong};
+use wane_connector::strict::{flag, listed, number, object, text, wrong};
 use wane_domain::secret::Secret;
 
 use crate::path::short;
@@ -279,14 +279,6 @@ fn header(name: &str, key: &str) -> Result<String, KindError> {
     match read.filter(|name| !FRAMING.contains(&name.as_str()) && !name.contains('_')) {
         Some(name) => Ok(name),
         None => Err(wrong(key, format!("`{}` is no header that can be set", short(name)))),
-    }
-}
-
-fn flag(map: &Map<String, Value>, key: &str) -> Result<bool, KindError> {
-    match map.get(key) {
-        None => Ok(false),
-        Some(Value::Bool(yes)) => Ok(*yes),
-        Some(_) => Err(wrong(key, "write `true` or `false`")),
     }
 }
 

@@ -1,4 +1,7 @@
-//! What browsers and programs connect to: whose request it is, the way to sign in and back, and our own answers.
+//! What browsers and programs connect to: whose request it is, the way to sign in and back, and our own answers. What
+//! programs show is `shown`'s.
+
+mod shown;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,21 +9,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT, WWW_AUTHENTICATE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use wane_connector::broker::{Opened, Pipe};
-use wane_connector::web::{Holds, Porch, Shown, Site, Ticket, Visit};
+use wane_connector::web::{Holds, Porch, Site, Ticket, Visit};
 
 use crate::book::{Book, Found};
 use crate::cookie::{self, Mark, Token};
 use crate::exchange::Exchange;
 use crate::identity::AssertionKey;
-use crate::key::{self, Key, Root};
+use crate::key::{Key, Root};
+use crate::opening::Openings;
 use crate::pages::{self, Reader, Said};
-use crate::session::AppSession;
+use crate::session::{AppSession, Came};
 use crate::settings::Origin;
 use crate::splice::Splices;
 use crate::upstream::Out;
@@ -35,6 +39,10 @@ const OWN: &str = "/.well-known/wane/";
 const ENTER: &str = "/.well-known/wane/enter";
 const LEAVE: &str = "/.well-known/wane/leave";
 const KEYS: &str = "/.well-known/wane/jwks.json";
+/// The proof of a key that comes with a token (RFC 9449).
+pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// Browsers say it of each request (Fetch Metadata), and nobody else does.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// The longest path and query that a browser is sent back to after signing in.
 const LONGEST_BACK: usize = 2048;
 
@@ -48,13 +56,12 @@ struct Inner {
     key: AssertionKey,
     root: Arc<Root>,
     home: String,
-    /// Held while a key opens a session: one that comes twice at once opens one.
-    opening: tokio::sync::Mutex<()>,
+    opening: Openings,
 }
 
 impl HttpSite {
     pub(crate) fn new(book: Arc<Book>, key: AssertionKey, root: Arc<Root>, home: &str) -> Self {
-        let opening = tokio::sync::Mutex::default();
+        let opening = Openings::default();
         Self { inner: Arc::new(Inner { book, key, root, home: home.to_owned(), opening }) }
     }
 
@@ -145,8 +152,8 @@ impl Visitor {
             }
             _ => {}
         }
-        if let Some(shown) = key_in(request.headers()) {
-            let opened = self.with_key(&origin, reader, shown, &request).await;
+        if let Some(shown) = shown::key_in(request.headers()) {
+            let opened = self.with_key(&origin, reader, &shown, &request).await;
             return match opened {
                 Ok(session) => self.carry(session, reader, request).await,
                 Err(refused) => refused,
@@ -154,10 +161,22 @@ impl Visitor {
         }
         let mark = cookie::session(request.headers()).map(|token| token.mark());
         match self.site.inner.book.find(mark, origin.as_str()) {
-            Found::Open(session) => self.carry(session, reader, request).await,
-            Found::Over(over) => self.site.over(reader, &over.why, &over.again),
-            Found::Unknown => self.stranger(&origin, reader, &request).await,
+            Found::Open(session) => return self.carry(session, reader, request).await,
+            Found::Over(over) => return self.site.over(reader, &over.why, &over.again),
+            Found::Unknown => {}
         }
+        let Some(means) = self.means(&origin, &request) else {
+            return self.stranger(&origin, reader, &request).await;
+        };
+        match self.with_means(&origin, reader, means, &request).await {
+            Ok(session) => self.carry(session, reader, request).await,
+            Err(refused) => refused,
+        }
+    }
+
+    fn nowhere(&self, reader: Reader) -> Response<Out> {
+        let text = "no application is registered for this address";
+        self.refuse(reader, StatusCode::MISDIRECTED_REQUEST, "Not here", text)
     }
 
     async fn carry(&self, session: Arc<AppSession>, reader: Reader, request: Request<Incoming>) -> Response<Out> {
@@ -165,67 +184,28 @@ impl Visitor {
         Exchange { site, porch, splices, session, reader }.carry(request).await
     }
 
-    /// The session that a key opens, or opened before.
-    async fn with_key(
-        &self,
-        origin: &Origin,
-        reader: Reader,
-        shown: &str,
-        request: &Request<Incoming>,
-    ) -> Result<Arc<AppSession>, Response<Out>> {
-        let unauthorised = |why: &str| self.refuse(reader, StatusCode::UNAUTHORIZED, "Not a key for this", why);
-        let read = Key::read(shown).and_then(|key| key.check(&self.site.inner.root).map(|()| key));
-        let key = read.map_err(|why| {
-            self.porch.failed();
-            unauthorised(&why.to_string())
-        })?;
-        let mark = key.mark();
-        let held = || match self.site.inner.book.find(Some(mark), origin.as_str()) {
-            Found::Open(session) => Some(session),
-            // Asked anew: it may have been for a while that nobody used it.
-            Found::Over(_) | Found::Unknown => None,
-        };
-        if let Some(session) = held() {
-            return Ok(session);
-        }
-        if self.porch.meant(origin.as_str()).await.as_deref() != Some(&key.resource) {
-            self.site.misused(&self.porch, &key, "it was shown to another application").await;
-            return Err(unauthorised("it is for another application"));
-        }
-        let _opening = self.site.inner.opening.lock().await;
-        if let Some(session) = held() {
-            return Ok(session);
-        }
-        let shown = Shown {
-            grant: key.grant,
-            serial: key.serial,
-            resource: key.resource.clone(),
-            client: client(request.headers()),
-        };
-        if let Err(refused) = self.porch.present(shown, self.holds(mark, Some(key.clone()))).await {
-            self.site.misused(&self.porch, &key, &refused.0).await;
-            return Err(unauthorised(&refused.0));
-        }
-        match self.site.inner.book.find(Some(mark), origin.as_str()) {
-            Found::Open(session) => Ok(session),
-            Found::Over(over) => Err(self.site.over(reader, &over.why, &over.again)),
-            Found::Unknown => Err(unauthorised("the session did not begin")),
-        }
-    }
-
     fn refuse(&self, reader: Reader, status: StatusCode, title: &str, text: &str) -> Response<Out> {
         pages::say(reader, self.site.home(), &Said { status, title, text, again: None })
+    }
+
+    /// Nobody who is known. A program is told that a password is asked for, which is a key: many show one only then. A
+    /// script in a page is not, or its browser would ask its person for one.
+    fn unauthorised(&self, (reader, request): (Reader, &Request<Incoming>), title: &str, text: &str) -> Response<Out> {
+        let mut response = self.refuse(reader, StatusCode::UNAUTHORIZED, title, text);
+        if reader == Reader::Program && !request.headers().contains_key(SEC_FETCH_MODE) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Wane\""));
+        }
+        response
     }
 
     /// Somebody without a session: a browser is sent to sign in.
     async fn stranger(&self, origin: &Origin, reader: Reader, request: &Request<Incoming>) -> Response<Out> {
         if self.porch.meant(origin.as_str()).await.is_none() {
-            let text = "no application is registered for this address";
-            return self.refuse(reader, StatusCode::MISDIRECTED_REQUEST, "Not here", text);
+            return self.nowhere(reader);
         }
         if reader == Reader::Program || request.method() != Method::GET {
             let text = format!("open {} in a browser to sign in", origin.as_str());
-            return self.refuse(reader, StatusCode::UNAUTHORIZED, "Sign in first", &text);
+            return self.unauthorised((reader, request), "Sign in first", &text);
         }
         let token = cookie::begun(request.headers()).unwrap_or_else(|| self.token());
         let back = request.uri().path_and_query().map_or("/", |back| back.as_str());
@@ -270,7 +250,7 @@ impl Visitor {
             client: client(request.headers()),
         };
         let token = self.token();
-        match self.porch.enter(ticket, self.holds(token.mark(), None)).await {
+        match self.porch.enter(ticket, self.holds(token.mark(), Came::Browser)).await {
             Ok(entered) => {
                 let to = format!("{}{}", origin.as_str(), entered.back);
                 self.lead(reader, &to, &[cookie::keep_session(&token), cookie::forget_begun()])
@@ -280,10 +260,10 @@ impl Visitor {
     }
 
     /// What holds the session that a browser or a program is known by.
-    fn holds(&self, mark: Mark, key: Option<Key>) -> Holds {
+    fn holds(&self, mark: Mark, came: Came) -> Holds {
         let (book, porch) = (Arc::clone(&self.site.inner.book), Arc::clone(&self.porch));
         Box::new(move |opened: Opened| {
-            let made = AppSession::new(opened, key, porch.now()).map(Arc::new);
+            let made = AppSession::new(opened, came, porch.now()).map(Arc::new);
             if let Ok(session) = &made {
                 book.enter(mark, Arc::clone(session));
             }
@@ -332,14 +312,6 @@ fn asked_for<B>(request: &Request<B>) -> Option<Origin> {
         (Some(_), Some(_)) | (None, None) => None,
         (Some(one), None) | (None, Some(one)) => Origin::of_host(one),
     }
-}
-
-/// The key that a program shows, if it shows one (RFC 6750 section 2.1); of two none.
-fn key_in(headers: &HeaderMap) -> Option<&str> {
-    let mut said = headers.get_all(AUTHORIZATION).iter();
-    let (Some(said), None) = (said.next(), said.next()) else { return None };
-    let (scheme, text) = said.to_str().ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && text.starts_with(key::PREFIX)).then_some(text)
 }
 
 /// The code in the query of a browser that comes back: said once, and nothing else beside it.

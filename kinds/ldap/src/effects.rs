@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use wane_connector::{
-    Artifact, ConnectError, Created, Effects, EndOutcome, Inventory, Prepared, Presence, RoleProbe, Target,
+    Artifact, ConnectError, Created, Effects, EndOutcome, Inventory, Prepared, Presence, RoleProbe, Target, permits,
 };
 use wane_domain::catalogue::Role;
 use wane_domain::directory::Person;
@@ -59,22 +59,6 @@ impl LdapEffects {
     }
 }
 
-fn check_permit(target: &Target<'_>, role: &Role, lease: &LeaseData, permit: &IssuePermit) -> Result<(), Fail> {
-    let digest = role.digest().map_err(|e| Fail::refused(e.to_string()))?;
-    let item = permit.item();
-    let fits = permit.lease() == lease.id
-        && permit.grant() == lease.grant
-        && item.resource == target.resource.id
-        && lease.resource == target.resource.id
-        && item.role == role.id
-        && item.role_digest == digest;
-    if fits {
-        Ok(())
-    } else {
-        Err(Fail::refused("the permit is for something else: another lease, resource, or role definition"))
-    }
-}
-
 #[async_trait]
 impl Effects for LdapEffects {
     async fn prepare(&self, target: &Target<'_>, role: &Role, holder: &Person) -> Result<Prepared, ConnectError> {
@@ -94,7 +78,7 @@ impl Effects for LdapEffects {
         permit: IssuePermit,
     ) -> Result<Created, ConnectError> {
         let work = async {
-            check_permit(target, role, lease, &permit)?;
+            permits(target, role, lease, &permit).map_err(Fail::refused)?;
             let settings = settings(target)?;
             place::create(&mut open(target, &settings).await?, &settings, lease).await
         };

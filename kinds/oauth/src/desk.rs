@@ -8,6 +8,7 @@ use wane_connector::{ConnectError, HostDocs, Paper, Published, Revoked, Target, 
 use wane_domain::catalogue::Resource;
 use wane_domain::id::LeaseId;
 use wane_domain::time::Time;
+use x509_cert::der::pem::{self, LineEnding};
 
 use crate::claims::{Claims, LONGEST_TOKEN, read};
 use crate::heard::Heard;
@@ -21,7 +22,7 @@ use crate::{NAME, TOKEN_ENDPOINT, input};
 pub(crate) struct Desk {
     /// Whose tokens they are: where people open this server.
     pub(crate) issuer: String,
-    pub(crate) keys: TokenKeys,
+    pub(crate) keys: Arc<TokenKeys>,
     pub(crate) proofs: Proofs,
     pub(crate) heard: Heard,
 }
@@ -103,6 +104,17 @@ impl Tokens for Desk {
         (!self.keys.is_empty()).then(|| self.metadata_of())
     }
 
+    fn discovery(&self) -> Option<Value> {
+        let mut said = self.metadata()?;
+        if let Some(map) = said.as_object_mut() {
+            // As Kubernetes says it of itself: there is nobody to be sent here, and tokens are told apart by who checks them.
+            map.insert("response_types_supported".to_owned(), json!(["id_token"]));
+            map.insert("subject_types_supported".to_owned(), json!(["public"]));
+            map.insert("id_token_signing_alg_values_supported".to_owned(), json!(self.keys.algorithms()));
+        }
+        Some(said)
+    }
+
     fn take_proof(&self, proof: &TokenProof<'_>) -> Result<String, String> {
         let TokenProof { text, method, url, token, now } = *proof;
         let urls = [url.split(['?', '#']).next().unwrap_or_default().to_owned()];
@@ -111,6 +123,11 @@ impl Tokens for Desk {
 
     fn certificate(&self, pem: &str) -> Result<String, String> {
         input::of_certificate(pem)
+    }
+
+    fn certificate_of(&self, der: &[u8]) -> String {
+        // Whatever is no certificate is refused when it is read.
+        pem::encode_string("CERTIFICATE", LineEnding::LF, der).unwrap_or_default()
     }
 
     fn told(&self, lease: LeaseId, is_good: bool, runs_out: Time, now: Time) {

@@ -18,12 +18,8 @@ use crate::settings::{Hears, Settings};
 /// The effects of tokens at resource servers.
 pub(crate) struct TokenEffects(pub(crate) Arc<Desk>);
 
-fn refused(target: &Target<'_>, why: impl Into<String>) -> ConnectError {
-    ConnectError::Refused { target: target.resource.name.to_string(), why: why.into() }
-}
-
 fn settings(target: &Target<'_>) -> Result<Settings, ConnectError> {
-    Settings::read(&target.resource.settings).map_err(|e| refused(target, e.to_string()))
+    Settings::read(&target.resource.settings).map_err(|e| target.refuses(e.to_string()))
 }
 
 /// From when on all tokens are over even for a server whose clock is behind.
@@ -40,7 +36,7 @@ impl Effects for TokenEffects {
         _lease: &LeaseData,
         _permit: IssuePermit,
     ) -> Result<Created, ConnectError> {
-        Err(refused(target, "nothing is made at a resource server: access to it is a token, which is issued"))
+        Err(target.refuses("nothing is made at a resource server: access to it is a token, which is issued"))
     }
 
     async fn extend(&self, _target: &Target<'_>, _lease: &LeaseData) -> Result<(), ConnectError> {
@@ -81,7 +77,7 @@ impl Effects for TokenEffects {
             return Ok(Presence::LoginRefused { proof });
         }
         let Hears::Introspection { cache_secs } = hears else {
-            return Err(refused(target, "it is not seen from here which tokens the server takes"));
+            return Err(target.refuses("it is not seen from here which tokens the server takes"));
         };
         let good = said.and_then(|said| said.good);
         let ended = match lease.state {
@@ -104,7 +100,7 @@ impl Effects for TokenEffects {
             (Some(good), None) => Ok(Presence::Present {
                 seen: format!("the server asked about token {jti} and was told at {good} that it is good"),
             }),
-            (_, _) => Err(refused(target, "the server has asked about none of its tokens yet")),
+            (_, _) => Err(target.refuses("the server has asked about none of its tokens yet")),
         }
     }
 
@@ -114,7 +110,7 @@ impl Effects for TokenEffects {
     }
 
     async fn remove_orphan(&self, target: &Target<'_>, _artifact: &Artifact) -> Result<EndOutcome, ConnectError> {
-        Err(refused(target, "a resource server holds nothing of ours that could be removed"))
+        Err(target.refuses("a resource server holds nothing of ours that could be removed"))
     }
 
     async fn traces(&self, _target: &Target<'_>) -> Result<Vec<String>, ConnectError> {

@@ -63,6 +63,7 @@ impl Issuer for TokenIssuer {
                 "there is no key that signs tokens; its administrator makes one with `wane token-key new`".to_owned(),
             )
         })?;
+        let key = &*key;
         let sent = Sent::read(sent).map_err(input)?;
         let within = self.within(&sent, &permit, lease, &settings, from)?;
         let claims = Claims {
@@ -170,13 +171,7 @@ impl TokenIssuer {
             }
             bound.x5t = bound.x5t.or_else(|| before.x5t.clone());
         }
-        let met = match definition.bound {
-            Must::Nothing => true,
-            Must::Either => bound != Bound::default(),
-            Must::Key => bound.jkt.is_some(),
-            Must::Certificate => bound.x5t.is_some(),
-        };
-        if !met {
+        if !definition.bound.is_met_by(Some(&bound)) {
             let why = match definition.bound {
                 Must::Certificate => "the role's tokens are bound to a certificate: send the client's as `certificate`",
                 Must::Nothing | Must::Either | Must::Key => {

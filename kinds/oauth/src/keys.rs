@@ -4,6 +4,7 @@
 //! published until the last token it signed has run out. Refuses to know where keys are kept.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::DecodingKey;
@@ -167,9 +168,9 @@ pub(crate) fn thumbprint(members: &Value) -> String {
     BASE64URL_NOPAD.encode(&Sha256::digest(members.to_string().as_bytes()))
 }
 
-/// The keys there are.
+/// The keys there are. What they are may change while they are used: whoever uses them sees those before or those after.
 #[derive(Default)]
-pub struct TokenKeys(Vec<TokenKey>);
+pub struct TokenKeys(RwLock<Arc<Vec<Arc<TokenKey>>>>);
 
 impl TokenKeys {
     /// Reads them with the public halves that the signer has. One that cannot be read is told of and left out.
@@ -183,40 +184,60 @@ impl TokenKeys {
                 TokenKey::read(purpose, key, one.from)
             });
             match key {
-                Ok(key) => read.push(key),
+                Ok(key) => read.push(Arc::new(key)),
                 Err(why) => troubles.push(format!("`{}`: {why}", one.purpose)),
             }
         }
-        (Self(read), troubles)
+        (Self(RwLock::new(Arc::new(read))), troubles)
+    }
+
+    /// Puts others in their place, all at once.
+    pub fn become_others(&self, others: &Self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = others.all();
+    }
+
+    fn all(&self) -> Arc<Vec<Arc<TokenKey>>> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The key that signs now.
-    pub(crate) fn signing(&self, now: Time) -> Option<&TokenKey> {
-        self.0.iter().filter(|key| key.from <= now).max_by_key(|key| key.from)
+    pub(crate) fn signing(&self, now: Time) -> Option<Arc<TokenKey>> {
+        self.all().iter().filter(|key| key.from <= now).max_by_key(|key| key.from).cloned()
     }
 
-    pub(crate) fn find(&self, kid: &str) -> Option<&TokenKey> {
-        self.0.iter().find(|key| key.kid == kid)
+    pub(crate) fn find(&self, kid: &str) -> Option<Arc<TokenKey>> {
+        self.all().iter().find(|key| key.kid == kid).cloned()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all().is_empty()
     }
 
     /// The key set (RFC 7517), those that are to sign later included.
     pub(crate) fn set(&self) -> Value {
-        json!({ "keys": self.0.iter().map(|key| &key.jwk).collect::<Vec<_>>() })
+        json!({ "keys": self.all().iter().map(|key| &key.jwk).collect::<Vec<_>>() })
+    }
+
+    /// How they sign, by the standard's names; each once.
+    pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
+        let mut all: Vec<Algorithm> = Vec::new();
+        for key in self.all().iter() {
+            if !all.contains(&key.algorithm) {
+                all.push(key.algorithm);
+            }
+        }
+        all
     }
 
     /// By their names, for people.
     #[must_use]
     pub fn ids(&self) -> Vec<(&'static str, String)> {
-        self.0.iter().map(|key| (key.purpose, key.kid.clone())).collect()
+        self.all().iter().map(|key| (key.purpose, key.kid.clone())).collect()
     }
 }
 
 impl fmt::Debug for TokenKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.iter().map(|key| &key.kid)).finish()
+        f.debug_set().entries(self.all().iter().map(|key| &key.kid)).finish()
     }
 }

@@ -20,6 +20,7 @@ mod notes;
 mod proof;
 mod role;
 mod settings;
+mod signed;
 pub mod verbs;
 
 use std::sync::Arc;
@@ -27,8 +28,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 pub use claims::{LONGEST, SKEW, check_token};
 use serde_json::Value;
+pub use signed::TOKENS;
 use wane_connector::{
     ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer, Target, Tokens,
+    strict,
 };
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
@@ -57,7 +60,8 @@ pub struct OauthKind {
 impl OauthKind {
     /// With these keys, a signer that has them, and what this server calls itself: where people open it.
     #[must_use]
-    pub fn new(signer: Arc<dyn Signer>, keys: TokenKeys, issuer: &str, ambient: &Ambient) -> Self {
+    pub fn new(signer: Arc<dyn Signer>, keys: impl Into<Arc<TokenKeys>>, issuer: &str, ambient: &Ambient) -> Self {
+        let keys = keys.into();
         let (proofs, heard) = (Proofs::new(ambient.now()), Heard::default());
         Self { signer, desk: Arc::new(Desk { issuer: issuer.to_owned(), keys, proofs, heard }) }
     }
@@ -88,10 +92,7 @@ impl Kind for OauthKind {
     }
 
     fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
-        match (Definition::read(narrow), Definition::read(wide)) {
-            (Ok(narrow), Ok(wide)) => narrow.is_within(&wide) && !wide.is_within(&narrow),
-            (Err(_), _) | (_, Err(_)) => false,
-        }
+        strict::is_narrower(narrow, wide, Definition::read, Definition::is_within)
     }
 
     fn describe(&self, settings: &Value) -> Describe {

@@ -8,6 +8,7 @@ use wane_connector::strict::{listed, number, object, text, texts, wrong};
 use wane_domain::time::Span;
 
 use crate::LONGEST;
+use crate::claims::Bound;
 use crate::settings::short;
 
 const KEYS: [&str; 4] = ["scopes", "life_secs", "bound", "environment"];
@@ -34,6 +35,17 @@ impl Must {
             Self::Either => "either",
             Self::Key => "key",
             Self::Certificate => "certificate",
+        }
+    }
+
+    /// Whether what a token is bound to is enough.
+    pub(crate) fn is_met_by(self, bound: Option<&Bound>) -> bool {
+        let (key, certificate) = bound.map_or((false, false), |bound| (bound.jkt.is_some(), bound.x5t.is_some()));
+        match self {
+            Self::Nothing => true,
+            Self::Either => key || certificate,
+            Self::Key => key,
+            Self::Certificate => certificate,
         }
     }
 

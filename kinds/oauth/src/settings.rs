@@ -81,7 +81,7 @@ impl Settings {
     }
 }
 
-fn is_audience(text: &str) -> bool {
+pub(crate) fn is_audience(text: &str) -> bool {
     (1..=LONGEST_AUDIENCE).contains(&text.len())
         && text.bytes().all(|c| c.is_ascii_graphic() && !b"\"'\\<>`".contains(&c))
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wane_connector::{Artifact, ConnectError, Created, Effects, EndOutcome, Inventory, Presence, RoleProbe, Target};
+use wane_connector::{
+    Artifact, ConnectError, Created, Effects, EndOutcome, Inventory, Presence, RoleProbe, Target, permits,
+};
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
 use wane_domain::id::ResourceId;
@@ -147,22 +149,6 @@ impl PostgresEffects {
     }
 }
 
-fn check_permit(target: &Target<'_>, role: &Role, lease: &LeaseData, permit: &IssuePermit) -> Result<(), Fail> {
-    let digest = role.digest().map_err(|e| Fail::refused(e.to_string()))?;
-    let item = permit.item();
-    let fits = permit.lease() == lease.id
-        && permit.grant() == lease.grant
-        && item.resource == target.resource.id
-        && lease.resource == target.resource.id
-        && item.role == role.id
-        && item.role_digest == digest;
-    if fits {
-        Ok(())
-    } else {
-        Err(Fail::refused("the permit is for something else: another lease, resource, or role definition"))
-    }
-}
-
 #[async_trait]
 impl Effects for PostgresEffects {
     async fn create(
@@ -172,7 +158,7 @@ impl Effects for PostgresEffects {
         lease: &LeaseData,
         permit: IssuePermit,
     ) -> Result<Created, ConnectError> {
-        check_permit(target, role, lease, &permit).map_err(|fail| fail.at(target))?;
+        permits(target, role, lease, &permit).map_err(|why| Fail::refused(why).at(target))?;
         let until = lease.end.min(permit.not_after());
         let work = async {
             let definition = Definition::parse(&role.definition).map_err(|e| Fail::refused(e.to_string()))?;

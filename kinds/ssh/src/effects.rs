@@ -24,17 +24,13 @@ pub(crate) struct SshEffects {
 
 impl SshEffects {
     fn settings(target: &Target<'_>) -> Result<Settings, ConnectError> {
-        Settings::read(&target.resource.settings).map_err(|e| refused(target, e.to_string()))
+        Settings::read(&target.resource.settings).map_err(|e| target.refuses(e.to_string()))
     }
 
     fn asked<'a>(&self, target: &'a Target<'_>, settings: &'a Settings) -> Result<Asked<'a>, ConnectError> {
         let host_ca = key::own(self.signer.public_key(HOST_CA)?);
         Ok(Asked { target: target.resource.name.as_str(), settings, host_ca, now: target.now })
     }
-}
-
-fn refused(target: &Target<'_>, why: impl Into<String>) -> ConnectError {
-    ConnectError::Refused { target: target.resource.name.to_string(), why: why.into() }
 }
 
 /// From when on a certificate is over even on a host whose clock is behind.
@@ -67,7 +63,7 @@ impl Effects for SshEffects {
         _lease: &LeaseData,
         _permit: IssuePermit,
     ) -> Result<Created, ConnectError> {
-        Err(refused(target, "nothing is made on a host: access to it is a certificate, which is issued"))
+        Err(target.refuses("nothing is made on a host: access to it is a certificate, which is issued"))
     }
 
     async fn extend(&self, _target: &Target<'_>, _lease: &LeaseData) -> Result<(), ConnectError> {
@@ -103,10 +99,10 @@ impl Effects for SshEffects {
             ReadBack::None if target.now >= over_at(&notes) => Ok(Presence::LoginRefused {
                 proof: format!("the certificate ran out by itself at {}; the host was not asked", notes.not_after),
             }),
-            ReadBack::None => Err(refused(target, "it is registered with `read_back` `none`, so it is never asked")),
+            ReadBack::None => Err(target.refuses("it is registered with `read_back` `none`, so it is never asked")),
             ReadBack::Query => {
                 let cert = Certificate::from_openssh(&notes.certificate)
-                    .map_err(|e| refused(target, format!("the noted certificate cannot be read: {e}")))?;
+                    .map_err(|e| target.refuses(format!("the noted certificate cannot be read: {e}")))?;
                 let offered = format!(
                     "certificate {} (key id {}) for `{}` at {}",
                     notes.serial,
@@ -141,7 +137,7 @@ impl Effects for SshEffects {
     }
 
     async fn remove_orphan(&self, target: &Target<'_>, _artifact: &Artifact) -> Result<EndOutcome, ConnectError> {
-        Err(refused(target, "a host holds nothing of ours that could be removed"))
+        Err(target.refuses("a host holds nothing of ours that could be removed"))
     }
 
     async fn traces(&self, _target: &Target<'_>) -> Result<Vec<String>, ConnectError> {

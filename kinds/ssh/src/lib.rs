@@ -20,6 +20,7 @@ mod host_docs;
 mod issuer;
 mod key;
 mod krl;
+mod named;
 mod notes;
 mod query;
 mod role;
@@ -31,11 +32,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use certificate::check_user_certificate;
+pub use named::host_names;
 use serde_json::Value;
 pub use signed::USER_CERTIFICATES;
 use wane_connector::kind::HostDocs;
 use wane_connector::{
     Broker, ConnectError, ConnectLine, Describe, Effects, Held, Issuer, Kind, KindError, RoleProbe, Signer, Target,
+    strict,
 };
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
@@ -48,7 +51,7 @@ use crate::settings::Settings;
 pub const NAME: &str = "ssh";
 /// The purpose of the key that signs user certificates; its checker is [`check_user_certificate`].
 pub const USER_CA: &str = "ssh-user-ca";
-/// The purpose of the key that signs host certificates.
+/// The purpose of the key that signs host certificates; what it signs is read by [`host_names`].
 pub const HOST_CA: &str = "ssh-host-ca";
 /// The purpose of the key that signs revocation lists.
 pub const KRL: &str = "ssh-krl";
@@ -91,10 +94,7 @@ impl Kind for SshKind {
     }
 
     fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
-        match (Definition::read(narrow), Definition::read(wide)) {
-            (Ok(narrow), Ok(wide)) => narrow.is_within(&wide) && !wide.is_within(&narrow),
-            (Err(_), _) | (_, Err(_)) => false,
-        }
+        strict::is_narrower(narrow, wide, Definition::read, Definition::is_within)
     }
 
     fn needs_gateway(&self, definition: &Value) -> bool {

@@ -1,19 +1,27 @@
 //! What a signer that asks people to sign reads in a user certificate: what it gives, and whether the role gives that.
 
-use wane_connector::Reader;
+use wane_connector::{Given, Guarded, Place, Reader};
 use wane_domain::catalogue::Role;
+use wane_domain::id::ResourceId;
 use wane_domain::issue::Right;
 
 use crate::certificate::parse_unsigned;
-use crate::role::{Definition, FORCE_COMMAND, SOURCE_ADDRESS, login_in, principal_for};
+use crate::role::{Definition, FORCE_COMMAND, SOURCE_ADDRESS, is_principal, login_in, principal_at, principal_for};
 
 /// How user certificates are read.
-pub const USER_CERTIFICATES: Reader = Reader { gives, within };
+pub const USER_CERTIFICATES: Reader = Reader { gives, within, names };
 
 /// Each login name at each host: `deploy@res_…`, wherever it is good.
-fn gives(tbs: &[u8]) -> Result<Vec<String>, String> {
+fn gives(tbs: &[u8]) -> Result<Given, String> {
     let cert = parse_unsigned(tbs)?;
-    Ok(cert.valid_principals().iter().map(|name| login_in(name).to_owned()).collect())
+    let names = cert.valid_principals().iter().map(|name| login_in(name).to_owned()).collect();
+    Ok(Given { names, place: Place::Signed })
+}
+
+fn names(text: &str) -> Option<Guarded> {
+    let (login, host) = text.split_once('@')?;
+    let host: ResourceId = host.parse().ok()?;
+    is_principal(login).then(|| Guarded { name: principal_at(login, host), place: Place::Signed })
 }
 
 /// Whether a role gives all that a certificate says, and the certificate leaves nothing out that the role demands. The

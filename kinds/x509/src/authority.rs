@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose,
@@ -309,6 +310,12 @@ impl Ca {
         between.iter().map(|der| to_pem("CERTIFICATE", der)).collect()
     }
 
+    /// The certificates above what it issues, up to the root or, where it is its own root, that: in PEM. Some clients want
+    /// at least one.
+    pub(crate) fn above(&self) -> Result<String, WriteError> {
+        if self.chain.len() > 1 { self.between() } else { self.root() }
+    }
+
     /// The root, in PEM.
     pub(crate) fn root(&self) -> Result<String, WriteError> {
         self.chain.last().map_or_else(|| Ok(String::new()), |der| to_pem("CERTIFICATE", der))
@@ -393,9 +400,10 @@ pub(crate) fn to_pem(label: &str, der: &[u8]) -> Result<String, WriteError> {
     pem::encode_string(label, LineEnding::LF, der).map_err(|e| WriteError::Wrong(e.to_string()))
 }
 
-/// The authorities that are certified, whichever issues.
+/// The authorities that are certified, whichever issues. What they are may change while they are used: whoever uses them
+/// sees those before or those after, and never some of either.
 #[derive(Default)]
-pub struct Authorities(Vec<Ca>);
+pub struct Authorities(RwLock<Arc<Vec<Arc<Ca>>>>);
 
 impl Authorities {
     /// Reads them with the keys the signer has. One that cannot be read is told of and left out: what there is goes on.
@@ -412,26 +420,33 @@ impl Authorities {
                 Ca::read(purpose, key, authority)
             });
             match ca {
-                Ok(ca) => read.push(ca),
+                Ok(ca) => read.push(Arc::new(ca)),
                 Err(why) => troubles.push(format!("authority `{}`: {why}", authority.purpose)),
             }
         }
-        (Self(read), troubles)
+        (Self(RwLock::new(Arc::new(read))), troubles)
+    }
+
+    /// Puts others in their place, all at once.
+    pub fn become_others(&self, others: &Self) {
+        // INVARIANT: whoever looks sees one that issues, if there is one before and after (held by
+        // `while_one_takes_over_there_is_always_one_that_issues`).
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = others.all();
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> &[Ca] {
-        &self.0
+    pub(crate) fn all(&self) -> Arc<Vec<Arc<Ca>>> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The one that issues.
-    pub(crate) fn issuing(&self) -> Option<&Ca> {
-        self.0.iter().find(|ca| ca.is_issuing)
+    pub(crate) fn issuing(&self) -> Option<Arc<Ca>> {
+        self.all().iter().find(|ca| ca.is_issuing).cloned()
     }
 }
 
 impl fmt::Debug for Authorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.iter().map(Ca::id)).finish()
+        f.debug_set().entries(self.all().iter().map(|ca| ca.id())).finish()
     }
 }

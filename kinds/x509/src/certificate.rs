@@ -207,7 +207,7 @@ pub fn check_certificate(permit: &Right, tbs: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn is_spiffe_id(uri: &str) -> bool {
+pub(crate) fn is_spiffe_id(uri: &str) -> bool {
     let rest = uri.strip_prefix("spiffe://").and_then(|rest| rest.find('/').map(|at| rest.split_at(at)));
     rest.is_some_and(|(domain, path)| {
         !domain.is_empty()

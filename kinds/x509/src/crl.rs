@@ -29,8 +29,9 @@ impl Published for Papers {
         let all = self.authorities.all();
         let text = |text: String| Paper { media: "application/x-pem-file", bytes: text.into_bytes() };
         let list = |ca: &Ca| self.list(ca, number, at, revoked);
-        let each =
-            |one: &dyn Fn(&Ca) -> Result<String, ConnectError>| all.iter().map(one).collect::<Result<String, _>>();
+        let each = |one: &dyn Fn(&Ca) -> Result<String, ConnectError>| {
+            all.iter().map(|ca| one(ca)).collect::<Result<String, _>>()
+        };
         let trust = || each(&|ca| Ok(ca.root()?));
         let lists = || each(&|ca| Ok(to_pem("X509 CRL", &list(ca)?)?));
         let paper = match name {

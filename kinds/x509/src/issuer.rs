@@ -14,7 +14,7 @@ use wane_failpoint::{around_call, point};
 use crate::authority::{Authorities, Ca, positive, to_pem};
 use crate::certificate::{self, LONGEST, Plan, SKEW, grant_uri};
 use crate::describe;
-use crate::key::{self, HolderKey};
+use crate::key::{self, HolderKey, Sent};
 use crate::notes::Notes;
 use crate::role::Definition;
 use crate::settings::Settings;
@@ -50,7 +50,12 @@ impl Issuer for X509Issuer {
                 "there is no authority that issues; its administrator makes one with `wane authority new`".to_owned(),
             )
         })?;
-        let holder_key = key::sent(input).map_err(ConnectError::Input)?;
+        let ca = &*ca;
+        let Sent { key: holder_key, names } = key::sent(input).map_err(ConnectError::Input)?;
+        let definition = match names {
+            Some(names) => definition.of_names(names).map_err(ConnectError::Input)?,
+            None => definition,
+        };
         if holder_key.spki == x509_cert::der::Encode::to_der(&ca.spki).unwrap_or_default() {
             return Err(ConnectError::Input("this is the authority's own key".to_owned()));
         }
@@ -70,6 +75,7 @@ impl Issuer for X509Issuer {
             public: json!({
                 "certificate": certificate,
                 "chain": chain,
+                "above": ca.above()?,
                 "trust": self.trust()?,
                 "identity": plan.uri,
                 "use": plan.usage.word(),
@@ -98,7 +104,7 @@ enum Unplanned {
 impl X509Issuer {
     /// What the roots of all authorities are, so that a peer of either generation is trusted.
     fn trust(&self) -> Result<String, ConnectError> {
-        Ok(self.authorities.all().iter().map(Ca::root).collect::<Result<String, _>>()?)
+        Ok(self.authorities.all().iter().map(|ca| ca.root()).collect::<Result<String, _>>()?)
     }
 
     fn plan(

@@ -1,6 +1,9 @@
 //! Public keys from outside: which are certified, and what of a signing request counts. That is its key, once the
 //! request is signed with it; whatever else it asks for is not read.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, VerificationAlgorithm,
@@ -76,11 +79,24 @@ impl PublicKeyData for HolderKey {
     }
 }
 
-/// The key the holder sent: `{"csr": "-----BEGIN CERTIFICATE REQUEST-----…"}`, or `{"public_key": "-----BEGIN PUBLIC KEY-----…"}`.
-pub(crate) fn sent(input: &Value) -> Result<HolderKey, String> {
-    let map = strict::object("input", input, &["csr", "public_key"]).map_err(|e| e.to_string())?;
+/// What the holder sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) key: HolderKey,
+    /// Some of the role's names, if not all of them are wanted.
+    pub(crate) names: Option<Names>,
+}
+
+/// DNS names and addresses.
+pub(crate) type Names = (BTreeSet<String>, BTreeSet<IpAddr>);
+
+/// What the holder sent: `{"csr": "-----BEGIN CERTIFICATE REQUEST-----…"}` or `{"public_key": "-----BEGIN PUBLIC KEY-----…"}`,
+/// and with it `dns_names` and `ip_addresses` if the certificate is to be for some of the role's.
+pub(crate) fn sent(input: &Value) -> Result<Sent, String> {
+    let map = strict::object("input", input, &["csr", "public_key", "dns_names", "ip_addresses"])
+        .map_err(|e| e.to_string())?;
     let text = |key| strict::text(map, key).map_err(|e| e.to_string());
-    match (text("csr")?, text("public_key")?) {
+    let key = match (text("csr")?, text("public_key")?) {
         (Some(csr), None) => of_request(&decoded(csr, "CERTIFICATE REQUEST")?),
         (None, Some(key)) => of_spki(&decoded(key, "PUBLIC KEY")?),
         (Some(_), Some(_)) => Err("send `csr` or `public_key`, not both".to_owned()),
@@ -88,7 +104,18 @@ pub(crate) fn sent(input: &Value) -> Result<HolderKey, String> {
             "send the public key to be certified: a signing request as `csr`, or the key alone as `public_key`, in PEM"
                 .to_owned(),
         ),
-    }
+    }?;
+    let listed = |key| strict::texts(map, key).map_err(|e| e.to_string());
+    let names = match (listed("dns_names")?, listed("ip_addresses")?) {
+        (None, None) => None,
+        (dns, ip) => {
+            let dns = dns.unwrap_or_default().into_iter().map(|name| name.to_ascii_lowercase()).collect();
+            let wrong = |_| "one of `ip_addresses` is no address".to_owned();
+            let ip = ip.unwrap_or_default().into_iter().map(str::parse).collect::<Result<_, _>>().map_err(wrong)?;
+            Some((dns, ip))
+        }
+    };
+    Ok(Sent { key, names })
 }
 
 fn decoded(text: &str, label: &str) -> Result<Vec<u8>, String> {
@@ -142,7 +169,7 @@ pub(crate) fn of_spki(der: &[u8]) -> Result<HolderKey, String> {
 }
 
 /// Modulus and exponent (RFC 8017, RSAPublicKey).
-fn rsa_parts(bytes: &[u8]) -> Result<(Vec<u8>, Vec<u8>), x509_cert::der::Error> {
+pub(crate) fn rsa_parts(bytes: &[u8]) -> Result<(Vec<u8>, Vec<u8>), x509_cert::der::Error> {
     let mut reader = SliceReader::new(bytes)?;
     let parts = reader.sequence(|inner| -> Result<_, x509_cert::der::Error> {
         Ok((UintRef::decode(inner)?, UintRef::decode(inner)?))

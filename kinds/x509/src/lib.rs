@@ -7,6 +7,7 @@
 //! A certificate ends by itself within the hour, and earlier where its servers read the list; open connections go on.
 //! [`Kind::describe`] says so to approvers.
 
+mod acme;
 pub mod authority;
 mod certificate;
 mod constraints;
@@ -22,7 +23,9 @@ mod query;
 mod role;
 mod said;
 mod settings;
+mod shown;
 mod sign;
+mod signed;
 pub mod verbs;
 
 use std::sync::Arc;
@@ -31,8 +34,10 @@ use async_trait::async_trait;
 pub use certificate::{LONGEST, SKEW, check_certificate};
 pub use crl::check_list;
 use serde_json::Value;
+pub use signed::CERTIFICATES;
 use wane_connector::{
-    ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe, Signer, Target,
+    Acme, Certificates, ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe,
+    Signer, Target,
 };
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
@@ -57,8 +62,8 @@ pub struct X509Kind {
 impl X509Kind {
     /// With these authorities, and a signer that has their keys.
     #[must_use]
-    pub fn new(signer: Arc<dyn Signer>, authorities: Authorities, ambient: Ambient) -> Self {
-        Self { signer, authorities: Arc::new(authorities), ambient }
+    pub fn new(signer: Arc<dyn Signer>, authorities: impl Into<Arc<Authorities>>, ambient: Ambient) -> Self {
+        Self { signer, authorities: authorities.into(), ambient }
     }
 }
 
@@ -129,6 +134,14 @@ impl Kind for X509Kind {
 
     fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
         None
+    }
+
+    fn certificates(&self) -> Option<Arc<dyn Certificates>> {
+        Some(Arc::new(shown::Shown(Arc::clone(&self.authorities))))
+    }
+
+    fn acme(&self) -> Option<Arc<dyn Acme>> {
+        Some(Arc::new(acme::Orders))
     }
 
     fn published(&self) -> Option<Arc<dyn Published>> {

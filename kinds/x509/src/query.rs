@@ -110,7 +110,8 @@ fn config(asked: &Asked<'_>, shown: Arc<Shown>) -> Result<ClientConfig, String> 
             }
         }
         None => {
-            for root in asked.authorities.all().iter().filter_map(|ca| ca.chain.last()) {
+            let all = asked.authorities.all();
+            for root in all.iter().filter_map(|ca| ca.chain.last()) {
                 trusted.add(CertificateDer::from(root.clone())).map_err(|e| e.to_string())?;
             }
         }

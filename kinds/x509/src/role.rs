@@ -9,6 +9,7 @@ use wane_connector::strict::{listed, number, object, text, texts, wrong};
 use wane_domain::time::Span;
 
 use crate::certificate::LONGEST;
+use crate::key::Names;
 use crate::settings::{Settings, dns_name, short};
 
 const KEYS: [&str; 6] = ["use", "common_name", "spiffe_path", "dns_names", "ip_addresses", "life_secs"];
@@ -123,6 +124,24 @@ impl Definition {
     pub(crate) fn unusable_at(&self, settings: &Settings) -> Option<String> {
         let lacks = self.spiffe_path.is_some() && settings.trust_domain.is_none();
         lacks.then(|| "the role has a `spiffe_path`, and the resource no `trust_domain`".to_owned())
+    }
+
+    /// The same for some of its names.
+    pub(crate) fn of_names(self, (dns, ip): Names) -> Result<Self, String> {
+        // INVARIANT: nothing is certified that the role does not name (held by
+        // `a_certificate_is_for_names_of_the_role_and_no_others`).
+        let other = dns.difference(&self.dns_names).cloned().next();
+        let other = other.or_else(|| ip.difference(&self.ip_addresses).map(ToString::to_string).next());
+        if let Some(name) = other {
+            return Err(format!("the role does not give `{}`", short(&name)));
+        }
+        if dns.is_empty() && ip.is_empty() {
+            return Err("name at least one of the role's names, or leave `dns_names` and `ip_addresses` out".to_owned());
+        }
+        // Clients renew what they find in a certificate, its common name included: one that is no name of it is ordered in vain.
+        let names = dns.iter().cloned().chain(ip.iter().map(ToString::to_string));
+        let common_name = self.common_name.or_else(|| names.into_iter().find(|name| name.len() <= LONGEST_NAME));
+        Ok(Self { dns_names: dns, ip_addresses: ip, common_name, ..self })
     }
 
     /// The SPIFFE ID in a trust domain.

@@ -18,7 +18,7 @@ use x509_cert::name::Name;
 
 use crate::role::Usage;
 
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+pub(crate) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// RFC 4519 `uid`, which here is the grant.
 pub(crate) const USER_ID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
 const USER_ID_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1");
@@ -148,7 +148,7 @@ fn names_in(names: &[GeneralName]) -> Result<Names, String> {
     Ok((uri.ok_or("it has no identity")?, dns, addresses))
 }
 
-fn address(bytes: &[u8]) -> Result<IpAddr, String> {
+pub(crate) fn address(bytes: &[u8]) -> Result<IpAddr, String> {
     let four: Result<[u8; 4], _> = bytes.try_into();
     let sixteen: Result<[u8; 16], _> = bytes.try_into();
     match (four, sixteen) {

@@ -16,6 +16,7 @@ mod pending;
 mod rank;
 mod raw;
 mod sessions;
+mod web;
 
 use anyhow::{Context, Result, bail};
 
@@ -33,6 +34,11 @@ fn main() -> Result<()> {
         "pending" => pending::run(&plan)?,
         "keystrokes" => keystrokes::run(&plan)?,
         "sessions" => sessions::run(&plan)?,
+        "web-calls" => web::calls(&plan)?,
+        "web-socket" => web::socket(&plan)?,
+        "web-idle" => web::idle(&plan)?,
+        "web-streams" => web::streams(&plan)?,
+        "web-backend" => web::backend(&plan)?,
         "ed25519" => raw::run(&plan)?,
         other => bail!("`{other}` is no tool"),
     };

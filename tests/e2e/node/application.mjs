@@ -64,7 +64,7 @@ const server = createServer({ maxHeaderSize: 65536 }, (request, response) => {
   request.on('data', (piece) => { hash.update(piece); size += piece.length; });
   request.on('end', () => {
     response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ method, url, headers: rawHeaders, size, sha256: hash.digest('hex') }));
+    response.end(JSON.stringify({ method, url, headers: rawHeaders, trailers: request.rawTrailers, size, sha256: hash.digest('hex') }));
   });
 });
 

@@ -84,6 +84,12 @@ const acts = {
   overflow: () => page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
   picture: ({ path }) => page.screenshot({ path }).then(() => null),
   problems: () => problems.splice(0),
+  // What a press of that saves, as text.
+  saved: async ({ selector }) => {
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click(selector)]);
+    return readFileSync(await download.path(), 'utf8');
+  },
+  reload: () => page.reload().then(() => null),
 };
 
 console.log('ready');

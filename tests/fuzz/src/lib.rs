@@ -23,11 +23,13 @@
 //! | `kinds/postgres` | `sql_identifier` `sql_text` `sql_setup` `sql_settings` `sql_role` | one token, read by another reader; no line that was not meant |
 //! | `kinds/x509` | `x509_request` `x509_certificate` | one spelling, and what another reader finds there; nothing is a certificate and a list |
 //! | `kinds/oauth` | `access_token` `key_proof` | one spelling, and what another reader finds there; a proof is by the key it names |
+//! | `acme` | `acme_call` | who a call is by stands in what is signed; another payload is another call; nobody else's nonce is taken |
 //! | `http` | `oauth_form` | each parameter once, read again as it was |
 //! | `kinds/http` | `http_path` `http_cookies` `http_key` | decoded again it is the same; of our cookies nothing goes further; a key has one spelling, and nobody makes one |
+//! | `kinds/hook` | `hook_settings` `hook_path` `hook_answer` | one normal form; a value in a URL is one segment; an answer belongs to one call |
 //! | `keys` | `bearer` `sealed` `keyring` `password` | nothing opens but what was made, to the bit |
 //! | | `signer_call` | one reply to whatever is said; a head announces no more than is read, and has one spelling |
-//! | `oidc` | `oidc_token` | of all texts one is believed, the one that was signed |
+//! | `oidc` | `oidc_token` `job_token` | of all texts one is believed, the one that was signed |
 //! | `scim` | `scim_filter` `scim_patch` | a filter and its opposite never agree; what is patched is in its one spelling |
 //! | `approval` | `approval` | what is taken is over the statement that was signed, and a statement has one spelling |
 //! | `domain` | `text` `time` `id` `ask` | one spelling; two asks share a digest only if they are the same |
@@ -44,11 +46,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a target fails by panicking")]
 
 mod access;
+mod acme;
 mod approval;
 mod call;
 mod calls;
 mod draw;
 mod gate;
+mod hook;
 mod house;
 mod http;
 mod keys;
@@ -91,16 +95,18 @@ macro_rules! for_each_target {
             ssh_settings ssh 20000, ssh_role ssh 20000, sshd_config ssh 20000, ssh_login ssh 20000, ssh_greeting ssh 10000,
             ssh_packets gate 120, ssh_userauth gate 100, ssh_channels gate 80, ssh_command ssh 40000,
             sql_identifier sql 40000, sql_text sql 40000, sql_setup sql 20000, sql_settings sql 4000, sql_role sql 20000,
-            oidc_token oidc 20000, approval approval 10000,
+            oidc_token oidc 20000, job_token oidc 20000, approval approval 10000,
             scim_filter scim 4000, scim_patch scim 10000,
             x509_request x509 10000, x509_certificate x509 10000,
             access_token oauth 20000, key_proof oauth 4000, oauth_form oauth 20000,
+            acme_call acme 20000,
             bearer keys 40000, sealed keys 3000, keyring keys 5000, password keys 4000,
             signer_call calls 10000,
             text text 40000, time text 40000, id text 40000, ask text 5000,
             policy_text policy 100, policy_notes policy 150, policy_facts policy 800,
             settings_file settings 1500, settings_words settings 1200,
             call call 500,
+            hook_settings hook 4000, hook_path hook 40000, hook_answer hook 10000,
             http_path http 20000, http_cookies http 10000, http_key http 10000,
             row stored 10000, record stored 10000,
             recording recording 4000,

@@ -6,14 +6,15 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use wane_domain::time::{Span, Time};
-use wane_oidc::fuzzed::{Keys, Rules, Sort, check};
+use wane_oidc::fuzzed::{Algorithm, Keys, Rules, Sort, check};
+use wane_oidc::issuer_of;
 
 pub(crate) mod seeds {
     //! Inputs that get somewhere.
 
     use serde_json::json;
 
-    use super::{SIGNED, claims, header, signed};
+    use super::{JOB, SIGNED, claims, header, job, signed};
 
     pub(crate) fn oidc_token() -> Vec<Vec<u8>> {
         let mut odd = header();
@@ -21,6 +22,18 @@ pub(crate) mod seeds {
         let none = json!({ "alg": "none", "typ": "JWT" });
         let others = [signed(&odd, &claims()), signed(&none, &claims()), signed(&header(), &json!({ "sub": "1" }))];
         others.into_iter().chain([SIGNED.token.clone(), "..".to_owned()]).map(String::into_bytes).collect()
+    }
+
+    pub(crate) fn job_token() -> Vec<Vec<u8>> {
+        let with = |key: &str, value: serde_json::Value| {
+            let mut claims = job();
+            claims[key] = value;
+            signed(&header(), &claims)
+        };
+        let several = with("aud", json!(["wane", "other"]));
+        let others =
+            [several, with("nonce", json!("n")), with("exp", json!(1)), signed(&json!({ "alg": "none" }), &job())];
+        others.into_iter().chain([JOB.clone()]).map(String::into_bytes).collect()
     }
 }
 
@@ -50,6 +63,16 @@ fn claims() -> Value {
     json!({ "iss": ISSUER, "sub": "1", "aud": "wane", "exp": NOW + 300, "iat": NOW, "nonce": "n" })
 }
 
+/// What a job says of itself, and its one token.
+fn job() -> Value {
+    json!({
+        "iss": ISSUER, "sub": "repo:octo-org/octo-repo:environment:prod", "aud": "wane", "exp": NOW + 300, "iat": NOW,
+        "jti": "1", "repository_id": "74",
+    })
+}
+
+static JOB: LazyLock<String> = LazyLock::new(|| signed(&header(), &job()));
+
 fn signed(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
     let body = format!("{}.{}", part(header), part(claims));
@@ -65,4 +88,18 @@ pub(crate) fn oidc_token(data: &[u8]) {
     let believed = check(&text, &SIGNED.keys, &rules, &identity);
     assert_eq!(believed.is_ok(), text == SIGNED.token, "{believed:?}");
     assert!(check(&text, &SIGNED.keys, &rules, &Sort::Logout).is_err(), "it says that nobody signed out");
+}
+
+pub(crate) fn job_token(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let now = Time::from_micros(0).plus(Span::from_secs(NOW));
+    let rules = Rules { issuer: ISSUER, client_id: "wane", now };
+    let believed = check(&text, &SIGNED.keys, &rules, &Sort::Job { algorithms: &[Algorithm::EdDSA] });
+    assert_eq!(believed.is_ok(), text == *JOB, "{believed:?}");
+    // Whose it says it is, before anything is believed: what that is asked of is the issuer alone.
+    assert!(issuer_of(&text).is_some_and(|said| said == ISSUER) || believed.is_err());
+    let other = check(&text, &SIGNED.keys, &rules, &Sort::Job { algorithms: &[Algorithm::ES256] });
+    assert!(other.is_err(), "signed in a way that its issuer does not");
+    let identity = Sort::Identity { nonce: "n", access_token: None };
+    assert!(text != *JOB || check(&text, &SIGNED.keys, &rules, &identity).is_err(), "it says who somebody is");
 }

@@ -38,7 +38,7 @@ const SHOWN = new Set(['target', 'target_error', 'wane']);
 /** What is told beside the terminal; the rest is what the terminal itself shows, or says nothing to a person. */
 const TOLD = new Set([
   'command', 'subsystem', 'shell', 'typed', 'done', 'file', 'tried', 'transferred', 'refused', 'allowed', 'opened',
-  'finding', 'exited', 'signal', 'unclear', 'gap', 'withheld', 'damaged', 'over',
+  'request', 'answer', 'finding', 'exited', 'signal', 'unclear', 'gap', 'withheld', 'damaged', 'over',
 ]);
 
 /** Letters, without what moves a cursor or colours them. */

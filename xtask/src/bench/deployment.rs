@@ -3,13 +3,17 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use wane_testkit::{PersonSession, SshKey, WaneServer, WaneServerBuilder};
+use wane_testkit::{PersonSession, SshKey, WaneServer, WaneServerBuilder, WaneSigner};
 
 use super::ground::{Ground, text};
 
 pub(crate) const POLICY: &str = include_str!("bench.cedar");
 /// Longer than any run.
 const LONG: &str = "6h";
+
+/// What is measured is how often a key can sign, not how often it may.
+const RATE: &str = "signer.most_per_minute";
+const UNMEASURED: &str = "1000000";
 
 /// A server with people who may ask for the host `web`.
 #[derive(Debug)]
@@ -27,17 +31,40 @@ impl Deployment {
 
     /// The same, with settings of its own.
     pub(crate) fn with(builder: WaneServerBuilder, ground: &Ground, people: usize) -> Result<Self> {
-        let mut wane = Self::bare(builder, ground)?;
+        Self::bare(builder, ground)?.peopled(people)
+    }
+
+    /// The same where it was prepared.
+    pub(crate) fn on(server: WaneServer, people: usize) -> Result<Self> {
+        let (server, admin) = server.found()?;
+        Self::set_up(server, admin)?.peopled(people)
+    }
+
+    fn peopled(mut self, people: usize) -> Result<Self> {
+        let wane = &mut self;
         wane.admin.json(&["group", "add", "engineers"])?;
         for number in 0..people {
             wane.people.push(wane.server.newcomer(&wane.admin, &format!("person-{number}"), &["engineers"])?);
         }
-        Ok(wane)
+        Ok(self)
+    }
+
+    /// The same with a signer that is a process of its own.
+    pub(crate) fn apart(ground: &Ground, people: usize) -> Result<(Self, WaneSigner)> {
+        let mut signer = WaneSigner::prepare(None)?.binary(ground.wane()).set(RATE, UNMEASURED);
+        let wane = Self::bare(WaneServer::builder().signer(&signer, None), ground)?;
+        signer.run(&["init", "--org", &wane.server.org()?])?;
+        signer.start()?;
+        Ok((wane.peopled(people)?, signer))
     }
 
     /// The same with nobody in it but the administrator: `engineers` are whoever somebody makes them.
     pub(crate) fn bare(builder: WaneServerBuilder, ground: &Ground) -> Result<Self> {
-        let (server, admin) = builder.binary(ground.wane()).set("log.level", "warn").start()?;
+        let (server, admin) = builder.binary(ground.wane()).set("log.level", "warn").set(RATE, UNMEASURED).start()?;
+        Self::set_up(server, admin)
+    }
+
+    fn set_up(server: WaneServer, admin: PersonSession) -> Result<Self> {
         // Nothing is tried at this host: what is measured is Wane, not an sshd.
         let address = ["--address", "127.0.0.1:9", "--read-back", "none"];
         admin.json(&[&["host", "add", "web", "--label", "env=bench"][..], &address[..]].concat())?;

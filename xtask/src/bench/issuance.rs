@@ -24,21 +24,21 @@ use super::sample::Sample;
 pub(crate) const FIGURE: Figure =
     Figure { name: "issuance", about: "SSH certificates, recorded on disk before the answer", measure };
 
-const CLIENTS: [usize; 3] = [1, 8, 32];
+pub(super) const CLIENTS: [usize; 3] = [1, 8, 32];
 /// Twice as many as clients, so that callers who take turns do not meet on one.
-const GRANTS: usize = 64;
+pub(super) const GRANTS: usize = 64;
 
 /// What is seen of one server under one number of clients, one value per round.
 #[derive(Debug, Default)]
-struct Cell {
-    rate: Sample,
-    p50: Sample,
-    p99: Sample,
-    cpu: Sample,
+pub(super) struct Cell {
+    pub(super) rate: Sample,
+    pub(super) p50: Sample,
+    pub(super) p99: Sample,
+    pub(super) cpu: Sample,
 }
 
 impl Cell {
-    fn measure(&mut self, ground: &Ground, pid: u32, plan: &Value) -> Result<()> {
+    pub(super) fn measure(&mut self, ground: &Ground, pid: u32, plan: &Value) -> Result<()> {
         let before = cpu_seconds(pid)?;
         let found = loaded(ground, plan)?;
         let used = cpu_seconds(pid)? - before;
@@ -116,34 +116,42 @@ fn measure(ground: &Ground) -> Result<Report> {
     Ok(report)
 }
 
-/// Counts the syncs of a fixed number of issues. Apart from all timing: counting slows the server down.
 fn syncs(ground: &Ground, wane: &Deployment, pid: u32, calls: &[Value], report: &mut Report) -> Result<()> {
     let goal = |clients| if clients == 1 { Goal::AtMost(1.0) } else { Goal::Told };
     for clients in [1, 32] {
-        let times = ground.size(clients * 100, clients * 20);
-        let counted = wane.server.folder().join("syncs");
-        let out = counted.display().to_string();
-        let words = ["-f", "-c", "-e", "trace=fsync,fdatasync", "-o", &out, "-p", &pid.to_string()];
-        let mut strace = Command::new("strace")
-            .args(words)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("syncs are counted by `strace`; install it")?;
-        let attached = wait_until("strace to attach", std::time::Duration::from_secs(10), || is_traced(pid));
-        let all: Vec<Value> = calls.iter().cycle().take(times).cloned().collect();
-        let found = attached.and_then(|()| loaded(ground, &wane.plan(clients, all)));
-        // Detaches, and writes what it counted.
-        let interrupted = crate::command::output("kill", &["-INT", &strace.id().to_string()]);
-        strace.wait()?;
-        found?;
-        interrupted?;
-        let syncs = counted_syncs(&counted)?;
-        let each = Sample::one(syncs / times as f64);
+        let each = Sample::one(syncs_of(ground, wane, pid, (clients, calls))?);
         let what = format!("{clients} clients: syncs of the disk per certificate");
         report.row(Row::new(what, "", each).goal(goal(clients)));
     }
     Ok(())
+}
+
+/// Counts the syncs of a fixed number of issues. Apart from all timing: counting slows the server down.
+pub(super) fn syncs_of(
+    ground: &Ground,
+    wane: &Deployment,
+    pid: u32,
+    (clients, calls): (usize, &[Value]),
+) -> Result<f64> {
+    let times = ground.size(clients * 100, clients * 20);
+    let counted = wane.server.folder().join("syncs");
+    let out = counted.display().to_string();
+    let words = ["-f", "-c", "-e", "trace=fsync,fdatasync", "-o", &out, "-p", &pid.to_string()];
+    let mut strace = Command::new("strace")
+        .args(words)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("syncs are counted by `strace`; install it")?;
+    let attached = wait_until("strace to attach", std::time::Duration::from_secs(10), || is_traced(pid));
+    let all: Vec<Value> = calls.iter().cycle().take(times).cloned().collect();
+    let found = attached.and_then(|()| loaded(ground, &wane.plan(clients, all)));
+    // Detaches, and writes what it counted.
+    let interrupted = crate::command::output("kill", &["-INT", &strace.id().to_string()]);
+    strace.wait()?;
+    found?;
+    interrupted?;
+    Ok(counted_syncs(&counted)? / times as f64)
 }
 
 fn is_traced(pid: u32) -> bool {
@@ -177,7 +185,7 @@ fn bao_call(bao: &OpenBao, key: &str) -> Result<Value> {
 }
 
 /// Loads a server; a call that fails is no figure.
-fn loaded(ground: &Ground, plan: &Value) -> Result<Value> {
+pub(super) fn loaded(ground: &Ground, plan: &Value) -> Result<Value> {
     let found = ground.tool("load", plan)?;
     let failed = number(&found, "/failed")?;
     ensure!(failed == 0.0, "{failed} calls failed, the first: {}", text(&found, "/failure").unwrap_or("?"));

@@ -19,10 +19,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wane-connector", &["wane-domain", "wane-recording", "wane-finding"]),
     ("wane-keys", &["wane-domain", "wane-connector", "wane-approval", "wane-failpoint"]),
     ("wane-scim", &[]),
+    ("wane-acme", &["wane-domain"]),
+    // Known to whoever writes text of others among markup.
+    ("wane-markup", &[]),
     ("wane-ldap", &["wane-domain"]),
-    ("wane-notice", &["wane-domain", "wane-audit"]),
+    ("wane-notice", &["wane-domain", "wane-audit", "wane-markup"]),
     ("wane-store", &["wane-domain", "wane-audit", "wane-notice"]),
-    ("wane-egress", &[]),
+    ("wane-egress", &["wane-domain"]),
     ("wane-oidc", &["wane-domain", "wane-egress"]),
     ("wane-post", &["wane-domain", "wane-notice", "wane-egress"]),
     ("wane-store-sql", &["wane-domain", "wane-audit", "wane-notice", "wane-store", "wane-failpoint"]),
@@ -55,6 +58,7 @@ const APP: &[&str] = &[
     "wane-keys",
     "wane-oidc",
     "wane-scim",
+    "wane-acme",
     "wane-ldap",
     "wane-notice",
     "wane-failpoint",
@@ -79,10 +83,12 @@ const HTTP: &[&str] = &[
     "wane-audit",
     "wane-recording",
     "wane-connector",
+    "wane-markup",
     "wane-notice",
     "wane-app",
     "wane-reconcile",
     "wane-scim",
+    "wane-acme",
     "wane-api",
     "wane-failpoint",
 ];
@@ -90,8 +96,16 @@ const HTTP: &[&str] = &[
 /// The gateway reaches the rest through one port and never holds a database handle.
 const GATEWAY: &[&str] = &["wane-domain", "wane-recording", "wane-finding", "wane-connector", "wane-app"];
 
-const KIND: &[&str] =
-    &["wane-domain", "wane-connector", "wane-recording", "wane-finding", "wane-failpoint", "wane-ldap"];
+const KIND: &[&str] = &[
+    "wane-domain",
+    "wane-connector",
+    "wane-recording",
+    "wane-finding",
+    "wane-failpoint",
+    "wane-ldap",
+    "wane-egress",
+    "wane-markup",
+];
 
 /// The binary puts the house together and may know every room, but not the tests' kit.
 const BINARY: &str = "wane";

@@ -51,6 +51,11 @@ const EFFECTS: &[(&str, &[&str])] = &[
             ".authenticate_certificate_with(",
             "signer.issue(",
             "signer.publish(",
+            "line.make(",
+            "line.revoke(",
+            "line.verify(",
+            "line.list(",
+            "line.extend(",
         ],
     ),
 ];

@@ -33,16 +33,25 @@ fn mentions(file: &Source, kind: &str) -> Vec<Finding> {
     let code = code::of(&file.text);
     let mut findings = Vec::new();
     for (number, line) in code.lines().enumerate() {
-        // URLs have schemes, and one is called like a kind.
-        if line.contains("\"https\"") || line.contains("scheme()") {
-            continue;
-        }
+        let line = without_schemes(line, kind);
         if let Some(form) = forms.iter().find(|form| line.contains(form.as_str())) {
             let message = format!("`{form}` names a kind outside kinds/{kind}");
             findings.push(Finding::at(RULE, &file.path, number + 1, message));
         }
     }
     findings
+}
+
+/// A line without the scheme of a URL that is called like a kind: compared with one, or beside its secure twin.
+fn without_schemes(line: &str, kind: &str) -> String {
+    let said = [
+        format!("scheme() == \"{kind}\""),
+        format!("scheme() != \"{kind}\""),
+        format!("\"{kind}s\" | \"{kind}\""),
+        format!("\"{kind}\" | \"{kind}s\""),
+        format!("{{ \"{kind}s\" }} else {{ \"{kind}\" }}"),
+    ];
+    said.iter().fold(line.to_owned(), |line, said| line.replace(said.as_str(), ""))
 }
 
 fn capitalised(kind: &str) -> String {
@@ -62,6 +71,10 @@ mod tests {
             ("crates/app/src/a.rs", "use wane_kind_ssh::Connector;", 1),
             ("crates/app/src/a.rs", "TargetKind::Ssh", 1),
             ("crates/app/src/a.rs", "url.scheme() == \"ssh\"", 0),
+            ("crates/app/src/a.rs", "if tls { \"sshs\" } else { \"ssh\" }", 0),
+            ("crates/app/src/a.rs", "matches!(url.scheme(), \"ssh\" | \"sshs\")", 0),
+            ("crates/app/src/a.rs", "match kind { \"ssh\" => url.scheme(), \"sshs\" => 2 }", 1),
+            ("crates/app/src/a.rs", "url.scheme() == \"ssh\" || kind == \"ssh\"", 1),
             ("crates/app/src/a.rs", "\"ssh-ed25519\" // \"ssh\"", 0),
             ("crates/app/src/a.rs", "#[cfg(test)]\nmod tests { \"ssh\" }", 0),
             ("crates/wane/src/kinds.rs", "wane_kind_ssh::kind()", 0),

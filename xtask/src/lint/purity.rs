@@ -6,7 +6,8 @@ use super::finding::Finding;
 use super::metadata::Metadata;
 
 const RULE: &str = "purity";
-const PURE: &[&str] = &["wane-domain", "wane-policy", "wane-audit", "wane-recording", "wane-finding", "wane-notice"];
+const PURE: &[&str] =
+    &["wane-domain", "wane-policy", "wane-audit", "wane-recording", "wane-finding", "wane-notice", "wane-markup"];
 /// A crate of one of these names, or of a family that begins with one.
 const IMPURE: &[&str] = &["tokio", "async-std", "smol", "sqlx", "rusqlite", "axum", "hyper", "reqwest", "tower-http"];
 

@@ -271,8 +271,9 @@ impl App {
 /// Records that may be told about: others need not be looked at.
 fn is_told(event: &str) -> bool {
     let heads = ["request.", "grant.", "lease.end_tried", "session.killed", "session.finding", "gateway.shut_out"];
+    let refused = ["key.refused", "token.refused"];
     let ways = ["login.enrolled", "passkey.", "identity.", "recovery.used", "delegation."];
-    heads.iter().chain(&ways).any(|head| event.starts_with(head))
+    heads.iter().chain(&refused).chain(&ways).any(|head| event.starts_with(head))
 }
 
 fn of(request: Option<&AccessRequest>, id: RequestId) -> Option<&AccessRequest> {

@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
-    DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+    AcmeAccountId, AcmeOrderId, DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId,
+    SessionId, TokenId,
 };
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
@@ -17,9 +18,10 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
-    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort,
-    GrantFilter, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
-    RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
+    AcmeAccount, AcmeOrder, Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId,
+    EntryKey, EntrySort, GrantFilter, InventoryTaken, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry,
+    RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token,
+    Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 
@@ -155,6 +157,14 @@ behind_the_door! {
     job(id: JobId) -> Option<Versioned<Job>>;
     job_of_token(token: &str) -> Option<Versioned<Job>>;
     open_jobs() -> Vec<Versioned<Job>>;
+    acme_account(id: AcmeAccountId) -> Option<Versioned<AcmeAccount>>;
+    acme_account_with(key: &str) -> Option<Versioned<AcmeAccount>>;
+    acme_accounts(grant: GrantId) -> Vec<Versioned<AcmeAccount>>;
+    acme_order(id: AcmeOrderId) -> Option<Versioned<AcmeOrder>>;
+    acme_orders(account: AcmeAccountId) -> Vec<Versioned<AcmeOrder>>;
+    acme_order_of(certificate: &str) -> Option<Versioned<AcmeOrder>>;
+    inventories(from: Time, most: u32) -> Vec<InventoryTaken>;
+    last_inventory(resource: ResourceId) -> Option<InventoryTaken>;
     sealed(key: &str) -> Option<Vec<u8>>;
     recording(session: SessionId) -> Option<Recording>;
     recordings(filter: RecordingFilter, slice: Slice) -> Page<Recording>;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use wane_connector::kind::HostDocs;
 use wane_connector::{
     Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issuer, Kind, KindError,
-    Presence, RoleProbe, Target,
+    Presence, RoleProbe, StandingRight, Target,
 };
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
@@ -59,6 +59,8 @@ struct State {
     /// Calls that have begun, by target and what they do.
     begun: HashMap<(String, &'static str), usize>,
     passwords: usize,
+    /// Who holds a right at a target that nobody gave them here.
+    standing: BTreeMap<String, Vec<String>>,
 }
 
 /// What a test holds.
@@ -109,6 +111,12 @@ impl Gate {
     /// Puts an account there that nobody made.
     pub(crate) fn plant(&self, target: &str, name: &str) {
         self.state().accounts.insert((target.to_owned(), name.to_owned()), Time::from_micros(0));
+    }
+
+    /// Who holds a right at a target from now on that nobody gave them here.
+    pub(crate) fn stand(&self, target: &str, principals: &[&str]) {
+        let principals = principals.iter().map(|one| (*one).to_owned()).collect();
+        self.state().standing.insert(target.to_owned(), principals);
     }
 
     /// How often something was begun at a target: `create`, `end`.
@@ -241,7 +249,9 @@ impl Effects for GatedKind {
     async fn inventory(&self, target: &Target<'_>) -> Result<Inventory, ConnectError> {
         let marked = self.0.accounts(target.resource.name.as_str()).into_keys();
         let marked = marked.map(|name| Artifact { name, object: None, detail: "an account".to_owned() }).collect();
-        Ok(Inventory { marked, ..Inventory::default() })
+        let standing = self.0.state().standing.get(target.resource.name.as_str()).cloned().unwrap_or_default();
+        let right = |principal| StandingRight { principal, right: "everything".to_owned() };
+        Ok(Inventory { marked, standing: standing.into_iter().map(right).collect(), findings: Vec::new() })
     }
 
     async fn remove_orphan(&self, target: &Target<'_>, artifact: &Artifact) -> Result<EndOutcome, ConnectError> {

@@ -42,8 +42,17 @@ async fn task_grant(house: &House) -> GrantId {
     granted(&asked(house, TASK).await, 0).unwrap()
 }
 
-/// A session of a grant that its target let in.
+/// A session of a grant for a task that its target let in.
 async fn session(house: &House, grant: GrantId) -> SessionId {
+    open(house, grant, Some(TASK)).await
+}
+
+/// A session of a grant that its target let in.
+pub(crate) async fn session_as(house: &House, grant: GrantId) -> SessionId {
+    open(house, grant, None).await
+}
+
+async fn open(house: &House, grant: GrantId, task: Option<&str>) -> SessionId {
     let handed = house.hand_out("ann", grant).await.unwrap();
     let issued = house.store_issuances(handed.lease).await;
     let by = By::Credential {
@@ -60,7 +69,7 @@ async fn session(house: &House, grant: GrantId) -> SessionId {
         client: "SSH-2.0-test".to_owned(),
     };
     let opened = house.app.open_session(&claim, None).await.unwrap();
-    assert_eq!(opened.pass["task"], TASK);
+    assert_eq!(opened.pass["task"].as_str(), task);
     house.app.session_begun(opened.session, &json!({})).await.unwrap();
     opened.session
 }

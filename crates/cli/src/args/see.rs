@@ -46,6 +46,18 @@ pub(crate) struct Grant {
 #[derive(Debug, Args)]
 pub(crate) struct Debts {}
 
+/// What was asked, granted and ended of late, and what stood at the targets, day by day (UTC)
+#[derive(Debug, Args)]
+pub(crate) struct Figures {
+    /// So many days, today among them
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub(crate) days: u32,
+}
+
+/// What stood at each resource when it was last looked at: what was made from here, what was not, what belongs to nothing
+#[derive(Debug, Args)]
+pub(crate) struct Inventories {}
+
 /// LDAP directories that people and groups come from: when each was last read, and what of it was not taken
 #[derive(Debug, Args)]
 pub(crate) struct Pulled {}

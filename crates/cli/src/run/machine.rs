@@ -103,7 +103,11 @@ async fn server(s: &Session, checks: &mut Vec<Check>) {
                     Check::not("store", Verdict::Fail, found, "see the server's log; often its disk is full")
                 }
             });
-            if health.signer != "ok" {
+            if health.signer == "limited" {
+                let found = "a key was asked for more than it signs in a minute";
+                let todo = "see in the log who asks; if that is as it should be, raise `signer.most_per_minute`";
+                checks.push(Check::not("signer", Verdict::Warn, found, todo));
+            } else if health.signer != "ok" {
                 let found = "does not answer: nothing that it signs is issued, and everything ends";
                 checks.push(Check::not(
                     "signer",

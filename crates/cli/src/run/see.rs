@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use wane_api::figures::FiguresQuery;
 use wane_api::query::{Grants, Listing, Records, Under};
 use wane_api::trail::{BOOKKEEPING, RecordView};
 use wane_api::why::Suppose;
@@ -100,6 +101,25 @@ pub(super) async fn debts(s: &Session) -> Done {
     });
     let page = s.out.busy("the server is asked", listing).await?;
     s.out.put(&page, |layout| show::board::debts(&page.items, &s.present(), layout));
+    Ok(Exit::Done)
+}
+
+pub(super) async fn figures(args: &args::Figures, s: &Session) -> Done {
+    let client = s.client()?;
+    let query = FiguresQuery { days: Some(args.days) };
+    let figures = s.out.busy("the log is counted", client.figures(&query)).await?;
+    s.out.put(&figures, |layout| show::figures::all(&figures, &s.present(), layout));
+    Ok(Exit::Done)
+}
+
+pub(super) async fn inventories(s: &Session) -> Done {
+    let client = s.client()?;
+    let listing = pages(Take::All, |cursor, limit| {
+        let client = &client;
+        async move { client.inventories(&Listing { cursor, limit }).await }
+    });
+    let page = s.out.busy("the server is asked", listing).await?;
+    s.out.put(&page, |layout| show::figures::inventories(&page.items, &s.present(), layout));
     Ok(Exit::Done)
 }
 

@@ -40,12 +40,33 @@ fn server() -> StandIn {
         }
         "GET /v1/requests/req_1" => Answer::Json(views::waiting("req_1")),
         "POST /v1/why" => Answer::Json(views::why()),
+        "GET /v1/figures" => Answer::Json(figures()),
+        "GET /v1/inventories" => Answer::Json(views::page(vec![
+            json!({ "resource": "db", "last": { "at": "2026-11-21T11:00:00Z", "made": 2, "standing": 14, "orphans": 1 } }),
+            json!({ "resource": "web-1" }),
+        ])),
         "GET /v1/debts" => Answer::Json(views::page(vec![])),
         "GET /v1/log" => Answer::Json(views::page(vec![json!({
             "seq": 7, "id": "rec_1", "at": "2026-11-21T12:01:00Z", "who": "ada", "event": "grant.revoked",
             "outcome": "done", "person": "maya", "resource": "web-1", "grant": "grt_1", "detail": {},
         })])),
         line => panic!("{line}"),
+    })
+}
+
+fn figures() -> serde_json::Value {
+    let span = |text: &str, secs: u64| json!({ "text": text, "secs": secs });
+    let spread = |count: u32| json!({ "count": count, "half": span("3m", 180), "most": span("9m", 540), "longest": span("1h", 3600) });
+    json!({
+        "days": [
+            { "begins": "2026-11-20T00:00:00Z", "asked": 4, "by_policy": 3, "approved": 1, "closed": 4 },
+            { "begins": "2026-11-21T00:00:00Z", "asked": 9, "by_policy": 5, "approved": 1, "closed": 2, "just_in_time_percent": 30,
+              "stands": { "looked": 1, "made": 2, "standing": 14, "orphans": 1 } },
+        ],
+        "to_grant": spread(2),
+        "ends": [{ "kind": "postgres", "took": spread(6), "promised": span("30s", 30), "late": 1 }],
+        "again": [{ "person": "maya", "resource": "db", "role": "readonly", "times": 5, "last": "2026-11-21T11:00:00Z" }],
+        "more": false,
     })
 }
 
@@ -61,6 +82,8 @@ fn tables_fit_where_they_are_shown() {
             &["grants"],
             &["why", "readonly@db"],
             &["debts"],
+            &["figures", "--days", "2"],
+            &["inventories"],
             &["log"],
         ] {
             let mut desk = Desk::at(&server.url);

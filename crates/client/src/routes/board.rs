@@ -3,6 +3,7 @@
 use reqwest::Method;
 use wane_api::Page;
 use wane_api::board::{DebtView, Kill, LiveSession, LiveView};
+use wane_api::figures::{FiguresQuery, FiguresView, InventoryLine};
 use wane_api::lock::{LockView, NewLock, Revoke, Revoked};
 use wane_api::query::{Listing, Records};
 use wane_api::trail::RecordView;
@@ -50,6 +51,22 @@ impl Client {
     /// As every call.
     pub async fn debts(&self, query: &Listing) -> Result<Page<DebtView>, ClientError> {
         self.get(&["v1", "debts"], query).await
+    }
+
+    /// What was asked, granted and ended of late, and what stood at the targets.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn figures(&self, query: &FiguresQuery) -> Result<FiguresView, ClientError> {
+        self.get(&["v1", "figures"], query).await
+    }
+
+    /// What stood at each resource when it was last looked at.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn inventories(&self, query: &Listing) -> Result<Page<InventoryLine>, ClientError> {
+        self.get(&["v1", "inventories"], query).await
     }
 
     /// All live access.

@@ -1,5 +1,7 @@
 //! The claims about a kind that signs credentials and makes nothing at its target.
 
+use wane_domain::lease::LeaseState;
+
 use super::account::{accepted, cut, refused, within};
 use super::subject::Subject;
 use super::{Report, hides, must};
@@ -35,12 +37,15 @@ pub(super) async fn run(subject: &dyn Subject, report: &mut Report) -> Result<()
 
     let mut live = lease.clone();
     live.notes = given.notes.clone();
+    // As the engine has it by then: made, and from the end on owed.
+    live.state = LeaseState::Live { since: subject.now() };
     let read_back = subject.kind().effects().read_back(&subject.target(), &live).await.map_err(|e| e.to_string())?;
     must(matches!(read_back, Presence::Present { .. }), || format!("it is accepted, yet read back: {read_back:?}"))?;
     let mut session = subject.open(&given).await?;
     must(session.works().await?, || "a session that was just opened does not work".to_owned())?;
 
     let asked = subject.now();
+    live.state = LeaseState::Revoking { since: asked, was_live: true };
     if declared.revokes_logins {
         subject.revoke(&live).await?;
     }

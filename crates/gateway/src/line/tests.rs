@@ -75,7 +75,7 @@ fn live(clock: &Arc<FakeClock>, end: Time) -> (Live, watch::Sender<Standing>) {
         end,
         pass: Value::Null,
         told,
-        proof: None,
+        proof: watch::channel(None).1,
         meter: Arc::default(),
         company: Arc::default(),
         roll: None,
@@ -204,8 +204,8 @@ async fn nothing_passes_while_identity_is_to_be_proved_again() {
     let (mut live, _tell) = live(&clock, NOW.plus(Span::from_hours(8)));
     let every = Span::from_mins(30);
     let reproof = Reproof { every, grace: Span::from_mins(5), proved: NOW };
-    let (proves, proved) = watch::channel(reproof);
-    live.proof = crate::proof::Proof::new(Some(proved));
+    let (proves, proved) = watch::channel(Some(reproof));
+    live.proof = crate::proof::Proof::new(proved);
     clock.advance(Span::from_mins(29));
     assert!(passes(&live).await);
     clock.advance(Span::from_mins(1));
@@ -216,7 +216,7 @@ async fn nothing_passes_while_identity_is_to_be_proved_again() {
     assert!(live.tap(&says).await.is_ok(), "the person is not told");
     let prove = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        proves.send_replace(Reproof { proved: clock.ambient(1).now(), ..reproof });
+        proves.send_replace(Some(Reproof { proved: clock.ambient(1).now(), ..reproof }));
     };
     assert!(tokio::join!(passes(&live), prove).0, "it is not let go");
     // None comes: over, whoever is late.
@@ -233,23 +233,23 @@ async fn who_has_to_prove_who_they_are_is_told() {
     let clock = FakeClock::at(NOW);
     let (mut live, _tell) = live(&clock, NOW.plus(Span::from_hours(8)));
     let reproof = Reproof { every: Span::from_mins(30), grace: Span::from_mins(5), proved: NOW };
-    let (proves, proved) = watch::channel(reproof);
-    live.proof = crate::proof::Proof::new(Some(proved));
+    let (proves, proved) = watch::channel(Some(reproof));
+    live.proof = crate::proof::Proof::new(proved);
     let told = async |has: &str| {
         let Word::Soon(word) = live.word().await else { panic!("it is over") };
         assert!(word.contains(has), "{has}: {word}");
     };
     let walk = async {
         clock.advance(Span::from_mins(29));
-        proves.send_replace(reproof);
+        proves.send_replace(Some(reproof));
         told("within 1m").await;
         clock.advance(Span::from_mins(1));
-        proves.send_replace(reproof);
+        proves.send_replace(Some(reproof));
         told("paused until you prove who you are: `wane prove`, or sign in again; it is cut in 5m").await;
-        proves.send_replace(Reproof { proved: clock.ambient(1).now(), ..reproof });
+        proves.send_replace(Some(Reproof { proved: clock.ambient(1).now(), ..reproof }));
         told("goes on").await;
         clock.advance(Span::from_mins(35));
-        proves.send_replace(Reproof { proved: NOW.plus(Span::from_mins(30)), ..reproof });
+        proves.send_replace(Some(Reproof { proved: NOW.plus(Span::from_mins(30)), ..reproof }));
     };
     let (why, ()) = tokio::join!(live.race(), walk);
     assert_eq!(why, NOT_PROVED);

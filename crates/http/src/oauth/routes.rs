@@ -28,6 +28,11 @@ pub(crate) async fn metadata(State(shared): State<Arc<Shared>>) -> Answer<Json<V
     Ok(Json(shared.app.token_metadata()?))
 }
 
+/// The same as OpenID Connect has it (Discovery 1.0).
+pub(crate) async fn discovery(State(shared): State<Arc<Shared>>) -> Answer<Json<Value>> {
+    Ok(Json(shared.app.token_discovery()?))
+}
+
 /// Exchanges a session or a token for a token (RFC 8693).
 pub(crate) async fn token(
     State(shared): State<Arc<Shared>>,

@@ -19,6 +19,7 @@ use wane_domain::text::Reason;
 use super::form::Form;
 use super::html::{self, Html, Ways, escaped};
 use super::passkeys::ceremony_form;
+use super::theirs::theirs;
 use super::visitor::Visitor;
 use super::whither::{Whither, plain};
 use super::{entrance, failed, status};
@@ -94,24 +95,13 @@ enum May {
 }
 
 /// A form that whoever is signed in was given on this page.
-async fn theirs<'b>(
+async fn answered<'b>(
     shared: &Shared,
     named: &str,
     headers: &HeaderMap,
     body: &'b Bytes,
 ) -> Result<(Form<'b>, Visitor), Response> {
-    let form = Form::read(headers, body, shared.app.public_url());
-    let form = form.map_err(|refused| refused.page(StatusCode::FORBIDDEN))?;
-    let Some(visitor) = Visitor::of(shared, headers).await else {
-        let (then, ways) = (Whither::Approve(suffix(named)), Ways::of(&shared.app));
-        let page = html::sign_in(&then, &ways, Some("You are not signed in any more."));
-        return Err(page.page(StatusCode::UNAUTHORIZED));
-    };
-    if visitor.wrote(&about(named), form.get("token").unwrap_or_default()) {
-        Ok((form, visitor))
-    } else {
-        Err(html::foreign().page(StatusCode::FORBIDDEN))
-    }
+    theirs(shared, headers, body, &about(named), &Whither::Approve(suffix(named))).await
 }
 
 async fn decide(
@@ -120,7 +110,7 @@ async fn decide(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (form, visitor) = match theirs(&shared, &named, &headers, &body).await {
+    let (form, visitor) = match answered(&shared, &named, &headers, &body).await {
         Ok(theirs) => theirs,
         Err(refused) => return refused,
     };
@@ -184,7 +174,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (form, visitor) = match theirs(&shared, &named, &headers, &body).await {
+    let (form, visitor) = match answered(&shared, &named, &headers, &body).await {
         Ok(theirs) => theirs,
         Err(refused) => return refused,
     };

@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum::routing::get;
 use wane_app::{AppError, WayKind};
 
-use super::form::Form;
-use super::html::{self, Html, Ways, escaped};
+use super::html::{self, Ways, escaped};
+use super::theirs::theirs;
 use super::visitor::Visitor;
 use super::whither::Whither;
 use super::{failed, status};
@@ -24,28 +24,18 @@ pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new().route("/approver-keys", get(listing).post(change))
 }
 
-fn nobody(shared: &Shared, problem: Option<&str>) -> Html {
-    html::sign_in(&Whither::Home, &Ways::of(&shared.app), problem)
-}
-
 async fn listing(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     match Visitor::of(&shared, &headers).await {
-        None => nobody(&shared, None).page(StatusCode::OK),
+        None => html::sign_in(&Whither::Home, &Ways::of(&shared.app), None).page(StatusCode::OK),
         Some(visitor) => shown(&shared, &visitor, None, StatusCode::OK).await,
     }
 }
 
 async fn change(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let form = match Form::read(&headers, &body, shared.app.public_url()) {
-        Ok(form) => form,
-        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
+    let (form, visitor) = match theirs(&shared, &headers, &body, ABOUT, &Whither::Home).await {
+        Ok(theirs) => theirs,
+        Err(refused) => return refused,
     };
-    let Some(visitor) = Visitor::of(&shared, &headers).await else {
-        return nobody(&shared, Some("You are not signed in any more.")).page(StatusCode::UNAUTHORIZED);
-    };
-    if !visitor.wrote(ABOUT, form.get("token").unwrap_or_default()) {
-        return html::foreign().page(StatusCode::FORBIDDEN);
-    }
     let missing = |what| AppError::Missing { what, name: "of yours".to_owned() };
     let done = match (form.get("enter"), form.get("remove")) {
         (Some(way), None) => match way.parse() {

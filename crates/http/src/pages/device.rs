@@ -11,8 +11,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use wane_app::{AppError, DeviceAsks, DeviceShown};
 
-use super::form::Form;
 use super::html::{self, Html, Ways, escaped};
+use super::theirs::theirs;
 use super::visitor::Visitor;
 use super::whither::{Whither, plain};
 use super::{entrance, failed};
@@ -61,17 +61,11 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let form = match Form::read(&headers, &body, shared.app.public_url()) {
-        Ok(form) => form,
-        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
+    let then = Whither::Device(reference.clone());
+    let (form, visitor) = match theirs(&shared, &headers, &body, &about(&reference), &then).await {
+        Ok(theirs) => theirs,
+        Err(refused) => return refused,
     };
-    let Some(visitor) = Visitor::of(&shared, &headers).await else {
-        let (then, ways) = (Whither::Device(reference), Ways::of(&shared.app));
-        return html::sign_in(&then, &ways, Some("You are not signed in any more.")).page(StatusCode::UNAUTHORIZED);
-    };
-    if !visitor.wrote(&about(&reference), form.get("token").unwrap_or_default()) {
-        return html::foreign().page(StatusCode::FORBIDDEN);
-    }
     // Read before it is answered: afterwards it is nobody's to read.
     let device = match shared.app.device(&visitor.caller, &reference) {
         Ok(device) => device,

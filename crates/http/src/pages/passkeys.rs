@@ -15,7 +15,8 @@ use wane_app::{AppError, Ceremony, PasskeyMade, SignedIn};
 use wane_domain::text::Line;
 
 use super::form::Form;
-use super::html::{self, Html, Ways, escaped};
+use super::html::{self, Html, escaped};
+use super::theirs::theirs;
 use super::visitor::{self, Visitor};
 use super::whither::Whither;
 use super::{entrance, failed, status};
@@ -52,18 +53,9 @@ fn read<'b>(shared: &Shared, headers: &HeaderMap, body: &'b Bytes) -> Result<For
     Form::read(headers, body, shared.app.public_url())
 }
 
-/// A form that whoever is signed in was given, and who that is.
-async fn theirs<'b>(shared: &Shared, headers: &HeaderMap, body: &'b Bytes) -> Result<(Form<'b>, Visitor), Response> {
-    let form = read(shared, headers, body).map_err(|refused| refused.page(StatusCode::FORBIDDEN))?;
-    let Some(visitor) = Visitor::of(shared, headers).await else {
-        let page = html::sign_in(&Whither::Home, &Ways::of(&shared.app), Some("You are not signed in any more."));
-        return Err(page.page(StatusCode::UNAUTHORIZED));
-    };
-    if visitor.wrote(HOME, form.get("token").unwrap_or_default()) {
-        Ok((form, visitor))
-    } else {
-        Err(html::foreign().page(StatusCode::FORBIDDEN))
-    }
+/// A form of the first page that whoever is signed in was given, and who that is.
+async fn given<'b>(shared: &Shared, headers: &HeaderMap, body: &'b Bytes) -> Result<(Form<'b>, Visitor), Response> {
+    theirs(shared, headers, body, HOME, &Whither::Home).await
 }
 
 async fn begin(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -105,7 +97,7 @@ async fn recover(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
 }
 
 async fn new_codes(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let visitor = match theirs(&shared, &headers, &body).await {
+    let visitor = match given(&shared, &headers, &body).await {
         Ok((_, visitor)) => visitor,
         Err(refused) => return refused,
     };
@@ -119,7 +111,7 @@ async fn new_codes(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: 
 }
 
 async fn add(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let (form, visitor) = match theirs(&shared, &headers, &body).await {
+    let (form, visitor) = match given(&shared, &headers, &body).await {
         Ok(theirs) => theirs,
         Err(refused) => return refused,
     };
@@ -137,7 +129,7 @@ async fn add(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes)
 }
 
 async fn added(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let (form, visitor) = match theirs(&shared, &headers, &body).await {
+    let (form, visitor) = match given(&shared, &headers, &body).await {
         Ok(theirs) => theirs,
         Err(refused) => return refused,
     };

@@ -69,12 +69,16 @@ async fn sign_in(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
 }
 
 async fn file(Path(path): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
-    // Whatever ends like a file is one, or is not there; everything else is an address within the page.
-    let is_file = path.starts_with(UNCHANGING) || path.rsplit('/').next().is_some_and(|last| last.contains('.'));
-    if is_file && built(&path).is_none() {
+    if is_file(&path) && built(&path).is_none() {
         return layers::not_found(uri).await.into_response();
     }
     served(&built, &path, &headers)
+}
+
+/// Whether it can be nothing but a file: files lie in one folder or in none. Everything else is an address within the
+/// page, such as that of somebody called `ann.smith`.
+fn is_file(path: &str) -> bool {
+    path.starts_with(UNCHANGING) || (!path.contains('/') && path.contains('.'))
 }
 
 /// The file of that name, or the page.
@@ -171,6 +175,16 @@ mod tests {
             let tag = said.headers()[ETAG].to_str().unwrap().to_owned();
             let again = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_str(&tag).unwrap())]);
             assert_eq!(served(&files, path, &again).status(), StatusCode::NOT_MODIFIED);
+        }
+    }
+
+    #[test]
+    fn what_is_called_like_a_file_is_one_where_files_lie_and_nowhere_else() {
+        for path in ["assets/gone-1.js", "assets/sub/x", "icon.svg", "robots.txt"] {
+            assert!(is_file(path), "{path}");
+        }
+        for path in ["people/ann.smith", "resources/db.example.org", "packages/v1.2", "people", "requests/req_1"] {
+            assert!(!is_file(path), "{path}");
         }
     }
 

@@ -13,8 +13,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use wane_app::{AppError, Class, VisitShown};
 
-use super::form::Form;
 use super::html::{self, Html, Ways, escaped};
+use super::theirs::theirs;
 use super::visitor::Visitor;
 use super::whither::{Whither, plain};
 use super::{entrance, failed};
@@ -67,17 +67,11 @@ async fn chosen(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let form = match Form::read(&headers, &body, shared.app.public_url()) {
-        Ok(form) => form,
-        Err(refused) => return refused.page(StatusCode::FORBIDDEN),
+    let then = Whither::App(reference.clone());
+    let (form, visitor) = match theirs(&shared, &headers, &body, &reference, &then).await {
+        Ok(theirs) => theirs,
+        Err(refused) => return refused,
     };
-    let Some(visitor) = Visitor::of(&shared, &headers).await else {
-        let (then, ways) = (Whither::App(reference), Ways::of(&shared.app));
-        return html::sign_in(&then, &ways, Some("You are not signed in any more.")).page(StatusCode::UNAUTHORIZED);
-    };
-    if !visitor.wrote(&reference, form.get("token").unwrap_or_default()) {
-        return html::foreign().page(StatusCode::FORBIDDEN);
-    }
     match form.get("grant").unwrap_or_default().parse() {
         Ok(grant) => back(shared.app.admit_visit(&visitor.caller, &reference, grant).await),
         Err(_) => html::foreign().page(StatusCode::UNPROCESSABLE_ENTITY),
@@ -117,7 +111,7 @@ fn nothing_held(name: &str, shown: &VisitShown) -> Html {
         "<p>There is nothing there that you may ask for.</p>\n".to_owned()
     } else {
         format!(
-            "<p>You may ask for:</p>\n<ul>\n{asks}</ul>\n<p><a class=\"way\" href=\"/ui/#/ask\">Ask for access</a></p>\n"
+            "<p>You may ask for:</p>\n<ul>\n{asks}</ul>\n<p><a class=\"way\" href=\"/ui/ask\">Ask for access</a></p>\n"
         )
     };
     let again = escaped(&shown.origin);

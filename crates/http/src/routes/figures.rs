@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use wane_api::figures::{AgainView, DayView, EndsView, FiguresQuery, FiguresView, SpreadView};
-use wane_app::{Again, Day, Ends, Figures, MOST_DAYS, Spread};
+use wane_api::Page;
+use wane_api::figures::{
+    AgainView, DayView, EndsView, FiguresQuery, FiguresView, InventoryLine, LookedView, SpreadView, StandsView,
+};
+use wane_api::query::Listing;
+use wane_app::listing::InventoryTaken;
+use wane_app::{Again, Day, Ends, Figures, MOST_DAYS, Spread, Stands};
 
 use crate::openapi::Problems;
+use crate::read;
 use crate::rim::{Answer, Failure, Query};
 use crate::shared::{Shared, Signed};
 use crate::view::{Names, at, span};
@@ -31,6 +37,27 @@ pub(crate) async fn figures(
     Ok(Json(view(Names(&world), figures)))
 }
 
+/// What stood at each resource when it was last looked at, by name; for those who may read the catalogue.
+#[utoipa::path(get, path = "/v1/inventories", tag = "boards", params(Listing), responses((status = 200, body = Page<InventoryLine>), Problems))]
+pub(crate) async fn inventories(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Query(query): Query<Listing>,
+) -> Answer<Json<Page<InventoryLine>>> {
+    let world = shared.app.world().await?;
+    let mut named: Vec<_> = world.resources.values().map(|one| (one.name.to_string(), one.id)).collect();
+    named.sort();
+    let page = read::page(named, query.cursor.as_deref(), query.limit, |(name, _)| name.clone())?;
+    let ids: Vec<_> = page.items.iter().map(|(_, id)| *id).collect();
+    let last = shared.app.last_inventories(&caller, &ids).await?;
+    let line = |((resource, _), last): ((String, _), Option<_>)| InventoryLine { resource, last: last.map(looked) };
+    Ok(Json(Page { items: page.items.into_iter().zip(last).map(line).collect(), next: page.next }))
+}
+
+fn looked(one: InventoryTaken) -> LookedView {
+    LookedView { at: at(one.at), made: one.made, standing: one.standing, orphans: one.orphans }
+}
+
 fn view(names: Names<'_>, figures: Figures) -> FiguresView {
     let spread = |Spread { count, half, most, longest }: Spread| SpreadView {
         count,
@@ -38,12 +65,15 @@ fn view(names: Names<'_>, figures: Figures) -> FiguresView {
         most: span(most),
         longest: span(longest),
     };
-    let day = |Day { begins, asked, by_policy, approved, closed }: Day| DayView {
-        begins: at(begins),
-        asked,
-        by_policy,
-        approved,
-        closed,
+    let stands = |Stands { looked, made, standing, orphans }: Stands| StandsView { looked, made, standing, orphans };
+    let day = |day: Day| DayView {
+        begins: at(day.begins),
+        asked: day.asked,
+        by_policy: day.by_policy,
+        approved: day.approved,
+        closed: day.closed,
+        just_in_time_percent: day.just_in_time(),
+        stands: day.stands.map(stands),
     };
     let ends = |Ends { kind, took, promised, late }: Ends| EndsView {
         kind: kind.to_string(),

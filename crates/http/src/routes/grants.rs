@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use wane_api::Page;
 use wane_api::grant::{
-    CredentialView, DecisionView, DenyGrant, Extend, GrantView, NewCredential, StoryLine, StoryView,
+    AcmeBindingView, CredentialView, DecisionView, DenyGrant, Extend, GrantView, NewCredential, StoryLine, StoryView,
 };
 use wane_api::query::Grants;
 use wane_api::request::RequestView;
@@ -148,6 +148,27 @@ pub(crate) async fn credential(
         Some(mark) => (Extension(mark), made(view)).into_response(),
         None => made(view).into_response(),
     })
+}
+
+/// Hands out a binding for a client of ACME (RFC 8555): its account stands under the grant, and is over with it. The
+/// secret is handed out once.
+#[utoipa::path(post, path = "/v1/grants/{id}/acme", tag = "grants", params(("id" = String, Path)), responses((status = 201, body = AcmeBindingView), Problems))]
+pub(crate) async fn acme_binding(
+    State(shared): State<Arc<Shared>>,
+    Signed(caller): Signed,
+    Of(id): Of<String>,
+    Input(Nothing {}): Input<Nothing>,
+) -> Answer<Response> {
+    let offered = shared.app.acme_offer(&caller, read::id("grant", &id)?).await?;
+    wane_failpoint::at(point!("http.acme_binding.leaves")).await;
+    let view = AcmeBindingView {
+        kid: offered.account.to_string(),
+        hmac_key: read::reveal(offered.secret),
+        directory: offered.directory,
+        names: offered.names,
+        until: at(offered.until),
+    };
+    Ok((Extension(HandsOut(None)), made(view)).into_response())
 }
 
 /// Gives a grant back: it ends now.

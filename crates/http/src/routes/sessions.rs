@@ -27,14 +27,22 @@ pub(crate) async fn health(
     shared.app.world().await?;
     let state = shared.app.store_state();
     let (well, away) = (state.trouble.is_none(), shared.app.signer_is_away());
+    let limited = !shared.app.signer_is_limited().is_empty();
     Ok(Json(Health {
-        status: if well && state.unbooked == 0 && !away { "ok" } else { "degraded" }.to_owned(),
+        status: if well && state.unbooked == 0 && !away && !limited { "ok" } else { "degraded" }.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         store: if well { "ok" } else { "unusable" }.to_owned(),
         unbooked: u64::try_from(state.unbooked).unwrap_or(u64::MAX),
         recordings_waiting: shared.app.recordings_waiting(),
         directories_behind: shared.app.directories_behind(),
-        signer: if away { "away" } else { "ok" }.to_owned(),
+        signer: if away {
+            "away"
+        } else if limited {
+            "limited"
+        } else {
+            "ok"
+        }
+        .to_owned(),
     }))
 }
 

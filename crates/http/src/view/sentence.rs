@@ -96,6 +96,19 @@ impl Told<'_> {
             "credential.replay_refused" => {
                 "an answer with a secret was asked for again; what it handed out ends instead".to_owned()
             }
+            "acme.offered" => {
+                format!("{} was given a binding for a client of ACME, account {}", self.who(), self.text("account")?)
+            }
+            "acme.account_made" => format!("a client of ACME came with its binding: account {}", self.text("account")?),
+            "acme.binding_refused" => {
+                format!("somebody else came with the binding of account {}, and was refused", self.text("account")?)
+            }
+            "acme.ordered" => {
+                let names: Vec<String> = self.read("names")?;
+                format!("its client of ACME ordered a certificate for {}", names.join(", "))
+            }
+            "acme.key_changed" => format!("account {} has another key", self.text("account")?),
+            "acme.given_up" => format!("its client gave account {} up", self.text("account")?),
             "residue.scanned" => format!("nothing that {artifact} could have left behind is on {}", self.resource()),
             "residue.found" => self.residue(artifact)?,
             "notice.delivered" => format!("{} was told of it over {}", self.told(), self.text("channel")?),
@@ -118,6 +131,13 @@ impl Told<'_> {
                 "{artifact} was ended on {} and read back at {}, while the store could not be written",
                 self.resource(),
                 self.time("acted")?
+            ),
+            "inventory.changed" | "inventory.taken" => format!(
+                "{} says what stands there: {} made from here, {} that were not, {} that belong to nothing",
+                self.resource(),
+                self.number("made")?,
+                self.number("standing")?,
+                self.number("orphans")?
             ),
             "delegation.given" | "delegation.ended" => self.delegated()?,
             _ => return None,

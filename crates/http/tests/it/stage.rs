@@ -200,6 +200,7 @@ impl Stage {
                 json!({ "issuer": "corp", "claims": { "sub": "x" }, "longest": "1h", "silence": "1m" })
             }
             ("POST", "/v1/jobs") => json!({ "token": "a.b.c", "workload": "pipe" }),
+            ("POST", "/v1/keys/{of}") => json!({ "change": "take_over" }),
             ("POST", "/v1/revoke") => json!({ "grant": self.grant, "reason": "r" }),
             ("POST", "/v1/locks") => json!({ "role": { "kind": "paper", "name": "read" }, "reason": "r" }),
             (method, path) if op.takes => panic!("{method} {path} takes a body: say here what one looks like"),

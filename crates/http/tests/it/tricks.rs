@@ -123,3 +123,60 @@ async fn no_spelling_of_a_path_gets_past_the_sign_in() {
     }
     assert!(tried > 1500, "{tried}");
 }
+
+async fn page(stage: &Stage, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let mut request = Request::builder().method("GET").uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = stage.house.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let status = answer.status().as_u16();
+    (status, String::from_utf8_lossy(&to_bytes(answer.into_body(), 1 << 22).await.unwrap()).into_owned())
+}
+
+/// What a page of the server shows, it shows to whoever is signed in in that browser: nothing else that is said of who
+/// that is counts, and no other spelling of its path is another page.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_header_and_no_spelling_shows_a_page_to_nobody() {
+    let stage = Stage::set().await;
+    let (cookie, bearer) = (format!("wane={}", stage.house.token), format!("Bearer {}", stage.house.token));
+    for (path, words) in [
+        ("/waiting", "What waits for you"),
+        ("/approver-keys", "sign approvals"),
+        ("/sign-in", "You are signed in as"),
+        ("/sign-in/session", "\"page\":\""),
+    ] {
+        let hers = page(&stage, path, &[("cookie", &cookie)]).await;
+        let shown = |said: &str| said.contains(words);
+        assert!(hers.0 == 200 && shown(&hers.1), "{path}: {hers:?}");
+        for (name, value) in [
+            ("authorization", bearer.as_str()),
+            ("x-forwarded-user", "ada"),
+            ("remote-user", "ada"),
+            ("x-original-url", "/v1/health"),
+            ("cookie", "wane=ada"),
+            ("cookie", "__Host-wane=x; wane="),
+            ("x-cookie", cookie.as_str()),
+        ] {
+            let (status, said) = page(&stage, path, &[(name, value)]).await;
+            assert!(!shown(&said), "{path}, {name}: {value}: {status} {said}");
+        }
+        let tail = path.strip_prefix('/').unwrap();
+        for bent in [
+            format!("//{tail}"),
+            format!("/./{tail}"),
+            format!("/ui/../{tail}"),
+            format!("/ui/..%2f{tail}"),
+            format!("/ui/%2e%2e/{tail}"),
+            format!("/login.css/../{tail}"),
+            format!("/{tail}/"),
+            format!("/{tail};x"),
+            format!("/{tail}%00"),
+            format!("/{}", tail.to_uppercase()),
+            format!("/{}", tail.replacen('i', "%69", 1)),
+        ] {
+            let (status, said) = page(&stage, &bent, &[]).await;
+            assert!(!shown(&said) && [200, 303, 307, 308, 400, 404, 405].contains(&status), "{bent}: {status} {said}");
+        }
+    }
+}

@@ -16,6 +16,9 @@ use super::root::RootFile;
 use crate::envelope::{EnvelopeError, Keyring, KeyringError, Place};
 use crate::seal::Seal;
 
+/// What it knows by itself.
+const ROOT: &str = "signer.root";
+
 /// What lies in a signer's folder.
 #[derive(Debug)]
 pub struct Chest {
@@ -41,9 +44,19 @@ pub enum ChestError {
     /// Nobody made them.
     #[error("there are no signing keys in `{}`; make them with `wane signer init`", .0.display())]
     NotThere(PathBuf),
+    /// There is none of that purpose.
+    #[error("there is no key `{0}` here")]
+    NoKey(String),
     /// Somebody did.
     #[error("there are signing keys in `{}` already; nothing was changed", .0.display())]
     ThereAlready(PathBuf),
+    /// What a signer with other keys knew is there still.
+    #[error(
+        "`{}` is of a signer with other keys; move it away, and say to the new one whose signatures count and what has to be \
+         signed for",
+        .0.display()
+    )]
+    Left(PathBuf),
     /// Reading or writing failed.
     #[error("`{}` cannot be {doing}: {why}", path.display())]
     Io {
@@ -86,6 +99,10 @@ impl Chest {
         if path.exists() {
             return Err(ChestError::ThereAlready(folder.to_owned()));
         }
+        // What other keys' signer knew would not open, and what it asks people to sign for would be forgotten.
+        if folder.join(ROOT).exists() {
+            return Err(ChestError::Left(folder.join(ROOT)));
+        }
         let (ring, wrapped) = Keyring::create(seal, org, ambient)?;
         let empty = Self { org, ring, wrapped: Bytes(wrapped), keys: BTreeMap::new(), folder: folder.to_owned() };
         empty.with(keys)
@@ -100,6 +117,21 @@ impl Chest {
             let sealed = Bytes(self.ring.seal(&place(purpose), key.expose())?);
             self.keys.insert((*purpose).to_owned(), sealed);
         }
+        self.keep()
+    }
+
+    /// Without the key of a purpose; returns once that is on disk.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be written; then what was there is there.
+    pub fn without(mut self, purpose: &str) -> Result<Self, ChestError> {
+        if self.keys.remove(purpose).is_none() {
+            return Err(ChestError::NoKey(purpose.to_owned()));
+        }
+        self.keep()
+    }
+
+    fn keep(self) -> Result<Self, ChestError> {
         let path = path(&self.folder);
         let kept = Kept { org: self.org, ring: self.wrapped.clone(), keys: self.keys.clone() };
         let damaged = |e: serde_json::Error| ChestError::Damaged { path: path.clone(), why: e.to_string() };
@@ -139,7 +171,7 @@ impl Chest {
     /// The file beside it in which the signer keeps what it knows by itself.
     #[must_use]
     pub fn root(self) -> RootFile {
-        RootFile::at(self.folder.join("signer.root"), self.ring)
+        RootFile::at(self.folder.join(ROOT), self.ring)
     }
 }
 

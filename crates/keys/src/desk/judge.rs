@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use wane_approval::{Counter, verify};
-use wane_connector::Reader;
+use wane_connector::{Place, Reader};
 use wane_domain::approval::Statement;
 use wane_domain::id::{OrgId, PersonId};
 use wane_domain::issue::{Authority, Right};
@@ -37,11 +37,27 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The strictest guard over what the message gives; none if nothing of it is guarded.
+    /// The strictest of the guards over what the message gives; none if nothing of it is guarded.
+    ///
+    /// INVARIANT: what is good at one resource is not had by what people signed for another, though the setting that says
+    /// which is in a store that can be rewritten (held by `whoever_holds_the_server_gets_no_certificate_that_people_have_to_sign_for`,
+    /// `whoever_holds_the_server_gets_no_token_that_people_have_to_sign_for`).
     pub(super) fn guard(&self) -> Result<Option<Guard>, String> {
-        let gives = (self.reader.gives)(self.message)?;
-        let guards = gives.iter().filter_map(|what| self.root.guards.get(what));
-        Ok(guards.copied().reduce(|a, b| Guard { quorum: a.quorum.max(b.quorum), most: a.most.min(b.most) }))
+        let given = (self.reader.gives)(self.message)?;
+        let guards: Vec<&Guard> = given.names.iter().filter_map(|what| self.root.guards.get(what)).collect();
+        let strictest = guards.iter().copied().copied().reduce(|a, b| Guard {
+            quorum: a.quorum.max(b.quorum),
+            most: a.most.min(b.most),
+            at: a.at.or(b.at),
+        });
+        let Some(strictest) = strictest else { return Ok(None) };
+        if guards.iter().any(|guard| guard.at.is_some_and(|at| at != self.right.item().resource)) {
+            return Err("it is guarded as another resource's".to_owned());
+        }
+        if given.place == Place::Unsigned && strictest.at.is_none() {
+            return Err("nothing that people sign says of which resource it is; guard it with `--at`".to_owned());
+        }
+        Ok(Some(strictest))
     }
 
     /// Whether enough people signed for exactly this.

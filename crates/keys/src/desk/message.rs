@@ -6,6 +6,7 @@ use wane_connector::{SignError, Vouched};
 use wane_domain::approval::Signature as Signed;
 use wane_domain::id::GrantId;
 use wane_domain::issue::Right;
+use wane_domain::time::Span;
 
 use super::root::Shown;
 
@@ -102,6 +103,15 @@ pub enum Refusal {
     Exceeds(String),
     /// People have to sign for it.
     Unsigned(String),
+    /// It names whom it may not name.
+    Named(String),
+    /// The key has signed as often as it may.
+    TooMany {
+        /// Which key.
+        purpose: String,
+        /// After how long it signs again.
+        wait: Span,
+    },
     /// The key does not sign this way.
     WrongRoad {
         /// Which key.
@@ -120,6 +130,8 @@ impl From<SignError> for Refusal {
             SignError::Sealed => Self::Sealed,
             SignError::Exceeds(why) => Self::Exceeds(why),
             SignError::Unsigned(why) => Self::Unsigned(why),
+            SignError::Named(why) => Self::Named(why),
+            SignError::TooMany { purpose, wait } => Self::TooMany { purpose, wait },
             SignError::WrongRoad { purpose, .. } => Self::WrongRoad { purpose },
             SignError::Away(why) => Self::Broken(why),
         }
@@ -133,6 +145,8 @@ impl From<Refusal> for SignError {
             Refusal::Sealed => Self::Sealed,
             Refusal::Exceeds(why) => Self::Exceeds(why),
             Refusal::Unsigned(why) => Self::Unsigned(why),
+            Refusal::Named(why) => Self::Named(why),
+            Refusal::TooMany { purpose, wait } => Self::TooMany { purpose, wait },
             Refusal::WrongRoad { purpose } => Self::WrongRoad { purpose, why: "it signs on another road" },
             Refusal::Broken(why) | Refusal::Unheard(why) => Self::Away(why),
         }

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wane_domain::approval::KeyMaterial;
-use wane_domain::id::{ApproverKeyId, GrantId, PersonId};
+use wane_domain::id::{ApproverKeyId, GrantId, PersonId, ResourceId};
 use wane_domain::time::{Span, Time};
 
+use super::names::{Bound, Names};
 use crate::envelope::{Keyring, Place};
 
 const PLACE: Place<'static> = Place { table: "signer", row: "root", column: "root" };
@@ -37,6 +38,24 @@ pub struct Root {
     /// Keys that were told to count no more: nobody vouches for them again.
     #[serde(default)]
     pub forgotten: BTreeSet<ApproverKeyId>,
+    /// Whether names stay with who had them first.
+    #[serde(default)]
+    pub holds: Names,
+    /// Names that were certified.
+    #[serde(default)]
+    pub names: BTreeMap<String, Bound>,
+    /// Keys that were asked for more signatures than they give.
+    #[serde(default)]
+    pub limited: BTreeMap<String, Limited>,
+}
+
+/// That a key was asked for more than it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limited {
+    /// In how many minutes.
+    pub minutes: u64,
+    /// When last.
+    pub last: Time,
 }
 
 /// A key that some vouched for.
@@ -70,6 +89,9 @@ pub struct Guard {
     pub quorum: u16,
     /// For how long at most.
     pub most: Span,
+    /// Of which resource it is, where nothing that people sign says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<ResourceId>,
 }
 
 /// That something was used.

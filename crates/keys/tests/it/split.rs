@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use wane_connector::{PublishPermit, SignError, Signer};
+use wane_connector::{PublicKey, PublishPermit, SignError, Signer};
 use wane_keys::desk::chest::{Chest, ChestError};
 use wane_keys::desk::message::Call;
 use wane_keys::desk::{Carry, Messenger};
@@ -40,7 +40,7 @@ impl Carry for Nobody {
 fn what_ends_access_is_signed_without_the_desk() {
     let nobody = Arc::new(Nobody::default());
     let here = LocalSigner::new(SignerKeys::generate(&[KRL], &ambient(1)), Vec::new()).unwrap();
-    let known = Publics::from([(USER_CA.to_owned(), [7; 32])]);
+    let known = Publics::from([(USER_CA.to_owned(), PublicKey::Ed25519([7; 32]))]);
     let split = Split::new(here, Messenger(nobody.clone()), known);
     let what = || PublishPermit { what: "krl version 7".to_owned() };
 
@@ -60,7 +60,7 @@ fn what_ends_access_is_signed_without_the_desk() {
     assert!(split.publish(USER_CA, what(), b"a certificate").is_err_and(away));
     assert!(split.public_key("ssh-host-ca").is_err_and(away));
     assert_eq!(nobody.asked.load(Ordering::SeqCst), 3);
-    split.know(Publics::from([("ssh-host-ca".to_owned(), [8; 32])]));
+    split.know(Publics::from([("ssh-host-ca".to_owned(), PublicKey::Ed25519([8; 32]))]));
     assert_eq!(split.public_key("ssh-host-ca"), Ok([8; 32]));
 }
 
@@ -89,4 +89,14 @@ fn keys_are_in_a_chest_once_and_open_under_its_seal_alone() {
     std::fs::write(&path, text.replace(USER_CA, "other").replace("x509-ca", USER_CA)).unwrap();
     let chest = Chest::open(folder.path(), &seal("one"), &ambient).unwrap();
     assert!(matches!(chest.key(USER_CA), Err(ChestError::Envelope(_))));
+    let chest = chest.without("x509-ca");
+    assert!(matches!(chest, Err(ChestError::NoKey(_))), "it was renamed");
+    // What it knew by itself is of its keys, and is not left to be read by others.
+    std::fs::write(folder.path().join("signer.root"), b"sealed").unwrap();
+    std::fs::remove_file(path).unwrap();
+    let anew = Chest::make(folder.path(), &seal("one"), org, &keys, &ambient);
+    assert!(matches!(anew, Err(ChestError::Left(_))), "{anew:?}");
+    std::fs::remove_file(folder.path().join("signer.root")).unwrap();
+    Chest::make(folder.path(), &seal("one"), org, &keys, &ambient).unwrap().without(USER_CA).unwrap();
+    assert!(Chest::open(folder.path(), &seal("one"), &ambient).unwrap().key(USER_CA).unwrap().is_none());
 }

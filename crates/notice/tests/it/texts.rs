@@ -179,6 +179,16 @@ fn the_texts_are_these() {
         stage.by_omar("session.killed", json!({ "session": "ses_x", "reason": "wrong host" })),
         stage.record(Actor::System, "session.finding", json!({ "session": "ses_x", "rule": "no-curl", "then": "cut" })),
         stage.record(Actor::System, "gateway.shut_out", json!({ "why": "too many failed logins" })),
+        stage.record(
+            Actor::Unknown,
+            "key.refused",
+            json!({ "serial": 7, "why": "it may not be used from 192.0.2.9", "peer": "192.0.2.9" }),
+        ),
+        stage.record(
+            Actor::System,
+            "token.refused",
+            json!({ "jti": "lse_x.7", "why": "it is bound to a key, and came without a proof of that", "server": "orders" }),
+        ),
         stage.record(Actor::Person(stage.maya()), "passkey.added", json!({ "name": "key" })),
         stage.record(
             Actor::System,
@@ -287,6 +297,23 @@ fn an_end_that_is_owed_is_told_after_a_while_and_once_a_day() {
     assert_ne!(first.cause, cause(24 * 60));
     let stuck = stage.record(Actor::System, "lease.end_tried", json!({ "met": "odd", "quarantined": "look" }));
     assert!(stage.said(&stuck, Some(&lease)).is_some(), "what a person has to look at waits");
+}
+
+#[test]
+fn a_key_that_is_misused_is_told_of_once_an_hour() {
+    let stage = stage(8);
+    let at = |serial: u64, mins: u64| {
+        let detail = json!({ "serial": serial, "why": "it is not for this path", "peer": "192.0.2.9" });
+        let refused = stage.record(Actor::Unknown, "key.refused", detail);
+        stage.said(&Record { at: T0.plus(Span::from_mins(mins)), ..refused }, None).unwrap()
+    };
+    let first = at(7, 0);
+    assert_eq!(first.to, [To::Person(stage.maya()), To::Owners(id(RESOURCE))]);
+    assert_eq!((first.notice.kind.class(), first.not), (Class::Security, None));
+    let sent = |said: &Said| delivered(said).id;
+    assert_eq!(sent(&first), sent(&at(7, 59)));
+    assert_ne!(sent(&first), sent(&at(7, 60)));
+    assert_ne!(sent(&first), sent(&at(8, 0)));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
-    DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId, SessionId, TokenId,
+    AcmeAccountId, AcmeOrderId, DeliveryId, DirectoryId, GrantId, JobId, LeaseId, PersonId, RequestId, ResourceId,
+    SessionId, TokenId,
 };
 use wane_domain::lease::Lease;
 use wane_domain::request::AccessRequest;
@@ -15,9 +16,10 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
-    Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId, EntryKey, EntrySort,
-    GrantFilter, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry, RecordFilter, Recording, RecordingFilter,
-    RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token, Versioned, WayIn,
+    AcmeAccount, AcmeOrder, Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId,
+    EntryKey, EntrySort, GrantFilter, InventoryTaken, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry,
+    RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token,
+    Versioned, WayIn,
 };
 use wane_store_sql::SqlStore;
 
@@ -169,6 +171,30 @@ impl Store for Counted {
     }
     async fn open_jobs(&self) -> Result<Vec<Versioned<Job>>, StoreError> {
         self.inner.open_jobs().await
+    }
+    async fn acme_account(&self, id: AcmeAccountId) -> Result<Option<Versioned<AcmeAccount>>, StoreError> {
+        self.inner.acme_account(id).await
+    }
+    async fn acme_account_with(&self, key: &str) -> Result<Option<Versioned<AcmeAccount>>, StoreError> {
+        self.inner.acme_account_with(key).await
+    }
+    async fn acme_accounts(&self, grant: GrantId) -> Result<Vec<Versioned<AcmeAccount>>, StoreError> {
+        self.inner.acme_accounts(grant).await
+    }
+    async fn acme_order(&self, id: AcmeOrderId) -> Result<Option<Versioned<AcmeOrder>>, StoreError> {
+        self.inner.acme_order(id).await
+    }
+    async fn acme_orders(&self, account: AcmeAccountId) -> Result<Vec<Versioned<AcmeOrder>>, StoreError> {
+        self.inner.acme_orders(account).await
+    }
+    async fn acme_order_of(&self, certificate: &str) -> Result<Option<Versioned<AcmeOrder>>, StoreError> {
+        self.inner.acme_order_of(certificate).await
+    }
+    async fn inventories(&self, from: Time, most: u32) -> Result<Vec<InventoryTaken>, StoreError> {
+        self.inner.inventories(from, most).await
+    }
+    async fn last_inventory(&self, resource: ResourceId) -> Result<Option<InventoryTaken>, StoreError> {
+        self.inner.last_inventory(resource).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.sealed(key).await

@@ -26,7 +26,7 @@ fn delivery(f: &mut Fixture, channel: &str, next: Time) -> Delivery {
 
 pub(crate) async fn they_are_entered_once_and_found_when_due<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
     let (now, later) = (f.now, f.now.plus(Span::from_secs(60)));
-    let (first, second, other) = (delivery(f, "mail", now), delivery(f, "mail", later), delivery(f, "hook", now));
+    let (first, second, other) = (delivery(f, "mail", now), delivery(f, "mail", later), delivery(f, "webhook", now));
     let enter = |one: &Delivery| Write::EnterDelivery(one.clone());
     s.commit(f.commit(vec![enter(&first), enter(&second), enter(&other)])?).await.map_err(told)?;
     // What is derived again is there already, and stays as it is.
@@ -51,7 +51,7 @@ pub(crate) async fn they_are_entered_once_and_found_when_due<S: Store>(s: &S, f:
         given_up,
         oldest_done,
     };
-    let want = vec![stands("hook", 1, Some(now), 0, None), stands("mail", 1, Some(later), 1, Some(now))];
+    let want = vec![stands("mail", 1, Some(later), 1, Some(now)), stands("webhook", 1, Some(now), 0, None)];
     same("how the channels stand", &s.channels().await.map_err(told)?, &want)?;
     for (filter, want) in [
         (DeliveryFilter::default(), vec![other.id, second.id, first.id]),
@@ -72,10 +72,10 @@ pub(crate) async fn they_are_entered_once_and_found_when_due<S: Store>(s: &S, f:
     s.commit(f.commit(vec![Write::ForgetDeliveries(later)])?).await.map_err(told)?;
     same("one that was forgotten", &s.delivery(first.id).await.map_err(told)?, &None)?;
     same("one that waits", &s.delivery(second.id).await.map_err(told)?.is_some(), &true)?;
-    let closed = ClosedChannel { channel: "hook".to_owned(), at: now, why: "410".to_owned() };
+    let closed = ClosedChannel { channel: "webhook".to_owned(), at: now, why: "410".to_owned() };
     s.commit(f.commit(vec![Write::CloseChannel(closed.clone())])?).await.map_err(told)?;
     same("a channel that is closed", &s.closed_channels().await.map_err(told)?, &vec![closed])?;
-    s.commit(f.commit(vec![Write::OpenChannel("hook".to_owned())])?).await.map_err(told)?;
+    s.commit(f.commit(vec![Write::OpenChannel("webhook".to_owned())])?).await.map_err(told)?;
     same("a channel that was opened", &s.closed_channels().await.map_err(told)?, &Vec::new())
 }
 

@@ -287,6 +287,7 @@ impl Fixture {
             at: self.now,
             not_after: self.now.plus(Span::from_mins(15)),
             detail: json!({ "fingerprint": "SHA256:kit" }),
+            revoked: None,
         }
     }
 

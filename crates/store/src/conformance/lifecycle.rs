@@ -18,8 +18,8 @@ use crate::commit::{Put, Seen, Write};
 use crate::port::{Store, StoreError};
 use crate::query::{Due, DueWhat};
 use crate::rows::{
-    Answer, EnteredBy, Login, Sealed, Standing, TokenKind, TokenOwner, Use, Versioned, Way, WayIn, identity_key,
-    provider_session,
+    Answer, EnteredBy, Issuance, Login, Sealed, Standing, TokenKind, TokenOwner, Use, Versioned, Way, WayIn,
+    identity_key, provider_session,
 };
 
 pub(crate) async fn everything_comes_back<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
@@ -142,6 +142,33 @@ pub(crate) async fn revoked_is_what_would_still_work<S: Store>(s: &S, f: &mut Fi
         Err(StoreError::Conflict(_)) => Ok(()),
         other => Err(format!("a serial number that was used gave {other:?}")),
     }
+}
+
+/// One of several under a lease that goes on.
+pub(crate) async fn one_issue_is_revoked_by_itself<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
+    let (person, resource, role) = (f.id(), f.id(), f.id());
+    let kind: Name = "kind-a".parse().map_err(told)?;
+    let (request, grant, lease) = f.leased(person, resource, role)?;
+    let (live, _) = lease.apply(LeaseEvent::Made { object: None, notes: json!({}) }, f.now).map_err(told)?;
+    let (one, other) = (f.issuance(1, &live), f.issuance(2, &live));
+    let mut writes = Fixture::writes((&request, &grant, &live));
+    writes.extend([Write::Issuance(one.clone()), Write::Issuance(other.clone())]);
+    s.commit(f.commit(writes)?).await.map_err(told)?;
+    s.commit(f.commit(vec![Write::RevokeIssuance(1, f.now)])?).await.map_err(told)?;
+    let one = Issuance { revoked: Some(f.now), ..one };
+    same("revoked by itself", &s.revoked(&kind, f.now).await, &Ok(vec![one.clone()]))?;
+    same("as it stands", &s.issuances(live.id).await, &Ok(vec![one.clone(), other.clone()]))?;
+    same("once it ran out", &s.revoked(&kind, one.not_after).await, &Ok(Vec::new()))?;
+    for serial in [1, 3] {
+        match s.commit(f.commit(vec![Write::RevokeIssuance(serial, f.now)])?).await {
+            Err(StoreError::Conflict(_)) => {}
+            done => return Err(format!("revoking number {serial} gave {done:?}")),
+        }
+    }
+    let seen = s.lease(live.id).await.map_err(told)?.ok_or("the lease is gone")?;
+    let ending = end_of(&seen.value, f)?;
+    s.commit(f.commit(vec![Write::Lease(Put::over(&seen, ending))])?).await.map_err(told)?;
+    same("with its lease", &s.revoked(&kind, f.now).await, &Ok(vec![one, other]))
 }
 
 pub(crate) async fn a_use_is_made_once<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {

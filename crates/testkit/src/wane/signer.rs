@@ -36,13 +36,20 @@ pub struct WaneSigner {
     binary: PathBuf,
     folder: TempDir,
     users: Option<Apart>,
+    /// What its settings say besides.
+    more: Vec<(String, String)>,
 }
 
 impl WaneSigner {
     /// A folder for one, as the user of the test or as one of its own (which needs root); nothing is made in it yet.
     pub fn prepare(users: Option<Apart>) -> Result<Self> {
-        let signer =
-            Self { process: None, binary: binary::find()?, folder: folder::throw_away("wane-signer-")?, users };
+        let signer = Self {
+            process: None,
+            binary: binary::find()?,
+            folder: folder::throw_away("wane-signer-")?,
+            users,
+            more: Vec::new(),
+        };
         for part in [signer.data(), signer.run_folder()] {
             fs::create_dir(&part)?;
             fs::set_permissions(&part, Permissions::from_mode(if part == signer.data() { 0o700 } else { 0o750 }))?;
@@ -56,15 +63,29 @@ impl WaneSigner {
         Ok(signer)
     }
 
+    /// Another binary than the one beside the test.
+    #[must_use]
+    pub fn binary(self, path: &std::path::Path) -> Self {
+        Self { binary: path.to_owned(), ..self }
+    }
+
+    /// With a setting besides, of signer and server.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.more.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
     /// What the settings of signer and server say of it.
     #[must_use]
     pub fn settings(&self) -> Vec<(String, String)> {
         let server = self.users.map_or_else(|| nix::unistd::geteuid().as_raw(), |users| users.server);
-        vec![
+        let own = [
             ("signer.socket".to_owned(), self.socket().display().to_string()),
             ("signer.data_dir".to_owned(), self.data().display().to_string()),
             ("signer.server_user".to_owned(), server.to_string()),
-        ]
+        ];
+        own.into_iter().chain(self.more.iter().cloned()).collect()
     }
 
     /// The socket.

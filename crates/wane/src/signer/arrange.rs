@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 use wane_config::Settings;
+use wane_connector::{Guarded, Place};
 use wane_domain::ambient::Ambient;
 use wane_domain::approval::KeyMaterial;
 use wane_domain::id::{ApproverKeyId, PersonId, ResourceId};
 use wane_domain::time::Span;
 use wane_domain::world::World;
+use wane_keys::desk::names::Names;
 use wane_keys::desk::root::{Guard, Known, Root, RootFile};
 
 use super::{Said, SignerError, house};
 use crate::deployment::{Expect, open, signer_root};
+use crate::kinds;
 
 #[derive(Subcommand)]
 pub(super) enum Arrange {
@@ -35,10 +38,14 @@ pub(super) enum Arrange {
         /// Which: `apk_…`
         key: ApproverKeyId,
     },
-    /// Sign certificates for a login name on a host only if people signed for it
+    /// Sign what gives this only if people signed for it
     Guard {
-        /// `LOGIN@RESOURCE`; of a signer of its own, the resource's id
+        /// `LOGIN@RESOURCE`; of a signer of its own, the resource's id. Or what a certificate or token says, as the guide to
+        /// approvals lists it: `x509:dns:NAME`, `x509:uri:spiffe://…`, `oauth:SCOPE@AUDIENCE`
         what: String,
+        /// Of which resource it is, where the name does not say so
+        #[arg(long, value_name = "RESOURCE")]
+        at: Option<String>,
         /// How many people have to have signed
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
         quorum: u16,
@@ -46,9 +53,27 @@ pub(super) enum Arrange {
         #[arg(long, default_value = "8h", value_name = "TIME")]
         most: Span,
     },
-    /// Sign certificates for it as policy alone says, from now on
+    /// Whose names are whose in host certificates
+    Names {
+        #[command(subcommand)]
+        what: OfNames,
+    },
+    /// Sign it as policy alone says, from now on
     Release {
-        /// `LOGIN@RESOURCE`
+        /// As `show` names it
+        what: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum OfNames {
+    /// Names stay with who had them first, and with the keys they were certified for
+    Hold,
+    /// Names follow whom the server says they are of
+    Open,
+    /// Forget whose a name is, or every name of a host: it was set up anew, or is another's
+    Release {
+        /// The name, the resource's id, or `gateway`
         what: String,
     },
 }
@@ -94,12 +119,26 @@ fn change(file: &RootFile, world: Option<&World>, what: &Arrange, ambient: &Ambi
             root.keys.remove(key).ok_or_else(|| SignerError::Missing(format!("key `{key}` here")))?;
             root.forgotten.insert(*key);
         }
-        Arrange::Guard { what, quorum, most } => {
-            root.guards.insert(scope(world, what)?, Guard { quorum: *quorum, most: *most });
+        Arrange::Guard { what, at, quorum, most } => {
+            let Guarded { name, place } = guarded(world, what)?;
+            let at = at.as_ref().map(|at| resource(world, at)).transpose()?;
+            if place == Place::Unsigned && at.is_none() {
+                return Err(SignerError::Unplaced(name));
+            }
+            root.guards.insert(name, Guard { quorum: *quorum, most: *most, at });
+        }
+        Arrange::Names { what: OfNames::Hold } => root.holds = Names::Held,
+        Arrange::Names { what: OfNames::Open } => root.holds = Names::Open,
+        Arrange::Names { what: OfNames::Release { what } } => {
+            let whose = resource(world, what).map_or_else(|_| what.clone(), |id| id.to_string());
+            root.names.retain(|name, bound| name != what && bound.whose != whose);
+            if root.names == before.names {
+                return Err(SignerError::Missing(format!("name `{what}` here, and no name of it")));
+            }
         }
         Arrange::Release { what } => {
-            let scope = scope(world, what)?;
-            root.guards.remove(&scope).ok_or_else(|| SignerError::Missing(format!("guard over `{what}`")))?;
+            let Guarded { name, .. } = guarded(world, what)?;
+            root.guards.remove(&name).ok_or_else(|| SignerError::Missing(format!("guard over `{what}`")))?;
         }
     }
     if root != before {
@@ -116,19 +155,35 @@ fn public_key(path: &Path) -> Result<KeyMaterial, SignerError> {
     wane_approval::ssh_key(line.trim()).map_err(|e| refused(e.to_string()))
 }
 
-/// A login name on a host, as it stands in certificates.
-fn scope(world: Option<&World>, text: &str) -> Result<String, SignerError> {
-    let (login, resource) = text.split_once('@').ok_or_else(|| SignerError::Form(text.to_owned()))?;
-    if let Ok(id) = resource.parse::<ResourceId>() {
-        return Ok(format!("{login}@{id}"));
+/// What is guarded, as it stands in what is signed.
+fn guarded(world: Option<&World>, text: &str) -> Result<Guarded, SignerError> {
+    let known = |text: &str| kinds::readers().iter().find_map(|(_, reader)| (reader.names)(text));
+    if let Some(guarded) = known(text) {
+        return Ok(guarded);
+    }
+    // A login name at a resource that is called by its name.
+    let wrong = || SignerError::Form(text.to_owned());
+    let (login, name) = text.split_once('@').ok_or_else(wrong)?;
+    if login.contains(':') {
+        return Err(wrong());
+    }
+    known(&format!("{login}@{}", resource(world, name)?)).ok_or_else(wrong)
+}
+
+fn resource(world: Option<&World>, named: &str) -> Result<ResourceId, SignerError> {
+    if let Ok(id) = named.parse() {
+        return Ok(id);
     }
     let world = world.ok_or(SignerError::Unseen("the resource by its id (`res_…`)"))?;
-    let found = world.resource(resource).ok_or_else(|| SignerError::Missing(format!("resource `{resource}`")))?;
-    Ok(format!("{login}@{}", found.id))
+    let found = world.resource(named).ok_or_else(|| SignerError::Missing(format!("resource `{named}`")))?;
+    Ok(found.id)
 }
 
 fn said(root: &Root) -> Said {
-    let json = json!({ "version": root.version, "keys": root.keys, "guards": root.guards });
+    let json = json!({
+        "version": root.version, "keys": root.keys, "guards": root.guards,
+        "holds": root.holds, "names": root.names, "limited": root.limited,
+    });
     let mut lines = vec!["Signatures that count:".to_owned()];
     for (id, known) in &root.keys {
         let key = wane_app::shown_key(&known.material);
@@ -136,7 +191,19 @@ fn said(root: &Root) -> Said {
     }
     lines.push("What has to be signed for:".to_owned());
     for (what, guard) in &root.guards {
-        lines.push(format!("  {what}  by {}, for {} at most", guard.quorum, guard.most));
+        let at = guard.at.map(|at| format!(" (at {at})")).unwrap_or_default();
+        lines.push(format!("  {what}{at}  by {}, for {} at most", guard.quorum, guard.most));
+    }
+    lines.push(match root.holds {
+        Names::Held => "Names in host certificates, which stay whose they are:".to_owned(),
+        Names::Open => "Names in host certificates, which follow what the server says:".to_owned(),
+    });
+    lines.extend(root.names.iter().map(|(name, bound)| format!("  {name}  of {}", bound.whose)));
+    for (key, limited) in &root.limited {
+        lines.push(format!(
+            "The key `{key}` was asked for more than it signs, in {} minutes, last at {}.",
+            limited.minutes, limited.last
+        ));
     }
     lines.push(
         "Everything else is signed as the server's policy says: that is outside what the signer vouches for."

@@ -14,11 +14,18 @@ use wane_keys::signer::{LocalSigner, SignerKeyError, SignerKeys};
 
 use crate::deployment::{OpenError, make_folder, open_seal};
 use crate::kinds;
+use crate::kinds::authority::AUTHORITY_KEYS;
+use crate::kinds::token::TOKEN_KEYS;
 
 /// The purposes whose keys a signer of its own has.
 pub(crate) fn purposes() -> Vec<&'static str> {
     let issuing = kinds::PURPOSES.iter().filter(|(_, seal)| *seal == SealName::Issuing);
     issuing.map(|(purpose, _)| *purpose).collect()
+}
+
+/// The purposes whose keys it may have besides: whoever needs them makes them.
+pub(crate) fn further() -> impl Iterator<Item = &'static str> {
+    AUTHORITY_KEYS.into_iter().chain(TOKEN_KEYS)
 }
 
 /// Puts keys into a folder in which there are none.
@@ -51,7 +58,7 @@ pub(crate) fn open(settings: &Settings, ambient: &Ambient) -> Result<Chest, Open
 }
 
 /// Who answers with them. A key that a newer release wants is made.
-pub(crate) fn desk(mut chest: Chest, ambient: &Ambient) -> Result<Desk, OpenError> {
+pub(crate) fn desk(settings: &Settings, mut chest: Chest, ambient: &Ambient) -> Result<Desk, OpenError> {
     let mut keys = Vec::new();
     for purpose in purposes() {
         let key = match chest.key(purpose)? {
@@ -63,8 +70,35 @@ pub(crate) fn desk(mut chest: Chest, ambient: &Ambient) -> Result<Desk, OpenErro
         };
         keys.push((purpose, key));
     }
-    let keys = LocalSigner::new(keys, kinds::checkers())?;
-    Ok(Desk::open(chest.org, keys, kinds::readers(), chest.root(), ambient.clone()))
+    let mut more = Vec::new();
+    for purpose in further() {
+        more.extend(chest.key(purpose)?.map(|key| (purpose, key)));
+    }
+    let keys = with_further(keys, more)?;
+    Ok(arranged(settings, Desk::open(chest.org, keys, kinds::readers(), chest.root(), ambient.clone())))
+}
+
+/// A signer with what it has to have, and what it has besides.
+pub(super) fn with_further(
+    mut keys: Vec<(&'static str, Secret)>,
+    further: Vec<(&'static str, Secret)>,
+) -> Result<LocalSigner, SignerKeyError> {
+    let (mut checkers, mut documents) = (kinds::checkers(), Vec::new());
+    for (purpose, key) in further {
+        if AUTHORITY_KEYS.contains(&purpose) {
+            checkers.push((purpose, kinds::AUTHORITY_CHECKER));
+            documents.push((purpose, kinds::AUTHORITY_DOCUMENT));
+        } else {
+            checkers.push((purpose, kinds::TOKEN_CHECKER));
+        }
+        keys.push((purpose, key));
+    }
+    Ok(LocalSigner::new(keys, checkers)?.publishing(documents))
+}
+
+/// What a signer is told, wherever it is.
+pub(super) fn arranged(settings: &Settings, desk: Desk) -> Desk {
+    desk.naming(kinds::namers()).signing_at_most(settings.signer.most_per_minute)
 }
 
 /// Holds a folder while a signer runs with it.

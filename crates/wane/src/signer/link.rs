@@ -16,6 +16,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+use wane_connector::PublicKey;
 use wane_keys::desk::Carry;
 use wane_keys::desk::frame::{Head, THE_LINE};
 use wane_keys::desk::message::{Call, Refusal, Reply};
@@ -100,6 +101,8 @@ impl Carry for Link {
 pub(crate) trait Pins: Send + Sync {
     /// The purposes it is asked for.
     fn purposes(&self) -> Vec<&'static str>;
+    /// The purposes it is asked for besides, whose keys it may have lost without being another.
+    fn further(&self) -> Vec<&'static str>;
     /// Judges its public keys, and keeps them if they are the first; says why not.
     fn judge(&self, keys: Publics) -> BoxFuture<'_, Result<(), String>>;
 }
@@ -200,7 +203,9 @@ impl LinkTask {
     /// The public keys of whoever answers: that it answers is seen by that.
     async fn introduced(&self, stream: &mut UnixStream) -> Result<Publics, String> {
         let mut keys = Publics::new();
-        for (id, purpose) in (1_u64..).zip(self.pins.purposes()) {
+        let further = self.pins.further();
+        let all = self.pins.purposes().into_iter().chain(further.iter().copied());
+        for (id, purpose) in (1_u64..).zip(all) {
             let call = serde_json::to_vec(&Call::PublicKey { purpose: purpose.to_owned() });
             let call = call.map_err(|e| e.to_string())?;
             let exchange = async {
@@ -211,8 +216,14 @@ impl LinkTask {
             let (_, reply) = answer.map_err(|_| silent())?.map_err(|e| e.to_string())?;
             match serde_json::from_slice(&reply).map_err(|e| e.to_string())? {
                 Reply::Key(key) => {
-                    let key = key.0.try_into().map_err(|_| format!("its key for `{purpose}` is none"))?;
+                    let key = PublicKey::read(&key.0).ok_or_else(|| format!("its key for `{purpose}` is none"))?;
                     keys.insert(purpose.to_owned(), key);
+                }
+                Reply::Refused(Refusal::NoKey(_)) if further.contains(&purpose) => {
+                    tracing::error!(
+                        purpose,
+                        "the signer has not the key that the server took from it; nothing is issued with it"
+                    );
                 }
                 Reply::Refused(refusal) => return Err(said(refusal)),
                 Reply::Signature(_) | Reply::Done | Reply::Shown(_) | Reply::Vouched(_) => {

@@ -4,14 +4,18 @@ use std::fs;
 
 use serde_json::json;
 use wane_config::Settings;
+use wane_connector::Signer as _;
 use wane_domain::ambient::Ambient;
 use wane_domain::secret::Secret;
 use wane_failpoint::{around, point};
 use wane_keys::desk::chest::{Chest, ChestError};
+use wane_keys::envelope::Keyring;
+use wane_keys::signer::LocalSigner;
 use wane_store::{Commit, Store as _, Write};
 
 use super::house::{make, open as open_house, purposes};
-use super::seat::{pin, said};
+use super::known::{pin, pinned};
+use super::seat::said;
 use super::{Said, SignerError};
 use crate::deployment::{Expect, OpenError, Opening, open, open_seals, root_file, signer_key};
 
@@ -38,7 +42,6 @@ pub(super) async fn take_out(settings: &Settings, ambient: &Ambient) -> Result<S
 }
 
 async fn take_out_of(opening: &Opening, settings: &Settings, ambient: &Ambient) -> Result<(), SignerError> {
-    opening.nothing_apart().await?;
     let org = opening.store.world().await.map_err(OpenError::from)?.org;
     let seals = open_seals(settings, ambient)?;
     let issuing = opening.keyring(&seals.issuing, org, ambient).await?;
@@ -49,6 +52,10 @@ async fn take_out_of(opening: &Opening, settings: &Settings, ambient: &Ambient) 
         }
         keys.push((purpose, opening.secret(&issuing, &signer_key(purpose)).await?));
     }
+    let further = opening.further_keys(&issuing).await?;
+    let ends = opening.keyring(&seals.ends, org, ambient).await?;
+    let rows = rows(&further, &ends)?;
+    keys.extend(further);
     let chest = match make(settings, org, &keys, ambient) {
         Err(OpenError::Chest(ChestError::ThereAlready(_))) => there_already(settings, &keys, ambient)?,
         made => made?,
@@ -56,7 +63,6 @@ async fn take_out_of(opening: &Opening, settings: &Settings, ambient: &Ambient) 
     let old = root_file(settings, issuing);
     let held = old.hold()?;
     chest.root().write(&old.read()?)?;
-    let rows = purposes().into_iter().map(|purpose| Write::RemoveSealed(signer_key(purpose))).collect();
     commit(opening, ambient, rows, "signer.moved").await?;
     drop(held);
     for end in ["root", "lock"] {
@@ -64,6 +70,18 @@ async fn take_out_of(opening: &Opening, settings: &Settings, ambient: &Ambient) 
         let _ = fs::remove_file(settings.server.data_dir.join("signer").with_extension(end));
     }
     Ok(())
+}
+
+/// The keys out of the store, and in it which those are that are not asked for unless they are known.
+fn rows(further: &[(&'static str, Secret)], ends: &Keyring) -> Result<Vec<Write>, OpenError> {
+    let all = purposes().into_iter().chain(further.iter().map(|(purpose, _)| *purpose));
+    let mut rows: Vec<Write> = all.map(|purpose| Write::RemoveSealed(signer_key(purpose))).collect();
+    for (purpose, key) in further {
+        let signer = LocalSigner::new(vec![(*purpose, Secret::new(key.expose().to_vec()))], Vec::new())?;
+        let public = signer.key(purpose).map_err(|_| OpenError::Lacks(signer_key(purpose)))?;
+        rows.push(pinned(ends, purpose, public)?);
+    }
+    Ok(rows)
 }
 
 /// What an earlier try left, if it is of these keys.

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_config::Settings;
+use wane_connector::PublicKey;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::OrgId;
 use wane_domain::secret::Secret;
@@ -16,25 +17,33 @@ use wane_keys::envelope::Keyring;
 use wane_keys::seal::SealName;
 use wane_keys::signer::LocalSigner;
 use wane_keys::split::{Publics, Split};
+use wane_keys::turning::Turning;
 use wane_store::{Commit, Store as _, Write};
 use wane_store_sql::SqlStore;
 
-use super::house::purposes;
+use super::house::{arranged, further, purposes, with_further};
+use super::known::{self, pinned};
 use super::link::{LinkTask, Pins, link};
-use crate::deployment::{OpenError, Opening, Seals, root_file, sealed, signer_key};
-use crate::kinds::authority::AUTHORITY_KEYS;
-use crate::kinds::token::TOKEN_KEYS;
+use crate::deployment::{OpenError, Opening, Seals, place, root_file, signer_key};
 use crate::{authority, kinds, token_key};
 
+/// Where the signer is.
+pub(crate) enum Seat {
+    /// In this process, with these keys.
+    Here(Arc<Turning>),
+    /// At the other end of a socket: this has to be run for it to be heard.
+    Apart(LinkTask),
+}
+
 impl Opening {
-    /// The signer, and what has to be run for one of its own to be heard.
+    /// The signer, and where it is.
     pub(crate) async fn signer(
         &self,
         settings: &Settings,
         seals: &Seals,
         org: OrgId,
         ambient: &Ambient,
-    ) -> Result<(Split, Option<LinkTask>), OpenError> {
+    ) -> Result<(Split, Seat), OpenError> {
         let ends = self.keyring(&seals.ends, org, ambient).await?;
         let mut here = Vec::new();
         for (purpose, _) in kinds::PURPOSES.into_iter().filter(|(_, seal)| *seal == SealName::Ends) {
@@ -43,70 +52,53 @@ impl Opening {
         let here = LocalSigner::new(here, Vec::new())?;
         let Some(socket) = &settings.signer.socket else {
             let desk = self.desk(settings, seals, org, ambient).await?;
-            return Ok((Split::new(here, Messenger(Arc::new(desk)), Publics::new()), None));
+            let seat = Seat::Here(desk.keys());
+            return Ok((Split::new(here, Messenger(Arc::new(desk)), Publics::new()), seat));
         };
-        self.nothing_apart().await?;
-        let mut known = Publics::new();
-        for purpose in purposes() {
+        for purpose in purposes().into_iter().chain(further()) {
             // INVARIANT: a server with a signer of its own has no key that issues (held by
             // `a_server_with_a_signer_of_its_own_has_no_key_that_issues`).
             if self.store.sealed(&signer_key(purpose)).await?.is_some() {
                 return Err(OpenError::NotMoved(purpose));
             }
-            if self.store.sealed(&pin(purpose)).await?.is_some() {
-                let key = self.secret(&ends, &pin(purpose)).await?;
-                let key = key.expose().try_into().map_err(|_| OpenError::Lacks(pin(purpose)))?;
-                known.insert(purpose.to_owned(), key);
-            }
         }
+        let known = known::known(&self.store, &ends).await?;
         let store = self.store.clone();
         let pinned = Arc::new(Pinned { store, ring: ends, org, ambient: ambient.clone(), split: OnceLock::new() });
         let (link, task) = link(socket, Arc::clone(&pinned) as Arc<dyn Pins>);
         let split = Split::new(here, Messenger(Arc::new(link)), known);
         let _ = pinned.split.set(split.clone());
-        Ok((split, Some(task)))
+        Ok((split, Seat::Apart(task)))
     }
 
-    /// Refuses what a signer of its own cannot have.
-    pub(super) async fn nothing_apart(&self) -> Result<(), OpenError> {
-        for purpose in AUTHORITY_KEYS {
-            if self.store.sealed(&signer_key(purpose)).await?.is_some() {
-                return Err(OpenError::AuthorityApart(purpose));
-            }
-        }
-        for purpose in TOKEN_KEYS {
-            if self.store.sealed(&signer_key(purpose)).await?.is_some() {
-                return Err(OpenError::TokenKeyApart(purpose));
-            }
-        }
-        Ok(())
+    /// The keys that are there besides those that have to be.
+    pub(super) async fn further_keys(&self, issuing: &Keyring) -> Result<Vec<(&'static str, Secret)>, OpenError> {
+        further_keys(&self.store, issuing).await
     }
 
     async fn desk(&self, settings: &Settings, seals: &Seals, org: OrgId, ambient: &Ambient) -> Result<Desk, OpenError> {
         let issuing = self.keyring(&seals.issuing, org, ambient).await?;
-        let mut keys = Vec::new();
-        for purpose in purposes() {
-            if self.store.sealed(&signer_key(purpose)).await?.is_none() {
-                return Err(OpenError::Apart(purpose));
-            }
-            keys.push((purpose, self.secret(&issuing, &signer_key(purpose)).await?));
-        }
-        let authorities = authority::keys(&self.store, &issuing).await?;
-        let mut checkers = kinds::checkers();
-        checkers.extend(authorities.iter().map(|(purpose, _)| (*purpose, kinds::AUTHORITY_CHECKER)));
-        let documents = authorities.iter().map(|(purpose, _)| (*purpose, kinds::AUTHORITY_DOCUMENT)).collect();
-        keys.extend(authorities);
-        let token_keys = token_key::keys(&self.store, &issuing).await?;
-        checkers.extend(token_keys.iter().map(|(purpose, _)| (*purpose, kinds::TOKEN_CHECKER)));
-        keys.extend(token_keys);
-        let keys = LocalSigner::new(keys, checkers)?.publishing(documents);
-        Ok(Desk::open(org, keys, kinds::readers(), root_file(settings, issuing), ambient.clone()))
+        let keys = own_keys(&self.store, &issuing).await?;
+        let desk = Desk::open(org, keys, kinds::readers(), root_file(settings, issuing), ambient.clone());
+        Ok(arranged(settings, desk))
     }
 }
 
-/// Where a public key of the signer is kept, so that what it signed can be read back while it is away.
-pub(super) fn pin(purpose: &str) -> String {
-    format!("signer-pin/{purpose}")
+async fn further_keys(store: &SqlStore, issuing: &Keyring) -> Result<Vec<(&'static str, Secret)>, OpenError> {
+    let mut keys = authority::keys(store, issuing).await?;
+    keys.extend(token_key::keys(store, issuing).await?);
+    Ok(keys)
+}
+
+/// The keys of a signer in this process, as they are on disk.
+pub(crate) async fn own_keys(store: &SqlStore, issuing: &Keyring) -> Result<LocalSigner, OpenError> {
+    let mut keys = Vec::new();
+    for purpose in purposes() {
+        let row = signer_key(purpose);
+        let bytes = store.sealed(&row).await?.ok_or(OpenError::Apart(purpose))?;
+        keys.push((purpose, issuing.open(&place(&row), &bytes)?));
+    }
+    Ok(with_further(keys, further_keys(store, issuing).await?)?)
 }
 
 /// Whose keys the signer is to have: those it had when it was first heard.
@@ -121,6 +113,11 @@ struct Pinned {
 impl Pins for Pinned {
     fn purposes(&self) -> Vec<&'static str> {
         purposes()
+    }
+
+    fn further(&self) -> Vec<&'static str> {
+        let known = self.split.get().map(Split::known).unwrap_or_default();
+        further().filter(|purpose| known.contains_key(*purpose)).collect()
     }
 
     fn judge(&self, keys: Publics) -> BoxFuture<'_, Result<(), String>> {
@@ -144,12 +141,10 @@ impl Pins for Pinned {
 }
 
 impl Pinned {
-    async fn keep(&self, fresh: &BTreeMap<&String, &[u8; 32]>) -> Result<(), OpenError> {
-        let row = |(purpose, key): (&&String, &&[u8; 32])| {
-            Ok(Write::Sealed(sealed(&self.ring, &pin(purpose), &Secret::new(key.to_vec()))?))
-        };
+    async fn keep(&self, fresh: &BTreeMap<&String, &PublicKey>) -> Result<(), OpenError> {
+        let row = |(purpose, key): (&&String, &&PublicKey)| pinned(&self.ring, purpose, **key);
         let rows: Vec<Write> = fresh.iter().map(row).collect::<Result<_, OpenError>>()?;
-        let shown: BTreeMap<_, _> = fresh.iter().map(|(purpose, key)| (purpose, hex(*key))).collect();
+        let shown: BTreeMap<_, _> = fresh.iter().map(|(purpose, key)| (purpose, hex(key.bytes()))).collect();
         let record = said(self.org, &self.ambient, "signer.pinned", json!({ "ed25519": shown }));
         around(point!("signer.pin.commit"), self.store.commit(Commit::new(rows, vec![record])?)).await?;
         Ok(())

@@ -171,7 +171,8 @@ impl Had {
         if header {
             return format!("Authorization: {} {}\n", self.word("token_type"), self.token.as_str());
         }
-        format!("{}\n", self.token.as_str())
+        // Alone: programs that read it from a file send what is in there, to the last byte.
+        self.token.as_str().to_owned()
     }
 
     fn json(&self) -> Value {

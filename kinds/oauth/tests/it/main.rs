@@ -3,6 +3,7 @@
 
 mod conformance;
 mod exchanged;
+mod guarded;
 mod keys;
 mod proofs;
 mod tokens;

@@ -21,6 +21,7 @@ use wane_failpoint::{around_call, point};
 use wane_recording::Event;
 use zeroize::Zeroizing;
 
+use super::GATEWAY;
 use super::flow::{Flow, Gated, Side};
 use super::jump::Place;
 use super::person::Person;
@@ -32,7 +33,7 @@ use crate::{HOST_CA, USER_CA, key};
 /// Messages of one channel that may wait; how many bytes, [`Flow`] says.
 pub(super) const QUEUE: usize = 1 << 20;
 /// The gateway's certificate; made anew long before it runs out.
-const CERTIFIED: Span = Span::from_hours(48);
+pub(crate) const CERTIFIED: Span = Span::from_hours(48);
 /// How long a connection that was refused gets to hear so.
 const GOODBYE: Duration = Duration::from_millis(150);
 
@@ -86,7 +87,7 @@ impl SshFront {
             key: subject,
             nonce: nonce.finalize().into(),
             serial,
-            key_id: "gateway".to_owned(),
+            key_id: GATEWAY.to_owned(),
             principals: names.to_vec(),
             valid_after: seconds(now.minus(SKEW)),
             valid_before: seconds(now.plus(CERTIFIED)),

@@ -22,6 +22,7 @@ use wane_domain::time::{Span, Time};
 use wane_failpoint::{around_call, point};
 use zeroize::Zeroizing;
 
+use super::STANDS_FOR;
 use super::arrival::{Talk, round};
 use super::flow::Flow;
 use super::front::{config, speak};
@@ -34,7 +35,7 @@ use crate::settings::{self, Settings};
 use crate::{HOST_CA, key};
 
 /// How long a key counts as that of a host. It is looked at when a connection begins, and never again.
-const STANDS: Span = Span::from_mins(5);
+pub(crate) const STANDS: Span = Span::from_mins(5);
 
 /// Connections inside one, of all its time: each costs a signature and a line in the log.
 const MOST_OPENED: u32 = 4096;
@@ -266,7 +267,7 @@ pub(super) fn stands_for(
         key,
         nonce: nonce.finalize().into(),
         serial,
-        key_id: format!("gateway for {}", resource.id),
+        key_id: format!("{STANDS_FOR}{}", resource.id),
         principals: names.into_iter().collect(),
         valid_after: seconds(now.minus(SKEW)),
         valid_before: seconds(now.plus(STANDS)),

@@ -45,6 +45,14 @@ use wane_finding::Rules;
 use crate::role::Definition;
 use crate::{HOST_CA, key};
 
+pub(crate) use front::CERTIFIED;
+pub(crate) use jump::STANDS;
+
+/// Whose the gateway's own certificate is.
+pub(crate) const GATEWAY: &str = "gateway";
+/// The same of one by which it stands for a host for minutes, with a key of the moment; the host's id follows.
+pub(crate) const STANDS_FOR: &str = "gateway for ";
+
 /// The broker of this kind.
 pub(crate) struct SshBroker {
     pub(crate) signer: Arc<dyn Signer>,

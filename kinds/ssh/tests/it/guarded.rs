@@ -2,6 +2,7 @@
 //! message the signer is sent.
 
 mod longer;
+mod named;
 mod office;
 
 use std::io::Write as _;

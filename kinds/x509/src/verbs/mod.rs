@@ -1,5 +1,6 @@
-//! The client verbs of this kind: `wane cert`.
+//! The client verbs of this kind: `wane cert`, `wane acme`.
 
+mod acme;
 mod cert;
 mod exec;
 mod files;
@@ -12,5 +13,5 @@ use wane_connector::verb::Verb;
 /// Every verb of this kind.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Verb>> {
-    vec![Arc::new(Cert)]
+    vec![Arc::new(Cert), Arc::new(acme::Acme)]
 }

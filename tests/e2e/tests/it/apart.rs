@@ -143,7 +143,7 @@ fn a_server_serves_and_ends_whatever_becomes_of_its_signer() {
 
     // With other keys it is another's, until somebody says that it is meant.
     signer.stop().unwrap();
-    for file in ["signer.keys", "signing.key"] {
+    for file in ["signer.keys", "signer.root", "signing.key"] {
         fs::rename(signer.data().join(file), signer.data().join(format!("{file}.kept"))).unwrap();
     }
     signer.run(&["init", "--org", &here.server.org().unwrap()]).unwrap();

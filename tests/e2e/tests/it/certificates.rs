@@ -87,7 +87,7 @@ impl Office {
 }
 
 /// `wane authority` with these words; the server is stopped.
-fn authority(server: &WaneServer, words: &[&str]) -> Value {
+pub(crate) fn authority(server: &WaneServer, words: &[&str]) -> Value {
     let settings = server.server_words();
     let mut command = Command::new(server.binary());
     command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", server.folder());

@@ -4,6 +4,7 @@
 //! never how fast.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod acme;
 mod addresses;
 mod apart;
 mod applications;
@@ -22,7 +23,9 @@ mod ending;
 mod engine;
 mod escalating;
 mod gateway;
+mod guarding;
 mod heard;
+mod hooks;
 mod host;
 mod kept;
 mod machines;
@@ -32,6 +35,8 @@ mod nesting;
 mod notices;
 mod packages;
 mod people;
+mod provisioning;
+mod rotation;
 mod secrets;
 mod server;
 mod signing;

@@ -7,11 +7,11 @@ use wane_testkit::{
 
 use crate::people::{Deployment, SOON, approve, ask_and_wait, granted, items, refused, text};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_2rS0MpMBVMk6zN3mNCSzMAf1TmGGcWJY0xGT1QGx7K4=";
 
 /// Settings of a webhook, as they stand in the file.
-fn webhook(name: &str, url: &str, secrets: &[&str], folder: &std::path::Path) -> String {
+pub(crate) fn webhook(name: &str, url: &str, secrets: &[&str], folder: &std::path::Path) -> String {
     let mut lines = format!("[[notices.webhook]]\nname = \"{name}\"\nurl = \"{url}\"\n");
     for (key, secret) in ["secret", "other_secret"].iter().zip(secrets) {
         let file = folder.join(format!("{name}-{key}"));
@@ -21,7 +21,7 @@ fn webhook(name: &str, url: &str, secrets: &[&str], folder: &std::path::Path) ->
     lines
 }
 
-fn with_mail(builder: WaneServerBuilder, mail: &PostServer) -> WaneServerBuilder {
+pub(crate) fn with_mail(builder: WaneServerBuilder, mail: &PostServer) -> WaneServerBuilder {
     builder
         .set("notices.email.host", "127.0.0.1")
         .set("notices.email.port", &mail.port().to_string())
@@ -30,7 +30,7 @@ fn with_mail(builder: WaneServerBuilder, mail: &PostServer) -> WaneServerBuilder
         .set("notices.email.timeout", "5s")
 }
 
-fn gets_mail(here: &Deployment, name: &str) {
+pub(crate) fn gets_mail(here: &Deployment, name: &str) {
     here.ada.json(&["person", "change", name, "--attribute", &format!("email={name}@example.org")]).unwrap();
 }
 
@@ -60,7 +60,7 @@ fn mails(post: &PostServer, to: &str, subject: &str) -> Vec<Value> {
         .collect()
 }
 
-fn wait_for_mail(here: &Deployment, post: &PostServer, to: &str, subject: &str) -> Value {
+pub(crate) fn wait_for_mail(here: &Deployment, post: &PostServer, to: &str, subject: &str) -> Value {
     wait_until("a mail", SOON, || !mails(post, to, subject).is_empty()).unwrap_or_else(|e| {
         panic!("{e}: {subject} to {to}\n{:#?}\n{}\n{}", post.got().unwrap(), notices(here), here.server.log())
     });

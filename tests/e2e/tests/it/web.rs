@@ -2,6 +2,8 @@
 //! on a wide screen, in light and in dark. A page that the accessibility checker finds fault with fails, as does one that
 //! is wider than its screen, breaks its own policy, or says an error to the console.
 
+mod guarded;
+mod looking_after;
 mod policies;
 mod sessions;
 mod signing;
@@ -27,19 +29,19 @@ const PLAIN: &str = "reproduce the double charge on the replica";
 const PHONE: (u32, u32) = (390, 844);
 const WIDE: (u32, u32) = (1280, 860);
 
-struct Browsing {
-    chromium: Chromium,
+pub(crate) struct Browsing {
+    pub(crate) chromium: Chromium,
     url: String,
     pictures: Option<PathBuf>,
 }
 
 impl Browsing {
-    fn at(url: &str) -> Self {
+    pub(crate) fn at(url: &str) -> Self {
         let pictures = std::env::var_os("WANE_PICTURES").map(PathBuf::from);
         Self { chromium: Chromium::at(url), url: url.to_owned(), pictures }
     }
 
-    fn is(&mut self, person: &PersonSession) {
+    pub(crate) fn is(&mut self, person: &PersonSession) {
         let token = person.token().unwrap();
         self.chromium.act(&json!({ "do": "as", "name": "wane", "value": token, "url": self.url }));
     }
@@ -48,16 +50,16 @@ impl Browsing {
         self.chromium.act(&json!({ "do": "view", "width": width, "height": height, "scheme": scheme }));
     }
 
-    fn open(&mut self, page: &str) {
+    pub(crate) fn open(&mut self, page: &str) {
         self.chromium.open(&format!("/ui/{page}"));
     }
 
-    fn sees(&mut self, words: &str) -> String {
+    pub(crate) fn sees(&mut self, words: &str) -> String {
         self.chromium.sees(words)
     }
 
     /// What is pressed, by what it is and what it says.
-    fn presses(&mut self, role: &str, name: &str) {
+    pub(crate) fn presses(&mut self, role: &str, name: &str) {
         self.chromium.act(
             &json!({ "do": "click", "selector": format!("role={role}[name=\"{name}\"i] >> visible=true >> nth=0") }),
         );
@@ -77,7 +79,7 @@ impl Browsing {
     }
 
     /// Nothing is wrong with what is shown, on a phone in the one light and on a wide screen in the other.
-    fn holds(&mut self, name: &str) {
+    pub(crate) fn holds(&mut self, name: &str) {
         for (size, scheme, wide) in [(PHONE, "light", "phone"), (WIDE, "dark", "wide")] {
             self.view(size, scheme);
             let found = self.chromium.act(&json!({ "do": "axe" }));
@@ -97,6 +99,11 @@ impl Browsing {
     /// What people write here.
     fn written(&self) -> &'static str {
         if self.pictures.is_some() { PLAIN } else { HOSTILE }
+    }
+
+    /// What something is called here.
+    fn called(&self, plain: &'static str) -> &'static str {
+        if self.pictures.is_some() { plain } else { HOSTILE }
     }
 
     /// For the documentation, if pictures were asked for.
@@ -423,7 +430,6 @@ fn operate(stage: &mut Stage) {
     }
     browser.open("figures");
     browser.sees("Promised");
-    browser.picture("figures", WIDE, "light");
     browser.open("resources");
     browser.chromium.fill("role=searchbox", "restricted");
     browser.sees("vault");

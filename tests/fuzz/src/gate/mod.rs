@@ -139,6 +139,7 @@ pub(crate) fn ssh_userauth(data: &[u8]) {
                 assert!(proved.contains(&name), "nobody proved to be {name}");
                 assert_eq!(claim.grant, world().held.grant.id, "a grant that nobody proved");
             }
+            By::Known { .. } => panic!("nobody is known by anything else here"),
             By::Confirmed(arrival) => {
                 assert_eq!(invited.as_ref(), Some(&name), "another login was confirmed");
                 assert!(seen.entered.contains(arrival), "nobody confirmed that");

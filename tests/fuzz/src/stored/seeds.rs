@@ -71,6 +71,7 @@ pub(crate) fn row() -> Vec<Vec<u8>> {
         at: NOW,
         not_after: NOW,
         detail: json!({ "fingerprint": "SHA256:x" }),
+        revoked: None,
     };
     let answer = Answer {
         person: person.id,

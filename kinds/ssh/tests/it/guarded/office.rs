@@ -26,7 +26,7 @@ use wane_keys::desk::{Carry, Desk, Messenger};
 use wane_keys::envelope::Keyring;
 use wane_keys::seal::{Seal, SealName};
 use wane_keys::signer::LocalSigner;
-use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, USER_CERTIFICATES, check_user_certificate};
+use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, USER_CERTIFICATES, check_user_certificate, host_names};
 use wane_testkit::{FakeClock, Held, WaneSigner, hold};
 
 pub(super) const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ holder";
@@ -67,7 +67,8 @@ pub(super) fn desk(folder: &std::path::Path, org: OrgId, ambient: &Ambient) -> D
     let keys = [USER_CA, HOST_CA, KRL].map(|purpose| (purpose, wane_domain::secret::Secret::new(vec![3; 32])));
     let keys = LocalSigner::new(keys.into(), vec![(USER_CA, check_user_certificate)]).unwrap();
     let file = RootFile::at(folder.join("signer.root"), ring(folder, org, ambient));
-    Desk::open(org, keys, vec![(USER_CA, USER_CERTIFICATES)], file, ambient.clone())
+    let desk = Desk::open(org, keys, vec![(USER_CA, USER_CERTIFICATES)], file, ambient.clone());
+    desk.naming(vec![(HOST_CA, host_names)])
 }
 
 /// The server's end of a line to a signer that is a process of its own.
@@ -144,7 +145,7 @@ impl Office {
         let known = approvers
             .iter()
             .map(|(person, id, key)| (*id, Known { person: *person, material: material(key), since: ambient.now() }));
-        let guards = [(format!("deploy@{}", host.id), Guard { quorum, most: Span::from_hours(2) })];
+        let guards = [(format!("deploy@{}", host.id), Guard { quorum, most: Span::from_hours(2), at: None })];
         file.write(&Root { version: 1, keys: known.collect(), guards: guards.into(), ..Root::default() }).unwrap();
         clock.advance(Span::from_mins(1));
         let desk = Messenger(Arc::new(desk(folder.path(), org, &ambient)));

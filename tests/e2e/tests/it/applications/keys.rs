@@ -1,10 +1,11 @@
 //! API keys: for programs, narrowed before they are passed on, good where and while they may be used.
 
 use serde_json::{Value, json};
-use wane_testkit::PersonSession;
+use wane_testkit::{MailWay, PersonSession, PostServer, WaneServer};
 
 use super::lab::{Answer, Lab};
 use super::signing_in::headers;
+use crate::notices::{gets_mail, wait_for_mail, with_mail};
 use crate::people::{granted, text};
 
 /// A key under a grant that is held, by `wane key new`.
@@ -107,4 +108,26 @@ fn a_key_for_one_use_is_used_once_by_whoever_comes_first() {
     assert_eq!(lab.asked().len() - before, 1);
     assert_eq!(lab.events("grant.used").len(), 1);
     assert!(lab.events("key.refused").iter().any(|one| text(&one["detail"]["why"]).contains("the one use")));
+}
+
+#[test]
+fn who_holds_a_key_that_is_misused_is_told() {
+    let post = PostServer::mailbox(&MailWay::Plain).unwrap();
+    let lab = Lab::with(with_mail(WaneServer::builder(), &post));
+    for name in ["maya", "ada"] {
+        gets_mail(&lab.wane, name);
+    }
+    let maya = &lab.wane.maya;
+    let grant = granted(maya, "viewer@app", "10m");
+    let key = made(maya, &["--path", "/api/**"]);
+    assert_eq!(with(&lab, "app", &key, &[], "/echo").status, 403);
+    // Its holder; and whoever looks after the application: it has no owner, so whoever may end access to it.
+    for name in ["maya", "ada"] {
+        let mail = wait_for_mail(&lab.wane, &post, name, "an API key of viewer on app of");
+        let plain = text(&mail["plain"]);
+        for words in ["it is not for this path", "It came from 127.0.0.1.", &format!("wane done {grant}")] {
+            assert!(plain.contains(words), "{words}: {plain}");
+        }
+        assert!(!plain.contains("wane_key_"), "{plain}");
+    }
 }

@@ -249,6 +249,37 @@ fn one_request_is_one_request_to_everybody() {
         ("a blank before the colon", format!("{post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n{inner}")),
         ("a folded line", format!("{post}Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n{inner}")),
         ("a bare line feed", format!("{post}X: a\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}")),
+        ("a blank behind a coding", format!("{post}Transfer-Encoding: chunked \x0b\r\n\r\n0\r\n\r\n{inner}")),
+        ("a length that is hexadecimal", format!("{post}Content-Length: 0x0\r\n\r\n{inner}")),
+        ("an empty length", format!("{post}Content-Length: \r\n\r\n{inner}")),
+        ("a length of too many digits", format!("{post}Content-Length: 99999999999999999999\r\n\r\n{inner}")),
+        (
+            "a blank before the first header",
+            format!(
+                "POST /api/x HTTP/1.1\r\n Transfer-Encoding: chunked\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n0\r\n\r\n{inner}"
+            ),
+        ),
+        ("a header with a zero in it", format!("{post}X: a\0b\r\n\r\n{inner}")),
+        ("line feeds alone", post.replace("\r\n", "\n") + "\n" + &inner),
+        (
+            "a switch to HTTP/2",
+            format!(
+                "{post}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 0\r\n\r\n"
+            ),
+        ),
+        ("a fragment", format!("{}\r\n", head("GET /api/x#/../../admin"))),
+        (
+            "a size that is too long",
+            format!(
+                "{post}Transfer-Encoding: chunked\r\n\r\n00000000000000000000000000000001\r\nx\r\n0\r\n\r\n{inner}"
+            ),
+        ),
+        (
+            "an older version",
+            format!(
+                "GET /api/x HTTP/1.0\r\nHost: {host}\r\nCookie: {cookie}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}"
+            ),
+        ),
         ("a size with a sign", format!("{post}Transfer-Encoding: chunked\r\n\r\n+0\r\n\r\n{inner}")),
         ("a size with a prefix", format!("{post}Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n{inner}")),
         ("two hosts", format!("{}Host: other.localhost\r\n\r\n", head("GET /api/x"))),
@@ -266,6 +297,14 @@ fn one_request_is_one_request_to_everybody() {
         );
         assert!(!said.contains("HTTP/1.1 200") || seen.len() == 1, "{what}: {said}");
     }
+    // What comes behind a body is no header, whoever announced it.
+    let behind = format!(
+        "{post}Trailer: X-Forwarded-User, Wane-Assertion\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\nx\r\n0\r\n\
+         X-Forwarded-User: evil-words\r\nWane-Assertion: evil-words\r\nCookie: evil-words\r\n\r\n"
+    );
+    let said = lab.raw(&behind);
+    assert!(said.contains("HTTP/1.1 200") && said.contains(r#""trailers":[]"#), "{said}");
+    assert!(!said.contains("evil-words") && !said.to_lowercase().contains("x-forwarded-user"), "{said}");
     // The same connection is good for what is asked for clearly.
     let twice = format!("{}\r\n{}Connection: close\r\n\r\n", head("GET /api/one"), head("GET /api/two"));
     assert_eq!(lab.raw(&twice).matches("HTTP/1.1 200").count(), 2);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::lab::{Lab, SECRET};
 use crate::people::text;
+use crate::web::Browsing;
 
 #[test]
 fn requests_are_recorded_with_bodies_where_the_role_says() {
@@ -56,5 +57,20 @@ fn requests_are_recorded_with_bodies_where_the_role_says() {
         assert!(!all.contains(&cookie) && !events.stdout.contains(&cookie));
         let verified = lab.wane.ada.json(&["recording", "verify", &session]).unwrap();
         assert_eq!(verified["whole"], true, "{verified}");
+        // The same on a page: each request with its answer, and kept as a file.
+        if bodies {
+            continue;
+        }
+        let mut page = Browsing::at(&lab.wane.server.url());
+        page.is(&lab.wane.ada);
+        page.open(&format!("recordings/{session}"));
+        page.presses("button", "Play it");
+        page.sees("This is all of it.");
+        let shown = page.sees("/moved");
+        assert!(shown.contains("status 302") && !shown.contains("query-words"), "{shown}");
+        page.holds("recording of requests");
+        let saved = page.chromium.act(&json!({ "do": "saved", "selector": "button:has-text('Save the requests')" }));
+        let saved: Value = serde_json::from_str(&text(&saved)).unwrap();
+        assert_eq!(saved["log"]["entries"].as_array().unwrap().len(), 2, "{saved:#}");
     }
 }

@@ -1,10 +1,12 @@
 //! From an application to the sign-in and back: in the browser it was begun in, once, at its own origin.
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use wane_testkit::wait_until;
 
+use super::backends::python;
 use super::lab::Lab;
 use crate::gateway::browser::Browser;
 use crate::people::{SOON, granted, text};
@@ -38,6 +40,19 @@ fn an_application_knows_who_asks_by_a_signed_word() {
         (&json!(guest.grant), &json!("viewer"), &json!(lab.wane.server.url()))
     );
     assert!(read["exp"].as_i64().unwrap() - read["iat"].as_i64().unwrap() <= 120, "{read}");
+    let python = |token: &str, audience: &str| {
+        let asked = json!({ "token": token, "keys": keys, "issuer": lab.wane.server.url(), "audience": audience });
+        let mut reads = python("pyjwt", "assertion.py");
+        let mut reads = reads.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        reads.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&reads.wait_with_output().unwrap().stdout).unwrap()
+    };
+    let read = python(assertion[0], &guest.origin);
+    assert_eq!((&read["good"], &read["sub"]), (&json!(true), &json!("maya")), "{read}");
+    assert_eq!(python(assertion[0], "https://other.localhost")["why"], "InvalidAudienceError");
+    let (head, signature) = assertion[0].rsplit_once('.').unwrap();
+    let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
+    assert_eq!(python(&forged, &guest.origin)["good"], false);
     // It is a session like any other: on the board, and in the log with how its person was known.
     let sessions = lab.wane.ada.json(&["sessions"]).unwrap();
     assert_eq!((&sessions["items"][0]["resource"], &sessions["items"][0]["person"]), (&json!("app"), &json!("maya")));
@@ -72,6 +87,15 @@ fn a_session_is_good_at_its_own_origin_only() {
     let settings = json!({ "origin": "https://127.0.0.1", "upstream": "http://127.0.0.1:9" }).to_string();
     let words = ["resource", "add", "own", "--kind", "http", "--label", "gate=open", "--settings", &settings];
     assert!(!lab.wane.ada.run(&words).unwrap().success(), "an address is no origin");
+    // Nor is one registered that another has, or changed to be that.
+    let twin = json!({ "origin": guest.origin, "upstream": "http://127.0.0.1:9" }).to_string();
+    for words in [
+        &["resource", "add", "twin", "--kind", "http", "--label", "gate=open", "--settings", &twin][..],
+        &["resource", "change", "other", "--settings", &twin],
+    ] {
+        let refused = lab.wane.ada.run(words).unwrap();
+        assert!(refused.stderr.contains("`app` is opened at"), "{words:?}: {refused:?}");
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ pub(crate) enum Family {
     Account,
     Certificate,
     Membership,
+    Declared,
+    Application,
 }
 
 /// What both families share: the lifecycle. One that is neither here nor below fails the check.
@@ -165,6 +167,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("app.answer_lost.commit", "the command line never calls twice under one key; the rim's own tests do"),
     ("app.ask_refused.commit", "a note about what was refused; nothing begins, and who asks again is refused again"),
     ("app.residue.commit", "a note about what was found, booked again at the next scan; the random kills come by"),
+    (
+        "app.inventory.commit",
+        "a note of how much stands at a target, only where that changed; nothing rests on it, and the random kills come by",
+    ),
     ("app.session_used.commit", "a courtesy once a minute, which no life is sure to come by"),
     (
         "app.step_up.commit",
@@ -191,6 +197,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("app.brokered.spend.commit", "killed at on either side by `gateway::tasks`"),
     ("app.brokered.use.commit", "killed at on either side by `applications::uses`"),
     ("app.key.refused.commit", "a note about what was refused; nothing rests on it"),
+    ("app.token.refused.commit", "a note about what was refused; nothing rests on it"),
     ("http.probe", "asks an application and changes nothing there"),
     (
         "app.notices.",
@@ -211,6 +218,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("app.approver_key.", "one commit by itself, which needs a key; killed at on either side by `signing`"),
     ("app.delegate.refused.commit", "a note about what was refused; nothing rests on it"),
     ("app.delegate.", "one commit by itself under a fresh proof of identity; killed at on either side by `delegating`"),
+    ("app.sign_refused.commit", "a note about what was refused; nothing rests on it"),
     ("app.signature_refused.commit", "a note about what was refused; nothing rests on it"),
     ("app.passkey.", "needs a browser; each is one commit, shaped as an enrolment or a sign-in, which are here"),
     (
@@ -237,8 +245,21 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("oauth.sign", "in memory, inside `app.sign`; killed at on either side by `tokens::crash`"),
     ("http.token.leaves", "killed at by `tokens::crash`"),
     ("app.end_token.commit", "killed at on either side by `tokens::crash`"),
+    ("app.acme.refused.commit", "a note about what was refused; nothing rests on it"),
+    ("app.acme.", "needs a client of ACME; killed at on either side by `acme::crash`"),
+    ("http.acme.leaves", "killed at by `acme::crash`"),
+    ("http.acme_binding.leaves", "killed at by `acme::crash`"),
     ("token_key.commit", "killed at on either side by `tokens::crash`"),
-    ("authority.commit", "one commit by itself, with the server stopped; who is cut off looks and says it again"),
+    (
+        "hook.clear",
+        "takes away what a make that is not remembered left, in the call that `hook.revoke` is about; the kind's own tests make twice",
+    ),
+    (
+        "hook.extend",
+        "told to a target that declares it, between two points of the life that are killed at; the kind's own tests tell one",
+    ),
+    ("authority.commit", "killed at on either side by `rotation`"),
+    ("turning.before", "killed at by `rotation`: what is on disk is what the next start begins with"),
     ("ldap.end.swap", "as `ldap.end.take`, in one change; the kind's own tests take the last member"),
     ("app.job.keys", "fetches keys and changes nothing"),
     ("app.job.refused.commit", "a note about what was refused; nothing rests on it"),
@@ -280,6 +301,8 @@ pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
             Family::Certificate => of(SHARED) || of(CERTIFICATE) || point.starts_with("ssh."),
             // The rest of what is shared is reached by the two above, by the same code.
             Family::Membership => of(MEMBERSHIP) || point.starts_with("ldap."),
+            Family::Declared => point.starts_with("hook."),
+            Family::Application => point.starts_with("scim."),
         };
         let known = elsewhere
             || of(SHARED)
@@ -287,6 +310,8 @@ pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
             || of(CERTIFICATE)
             || of(MEMBERSHIP)
             || point.starts_with("ldap.")
+            || point.starts_with("hook.")
+            || point.starts_with("scim.")
             || point.starts_with("postgres.")
             || point.starts_with("ssh.");
         if mine && !elsewhere && !reached.contains(point) {

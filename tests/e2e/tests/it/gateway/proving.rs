@@ -78,3 +78,30 @@ fn a_session_pauses_until_identity_is_proved_and_is_cut_if_it_is_not() {
     lab.tally(&visitor.grant);
     assert_eq!(lab.wane.grant(&visitor.grant)["state"], "active");
 }
+
+/// A session that began under a policy that asked for no proof is asked for one by the policy that comes after.
+#[test]
+fn what_policy_comes_to_ask_for_pauses_a_session_that_is_open() {
+    let lab = Lab::built(WaneServer::builder().set("login.reproof_grace", "60s"), TERMINAL, &[]);
+    let brokered = "@id(\"open\")\n@mode(\"brokered\")";
+    lab.wane.load(&POLICY.replace("@id(\"open\")", brokered));
+    let mut dan = lab.wane.server.newcomer(&lab.wane.ada, "dan", &["engineers"]).unwrap();
+    let visitor = lab.comes(&dan, "10m");
+    let mut shell = visitor.open(&["-tt"], &["cat"]);
+    shell.send_line("one").unwrap();
+    shell.wait_for("one", SOON).unwrap();
+    assert_eq!(lab.sessions()[0]["prove_by"], Value::Null);
+
+    lab.wane.load(&POLICY.replace("@id(\"open\")", &format!("{brokered} @reproof(\"{EVERY}\")")));
+    shell.wait_for("*** Wane: this session is paused until you prove who you are", SOON).unwrap();
+    shell.send_line("held").unwrap();
+    wait_for_turns(&lab, &visitor.grant, &["session.paused"]);
+    assert!(!shell.stdout().contains("held"), "it passed while paused");
+    prove(&mut dan);
+    shell.wait_for("held", SOON).unwrap();
+    wait_for_turns(&lab, &visitor.grant, &["session.paused", "session.resumed"]);
+    // Asked for less again, it goes on as it was told.
+    let before = text(&lab.sessions()[0]["prove_by"]);
+    lab.wane.load(&POLICY.replace("@id(\"open\")", brokered));
+    assert_eq!(text(&lab.sessions()[0]["prove_by"]), before);
+}

@@ -1,5 +1,6 @@
 //! A pipeline that stores no key: what it reaches, who else gets in by its token, and what is left after it.
 
+mod elsewhere;
 pub(crate) mod lab;
 
 use std::collections::BTreeSet;

@@ -3,6 +3,6 @@
 
 mod bound;
 mod crash;
-mod office;
+pub(crate) mod office;
 mod servers;
 mod verbs;

@@ -52,7 +52,7 @@ fn target(path: &str) -> PathBuf {
 }
 
 /// `wane token-key` with these words; the server is stopped.
-pub(super) fn token_key(server: &WaneServer, words: &[&str]) -> Value {
+pub(crate) fn token_key(server: &WaneServer, words: &[&str]) -> Value {
     let (done, said) = try_token_key(server, "", words);
     assert!(done, "wane token-key {words:?}: {said}");
     serde_json::from_str(&said).unwrap()

@@ -1,6 +1,7 @@
 //! `wane token`: on standard output, in a file, in one program's environment; and nowhere else.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -139,4 +140,32 @@ fn a_token_is_written_nowhere() {
             assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{}", path.display());
         }
     }
+}
+
+/// AWS itself is a simulator here, which does not look whose a token is; that is shown of the libraries in `servers`.
+#[test]
+fn awss_own_sdk_takes_a_token_from_its_file() {
+    let office = Office::new();
+    let settings = json!({ "audience": "sts.amazonaws.com" }).to_string();
+    let words = ["resource", "add", "aws", "--kind", "oauth", "--label", "gate=open", "--settings", &settings];
+    office.wane.ada.json(&words).unwrap();
+    let out = office.wane.server.folder().join("aws-token");
+    let words = ["token", "aws", "--role", "use", "--for", "10m", "--out", out.to_str().unwrap()];
+    assert!(office.maya().run(&words).unwrap().success());
+    let claims = claims(fs::read_to_string(&out).unwrap().trim());
+    // As a cloud finds this server by what its tokens say of it.
+    let found = office.curl("/.well-known/openid-configuration", &[], &[]).json();
+    assert_eq!((&claims["iss"], &claims["aud"]), (&found["issuer"], &json!("sts.amazonaws.com")), "{found}");
+    assert_eq!(found["id_token_signing_alg_values_supported"], json!(["ES256"]), "{found}");
+    assert_eq!(
+        (&found["subject_types_supported"], &found["jwks_uri"]),
+        (&json!(["public"]), &office.metadata()["jwks_uri"])
+    );
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut python = Command::new(here.join("../../target/moto/venv/bin/python"));
+    let done = python.arg(here.join("python/web_identity.py")).arg(&out).output().unwrap();
+    let said: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {done:?}"));
+    assert_eq!(said["method"], "assume-role-with-web-identity", "{said}");
+    assert!(text(&said["arn"]).contains("assumed-role/deploy/wane"), "{said}");
+    assert_eq!(text(&said["token"]), fs::read_to_string(&out).unwrap().trim(), "to the last byte");
 }

@@ -1,4 +1,6 @@
-//! The client verbs of this kind: `wane key new`, `wane key narrow`.
+//! The client verbs of this kind: `wane key new`, `wane key narrow`. What other programs ask for a key in is `ask`'s.
+
+mod ask;
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use wane_connector::verb::{AccessPort, Verb, VerbError, Want};
 use wane_connector::words::parse;
 use wane_domain::time::Time;
 
+use self::ask::{Answer, As, Asked, Given};
 use crate::key::{Caveat, Key};
 
 /// Every verb of this kind.
@@ -81,6 +84,12 @@ struct NewArgs {
     ticket: Option<String>,
     #[command(flatten)]
     to: To,
+    /// As what it is given: to whoever reads it, or to a program that asks in words of its own.
+    #[arg(long, value_enum, default_value_t = As::Text)]
+    format: As,
+    /// What that program asks for (`get`, `store`, `erase`, `list`), as it says it.
+    #[arg(value_name = "ACTION")]
+    action: Option<String>,
 }
 
 #[async_trait]
@@ -95,6 +104,14 @@ impl Verb for New {
 
     async fn run(&self, args: &[String], port: &dyn AccessPort) -> Result<i32, VerbError> {
         let Some(args) = parse::<NewArgs>("wane key new", args, port)? else { return Ok(0) };
+        let mut stdin = std::io::stdin();
+        let server = match args.format.asked(args.action.as_deref(), &mut stdin)? {
+            Asked::Key(_, server) => server,
+            Asked::Nothing(answer) => {
+                port.put(&json!({ "answer": answer }), answer);
+                return Ok(0);
+            }
+        };
         let input: Map<String, Value> =
             args.to.said()?.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
         let want = Want {
@@ -108,9 +125,20 @@ impl Verb for New {
         let access = port.ensure(&want).await?;
         let made = port.credential(&access.grant, Value::Object(input)).await?;
         let secret = made.secret.ok_or_else(|| VerbError::Failed("the server handed out no key".to_owned()))?.reveal();
-        port.say(&format!("good until {} under {}, with `Authorization: Bearer KEY`", made.grant_end, access.grant));
-        let url = made.public.get("url");
-        port.put(&json!({ "key": secret.as_str(), "grant": access.grant, "url": url }), secret.as_str());
+        let url = made.public.get("url").and_then(Value::as_str).unwrap_or_default();
+        let given = Given { key: secret.as_str(), url, grant: &access.grant, end: made.grant_end };
+        match args.format.answer(server.as_deref(), &given) {
+            Answer::Words(words) => port.put(&json!({ "answer": words }), &words),
+            Answer::Elsewhere(words, code) => {
+                port.put(&json!({ "answer": words }), words);
+                return Ok(code);
+            }
+            Answer::ToRead => {
+                let how = "with `Authorization: Bearer KEY`";
+                port.say(&format!("good until {} under {}, {how}", made.grant_end, access.grant));
+                port.put(&json!({ "key": secret.as_str(), "grant": access.grant, "url": url }), secret.as_str());
+            }
+        }
         Ok(0)
     }
 }

@@ -46,7 +46,8 @@ impl HookSecret {
 }
 
 /// The header that vouches for a body: one signature for each secret, so that secrets can be exchanged one by one.
-pub(crate) fn signatures(secrets: &[HookSecret], id: &str, moment: i64, body: &[u8]) -> String {
+#[must_use]
+pub fn signatures(secrets: &[HookSecret], id: &str, moment: i64, body: &[u8]) -> String {
     let one = |secret: &HookSecret| {
         let mut context = hmac::Context::with_key(&secret.0);
         context.update(format!("{id}.{moment}.").as_bytes());
