@@ -82,10 +82,11 @@ impl Tapped {
                 drop((way.stake, way.busy));
             }));
         }
-        match &mut self.closing {
-            Some(closing) => closing.as_mut().poll(cx),
-            None => Poll::Ready(()),
+        if let Some(closing) = &mut self.closing {
+            std::task::ready!(closing.as_mut().poll(cx));
+            self.closing = None;
         }
+        Poll::Ready(())
     }
 }
 

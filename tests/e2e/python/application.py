@@ -42,10 +42,12 @@ async def ticks(request):
 async def socket(request):
     talk = web.WebSocketResponse()
     await talk.prepare(request)
-    async for message in talk:
-        if message.type is WSMsgType.TEXT:
-            await talk.send_str(message.data)
-    say({"gone": request.path})
+    try:
+        async for message in talk:
+            if message.type is WSMsgType.TEXT:
+                await talk.send_str(message.data)
+    finally:
+        say({"gone": request.path})
     return talk
 
 
