@@ -310,7 +310,7 @@ impl Exchange<'_> {
                 let mut body = Tapped::answer(body, session, channel, Way { connection, stake, busy });
                 // What ends with its head passes as that: gRPC takes an empty piece behind it for a fault.
                 if nothing {
-                    body.frame().await.transpose().map_err(away)?;
+                    body.frame().await.transpose().map_err(|over| Refused(over.to_string()))?;
                 }
                 Ok(Response::from_parts(parts, body.boxed_unsync()))
             }
