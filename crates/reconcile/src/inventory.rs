@@ -2,6 +2,7 @@
 //! whether what carries none is still there is looked at.
 
 use std::collections::HashMap;
+use std::future::Future;
 
 use wane_app::{App, AppError};
 use wane_connector::EndOutcome;
@@ -14,10 +15,15 @@ pub(crate) struct Sightings {
 }
 
 impl Sightings {
-    /// Visits one target. An artifact is removed only at its second sighting: at the first, the
-    /// commit that makes it ours may be on its way.
+    /// Visits one target.
     pub(crate) async fn visit(&mut self, app: &App, target: ResourceId) -> Result<(), AppError> {
-        app.confirm_memberships(target).await?;
+        let confirmed = async { app.confirm_memberships(target).await.map(drop) };
+        either_way(confirmed, self.look(app, target)).await
+    }
+
+    /// Looks at what stands at one target. An artifact is removed only at its second sighting: at the first, the
+    /// commit that makes it ours may be on its way.
+    async fn look(&mut self, app: &App, target: ResourceId) -> Result<(), AppError> {
         let found = app.take_inventory(target).await?;
         if let Err(error) = app.keep_inventory(target, &found).await {
             tracing::warn!(%target, %error, "what stands at a target could not be written down");
@@ -44,5 +50,44 @@ impl Sightings {
         self.once.retain(|(of, _), ()| *of != target);
         self.once.extend(seen);
         Ok(())
+    }
+}
+
+/// Both, one after the other; what the first met, or else the second.
+///
+/// INVARIANT: that a target does not say whether what was given is there keeps nobody from seeing what stands there (held by
+/// `what_one_look_meets_keeps_nobody_from_the_other`).
+async fn either_way(
+    first: impl Future<Output = Result<(), AppError>>,
+    second: impl Future<Output = Result<(), AppError>>,
+) -> Result<(), AppError> {
+    let met = first.await;
+    let then = second.await;
+    met.and(then)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_one_look_meets_keeps_nobody_from_the_other() {
+        let missing = |name: &str| AppError::Missing { what: "resource", name: name.to_owned() };
+        for (first, second, met) in [
+            (Ok(()), Ok(()), None),
+            (Err(missing("one")), Ok(()), Some("one")),
+            (Ok(()), Err(missing("two")), Some("two")),
+            (Err(missing("one")), Err(missing("two")), Some("one")),
+        ] {
+            let mut looked = false;
+            let second = async {
+                looked = true;
+                second
+            };
+            let said = either_way(async { first }, second).await.err().map(|e| e.to_string());
+            assert!(looked, "{said:?}");
+            assert_eq!(said.is_some(), met.is_some(), "{said:?}");
+            assert!(met.is_none_or(|met| said.is_some_and(|said| said.contains(met))));
+        }
     }
 }

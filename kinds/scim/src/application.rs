@@ -16,6 +16,8 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// How many are asked for at once, and how many of all are read.
 const PAGE: usize = 200;
 const MOST_FOUND: usize = 10_000;
+/// How long all pages of a list are together.
+const MOST_LISTED: usize = 4 * MOST_BYTES;
 const MOST_PAGES: usize = 200;
 
 /// What resources there are.
@@ -121,6 +123,8 @@ pub(crate) struct Application {
 struct Answer {
     status: u16,
     etag: Option<String>,
+    /// In bytes.
+    length: usize,
     body: Value,
 }
 
@@ -187,10 +191,14 @@ impl Application {
         if answer.status == 200 { Ok(answer.body) } else { Err(refusal(&answer)) }
     }
 
-    /// Everything that meets a filter, or everything, page by page; without the members of groups, which are looked at one by one.
+    /// Everything, page by page; without the members of groups, which are looked at one by one. With a filter, which is to meet
+    /// one, no more than it takes to see that it meets several.
+    ///
+    /// INVARIANT: a list that ends before it said it would proves nothing of who is not in it (held by
+    /// `a_list_that_ends_too_soon_proves_no_absence`).
     pub(crate) async fn find(&self, sort: Sort, filter: Option<&str>) -> Result<Vec<Resource>, Fail> {
         let mut found: Vec<Resource> = Vec::new();
-        let mut seen = 0usize;
+        let (mut seen, mut read) = (0usize, 0usize);
         for _ in 0..MOST_PAGES {
             let mut url = self.url(&[sort.endpoint()])?;
             {
@@ -206,18 +214,23 @@ impl Application {
             if answer.status != 200 {
                 return Err(refusal(&answer));
             }
+            read = read.saturating_add(answer.length);
+            if read > MOST_LISTED {
+                return Err(Fail::refused(format!("its list is longer than {MOST_LISTED} bytes")));
+            }
             let total = answer.body.get("totalResults").and_then(Value::as_u64);
             let total = total.ok_or_else(|| Fail::refused("it answered a search with something else than a list"))?;
             let page = answer.body.get("Resources").and_then(Value::as_array).cloned().unwrap_or_default();
-            if page.is_empty() {
-                return Ok(found);
-            }
+            let is_over = page.is_empty();
             seen = seen.saturating_add(page.len());
             for one in page {
                 found.push(Resource::read(one, None).ok_or_else(|| Fail::refused("something in its list has no id"))?);
             }
-            if u64::try_from(seen).unwrap_or(u64::MAX) >= total {
+            if u64::try_from(seen).unwrap_or(u64::MAX) >= total || (filter.is_some() && found.len() > 1) {
                 return Ok(found);
+            }
+            if is_over {
+                return Err(Fail::refused(format!("its list of {total} ends after {seen}")));
             }
             if seen > MOST_FOUND {
                 break;
@@ -226,10 +239,19 @@ impl Application {
         Err(Fail::refused(format!("it has more than {MOST_FOUND} of them")))
     }
 
-    /// Changes one attribute of a resource as it was read: `412` if it is another by now.
-    pub(crate) async fn change(&self, sort: Sort, at: &Resource, change: &Change) -> Result<(), Fail> {
-        let url = self.url(&[sort.endpoint(), &at.id])?;
-        let answer = self.call(Method::PATCH, url, Some(change.json()), at.version.as_deref()).await?;
+    /// Changes one attribute of a resource as it was read: `412` if it is another by now. Without a version, whatever it is by now.
+    pub(crate) async fn change(
+        &self,
+        sort: Sort,
+        id: &str,
+        only_if: Option<&str>,
+        change: &Change,
+    ) -> Result<(), Fail> {
+        if !is_id(id) {
+            return Err(Fail::refused("its id is none"));
+        }
+        let url = self.url(&[sort.endpoint(), id])?;
+        let answer = self.call(Method::PATCH, url, Some(change.json()), only_if).await?;
         if matches!(answer.status, 200 | 202 | 204) { Ok(()) } else { Err(refusal(&answer)) }
     }
 
@@ -273,7 +295,7 @@ impl Application {
             bytes.extend_from_slice(&chunk);
         }
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_default() };
-        let answer = Answer { status, etag, body };
+        let answer = Answer { status, etag, length: bytes.len(), body };
         match status {
             401 => Err(Fail::Trust(format!("it does not take Wane's token{}", said(&answer.body)))),
             300..=399 => Err(Fail::Trust(format!("it answers {status} and points elsewhere, which is not followed"))),

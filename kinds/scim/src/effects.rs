@@ -10,18 +10,22 @@ use wane_connector::{
 use wane_domain::catalogue::Role;
 use wane_domain::directory::Person;
 use wane_domain::issue::IssuePermit;
-use wane_domain::lease::LeaseData;
+use wane_domain::lease::{LeaseData, LeaseState};
+use wane_domain::time::{Span, Time};
 
 use crate::account::{self, Account};
 use crate::application::{Application, Fail};
 use crate::notes::Notes;
-use crate::place::{self, Place};
+use crate::place::{self, Groups, Place};
 use crate::role::Definition;
 use crate::settings::Settings;
 use crate::survey;
 
 /// The bound on every effect.
 const BOUND: Duration = Duration::from_secs(10);
+/// After its end was ordered, so long something may come about that was asked for before and not answered: making takes its
+/// bound at most, and the application may take longer than that.
+const COMES_LATE: Span = Span::from_secs(30);
 /// The bound on looking through everything.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -41,9 +45,9 @@ impl<'a> Kept<'a> {
             Notes::Place { group, group_id, person, person_id } => {
                 Self::Place(Place { group, group_id, person, person_id })
             }
-            Notes::Account { user_name, id, before, at_end, body } => {
+            Notes::Account { user_name, id, before, at_end, mark, body } => {
                 let (before, at_end) = (*before, *at_end);
-                Self::Account(Account { user_name, id: id.as_deref(), before, at_end, body })
+                Self::Account(Account { user_name, id: id.as_deref(), before, at_end, mark, body })
             }
         }
     }
@@ -69,10 +73,26 @@ async fn bounded<T>(
     })
 }
 
-async fn presence(app: &Application, lease: &LeaseData) -> Result<Presence, Fail> {
+async fn presence(app: &Application, lease: &LeaseData, groups: &mut Groups) -> Result<Presence, Fail> {
     match Kept::of(&Notes::of(lease)?) {
-        Kept::Place(of) => place::read_back(app, of).await,
-        Kept::Account(of) => account::read_back(app, of).await,
+        Kept::Place(of) => place::read_back(app, of, groups).await,
+        Kept::Account(of) => account::read_back(app, of, lease).await,
+    }
+}
+
+/// What it comes to that nothing of a lease is there.
+///
+/// INVARIANT: what was asked for and never seen made may come about for a while; until then that it is not there ends nothing (held
+/// by `what_was_asked_for_may_come_late_and_is_ended_still`).
+fn nothing_there(lease: &LeaseData, now: Time) -> EndOutcome {
+    match &lease.state {
+        LeaseState::Revoking { since, was_live: false } if now < since.plus(COMES_LATE) => EndOutcome::Retry {
+            why: "it is not there, but was asked for just now and may come about still; it is looked at once more"
+                .to_owned(),
+        },
+        LeaseState::Revoking { .. } | LeaseState::Intended | LeaseState::Live { .. } | LeaseState::Gone { .. } => {
+            EndOutcome::Done
+        }
     }
 }
 
@@ -126,8 +146,8 @@ impl Effects for ScimEffects {
         let work = async {
             let (app, _) = opened(target)?;
             match Kept::of(&Notes::of(lease)?) {
-                Kept::Place(of) => place::end(&app, of).await,
-                Kept::Account(of) => account::end(&app, of).await,
+                Kept::Place(of) => place::end(&app, of, nothing_there(lease, target.now)).await,
+                Kept::Account(of) => account::end(&app, of, nothing_there(lease, target.now)).await,
             }
         };
         match bounded(target, BOUND, work).await {
@@ -140,7 +160,7 @@ impl Effects for ScimEffects {
     async fn read_back(&self, target: &Target<'_>, lease: &LeaseData) -> Result<Presence, ConnectError> {
         let work = async {
             let (app, _) = opened(target)?;
-            presence(&app, lease).await
+            presence(&app, lease, &mut Groups::new()).await
         };
         bounded(target, BOUND, work).await
     }
@@ -152,9 +172,9 @@ impl Effects for ScimEffects {
     ) -> Result<Vec<Presence>, ConnectError> {
         let work = async {
             let (app, _) = opened(target)?;
-            let mut all = Vec::with_capacity(leases.len());
+            let (mut all, mut groups) = (Vec::with_capacity(leases.len()), Groups::new());
             for lease in leases {
-                all.push(presence(&app, lease).await?);
+                all.push(presence(&app, lease, &mut groups).await?);
             }
             Ok(all)
         };

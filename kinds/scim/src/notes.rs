@@ -33,6 +33,9 @@ pub(crate) enum Notes {
         before: Before,
         /// What becomes of it.
         at_end: AtEnd,
+        /// The `externalId` by which it is told later that Wane made it.
+        #[serde(default)]
+        mark: String,
         /// What it is made of, if it is to be made.
         #[serde(default, skip_serializing_if = "Value::is_null")]
         body: Value,

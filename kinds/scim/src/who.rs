@@ -53,7 +53,7 @@ async fn one(
         return Err(Fail::refused(format!("more than one {what} has `{attribute}` `{wanted}`")));
     }
     let is = one.texts(attribute);
-    if is.iter().any(|is| *is == wanted) {
+    if is.contains(&wanted) {
         return Ok(Some(one));
     }
     let is: Vec<String> =

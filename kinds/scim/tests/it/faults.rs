@@ -7,6 +7,7 @@ use wane_domain::catalogue::Resource;
 use wane_domain::secret::Secret;
 use wane_testkit::free_port;
 
+use crate::between::{Between, list};
 use crate::stage::Stage;
 
 fn elsewhere(stage: Stage, url: &str) -> Stage {
@@ -166,4 +167,41 @@ async fn a_group_that_hides_its_members_proves_no_absence() {
         met = effects.read_back(&target, &lease) => met,
     };
     assert!(matches!(met, Ok(Presence::Present { .. })), "{met:?}");
+}
+
+/// An application that says there is one and shows none, as it may while its index lags, has not said that nobody is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_ends_too_soon_proves_no_absence() {
+    let (between, stage) = Between::at(Stage::usual()).await;
+    let given = stage.intend(&stage.role(&json!({ "account": "deleted" })), &stage.person("bob")).await.unwrap();
+    stage.make(&given).await.unwrap();
+    between.answers(|asked| asked.is("GET", "/Users?").then(|| list(1, &[])).flatten());
+    let met = stage.effects().read_back(&stage.target(), &given.lease).await;
+    assert!(matches!(&met, Err(ConnectError::Refused { why, .. }) if why.contains("ends after 0")), "{met:?}");
+    let ended = stage.end(&given).await.unwrap();
+    assert!(matches!(ended, EndOutcome::Retry { .. }), "{ended:?}");
+    assert!(stage.app.is_active("bob").unwrap());
+    between.answers(|_| None);
+    stage.end_for_good(&given).await;
+}
+
+/// Each page is short enough, and there are many.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_end_is_not_read() {
+    let (between, stage) = Between::at(Stage::usual()).await;
+    let someone = |n: usize| json!({ "id": format!("{n}"), "userName": "zoe", "x": "x".repeat(2 * 1024 * 1024) });
+    between.answers(move |asked| {
+        asked.is("GET", "/Users?").then(|| {
+            let first: usize =
+                asked.path.split(['&', '?']).find_map(|p| p.strip_prefix("startIndex=")?.parse().ok()).unwrap();
+            list(12, &[someone(first)])
+        })?
+    });
+    let met = stage.effects().inventory(&stage.target()).await.unwrap_err();
+    assert!(met.to_string().contains("its list is longer than"), "{met}");
+    // Of whom there are two, nobody is meant: nobody more is looked at.
+    between.heard();
+    let met = stage.look(&stage.role(&json!({ "account": "deleted" })), &stage.person("zoe")).await.unwrap_err();
+    assert!(met.to_string().contains("more than one account"), "{met}");
+    assert_eq!(between.heard().len(), 2);
 }

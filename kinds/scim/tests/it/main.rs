@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod accounts;
+mod between;
 mod conformance;
 mod faults;
 mod hostile;

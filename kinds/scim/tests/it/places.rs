@@ -3,6 +3,7 @@
 use serde_json::json;
 use wane_connector::{EndOutcome, Presence};
 
+use crate::between::Between;
 use crate::stage::{ADMINS, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,4 +117,63 @@ async fn who_stands_there_is_listed_to_the_last() {
     assert!(found.findings.is_empty(), "{:?}", found.findings);
     let found = listed(Vec::new()).await;
     assert_eq!(found.standing.iter().filter(|one| one.right == "member of Admins").count(), 2);
+}
+
+/// It has grown beyond what is read: who was put into it is taken out, and owed until that is seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_cannot_be_read_is_left_all_the_same() {
+    let (between, stage) = Between::at(Stage::usual()).await;
+    let given = stage.ending(stage.give(&stage.admins_role(), "alice").await);
+    let (group, before) = (format!("/Groups/{}", stage.admins), stage.app.members(ADMINS).unwrap().len());
+    let long = json!({ "id": stage.admins, "x": "x".repeat(5 * 1024 * 1024) }).to_string();
+    between.answers(move |asked| asked.is("GET", &group).then(|| (200, long.clone())));
+    let ended = stage.end(&given).await.unwrap();
+    assert!(matches!(&ended, EndOutcome::Retry { why } if why.contains("unseen")), "{ended:?}");
+    assert!(!stage.is_admin(&stage.alice));
+    assert_eq!(stage.app.members(ADMINS).unwrap().len(), before - 1);
+    between.answers(|_| None);
+    stage.end_for_good(&given).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_changes_a_group_all_the_time_keeps_nobody_in_it() {
+    let (between, stage) = Between::at(Stage::usual()).await;
+    let given = stage.ending(stage.give(&stage.admins_role(), "alice").await);
+    between.answers(|asked| asked.only_if.then(|| (412, "{}".to_owned())));
+    stage.end_for_good(&given).await;
+    assert!(between.heard().iter().any(|asked| asked.is("PATCH", "/Groups") && asked.only_if));
+    assert_eq!(stage.app.members(ADMINS).unwrap().len(), 1, "the keeper alone is left");
+}
+
+/// Whoever took them out meant it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_taken_out_past_wane_is_not_put_back_by_asking_again() {
+    let stage = Stage::usual();
+    let given = stage.give(&stage.admins_role(), "alice").await;
+    stage.make(&given).await.unwrap();
+    stage.app.remove(&stage.admins, &stage.alice).unwrap();
+    let again = stage.make(&given).await.unwrap_err();
+    assert!(again.to_string().contains("out of `Admins` since"), "{again}");
+    assert!(!stage.is_admin(&stage.alice));
+}
+
+/// A large group with many places in it would otherwise be read for each.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_read_once_for_all_of_its_places() {
+    let (between, stage) = Between::at(Stage::usual()).await;
+    let mut given = Vec::new();
+    for name in ["alice", "bob", "carol", "dora"] {
+        if name != "alice" {
+            stage.app.user(name).unwrap();
+        }
+        given.push(stage.give(&stage.admins_role(), name).await);
+    }
+    stage.end_for_good(&given[2]).await;
+    between.heard();
+    let leases: Vec<&wane_domain::lease::LeaseData> = given.iter().map(|one| &*one.lease).collect();
+    let seen = stage.effects().read_back_together(&stage.target(), &leases).await.unwrap();
+    let there: Vec<bool> = seen.iter().map(|seen| matches!(seen, Presence::Present { .. })).collect();
+    assert_eq!(there, [true, true, false, true]);
+    let group = format!("/Groups/{}", stage.admins);
+    assert_eq!(between.heard().iter().filter(|asked| asked.is("GET", &group)).count(), 1);
 }

@@ -22,6 +22,7 @@ pub(crate) struct Stage {
     pub(crate) app: ScimApplication,
     pub(crate) kind: ScimKind,
     pub(crate) resource: Resource,
+    pub(crate) clock: Arc<FakeClock>,
     pub(crate) ambient: Ambient,
     pub(crate) secret: Secret,
     /// The application's ids.
@@ -61,7 +62,7 @@ impl Stage {
             since: ambient.now(),
         };
         let secret = Secret::new(app.token().as_bytes().to_vec());
-        Self { app, kind, resource, ambient, secret, admins, alice }
+        Self { app, kind, resource, clock, ambient, secret, admins, alice }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -132,10 +133,15 @@ impl Stage {
     /// What was looked up and written down, with nothing made.
     pub(crate) async fn intend(&self, role: &Role, person: &Person) -> Result<Given, ConnectError> {
         let prepared = self.look(role, person).await?;
+        let standing = prepared.there.clone();
+        Ok(self.intended(role, prepared, standing))
+    }
+
+    pub(crate) fn intended(&self, role: &Role, prepared: Prepared, standing: Option<String>) -> Given {
         let (grant, lease) = self.lease(role);
-        let event = LeaseEvent::Prepared { object: prepared.object, notes: prepared.notes, standing: prepared.there };
+        let event = LeaseEvent::Prepared { object: prepared.object, notes: prepared.notes, standing };
         let lease = lease.apply(event, self.now()).unwrap().0;
-        Ok(Given { grant, lease, role: role.clone() })
+        Given { grant, lease, role: role.clone() }
     }
 
     pub(crate) async fn try_give(&self, role: &Role, person: &Person) -> Result<Given, ConnectError> {
@@ -149,6 +155,11 @@ impl Stage {
     pub(crate) async fn make(&self, given: &Given) -> Result<Created, ConnectError> {
         let permit = given.grant.issue_permit(&given.lease, lax_permit(self.now()), self.now()).unwrap();
         self.effects().create(&self.target(), &given.role, &given.lease, permit).await
+    }
+
+    /// The same, once its end was ordered.
+    pub(crate) fn ending(&self, given: Given) -> Given {
+        Given { lease: given.lease.apply(LeaseEvent::End, self.now()).unwrap().0, ..given }
     }
 
     pub(crate) async fn end(&self, given: &Given) -> Result<EndOutcome, ConnectError> {
