@@ -165,7 +165,11 @@ impl App {
                 Some(lease) => self.store.lease(lease).await?,
                 None => None,
             };
-            if !lease.is_some_and(|l| l.value.is_open() && l.value.resource == id) {
+            // Two resources can be of one target, and each lists what the other made. INVARIANT: what an open lease has is
+            // no orphan there either (held by `what_another_resource_of_the_kind_made_is_no_orphan`).
+            let is_somebodys = lease
+                .is_some_and(|l| l.value.is_open() && (l.value.resource == id || l.value.kind == handle.resource.kind));
+            if !is_somebodys {
                 orphans.push(artifact.clone());
             }
         }

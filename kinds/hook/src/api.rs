@@ -8,11 +8,11 @@ use wane_connector::Target;
 use wane_domain::secret::Secret;
 use zeroize::Zeroizing;
 
-use crate::auth::Auth;
-use crate::call::Call;
+use crate::auth::{Auth, parts};
+use crate::call::{Call, Statuses};
 use crate::declared::{Calls, IdAt, SecretFrom, Step};
 use crate::fail::Fail;
-use crate::line::{Item, Line, Listed, Made, Seen};
+use crate::line::{Item, LONGEST_ID, Line, Listed, Made, Seen};
 use crate::listing::{List, Pages};
 use crate::settings::Place;
 use crate::text::{Key, Piece, Values};
@@ -21,7 +21,7 @@ use crate::wire::{self, Answer, Clients};
 /// The most pages of one list, and the most items.
 const MOST_PAGES: u64 = 500;
 const MOST_ITEMS: usize = 50_000;
-/// The longest secret or id that is taken.
+/// The longest secret that is taken.
 const LONGEST: usize = 8 * 1024;
 
 /// A target's API within reach.
@@ -56,14 +56,44 @@ impl<'a> Api<'a> {
     }
 
     fn refusal(&self, call: &Call, values: &Values<'_>, answer: &Answer) -> Fail {
-        let own = self.credential.and_then(Secret::expose_str).unwrap_or_default();
-        about(&call.said(values), answer.refusal(&[own, values.secret.unwrap_or_default()]))
+        let own = self.credential.and_then(Secret::expose_str).map(|text| parts(self.auth, text)).unwrap_or_default();
+        let mut hidden: Vec<&str> = own.iter().map(|part| part.as_str()).collect();
+        hidden.extend(values.secret);
+        about(&call.said(values), answer.refusal(&hidden))
     }
 
     /// Has a step done.
     async fn step(&self, step: &Step, values: &Values<'_>) -> Result<Answer, Fail> {
         let answer = self.send(&step.call, values).await?;
         if step.done.has(answer.status) { Ok(answer) } else { Err(self.refusal(&step.call, values, &answer)) }
+    }
+
+    /// The secret and what is shown of what was made just now, once the calls after it are done.
+    async fn complete(
+        &self,
+        said: &str,
+        values: &Values<'_>,
+    ) -> Result<(Option<Zeroizing<String>>, Map<String, Value>), Fail> {
+        let create = &self.calls.create;
+        let answered = match &create.secret {
+            SecretFrom::None | SecretFrom::Generated => None,
+            SecretFrom::Answer(at) => {
+                let found = values.answer.and_then(|d| d.pointer(at)).and_then(Value::as_str);
+                let found = found.filter(|text| (1..=LONGEST).contains(&text.len()));
+                let why = || about(said, Fail::Refused(format!("its answer has no secret at `{at}`")));
+                Some(Zeroizing::new(found.ok_or_else(why)?.to_owned()))
+            }
+        };
+        // No call after it has a place for the secret; it is here so that no refusal tells it.
+        let secret = answered.as_ref().map(|secret| secret.as_str()).or(values.secret);
+        for step in &create.then {
+            self.step(step, &Values { secret, answer: None, ..*values }).await?;
+        }
+        let mut shows = Map::new();
+        for (key, text) in &create.shows {
+            shows.insert(key.clone(), text.json(&Values { secret: None, ..*values })?);
+        }
+        Ok((answered, shows))
     }
 
     async fn pages(&self, list: &List, values: &Values<'_>) -> Result<Vec<Item>, Fail> {
@@ -75,7 +105,7 @@ impl<'a> Api<'a> {
             let mut filled = list.call.fill(&self.place.url, values)?;
             next.put(&mut filled.url);
             let answer = wire::send(&self.http, filled, credential).await.map_err(|fail| about(&said, fail))?;
-            if list.none.has(answer.status) {
+            if says_not(&list.none, &answer) {
                 return Ok(items);
             }
             if !list.done.has(answer.status) {
@@ -83,12 +113,13 @@ impl<'a> Api<'a> {
             }
             let document = answer.json().map_err(|fail| about(&said, fail))?;
             let page = read_items(list, &document).map_err(|why| about(&said, Fail::Refused(why)))?;
-            let full = page.all;
+            let count = page.all;
             items.extend(page.items);
             if items.len() > MOST_ITEMS {
                 break;
             }
-            match next.after(list.pages.as_ref(), full, &document, &self.place.url) {
+            let after = next.after(list.pages.as_ref(), count, &document, &self.place.url);
+            match after.map_err(|why| about(&said, Fail::Refused(why)))? {
                 Some(after) => next = after,
                 None => return Ok(items),
             }
@@ -100,11 +131,14 @@ impl<'a> Api<'a> {
 }
 
 fn about(said: &str, fail: Fail) -> Fail {
-    match fail {
-        Fail::Unreachable(why) => Fail::Unreachable(format!("`{said}`: {why}")),
-        Fail::Trust(why) => Fail::Trust(format!("`{said}`: {why}")),
-        Fail::Refused(why) => Fail::Refused(format!("`{said}`: {why}")),
-    }
+    fail.reworded(|why| format!("`{said}`: {why}"))
+}
+
+/// Whether an answer says that something is not there.
+fn says_not(statuses: &Statuses, answer: &Answer) -> bool {
+    // INVARIANT: what whoever stands in front of an API says, says nothing about what is behind it (held by
+    // `a_page_of_whoever_stands_in_front_proves_nothing`).
+    statuses.has(answer.status) && !answer.is_a_page()
 }
 
 /// What comes next of a list.
@@ -138,30 +172,46 @@ impl Next {
         }
     }
 
-    /// What follows a page of so many items, if anything does.
-    fn after(&self, pages: Option<&Pages>, items: u64, document: &Value, below: &Url) -> Option<Self> {
+    /// What follows a page of so many items, if anything does. A target may give fewer than it is asked for, so that a list
+    /// by numbers ends with a page that is empty.
+    fn after(&self, pages: Option<&Pages>, items: u64, document: &Value, below: &Url) -> Result<Option<Self>, String> {
         let at = match self {
             Self::Pairs(_, at) => *at,
             Self::Whole | Self::Query(_) => 0,
         };
-        match pages? {
-            Pages::Page { parameter, size, .. } => (items >= size.1).then(|| {
+        let Some(pages) = pages else { return Ok(None) };
+        Ok(match pages {
+            Pages::Page { parameter, size, .. } => (items > 0).then(|| {
                 let at = at.saturating_add(1);
                 Self::Pairs(vec![(parameter.clone(), at.to_string()), (size.0.clone(), size.1.to_string())], at)
             }),
-            Pages::Offset { parameter, size } => (items >= size.1).then(|| {
+            Pages::Offset { parameter, size } => (items > 0).then(|| {
                 let at = at.saturating_add(items);
                 Self::Pairs(vec![(parameter.clone(), at.to_string()), (size.0.clone(), size.1.to_string())], at)
             }),
             Pages::Cursor { parameter, at } => {
-                let mark = document.pointer(at).and_then(Value::as_str).filter(|mark| !mark.is_empty())?;
-                Some(Self::Pairs(vec![(parameter.clone(), mark.to_owned())], 0))
+                mark(document, at)?.map(|mark| Self::Pairs(vec![(parameter.clone(), mark)], 0))
             }
             // Only what comes behind `?` is taken: where the list is stands in the declaration.
             Pages::Url { at } => {
-                let next = document.pointer(at).and_then(Value::as_str).filter(|next| !next.is_empty())?;
-                below.join(next).ok()?.query().map(|query| Self::Query(query.to_owned()))
+                let Some(next) = mark(document, at)? else { return Ok(None) };
+                let url = below.join(&next).ok();
+                let query = url.as_ref().and_then(Url::query);
+                let query = query.ok_or_else(|| format!("at `{at}` of its answer stands no URL with a query"))?;
+                Some(Self::Query(query.to_owned()))
             }
+        })
+    }
+}
+
+/// What says where a list goes on; nothing at its end.
+fn mark(document: &Value, at: &str) -> Result<Option<String>, String> {
+    match document.pointer(at) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(mark)) => Ok(Some(mark.clone()).filter(|mark| !mark.is_empty())),
+        Some(Value::Number(mark)) => Ok(Some(mark.to_string())),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(format!("at `{at}` of its answer stands neither where its list goes on nor that it ends"))
         }
     }
 }
@@ -185,17 +235,35 @@ fn read_items(list: &List, document: &Value) -> Result<Page, String> {
         let name = name.strip_prefix(list.name.after.as_str()).unwrap_or(name);
         let id = match &list.id {
             None => None,
-            Some(at) => Some(id_at(item, at).ok_or_else(|| format!("an item of its list has no id at `{at}`"))?),
+            Some(at) => Some(id_at(item, at).ok_or_else(|| {
+                format!("an item of its list has no id at `{at}`, or one of more than {LONGEST_ID} bytes")
+            })?),
         };
         items.push(Item { name: name.to_owned(), id });
     }
     Ok(Page { items, all: u64::try_from(all.len()).unwrap_or(u64::MAX) })
 }
 
+/// The target's own id of what was made, where the declaration says that one stands.
+fn made_id(at: Option<&IdAt>, answer: &Answer, document: Option<&Value>) -> Result<Option<String>, String> {
+    match at {
+        None => Ok(None),
+        Some(IdAt::Location) => {
+            let id = answer.located().filter(|id| id.len() <= LONGEST_ID);
+            id.map(Some).ok_or_else(|| "its answer has no `Location`, or a long one".to_owned())
+        }
+        Some(IdAt::Document(at)) => {
+            let id = document.and_then(|document| id_at(document, at));
+            id.map(Some)
+                .ok_or_else(|| format!("its answer has no id at `{at}`, or one of more than {LONGEST_ID} bytes"))
+        }
+    }
+}
+
 /// An id is a text or a number.
 fn id_at(document: &Value, at: &str) -> Option<String> {
     match document.pointer(at)? {
-        Value::String(text) if (1..=LONGEST).contains(&text.len()) => Some(text.clone()),
+        Value::String(text) if (1..=LONGEST_ID).contains(&text.len()) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -215,42 +283,24 @@ impl Line for Api<'_> {
         if !create.step.done.has(answer.status) {
             return Err(self.refusal(call, &values, &answer));
         }
-        let said = |why: String| about(&call.said(&values), Fail::Refused(why));
         let reads = matches!(create.id, Some(IdAt::Document(_)))
             || matches!(create.secret, SecretFrom::Answer(_))
             || create.shows.iter().any(|(_, text)| text.keys().any(|key| matches!(key, Key::Answer(_))));
-        let document = if reads { Some(answer.json().map_err(|e| said(e.to_string()))?) } else { None };
-        let document = document.as_ref();
-        let id = match &create.id {
-            None => None,
-            Some(IdAt::Location) => {
-                Some(answer.located().ok_or_else(|| said("its answer has no `Location`".to_owned()))?)
-            }
-            Some(IdAt::Document(at)) => {
-                let id = document.and_then(|document| id_at(document, at));
-                Some(id.ok_or_else(|| said(format!("its answer has no id at `{at}`")))?)
-            }
-        };
-        let answered = match &create.secret {
-            SecretFrom::None | SecretFrom::Generated => None,
-            SecretFrom::Answer(at) => {
-                let found = document.and_then(|d| d.pointer(at)).and_then(Value::as_str);
-                let found = found.filter(|text| (1..=LONGEST).contains(&text.len()));
-                let found = found.ok_or_else(|| said(format!("its answer has no secret at `{at}`")))?;
-                Some(Zeroizing::new(found.to_owned()))
-            }
-        };
+        let said = call.said(&values);
+        let document = if reads { Some(answer.json().map_err(|fail| about(&said, fail))?) } else { None };
+        let id = made_id(create.id.as_ref(), &answer, document.as_ref());
+        let id = id.map_err(|why| about(&said, Fail::Refused(why)))?;
         values.id = id.as_deref();
-        values.answer = document;
-        for step in &create.then {
-            let hidden = Values { secret: None, answer: None, ..values };
-            self.step(step, &hidden).await?;
+        values.answer = document.as_ref();
+        match self.complete(&said, &values).await {
+            Ok((secret, shows)) => Ok(Made { id, secret, shows }),
+            Err(fail) => {
+                // Its id is known here and to nobody later.
+                let undone = self.revoke(piece, id.as_deref()).await;
+                tracing::debug!(artifact = piece.name, undone = undone.is_ok(), "what was not completed was revoked");
+                Err(fail)
+            }
         }
-        let mut shows = Map::new();
-        for (key, text) in &create.shows {
-            shows.insert(key.clone(), text.json(&Values { secret: None, ..values })?);
-        }
-        Ok(Made { id, secret: answered, shows })
     }
 
     async fn revoke(&self, piece: &Piece, id: Option<&str>) -> Result<(), Fail> {
@@ -258,12 +308,12 @@ impl Line for Api<'_> {
         let values = self.values(Some(piece), id);
         for step in &revoke.before {
             let answer = self.send(&step.call, &values).await?;
-            if !step.done.has(answer.status) && !revoke.gone.has(answer.status) {
+            if !step.done.has(answer.status) && !says_not(&revoke.gone, &answer) {
                 return Err(self.refusal(&step.call, &values, &answer));
             }
         }
         let answer = self.send(&revoke.step.call, &values).await?;
-        if revoke.step.done.has(answer.status) || revoke.gone.has(answer.status) {
+        if revoke.step.done.has(answer.status) || says_not(&revoke.gone, &answer) {
             return Ok(());
         }
         Err(self.refusal(&revoke.step.call, &values, &answer))
@@ -276,7 +326,7 @@ impl Line for Api<'_> {
         let values = self.values(Some(piece), id);
         let said = verify.call.said(&values);
         let answer = self.send(&verify.call, &values).await?;
-        if verify.absent.has(answer.status) {
+        if says_not(&verify.absent, &answer) {
             return Ok(Seen::Absent(format!("`{said}`: status {}", answer.status)));
         }
         if !verify.present.has(answer.status) {

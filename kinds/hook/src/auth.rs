@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use wane_connector::KindError;
 use wane_connector::strict::{listed, object, text, unknown_word, wrong};
 use wane_domain::secret::Secret;
+use zeroize::Zeroizing;
 
 use crate::call::header_name;
 use crate::text::{Sort, Text};
@@ -78,6 +79,22 @@ impl Auth {
             Self::Header { .. } | Self::Basic { .. } => None,
         }
     }
+}
+
+/// What of a credential is told nowhere: the whole of it, and each part that is shown by itself.
+pub(crate) fn parts(auth: Option<&Auth>, credential: &str) -> Vec<Zeroizing<String>> {
+    let mut out = vec![Zeroizing::new(credential.to_owned())];
+    match auth {
+        Some(Auth::Headers { names }) => {
+            let values = headers_of(names, credential).unwrap_or_default();
+            out.extend(values.into_iter().map(|(_, value)| Zeroizing::new(value)));
+        }
+        Some(Auth::Basic { user: None }) => {
+            out.extend(credential.split_once(':').map(|(_, password)| Zeroizing::new(password.to_owned())));
+        }
+        Some(Auth::Basic { user: Some(_) } | Auth::Header { .. }) | None => {}
+    }
+    out
 }
 
 /// The values of several headers, out of a credential that is an object of them.

@@ -5,7 +5,8 @@
 //!
 //! It runs twice. The first is the leader of a process group, makes a namespace of process ids where the system lets it, and
 //! starts the second as the first process of that; the second drops its rights and becomes the program. When the second
-//! ends, so does everything else in its namespace, whatever it did to get away.
+//! ends, so does everything else in its namespace, whatever it did to get away. Each ends with whoever started it: the kernel
+//! sees to that also where the server is killed.
 
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -61,7 +62,7 @@ const READABLE: &[&str] = &[
 const WRITABLE: &[&str] = &["/dev/null"];
 
 /// The word by which a binary knows that it is to confine itself; what follows are the folder it may write to, whether there
-/// has to be Landlock, and the program.
+/// has to be Landlock, the process that starts it, and the program.
 pub const WORD: &str = "hook-child";
 const INNER: &str = "hook-child-inner";
 
@@ -74,13 +75,13 @@ pub fn confined(args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     if word != WORD && word != INNER {
         return None;
     }
-    let why = match (word, args.get(1), args.get(2).and_then(|how| how.to_str()), args.get(3), args.get(4)) {
-        (WORD, Some(folder), Some(how), Some(program), None) => match outer(folder, how, program) {
+    let why = match (word, args.get(1..).unwrap_or_default()) {
+        (WORD, [folder, how, starter, program]) => match outer(folder, how, starter, program) {
             Ok(code) => return Some(code),
             Err(why) => why,
         },
-        (INNER, Some(folder), Some(how), Some(program), None) => {
-            inner(Path::new(folder), how, &PathBuf::from(program)).unwrap_or_else(|why| why)
+        (INNER, [folder, how, program]) => {
+            inner(Path::new(folder), Needed::of(how), &PathBuf::from(program)).unwrap_or_else(|why| why)
         }
         _ => "it is not told what to run".to_owned(),
     };
@@ -94,8 +95,17 @@ fn complain(why: &str) {
 }
 
 /// Starts the second, alone in a namespace if there can be one, and waits for it.
-fn outer(folder: &OsString, how: &str, program: &OsString) -> Result<ExitCode, String> {
+fn outer(folder: &OsString, how: &OsString, starter: &OsString, program: &OsString) -> Result<ExitCode, String> {
     apart();
+    // A new namespace forgets whose end is ours, so this comes after it. The kernel goes by the thread that started us: one
+    // that ends before its server ends us early, and what was owed stays owed.
+    with_its_starter()?;
+    // INVARIANT: no program goes on without the server that started it (held by
+    // `a_program_is_gone_when_its_server_is_killed`). Whoever was gone before that is nobody's parent any more.
+    let parent = nix::unistd::getppid().to_string();
+    if starter.to_str() != Some(parent.as_str()) {
+        return Err("whoever started it is gone".to_owned());
+    }
     // Ourselves once more, whatever has become of the file since.
     let mut command = Command::new("/proc/self/exe");
     command.arg(INNER).arg(folder).arg(how).arg(program);
@@ -132,7 +142,7 @@ fn apart() {
 fn apart() {}
 
 /// Takes everything away that the program does not need, and becomes it. Comes back only if that failed.
-fn inner(folder: &Path, how: &str, program: &Path) -> Result<String, String> {
+fn inner(folder: &Path, needed: Needed, program: &Path) -> Result<String, String> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     with_its_starter()?;
     for (resource, most) in [
@@ -147,7 +157,7 @@ fn inner(folder: &Path, how: &str, program: &Path) -> Result<String, String> {
     }
     close_the_rest()?;
     become_nobody()?;
-    confine_the_disk(folder, program, how == "any")?;
+    confine_the_disk(folder, program, needed)?;
     let failed = Command::new(program).exec();
     Ok(format!("it cannot be run: {failed}"))
 }
@@ -202,20 +212,53 @@ fn become_nobody() -> Result<(), String> {
     Ok(())
 }
 
-/// Of the disk it may read what is the system's and its own folder, write to its own folder, and run the first.
+/// What there has to be of Landlock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needed {
+    /// The operator wants the program run all the same.
+    Nothing,
+    /// The program becomes nobody, who may write to little anyway.
+    Any,
+    /// It stays who the server is: without this (Linux 6.2) it could empty the server's files.
+    Truncation,
+}
+
+impl Needed {
+    /// Before it becomes nobody.
+    fn of(how: &OsString) -> Self {
+        match (how.to_str(), nix::unistd::geteuid().is_root()) {
+            (Some("any"), _) => Self::Nothing,
+            (_, true) => Self::Any,
+            (_, false) => Self::Truncation,
+        }
+    }
+}
+
+/// Of the disk it may read what is the system's and its own folder, write to its own folder, and run the first. Where the kernel
+/// can tell (Linux 7.1), it speaks to no socket of the disk but those of its own folder.
 #[cfg(target_os = "linux")]
-fn confine_the_disk(folder: &Path, program: &Path, without: bool) -> Result<(), String> {
+fn confine_the_disk(folder: &Path, program: &Path, needed: Needed) -> Result<(), String> {
     use landlock::{
         ABI, Access as _, AccessFs, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
         RulesetStatus, Scope, path_beneath_rules,
     };
-    const NEWEST: ABI = ABI::V6;
+    const NEWEST: ABI = ABI::V9;
+    const SETTING: &str = "set `hooks.without_landlock` if that is meant";
     let failed = |e: landlock::RulesetError| format!("what it may touch cannot be bounded: {e}");
     let read = AccessFs::from_read(NEWEST);
     let own = AccessFs::from_all(NEWEST);
     let write = AccessFs::ReadFile | AccessFs::WriteFile;
     let programs = program.parent().unwrap_or(program);
-    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
+    let ruleset = Ruleset::default();
+    let ruleset = if needed == Needed::Truncation {
+        let strict = ruleset.set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(ABI::V3));
+        strict.map_err(|_| {
+            format!("Landlock of Linux 6.2 is needed where the server is not root, for the program is the same user; {SETTING}")
+        })?
+    } else {
+        ruleset
+    };
+    let ruleset = ruleset.set_compatibility(CompatLevel::BestEffort);
     let ruleset = ruleset.handle_access(own).map_err(failed)?.scope(Scope::from_all(NEWEST)).map_err(failed)?;
     let status = ruleset
         .create()
@@ -232,15 +275,14 @@ fn confine_the_disk(folder: &Path, program: &Path, without: bool) -> Result<(), 
         .map_err(failed)?;
     match status.ruleset {
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
-        RulesetStatus::NotEnforced if without => Ok(()),
-        RulesetStatus::NotEnforced => Err(
-            "this kernel has no Landlock, so it could read what the server reads; set `hooks.without_landlock` if that is meant"
-                .to_owned(),
-        ),
+        RulesetStatus::NotEnforced if needed == Needed::Nothing => Ok(()),
+        RulesetStatus::NotEnforced => {
+            Err(format!("this kernel has no Landlock, so it could read what the server reads; {SETTING}"))
+        }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn confine_the_disk(_folder: &Path, _program: &Path, _without: bool) -> Result<(), String> {
+fn confine_the_disk(_folder: &Path, _program: &Path, _needed: Needed) -> Result<(), String> {
     Err("programs are run on Linux only".to_owned())
 }

@@ -143,6 +143,7 @@ impl Calls {
                 "is needed, or `find`: what is revoked by the target's own id could not be found again after an answer that got lost",
             ));
         }
+        self.check_ids(revoked_by_id)?;
         if !self.proves() && self.moment().is_none() {
             return Err(wrong(
                 "verify_absent",
@@ -160,6 +161,26 @@ impl Calls {
             }
             SecretFrom::None | SecretFrom::Generated | SecretFrom::Answer(_) => self.check_name(&keys),
         }
+    }
+
+    /// Where a call has a place for an id, something has to say one, or it is never made.
+    fn check_ids(&self, revoked_by_id: bool) -> Result<(), KindError> {
+        let by_id = |call: &Call| call.keys().contains(&&Key::Id);
+        let asked_by_id = self.verify_absent.as_ref().is_some_and(|verify| by_id(&verify.call))
+            || self.create.then.iter().any(|step| by_id(&step.call))
+            || self.create.shows.iter().any(|(_, text)| text.keys().any(|key| *key == Key::Id));
+        if asked_by_id && self.create.id.is_none() {
+            return Err(wrong("create.id", "is needed where `{id}` stands in `verify_absent`, `then` or `shows`"));
+        }
+        let list = self.find.as_ref().or(self.inventory.as_ref());
+        if revoked_by_id && list.is_some_and(|list| list.id.is_none()) {
+            let what = if self.find.is_some() { "find.id" } else { "inventory.id" };
+            return Err(wrong(
+                what,
+                "is needed where `{id}` stands in `revoke` or `extend`: that is where it comes from",
+            ));
+        }
+        Ok(())
     }
 
     /// What has no name of ours at the target is found by nobody.
@@ -183,11 +204,11 @@ impl Calls {
     /// How the target itself is told when it is over; the last of several.
     pub(crate) fn moment(&self) -> Option<Moment> {
         let steps = std::iter::once(&self.create.step).chain(&self.create.then);
-        let moments = steps.flat_map(|step| step.call.keys()).filter_map(|key| match key {
+        let mut moments = steps.flat_map(|step| step.call.keys()).filter_map(|key| match key {
             Key::End(moment) => Some(*moment),
             _ => None,
         });
-        moments.last()
+        moments.next_back()
     }
 
     /// All values that stand anywhere.

@@ -17,7 +17,7 @@ use wane_domain::time::Time;
 use zeroize::Zeroizing;
 
 use crate::api::Api;
-use crate::fail::Fail;
+use crate::fail::{Fail, told};
 use crate::life;
 use crate::line::Line;
 use crate::own::Ours;
@@ -169,9 +169,9 @@ impl HookEffects {
         let generated = offers.generated.then(|| self.secret());
         let values = role.map();
         let made = life::make(&*line, offers, &piece, &values, generated.as_ref().map(|s| s.as_str())).await?;
-        let moment = match &settings.way {
-            Way::Calls { calls, .. } => calls.moment().map(|moment| moment.ends(until, target.now)),
-            Way::Receiver { .. } | Way::Program { .. } => offers.ends_itself.then_some(until),
+        let moment = match settings.moment() {
+            Some(moment) => Some(moment.ends(until, target.now)),
+            None => offers.ends_itself.then_some(until),
         };
         let notes = Notes { id: made.id, ends: moment };
         let mut public = Map::from_iter([("name".to_owned(), json!(lease.artifact))]);
@@ -193,7 +193,10 @@ impl HookEffects {
             if offers.proves() {
                 return outcome;
             }
-            let until = Notes::of(lease).ends.unwrap_or(lease.end).max(lease.end);
+            // INVARIANT: nothing counts as over that the target may still let in, also where the answer to its make got lost or it
+            // was given more time since (held by `what_may_live_on_for_a_day_counts_as_over_no_sooner`).
+            let latest = settings.moment().map_or(lease.end, |moment| moment.latest(lease.end));
+            let until = Notes::of(lease).ends.unwrap_or(latest).max(latest);
             let why = match outcome {
                 Ok(_) => "the target took the call, and cannot be asked whether it is gone".to_owned(),
                 Err(fail) => fail.to_string(),
@@ -294,7 +297,7 @@ impl Effects for HookEffects {
                 return Ok(inventory);
             }
             for item in life::ours(&*self.line(target, &settings)?).await? {
-                let detail = item.id.map(|id| format!("`{id}` there")).unwrap_or_default();
+                let detail = item.id.and_then(|id| told(&id)).map(|id| format!("`{id}` there")).unwrap_or_default();
                 inventory.marked.push(Artifact { name: item.name, object: None, detail });
             }
             inventory.marked.sort_by(|a, b| a.name.cmp(&b.name));

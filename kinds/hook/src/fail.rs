@@ -21,6 +21,15 @@ impl Fail {
         Self::Refused(why.into())
     }
 
+    /// The same, said in other words.
+    pub(crate) fn reworded(self, words: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Unreachable(why) => Self::Unreachable(words(why)),
+            Self::Trust(why) => Self::Trust(words(why)),
+            Self::Refused(why) => Self::Refused(words(why)),
+        }
+    }
+
     /// The same, as the contract has it.
     pub(crate) fn at(self, target: &Target<'_>) -> ConnectError {
         let target = target.resource.name.to_string();

@@ -12,13 +12,17 @@ use wane_domain::lease::lease_of_artifact;
 use wane_failpoint::{around, point};
 
 use crate::declared::Again;
-use crate::fail::Fail;
+use crate::fail::{Fail, told, told_without};
 use crate::line::{Item, Line, Listed, Made, Seen};
 use crate::settings::Offers;
 use crate::text::Piece;
 
 /// Some targets show what was made only a moment later: so often, and so long, it is asked for again.
 const SETTLING: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2)];
+/// The most that a holder is shown besides, as JSON: it is kept.
+const MOST_SHOWN: usize = 16 * 1024;
+/// Of how many things of one name the ids are told.
+const MOST_TOLD: usize = 3;
 
 /// Makes it and reads back that it is there.
 pub(crate) async fn make(
@@ -33,19 +37,40 @@ pub(crate) async fn make(
         clear(line, offers, piece).await?;
     }
     let made = around(point!("hook.make"), line.make(piece, role, secret)).await?;
-    let shown = Value::Object(made.shows.clone()).to_string();
     let hidden = made.secret.as_ref().map(|secret| secret.as_str()).or(secret);
-    if hidden.is_some_and(|secret| shown.contains(secret)) {
-        return Err(Fail::refused("what its holder would be shown besides has the secret in it; change `shows`"));
-    }
+    let fail = match accept(line, offers, piece, &made, hidden).await {
+        Ok(()) => return Ok(made),
+        Err(fail) => fail,
+    };
+    // An end goes by what a list shows, and what was answered just now is known to nobody later.
+    let Err(met) = take_back(line, piece, made.id.as_deref()).await else { return Err(fail) };
+    // It says which call it was, and that may have the id in it.
+    let plain = no_secret_id(made.id.as_deref(), hidden).is_ok();
+    let met = told_without(&met.to_string(), &[hidden.unwrap_or_default()]).filter(|_| plain).unwrap_or_default();
+    Err(fail.reworded(|why| format!("{why}; nor could it be revoked at once: {met}")))
+}
+
+/// Whether what was made is kept: it is there, is found again by its name, and gives no secret away.
+async fn accept(line: &dyn Line, offers: Offers, piece: &Piece, made: &Made, hidden: Option<&str>) -> Result<(), Fail> {
+    kept(made, hidden)?;
     if !offers.proves() {
-        return Ok(made);
+        return Ok(());
     }
     let mut waits = SETTLING.iter();
     loop {
         match (ask(line, offers, piece, made.id.as_deref()).await?, waits.next()) {
-            ((Seen::Present(_), found), _) => return same(made, &found, piece),
-            ((Seen::Absent(_), _), Some(wait)) => tokio::time::sleep(*wait).await,
+            // INVARIANT: where an end goes by a list, nothing is handed out that the list does not show by its name (held by
+            // `what_no_list_shows_is_not_handed_out`).
+            ((Seen::Present(_), found), _) if !offers.list || !found.is_empty() => {
+                return same(made, &found, piece, hidden);
+            }
+            (_, Some(wait)) => tokio::time::sleep(*wait).await,
+            ((Seen::Present(seen), _), None) => {
+                return Err(Fail::Refused(format!(
+                    "it is there, and no list shows it as `{}`, so nobody could end it: {seen}",
+                    piece.name
+                )));
+            }
             ((Seen::Absent(proof), _), None) => {
                 let why = format!("it was said to be made, and read back it is not there: {proof}");
                 return Err(Fail::Refused(why));
@@ -54,23 +79,63 @@ pub(crate) async fn make(
     }
 }
 
-/// What was made, if what was found of it is that and nothing else.
-fn same(made: Made, found: &[Item], piece: &Piece) -> Result<Made, Fail> {
+/// What is kept of what was made and told on: nothing without bound, and no secret.
+fn kept(made: &Made, hidden: Option<&str>) -> Result<(), Fail> {
+    if Value::Object(made.shows.clone()).to_string().len() > MOST_SHOWN {
+        return Err(Fail::Refused(format!(
+            "what its holder would be shown besides is larger than {MOST_SHOWN} bytes; change `shows`"
+        )));
+    }
+    let shown = |hidden: &str| made.shows.iter().any(|(key, value)| key.contains(hidden) || holds(value, hidden));
+    if hidden.is_some_and(shown) {
+        return Err(Fail::refused("what its holder would be shown besides has the secret in it; change `shows`"));
+    }
+    no_secret_id(made.id.as_deref(), hidden)
+}
+
+/// An id is written down, told, and stands in URLs.
+fn no_secret_id(id: Option<&str>, hidden: Option<&str>) -> Result<(), Fail> {
+    if id.zip(hidden).is_some_and(|(id, hidden)| id.contains(hidden)) {
+        return Err(Fail::refused("the target's own id of it has the secret in it; take the id from somewhere else"));
+    }
+    Ok(())
+}
+
+/// Whether a text stands anywhere in a value, however JSON would write it.
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(number) => number.to_string().contains(text),
+        Value::String(inside) => inside.contains(text),
+        Value::Array(items) => items.iter().any(|item| holds(item, text)),
+        Value::Object(map) => map.iter().any(|(key, value)| key.contains(text) || holds(value, text)),
+    }
+}
+
+/// Whether what was found of it is what was made, and nothing else.
+fn same(made: &Made, found: &[Item], piece: &Piece, hidden: Option<&str>) -> Result<(), Fail> {
+    found.iter().try_for_each(|item| no_secret_id(item.id.as_deref(), hidden))?;
     let other = found.iter().filter_map(|item| item.id.as_ref()).find(|id| Some(*id) != made.id.as_ref());
     match (&made.id, other) {
         (Some(id), Some(other)) => {
+            let (id, other) = (told(id).unwrap_or_default(), told(other).unwrap_or_default());
             Err(Fail::Refused(format!("read back, `{}` is `{other}` and not `{id}`, or there are several", piece.name)))
         }
-        (Some(_) | None, _) => Ok(made),
+        (Some(_) | None, _) => Ok(()),
     }
 }
 
 /// Takes away whatever has the name.
 async fn clear(line: &dyn Line, offers: Offers, piece: &Piece) -> Result<(), Fail> {
     for id in ids(line, offers, piece).await? {
-        around(point!("hook.clear"), line.revoke(piece, id.as_deref())).await?;
+        take_back(line, piece, id.as_deref()).await?;
     }
     Ok(())
+}
+
+/// Takes away what a make left that is not remembered.
+async fn take_back(line: &dyn Line, piece: &Piece, id: Option<&str>) -> Result<(), Fail> {
+    around(point!("hook.clear"), line.revoke(piece, id)).await
 }
 
 /// The ids of what has the name; where there is no list, it is addressed by the name alone.
@@ -103,7 +168,7 @@ async fn ask(line: &dyn Line, offers: Offers, piece: &Piece, id: Option<&str>) -
         let listed = around(point!("hook.look"), line.list(Some(piece))).await?;
         found = named(&listed, &piece.name);
         if !found.is_empty() {
-            let ids: Vec<&str> = found.iter().filter_map(|item| item.id.as_deref()).collect();
+            let ids: Vec<String> = found.iter().filter_map(|item| told(item.id.as_deref()?)).take(MOST_TOLD).collect();
             let ids = if ids.is_empty() { String::new() } else { format!(" as `{}`", ids.join("`, `")) };
             return Ok((Seen::Present(format!("`{}` lists `{}`{ids}", listed.asked, piece.name)), found));
         }

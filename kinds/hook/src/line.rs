@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 use crate::fail::Fail;
 use crate::text::Piece;
 
+/// The longest id that is taken: it is kept and told.
+pub(crate) const LONGEST_ID: usize = 512;
+
 /// What was made.
 pub(crate) struct Made {
     /// The target's own id of it.

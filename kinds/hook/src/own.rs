@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use reqwest::Client;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 use wane_connector::Target;
 use wane_domain::ambient::Ambient;
@@ -16,9 +17,9 @@ use wane_egress::{HookSecret, signatures};
 use zeroize::Zeroizing;
 
 use crate::fail::{Fail, told_without};
-use crate::line::{Item, Line, Listed, Made, Seen};
-use crate::program::Programs;
-use crate::settings::{Place, Settings, short};
+use crate::line::{Item, LONGEST_ID, Line, Listed, Made, Seen};
+use crate::program::{Lane, Programs};
+use crate::settings::{Place, Settings};
 use crate::telling::{Op, Own, OwnSecret};
 use crate::text::Piece;
 use crate::wire::{self, Clients};
@@ -136,6 +137,11 @@ impl<'a> Ours<'a> {
         Self { door: Door::Program { programs, file, sha256 }, own, settings, target }
     }
 
+    /// Something that is said there, without our credential in it.
+    fn told(&self, text: &str) -> Option<String> {
+        told_without(text, &[self.target.credential.and_then(Secret::expose_str).unwrap_or_default()])
+    }
+
     fn document<'d>(&'d self, op: Op, piece: Option<&'d Piece>, id: Option<&'d str>) -> Told<'d> {
         Told {
             wane: VERSION,
@@ -165,8 +171,9 @@ impl<'a> Ours<'a> {
         let secrets = [credential.unwrap_or_default(), told.secret.unwrap_or_default()];
         let json =
             |told: &Told<'_>| serde_json::to_vec(told).map(Zeroizing::new).map_err(|e| Fail::refused(e.to_string()));
-        let strange =
-            |e: serde_json::Error| Fail::refused(format!("`{}`: its answer is not what belongs there: {e}", op.word()));
+        let strange = |e: serde_json::Error| {
+            Fail::refused(format!("`{}`: its answer is not what belongs there: {}", op.word(), misread(&e)))
+        };
         match &self.door {
             Door::Receiver { http, place, ambient } => {
                 let body = json(&told)?;
@@ -181,7 +188,9 @@ impl<'a> Ours<'a> {
                 let told = Told { credential, ..told };
                 // Ends go on whatever the file is by now: it is in the operator's own folder.
                 let pinned = sha256.filter(|_| op != Op::Revoke && op != Op::VerifyAbsent && op != Op::Inventory);
-                let said = programs.run(file, pinned, &json(&told)?, &secrets).await?;
+                // INVARIANT: no make keeps an end from being run (held by `makes_that_hang_keep_no_end_waiting`).
+                let lane = if op == Op::Create || op == Op::Extend { Lane::Making } else { Lane::Ending };
+                let said = programs.run((file, pinned), lane, &json(&told)?, &secrets).await?;
                 serde_json::from_slice(&said).map_err(strange)
             }
         }
@@ -203,6 +212,15 @@ impl<'a> Ours<'a> {
     }
 }
 
+/// What is wrong with an answer, without anything of it: a secret may stand where none belongs.
+fn misread(e: &serde_json::Error) -> &'static str {
+    match e.classify() {
+        Category::Io | Category::Eof => "it ends too early",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "something is missing, is of another sort, or is not known",
+    }
+}
+
 #[async_trait]
 impl Line for Ours<'_> {
     async fn make(&self, piece: &Piece, role: &Map<String, Value>, secret: Option<&str>) -> Result<Made, Fail> {
@@ -215,7 +233,7 @@ impl Line for Ours<'_> {
         if !fits {
             return Err(Fail::refused("`create`: its answer has a secret where none belongs, or none where one does"));
         }
-        if made.id.as_ref().is_some_and(|id| !(1..=LONGEST).contains(&id.len())) {
+        if !made.id.as_deref().is_none_or(is_an_id) {
             return Err(Fail::refused("`create`: its answer has an id that is empty or too long"));
         }
         Ok(Made { id: made.id, secret: made.secret.map(Zeroizing::new), shows: made.shows })
@@ -228,7 +246,7 @@ impl Line for Ours<'_> {
 
     async fn verify(&self, piece: &Piece, id: Option<&str>) -> Result<Seen, Fail> {
         let verified: Verified = self.ask(Op::VerifyAbsent, self.document(Op::VerifyAbsent, Some(piece), id)).await?;
-        let seen = verified.seen.and_then(|seen| told_without(&seen, &[])).unwrap_or_else(|| {
+        let seen = verified.seen.and_then(|seen| self.told(&seen)).unwrap_or_else(|| {
             let word = if verified.absent { "absent" } else { "there" };
             format!("`{}` is {word}", piece.name)
         });
@@ -247,11 +265,15 @@ impl Line for Ours<'_> {
         for _ in 0..MOST_PAGES {
             let told = Told { after: next.as_deref(), ..self.document(Op::Inventory, None, None) };
             let page: Inventoried = self.ask(Op::Inventory, told).await?;
+            if !page.items.iter().filter_map(|item| item.id.as_deref()).all(is_an_id) {
+                return Err(Fail::refused("`inventory`: its answer has an id that is empty or too long"));
+            }
             items.extend(page.items.into_iter().map(|item| Item { name: item.name, id: item.id }));
             match page.next.filter(|next| !next.is_empty()) {
                 Some(after) if items.len() <= MOST_ITEMS && next.as_ref() != Some(&after) => next = Some(after),
                 Some(after) => {
-                    return Err(Fail::refused(format!("`inventory` goes on and on after `{}`", short(&after))));
+                    let after = self.told(&after).map(|after| format!(" after `{after}`")).unwrap_or_default();
+                    return Err(Fail::refused(format!("`inventory` goes on and on{after}")));
                 }
                 None => return Ok(Listed { items, asked: "inventory".to_owned() }),
             }
@@ -263,6 +285,10 @@ impl Line for Ours<'_> {
         let Done {} = self.ask(Op::Extend, self.document(Op::Extend, Some(piece), id)).await?;
         Ok(())
     }
+}
+
+fn is_an_id(id: &str) -> bool {
+    (1..=LONGEST_ID).contains(&id.len())
 }
 
 /// Reads what somebody's own receiver or program answered to a call, and forgets it.

@@ -26,7 +26,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(10);
 const MOST_SAID: usize = 4 * 1024 * 1024;
 /// The most of what it says on standard error that is read.
 const MOST_COMPLAINT: usize = 4 * 1024;
-/// How many run at once.
+/// How many run at once, of those that make and of those that end.
 const AT_ONCE: usize = 8;
 /// The largest file whose digest is taken.
 const LARGEST_FILE: u64 = 256 * 1024 * 1024;
@@ -59,12 +59,21 @@ impl ProgramSettings {
 #[derive(Debug)]
 pub(crate) struct Programs {
     settings: ProgramSettings,
-    places: Semaphore,
+    making: Semaphore,
+    ending: Semaphore,
+}
+
+/// What a program is run for: an end waits for no make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Making,
+    /// And looking whether something is there.
+    Ending,
 }
 
 impl Programs {
     pub(crate) fn new(settings: ProgramSettings) -> Self {
-        Self { settings, places: Semaphore::new(AT_ONCE) }
+        Self { settings, making: Semaphore::new(AT_ONCE), ending: Semaphore::new(AT_ONCE) }
     }
 
     /// The file of a program that may be run.
@@ -89,13 +98,17 @@ impl Programs {
     /// Runs it once: what it said, if it ended well.
     pub(crate) async fn run(
         &self,
-        file: &str,
-        sha256: Option<&str>,
+        (file, sha256): (&str, Option<&str>),
+        lane: Lane,
         input: &[u8],
         secrets: &[&str],
     ) -> Result<Zeroizing<Vec<u8>>, Fail> {
         let path = self.find(file, sha256)?;
-        let _place = self.places.acquire().await.map_err(|e| Fail::Unreachable(e.to_string()))?;
+        let places = match lane {
+            Lane::Making => &self.making,
+            Lane::Ending => &self.ending,
+        };
+        let _place = places.acquire().await.map_err(|e| Fail::Unreachable(e.to_string()))?;
         let folder = scratch().map_err(|e| Fail::Unreachable(format!("no folder for it: {e}")))?;
         let mut child = self.spawn(&path, folder.path())?;
         let group = Group(child.id().and_then(|id| i32::try_from(id).ok()));
@@ -125,11 +138,12 @@ impl Programs {
             .args(words)
             .arg(folder)
             .arg(if self.settings.without_landlock { "any" } else { "landlock" })
+            .arg(std::process::id().to_string())
             .arg(program);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LANG", "C.UTF-8");
         command.env("HOME", folder).env("TMPDIR", folder).current_dir(folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
+        command.process_group(0);
         command.spawn().map_err(|e| Fail::Refused(format!("it cannot be started: {e}")))
     }
 }

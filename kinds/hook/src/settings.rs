@@ -16,7 +16,7 @@ use crate::auth::Auth;
 use crate::declared::{Again, Calls, SecretFrom};
 use crate::telling::{Op, Own, OwnSecret};
 use crate::templates;
-use crate::text::{Key, is_word};
+use crate::text::{Key, Moment, is_word};
 
 const COMMON: &[&str] = &["template", "of", "hands_out", "parameters", "residual"];
 const PLACE: &[&str] = &["url", "ca_pem"];
@@ -136,7 +136,7 @@ impl Settings {
                 again: calls.create.again,
                 generated: calls.create.secret == SecretFrom::Generated,
                 ends_itself: calls.moment().is_some(),
-                ends_exactly: calls.moment().is_some_and(crate::text::Moment::is_exact),
+                ends_exactly: calls.moment().is_some_and(Moment::is_exact),
             },
             Way::Receiver { own, .. } | Way::Program { own, .. } => Offers {
                 verify: own.calls.contains(&Op::VerifyAbsent),
@@ -148,6 +148,14 @@ impl Settings {
                 ends_itself: own.ends_itself,
                 ends_exactly: own.ends_itself,
             },
+        }
+    }
+
+    /// How the target itself is told when it is over, where that is declared.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        match &self.way {
+            Way::Calls { calls, .. } => calls.moment(),
+            Way::Receiver { .. } | Way::Program { .. } => None,
         }
     }
 

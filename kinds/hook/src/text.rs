@@ -18,6 +18,8 @@ const LONGEST: usize = 4096;
 /// What stands in a URL as it is (RFC 3986 section 2.3).
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const DAY: Span = Span::from_hours(24);
+/// What a target makes of "so long from now on" is up to this much later than asked.
+const LATE: Span = Span::from_secs(60);
 
 /// A value that a text can have a place for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,13 +231,20 @@ impl Moment {
     pub(crate) fn ends(self, end: Time, now: Time) -> Time {
         match self {
             Self::Time | Self::Unix | Self::Millis => end,
-            // What the target makes of it is up to this much later than asked.
-            Self::InSeconds => end.plus(Span::from_secs(60)),
+            Self::InSeconds => end.plus(LATE),
             Self::NextDay => end.plus(DAY),
             Self::InDays => {
                 let days = end.since(now).micros().div_ceil(DAY.micros()).max(1);
-                now.plus(Span::from_micros(days.saturating_mul(DAY.micros()))).plus(Span::from_secs(60))
+                now.plus(Span::from_micros(days.saturating_mul(DAY.micros()))).plus(LATE)
             }
+        }
+    }
+
+    /// The same where it is not known when it was made: the latest that it can be, for any moment before the end.
+    pub(crate) fn latest(self, end: Time) -> Time {
+        match self {
+            Self::Time | Self::Unix | Self::Millis | Self::NextDay | Self::InSeconds => self.ends(end, end),
+            Self::InDays => end.plus(DAY).plus(LATE),
         }
     }
 

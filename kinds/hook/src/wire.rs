@@ -142,10 +142,24 @@ async fn read(mut met: Response) -> Result<Zeroizing<Vec<u8>>, Fail> {
 }
 
 impl Answer {
+    fn media(&self) -> String {
+        self.media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    fn is_json(&self) -> bool {
+        let media = self.media();
+        media == "application/json" || media.ends_with("+json")
+    }
+
+    /// Whether it is a page, of whoever stands in front: an API says nothing, or JSON.
+    pub(crate) fn is_a_page(&self) -> bool {
+        !self.media().is_empty() && !self.is_json()
+    }
+
     /// The document.
     pub(crate) fn json(&self) -> Result<Value, Fail> {
-        let media = self.media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if media != "application/json" && !media.ends_with("+json") {
+        if !self.is_json() {
+            let media = self.media();
             let media = if media.is_empty() {
                 "no media type".to_owned()
             } else {
@@ -171,7 +185,8 @@ impl Answer {
     /// What a status means that the declaration gives no meaning.
     pub(crate) fn refusal(&self, secrets: &[&str]) -> Fail {
         let words = self.words(secrets).map(|words| format!(", saying: {words}")).unwrap_or_default();
-        let why = format!("it answers with status {}{words}", self.status);
+        let page = if self.is_a_page() { " and a page that is no JSON" } else { "" };
+        let why = format!("it answers with status {}{page}{words}", self.status);
         match self.status {
             401 | 403 | 407 => Fail::Trust(why),
             300..=399 => Fail::Refused(format!("{why}; redirects are not followed")),
@@ -226,6 +241,22 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(answered(200, "application/json", &deep).json().is_err());
+    }
+
+    #[test]
+    fn what_an_api_says_is_json_or_nothing_and_all_else_is_a_page() {
+        for (media, page) in [
+            ("text/html", true),
+            ("text/plain; charset=utf-8", true),
+            ("application/jsonx", true),
+            ("", false),
+            (" ; charset=utf-8", false),
+            ("Application/JSON; charset=utf-8", false),
+            ("application/problem+json", false),
+        ] {
+            assert_eq!(answered(404, media, "").is_a_page(), page, "{media}");
+        }
+        assert!(answered(404, "text/html", "").refusal(&[]).to_string().contains("404 and a page"));
     }
 
     #[test]

@@ -149,17 +149,35 @@ async fn a_story_goes_from_ask_to_closure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_carries_our_mark_and_belongs_to_nobody_is_found() {
     let house = House::new().await;
-    let grant = house.hold("ann", "attic", "read", 1).await;
+    let grant = house.hold("ann", "web1", "deploy", 1).await;
     house.hand_out("ann", grant).await.unwrap();
     let elsewhere = house.leases(grant).await[0].artifact.clone();
     house.gate.plant("attic", "wane_nobody");
-    // The right name at the wrong target belongs to nobody there.
+    // The right name at a target of another kind belongs to nobody there.
     house.gate.plant("annex", &elsewhere);
     let root = house.caller("root").await;
     for (target, orphans) in [("attic", vec!["wane_nobody".to_owned()]), ("annex", vec![elsewhere])] {
         let found = house.app.inventory(&root, target).await.unwrap();
         assert_eq!(found.orphans.into_iter().map(|a| a.name).collect::<Vec<_>>(), orphans, "{target}");
     }
+}
+
+/// Two resources can be of one target: what one made, the other lists too. It is nobody's once its lease is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_resource_of_the_kind_made_is_no_orphan() {
+    let house = House::new().await;
+    let grant = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", grant).await.unwrap();
+    let made = house.leases(grant).await[0].artifact.clone();
+    house.gate.plant("annex", &made);
+    let root = house.caller("root").await;
+    let found = house.app.inventory(&root, "annex").await.unwrap();
+    assert_eq!((found.inventory.marked.len(), found.orphans.len()), (1, 0), "what somebody has was to be ended");
+    house.app.give_back(&house.caller("ann").await, grant).await.unwrap();
+    house.try_ends(grant).await;
+    assert!(!house.leases(grant).await[0].is_open());
+    let found = house.app.inventory(&root, "annex").await.unwrap();
+    assert_eq!(found.orphans.into_iter().map(|a| a.name).collect::<Vec<_>>(), [made]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,6 +90,8 @@ fn settings_are_read_strictly() {
         ("/inventory/pages/size", Value::Null, "how full pages"),
         ("/calls", json!(["create"]), "goes with `receiver` or `program`"),
         ("/inventory", Value::Null, "could not be found again"),
+        ("/inventory/id", Value::Null, "that is where it comes from"),
+        ("/create/id", Value::Null, "stands in `verify_absent`"),
     ] {
         let met = Settings::read(&with(good(), at, value.clone())).unwrap_err().to_string();
         assert!(met.contains(word), "{at} = {value}: {met}");

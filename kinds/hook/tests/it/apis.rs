@@ -268,7 +268,7 @@ fn gitea(state: &mut State, asked: &Asked) -> Said {
             if state.by_name(name).is_some() {
                 return refused(400, "access token name has been used already");
             }
-            if !asked.body["scopes"].as_array().is_some_and(|scopes| !scopes.is_empty()) {
+            if asked.body["scopes"].as_array().is_none_or(Vec::is_empty) {
                 return refused(400, "access token must have a scope");
             }
             let made = state.make(name, None, asked.body["scopes"].clone());
@@ -477,13 +477,18 @@ fn netbox(state: &mut State, asked: &Asked) -> Said {
             (201, Some(document))
         }
         ("GET", ["api", "users", "tokens", ""]) => {
+            // Without this it lists the tokens of everybody, also what other resources made.
+            if asked.query.get("user_id").map(String::as_str) != Some("12") {
+                return refused(400, "whose tokens");
+            }
             let number = |key: &str, usual: usize| asked.query.get(key).and_then(|n| n.parse().ok()).unwrap_or(usual);
             // It gives fewer than it is asked for, as one may set it.
             let (at, size) = (number("offset", 0), number("limit", 50).min(3));
             let results: Vec<Value> = state.things.iter().skip(at).take(size).map(shown).collect();
             let more = at + size < state.things.len();
-            let next =
-                more.then(|| format!("http://other.example/api/users/tokens/?limit={size}&offset={}", at + size));
+            let next = more.then(|| {
+                format!("http://other.example/api/users/tokens/?limit={size}&offset={}&user_id=12", at + size)
+            });
             (200, Some(json!({ "count": state.things.len(), "next": next, "results": results })))
         }
         (method, ["api", "users", "tokens", id, ""]) => match (method, state.by_id(id)) {

@@ -129,11 +129,8 @@ impl Use for Acl {
     }
 }
 
-/// The program that the documentation shows, in a confined child.
-#[tokio::test(flavor = "multi_thread")]
-async fn redis_passes_the_kit_through_a_program() {
-    let redis = Redis::start().unwrap();
-    let folder = Folder::new();
+/// A Redis behind the program that the documentation shows, with a role of these values.
+fn redis_stage(redis: &Redis, folder: &Folder, values: &Value) -> Stage {
     folder.add("redis-acl", include_str!("../../examples/redis-acl"));
     let settings = json!({
         "of": "redis-user", "hands_out": "a Redis user of its own", "program": "redis-acl",
@@ -141,9 +138,38 @@ async fn redis_passes_the_kit_through_a_program() {
         "residual": { "logins_secs": 2, "sessions_secs": 2 },
         "calls": ["create", "revoke", "verify_absent", "inventory"], "secret": "generated",
     });
-    let role = json!({ "of": "redis-user", "values": { "keys": ["orders:*"], "commands": ["+@read"] } });
+    let role = json!({ "of": "redis-user", "values": values });
     let (_, password) = redis.connector();
-    let stage = Stage::with_programs(&settings, &role, Some(password), programs_in(folder.path()));
+    Stage::with_programs(&settings, &role, Some(password), programs_in(folder.path()))
+}
+
+/// In a line for redis-cli a role's value stays one word of one command.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_says_nothing_to_redis_but_what_it_may() {
+    let redis = Redis::start().unwrap();
+    let folder = Folder::new();
+    for (values, word) in [
+        (
+            json!({ "keys": ["a\"\nACL SETUSER evil on nopass +@all ~*\n\""], "commands": ["+@read"] }),
+            "control characters",
+        ),
+        (json!({ "keys": ["a*"], "commands": ["+get\r\nACL SETUSER evil on nopass +@all ~*"] }), "control characters"),
+        (json!({ "keys": ["a*"], "commands": ["+@read", "allkeys"] }), "begin with"),
+        (json!({ "keys": "a*", "commands": ["+@read"] }), "a list of texts"),
+    ] {
+        let stage = redis_stage(&redis, &folder, &values);
+        let met = stage.create(&stage.lease()).await.unwrap_err().to_string();
+        assert!(met.contains(word), "{values}: {met}");
+        assert!(redis.sign_in("evil", "x").unwrap().is_none(), "{values}: a user that nobody asked for");
+    }
+}
+
+/// The program that the documentation shows, in a confined child.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_passes_the_kit_through_a_program() {
+    let redis = Redis::start().unwrap();
+    let folder = Folder::new();
+    let stage = redis_stage(&redis, &folder, &json!({ "keys": ["orders:*"], "commands": ["+@read"] }));
     assert_eq!(stage.probe().await.unwrap(), [None]);
     let subject = Real::new(stage, Acl(redis));
     let report = run(&subject).await.unwrap();

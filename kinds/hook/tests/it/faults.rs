@@ -42,9 +42,14 @@ async fn what_is_no_answer_proves_nothing() {
         Mood::Lost("*"),
     ] {
         let what = format!("{:?}", mood).chars().take(80).collect::<String>();
+        let too_large = matches!(&mood, Mood::Says(_, _, body) if body.len() > 4 * 1024 * 1024);
         sim.mood(mood);
         let presence = stage.presence(&granted).await;
         assert!(presence.is_err(), "{what}: {presence:?}");
+        if too_large {
+            let met = presence.unwrap_err().to_string();
+            assert!(met.contains("larger than"), "it was read whole: {met}");
+        }
         let ended = stage.end(&granted).await;
         assert!(!matches!(ended, Ok(EndOutcome::Done | EndOutcome::Unrecallable { .. })), "{what}: {ended:?}");
         assert!(stage.create(&stage.lease()).await.is_err(), "{what}");
@@ -227,6 +232,149 @@ async fn a_list_without_end_proves_nothing() {
     let met = stage.presence(&granted).await.unwrap_err();
     assert!(met.to_string().contains("goes on and on"), "{met}");
     assert!(!matches!(stage.end(&granted).await, Ok(EndOutcome::Done)));
+}
+
+/// A target may give fewer of a list than it is asked for: its list ends where nothing more comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_in_smaller_pages_than_asked_for_is_read_to_its_end() {
+    let sim = Sim::start(|state, asked| match asked.path.as_slice() {
+        [one] if one == "things" && asked.method == "GET" => {
+            let number = |key: &str| asked.query.get(key).and_then(|n| n.parse::<usize>().ok());
+            let most = number("size").unwrap_or(1).min(2);
+            let from = number("from").or(number("page").map(|page| (page - 1) * most)).unwrap_or_default();
+            let shown = |thing: &crate::sim::Thing| json!({ "id": thing.id, "name": thing.name });
+            (200, Some(state.things.iter().skip(from).take(most).map(shown).collect()))
+        }
+        // By its id it says of nothing that it is there.
+        [_, _] if asked.method == "GET" => (404, None),
+        _ => apis::things(state, asked),
+    })
+    .await;
+    for pages in [
+        json!({ "by": "page", "parameter": "page", "size": { "parameter": "size", "of": 100 } }),
+        json!({ "by": "offset", "parameter": "from", "size": { "parameter": "size", "of": 100 } }),
+    ] {
+        let mut settings = things(sim.port);
+        settings["inventory"]["pages"] = pages.clone();
+        let stage = Stage::new(&settings, &thing(), Some(CREDENTIAL));
+        for other in 0..5 {
+            sim.state.lock().unwrap().make(&format!("other-{other}"), None, Value::Null);
+        }
+        let granted = stage.make().await;
+        let presence = stage.presence(&granted).await.unwrap();
+        assert!(matches!(presence, Presence::Present { .. }), "{pages}: {presence:?}");
+        stage.end_for_good(&granted).await;
+        assert!(sim.things().iter().all(|thing| thing.name.starts_with("other-")), "{pages}");
+    }
+}
+
+/// What is neither a mark of what comes next nor says that nothing does is no end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_says_strangely_where_it_goes_on_proves_nothing() {
+    let sim = Sim::start(|state, asked| match asked.path.as_slice() {
+        [one] if one == "things" && asked.method == "GET" => {
+            let second = asked.query.contains_key("after");
+            // The name of the only thing there is what it says of where it goes on.
+            let next = state.things.first().map(|thing| thing.more.clone()).unwrap_or_default();
+            let items = if second { json!([{ "id": 7, "name": "last" }]) } else { json!([]) };
+            (200, Some(json!({ "items": items, "next": if second { Value::Null } else { next } })))
+        }
+        _ => apis::things(state, asked),
+    })
+    .await;
+    let stage = |pages: Value| {
+        let mut settings = things(sim.port);
+        settings["inventory"]["items"] = json!("/items");
+        settings["inventory"]["pages"] = pages;
+        Stage::new(&settings, &thing(), Some(CREDENTIAL))
+    };
+    let next = |next: Value| {
+        let mut state = sim.state.lock().unwrap();
+        state.things.clear();
+        state.make("x", None, next);
+    };
+    let by_mark = stage(json!({ "by": "cursor", "parameter": "after", "at": "/next" }));
+    let by_url = stage(json!({ "by": "url", "at": "/next" }));
+    for (stage, said, whole) in [
+        (&by_mark, json!("a"), true),
+        (&by_mark, json!(17), true),
+        (&by_mark, json!(""), true),
+        (&by_mark, Value::Null, true),
+        (&by_mark, json!(true), false),
+        (&by_mark, json!(["a"]), false),
+        (&by_url, json!("/things?after=1"), true),
+        (&by_url, Value::Null, true),
+        (&by_url, json!("/things/2"), false),
+        (&by_url, json!({ "href": "/things?after=1" }), false),
+    ] {
+        next(said.clone());
+        let asked = sim.calls().len();
+        let presence = stage.presence(&stage.lease()).await;
+        assert_eq!(presence.is_ok(), whole, "{said}: {presence:?} after {asked}");
+        let goes_on = whole && !said.is_null() && said != "";
+        assert!(!goes_on || sim.calls().len() == 2, "{said}: what comes next was not asked for");
+    }
+}
+
+/// "Not found" of whoever stands in front of an API says nothing of what is behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_whoever_stands_in_front_proves_nothing() {
+    let (sim, _) = stage().await;
+    let mut settings = things(sim.port);
+    for key in ["inventory", "extend"] {
+        settings.as_object_mut().unwrap().remove(key);
+    }
+    settings["revoke"] = json!({ "path": "/named/{name}" });
+    settings["verify_absent"] = json!({ "path": "/named/{name}" });
+    let by_name = Stage::new(&settings, &thing(), Some(CREDENTIAL));
+    let mut listed = things(sim.port);
+    listed["inventory"]["none"] = json!([404]);
+    let listed = Stage::new(&listed, &thing(), Some(CREDENTIAL));
+    for stage in [&by_name, &listed] {
+        let granted = stage.lease();
+        sim.mood(Mood::Page(404));
+        let presence = stage.presence(&granted).await;
+        let why = presence.unwrap_err().to_string();
+        assert!(why.contains("404 and a page"), "{why}");
+        let ended = stage.end(&granted).await;
+        assert!(!matches!(ended, Ok(EndOutcome::Done)), "{ended:?}");
+        assert!(stage.probe().await.is_err());
+        // Of the API itself it counts.
+        sim.mood(Mood::Status("*", 404));
+        assert!(matches!(stage.presence(&granted).await, Ok(Presence::Absent { .. })));
+        assert!(matches!(stage.end(&granted).await, Ok(EndOutcome::Done)));
+    }
+}
+
+/// The target is told days, its answer got lost, and it cannot be asked: it may let somebody in for a day more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_live_on_for_a_day_counts_as_over_no_sooner() {
+    let sim = Sim::start(|_, _| (204, None)).await;
+    let until = async |moment: &str, made: bool, longer: bool| {
+        let settings = json!({
+            "of": "blind", "hands_out": "a token", "url": sim.url(), "residual": { "logins_secs": 1 },
+            "create": { "path": "/t", "json": { "name": "{name}", "until": moment } }, "revoke": { "path": "/t/{name}" },
+        });
+        let stage = Stage::new(&settings, &json!({ "of": "blind" }), None);
+        let mut granted = if made { stage.make().await } else { stage.lease() };
+        if longer {
+            let end = granted.lease.end.plus(Span::from_hours(3));
+            granted.lease = granted.lease.clone().apply(LeaseEvent::Moved { end }, real_now()).unwrap().0;
+        }
+        let ended = stage.end(&granted).await.unwrap();
+        let EndOutcome::Unrecallable { until, .. } = ended else { panic!("{ended:?}") };
+        until.since(granted.lease.end)
+    };
+    for (moment, most) in [
+        ("{end.time}", Span::ZERO),
+        ("{end.in_seconds}", Span::from_mins(1)),
+        ("{end.next_day}", Span::from_hours(24)),
+        ("{end.in_days}", Span::from_mins(24 * 60 + 1)),
+    ] {
+        for (made, longer) in [(false, false), (true, false), (true, true), (false, true)] {
+            assert_eq!(until(moment, made, longer).await, most, "{moment} {made} {longer}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
 //! The hook kind: every template against what stands for its API, real servers, faults, lies, and confined programs.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod amqp;
 mod apis;

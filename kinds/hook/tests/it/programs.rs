@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,6 +46,13 @@ fn of(program: &str, calls: &[&str], secret: &str, ends_itself: bool) -> Value {
 
 fn role() -> Value {
     json!({ "of": "own", "values": { "quote": "'; rm -rf / #", "list": ["a", 1] } })
+}
+
+/// The folder that one run of a program may write to, of this user.
+fn scratch(user: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    chown(folder.path(), Some(user), Some(user)).unwrap();
+    folder
 }
 
 /// A stage for a program whose text is this. It can be told everything; nothing is read back.
@@ -125,15 +135,107 @@ async fn a_program_touches_nothing_but_its_own() {
     assert!(!Path::new("/tmp/evil").exists());
 }
 
-/// Whether a process with this word among its arguments is there.
-fn runs(word: &str) -> bool {
+/// How many processes with this word among their arguments are there.
+fn count(word: &str) -> usize {
     let all = fs::read_dir("/proc").unwrap().flatten();
     let lines = all.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    lines.map(|line| String::from_utf8_lossy(&line).into_owned()).any(|line| line.contains(word))
+    lines.filter(|line| String::from_utf8_lossy(line).contains(word)).count()
+}
+
+fn runs(word: &str) -> bool {
+    count(word) > 0
 }
 
 async fn gone(word: &str) {
     wane_testkit::eventually("it to be gone", Duration::from_secs(20), async || !runs(word)).await.unwrap();
+}
+
+/// A server that is killed closes nothing by itself: whatever its programs were about to make, they make no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_gone_when_its_server_is_killed() {
+    let word = format!("98766.{}", std::process::id());
+    let folder = Folder::new();
+    folder.add("it", &format!("#!/bin/sh\nexec sleep {word}\n"));
+    let (own, program) = (scratch(65_534), folder.path().join("it"));
+    let (launcher, words) = programs_in(folder.path()).launcher;
+    // A shell stands for the server.
+    let mut server = Command::new("/bin/sh");
+    server.args(["-c", "\"$0\" \"$1\" \"$2\" landlock $$ \"$3\" & wait"]);
+    let mut server = server.arg(&launcher).args(&words).arg(own.path()).arg(&program).spawn().unwrap();
+    wane_testkit::eventually("it to run", Duration::from_secs(20), async || runs(&word)).await.unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    gone(&word).await;
+    // One whose server was gone before it looked is not run.
+    folder.add("it", "#!/bin/sh\necho it ran\n");
+    let mut late = Command::new(&launcher);
+    let late = late.args(&words).arg(own.path()).args(["landlock", "1"]).arg(&program).output().unwrap();
+    let said = String::from_utf8_lossy(&late.stderr);
+    assert!(late.status.code() == Some(126) && said.contains("whoever started it is gone"), "{late:?}");
+}
+
+/// Where the server is not root, its programs are the same user: they read and empty none of its files all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_of_a_server_that_is_not_root_is_confined_as_well() {
+    const USER: u32 = 12_345;
+    let folder = Folder::new();
+    let own = scratch(USER);
+    let servers = scratch(USER);
+    let file = servers.path().join("keys");
+    fs::write(&file, "keys").unwrap();
+    chown(&file, Some(USER), Some(USER)).unwrap();
+    let text = r#"#!/usr/bin/python3
+import os
+print(os.getuid())
+for what in (lambda: open("FILE").read(), lambda: open("FILE", "w"), lambda: os.truncate("FILE", 0), lambda: os.unlink("FILE")):
+    try:
+        what()
+        print("done")
+    except PermissionError:
+        print("refused")
+open("mine", "w").write("x")
+"#;
+    folder.add("it", &text.replace("FILE", &file.display().to_string()));
+    let (launcher, words) = programs_in(folder.path()).launcher;
+    // Where anybody may run it, as the server's own binary is.
+    let copy = folder.path().join("launcher");
+    fs::copy(launcher, &copy).unwrap();
+    set(&copy, 0o755);
+    let mut child = Command::new(&copy);
+    child.args(words).arg(own.path()).args(["landlock", &std::process::id().to_string()]);
+    let done = child.arg(folder.path().join("it")).current_dir(own.path()).uid(USER).gid(USER).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert_eq!(said, "12345\nrefused\nrefused\nrefused\nrefused\n", "{done:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "keys");
+    assert!(own.path().join("mine").exists());
+}
+
+/// As many makes as may run hang: what is to end ends meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn makes_that_hang_keep_no_end_waiting() {
+    let word = format!("98767.{}", std::process::id());
+    let folder = Folder::new();
+    folder.add(
+        "it",
+        &format!(
+            "#!/bin/sh\ncase \"$(cat)\" in\n*'\"call\":\"create\"'*) exec sleep {word};;\n*verify_absent*) echo '{{\"absent\":true}}';;\n*) echo '{{}}';;\nesac\n"
+        ),
+    );
+    let settings = of("it", &["create", "revoke", "verify_absent"], "none", false);
+    let stage = Arc::new(Stage::with_programs(&settings, &role(), None, programs_in(folder.path())));
+    let mut makes = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let stage = Arc::clone(&stage);
+        makes.spawn(async move { stage.create(&stage.lease()).await.map(drop) });
+    }
+    wane_testkit::eventually("all to run", Duration::from_secs(9), async || count(&word) == 8).await.unwrap();
+    let (granted, begun) = (stage.lease(), real_now());
+    assert_eq!(stage.end(&granted).await.unwrap(), EndOutcome::Done);
+    assert!(matches!(stage.presence(&granted).await.unwrap(), Presence::Absent { .. }));
+    assert_eq!(count(&word), 8, "it waited until one was given up: {:?}", real_now().since(begun));
+    makes.abort_all();
+    while makes.join_next().await.is_some() {}
+    gone(&word).await;
 }
 
 /// What it started is gone with it, whether it ended by itself or was ended, and whatever it did to get away.
@@ -165,6 +267,9 @@ async fn what_a_program_says_is_bounded_and_read_strictly() {
         ("echo '{\"ok\": true}'", "not what belongs there"),
         ("echo '{\"secret\": \"s\"}'", "a secret where none belongs"),
         ("echo '{\"id\": \"\"}'", "empty or too long"),
+        ("echo \"{\\\"id\\\": \\\"$(head -c 600 /dev/zero | tr '\\0' x)\\\"}\"", "empty or too long"),
+        ("echo '{\"hunter2\": 1}'", "not what belongs there"),
+        ("echo '{\"shows\": \"hunter2\"}'", "not what belongs there"),
         ("echo 'it is late' >&2; exit 75", "not now: it is late"),
         ("echo 'the target'\"'\"'s password is wrong' >&2; exit 77", "its credential is refused"),
         ("echo 'no such table' >&2; exit 3", "ended with 3: no such table"),
@@ -174,7 +279,7 @@ async fn what_a_program_says_is_bounded_and_read_strictly() {
         let stage = told(&folder, &format!("#!/bin/sh\ncat >/dev/null\n{rest}\n"));
         let met = stage.create(&stage.lease()).await.unwrap_err().to_string();
         assert!(met.contains(problem), "{rest}: {met}");
-        assert!(!met.contains("the target's password"), "{rest}: {met}");
+        assert!(!met.contains("the target's password") && !met.contains("hunter2"), "{rest}: {met}");
     }
     // Who complains much on the way is heard to the end.
     let seen = shown(
@@ -196,7 +301,9 @@ async fn only_what_root_alone_can_change_is_run() {
         met.map_err(|met| met.to_string())
     };
     assert_eq!(refused(|_| {}).await, Ok(()));
-    let changes: [(&str, fn(&Folder), &str); 9] = [
+    /// What is done to the folder, and what is said of it then.
+    type Change = (&'static str, fn(&Folder), &'static str);
+    let changes: [Change; 9] = [
         ("a folder others may write to", |f| set(f.path(), 0o777), "nobody else may write to"),
         ("a folder of a group", |f| set(f.path(), 0o775), "nobody else may write to"),
         ("a folder of somebody", |f| chown(f.path(), Some(1234), None).unwrap(), "belongs to root"),

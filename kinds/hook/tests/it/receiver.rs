@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use wane_connector::ConnectError;
 use wane_connector::conformance::run;
+use wane_connector::{ConnectError, Kind as _, Presence};
 use wane_domain::secret::Secret;
 use wane_egress::{HookSecret, signatures};
 
@@ -97,7 +97,7 @@ async fn a_receiver_knows_who_calls_and_is_read_strictly() {
     assert!(matches!(met, ConnectError::Trust { .. }), "{met}");
     let none = Stage::new(&settings(&sim), &role, None);
     assert!(matches!(none.probe().await.unwrap_err(), ConnectError::Trust { .. }));
-    let stage = Stage::new(&settings(&sim), &role, Some(SECRET));
+    let mut stage = Stage::new(&settings(&sim), &role, Some(SECRET));
     for (body, word) in [
         ("{\"absent\": \"yes\"}", "not what belongs there"),
         ("{\"absent\": true, \"more\": 1}", "not what belongs there"),
@@ -107,6 +107,24 @@ async fn a_receiver_knows_who_calls_and_is_read_strictly() {
         sim.mood(Mood::Says("POST", "application/json", body.to_owned()));
         let met = stage.presence(&stage.lease()).await.unwrap_err().to_string();
         assert!(met.contains(word), "{body}: {met}");
+    }
+    // What it says it saw is told, unless it is what its calls are signed with; and what does not belong there is not told.
+    let mut only_asked = settings(&sim);
+    only_asked["calls"] = json!(["create", "revoke", "verify_absent"]);
+    stage.resource.settings = stage.kind.settings(&only_asked).unwrap();
+    for (body, told) in [
+        (json!({ "absent": true, "seen": "looked twice" }).to_string(), true),
+        (json!({ "absent": true, "seen": format!("not {SECRET}") }).to_string(), false),
+    ] {
+        sim.mood(Mood::Says("POST", "application/json", body));
+        let presence = stage.presence(&stage.lease()).await.unwrap();
+        let Presence::Absent { proof } = presence else { panic!("{presence:?}") };
+        assert!(proof.contains("looked twice") == told && !proof.contains(SECRET), "{proof}");
+    }
+    for body in [r#"{"absent": "hunter2"}"#, r#"{"hunter2": true}"#] {
+        sim.mood(Mood::Says("POST", "application/json", body.to_owned()));
+        let met = stage.presence(&stage.lease()).await.unwrap_err().to_string();
+        assert!(!met.contains("hunter2"), "{met}");
     }
     sim.mood(Mood::Says("POST", "text/plain", "{\"absent\": true}".to_owned()));
     assert!(stage.presence(&stage.lease()).await.is_err());

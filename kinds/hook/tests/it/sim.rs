@@ -47,6 +47,8 @@ pub(crate) enum Mood {
     Says(&'static str, &'static str, String),
     /// Says it did, and does nothing.
     Lies(&'static str),
+    /// This status and a page, from somebody in front of it; nothing is done.
+    Page(u16),
     /// Leads elsewhere.
     Elsewhere(String),
 }
@@ -193,6 +195,7 @@ async fn answer(
             state.lock().unwrap().things = before;
             json(said)
         }
+        Mood::Page(status) => respond(status, "text/html", "<html>nothing here</html>".to_owned()),
         Mood::Elsewhere(to) => Response::builder().status(302).header("location", to).body(Full::default()).unwrap(),
         Mood::Well | Mood::Status(..) | Mood::Lost(_) | Mood::Says(..) | Mood::Lies(_) => json(handle()),
     })
