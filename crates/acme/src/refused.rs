@@ -86,13 +86,15 @@ pub struct Refused {
     pub detail: String,
     /// The names that are refused, if it is about names.
     pub names: Vec<Identifier>,
+    /// The address of what is in the way, if the caller is to know it.
+    pub at: Option<String>,
 }
 
 impl Refused {
     /// A refusal in words.
     #[must_use]
     pub fn new(sort: Sort, detail: impl Into<String>) -> Self {
-        Self { sort, detail: detail.into(), names: Vec::new() }
+        Self { sort, detail: detail.into(), names: Vec::new(), at: None }
     }
 
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {

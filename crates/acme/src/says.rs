@@ -13,6 +13,8 @@ use crate::refused::{Refused, Sort};
 pub const MOST_NAMES: usize = 32;
 /// RFC 1035, section 2.3.4.
 const LONGEST_NAME: usize = 253;
+/// What a certificate is known by: of its authority 20 bytes as a rule, of its number 21 at the most.
+const LONGEST_KNOWN: usize = 128;
 /// Why a certificate may be revoked by its holder (RFC 5280, section 5.3.1): unspecified, the key is known, another took its
 /// place, and the like.
 pub const REASONS: [u64; 5] = [0, 1, 3, 4, 5];
@@ -64,6 +66,7 @@ pub struct NewOrder {
     identifiers: Vec<Raw>,
     not_before: Option<Value>,
     not_after: Option<Value>,
+    replaces: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,6 +92,24 @@ impl NewOrder {
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// Which certificate it takes the place of, if its client says so (RFC 9773, section 5).
+    ///
+    /// # Errors
+    /// When it is not written as certificates are known.
+    pub fn replaces(&self) -> Result<Option<&str>, Refused> {
+        let is_one = |part: &str| !part.is_empty() && BASE64URL_NOPAD.decode(part.as_bytes()).is_ok();
+        let known = |text: &str| {
+            text.len() <= LONGEST_KNOWN
+                && text.split_once('.').is_some_and(|(authority, serial)| is_one(authority) && is_one(serial))
+        };
+        match self.replaces.as_deref() {
+            Some(text) if !known(text) => {
+                Err(Refused::malformed("`replaces` is no certificate as `renewalInfo` knows it; leave it out"))
+            }
+            replaces => Ok(replaces),
+        }
     }
 }
 

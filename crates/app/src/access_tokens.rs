@@ -215,7 +215,7 @@ impl App {
             return Ok(None);
         }
         // A signature alone is not enough: that it was issued is written down.
-        Ok(self.store.issuances(read.lease).await?.into_iter().find(|issued| issued.serial == read.serial))
+        Ok(Issuance::standing(self.store.issuances(read.lease).await?, |issued| issued.serial == read.serial))
     }
 
     /// Ends what a token stands under, with every other token under it: whoever has it may. Of one that is over, or is none,

@@ -144,7 +144,7 @@ impl App {
             if !live || lease.is_some_and(|lease| lease != open.id) {
                 continue;
             }
-            let found = self.store.issuances(open.id).await?.into_iter().find(|issue| same(issue));
+            let found = Issuance::standing(self.store.issuances(open.id).await?, &same);
             if let Some(issue) = found.filter(|issue| now < issue.not_after) {
                 let ground = Ground { grant: grant.id, lease: open.id, until: issue.not_after };
                 let (issued, holder, serial) = (Issued::of(&issue), open.holder, issue.serial);

@@ -1,6 +1,8 @@
-//! Keys and tokens that are used where or when they may not be: written down, a bounded number of times, and told by that.
+//! Keys, tokens and bindings that are used where or when they may not be: written down, a bounded number of times, and told by
+//! that.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,26 +17,32 @@ use crate::App;
 use crate::change::about_grant;
 use crate::error::AppError;
 
-/// How long nothing more is written down of one token.
+/// How long nothing more is written down of one token or binding.
 const QUIET: Span = Span::from_mins(1);
-/// Tokens of which it is remembered.
+/// Those of which it is remembered.
 const MOST: usize = 10_000;
 
-/// What was written down of late.
-#[derive(Debug, Default)]
-pub(crate) struct Misused(Mutex<HashMap<(LeaseId, u64), Time>>);
+/// What was written down of late: of tokens, if nothing else is said.
+#[derive(Debug)]
+pub(crate) struct Misused<K = (LeaseId, u64)>(Mutex<HashMap<K, Time>>);
 
-impl Misused {
-    /// Whether something is written down of a token now.
-    fn tells(&self, token: (LeaseId, u64), now: Time) -> bool {
+impl<K> Default for Misused<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Misused<K> {
+    /// Whether something is written down of one now.
+    pub(crate) fn tells(&self, one: K, now: Time) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= MOST {
             told.retain(|_, at| now < at.plus(QUIET));
         }
-        if told.len() >= MOST || told.get(&token).is_some_and(|at| now < at.plus(QUIET)) {
+        if told.len() >= MOST || told.get(&one).is_some_and(|at| now < at.plus(QUIET)) {
             return false;
         }
-        told.insert(token, now);
+        told.insert(one, now);
         true
     }
 }

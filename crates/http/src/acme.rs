@@ -14,6 +14,8 @@ use axum::routing::{get, post};
 
 use crate::shared::Shared;
 
+pub(crate) use answer::in_its_words;
+
 /// The longest body, in bytes.
 pub(crate) const LONGEST_BODY: usize = wane_acme::LONGEST;
 
@@ -32,4 +34,5 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/acme/cert/{id}", post(routes::certificate))
         .route("/acme/revoke-cert", post(routes::revoke))
         .route("/acme/renewal-info/{certificate}", get(routes::renewal))
+        .method_not_allowed_fallback(routes::not_allowed)
 }

@@ -33,10 +33,11 @@ pub(crate) fn forget(before: Time) -> Step {
     Step::new("DELETE FROM inventories WHERE day < $1", vec![before.micros().into()])
 }
 
-/// Those of the days from a moment on, newest day first; at most so many.
+/// Those of the days from a moment on, and of each resource how it stood before that, newest day first; at most so many.
 pub(crate) async fn since(pool: &SqlitePool, from: Time, most: u32) -> Result<Vec<InventoryTaken>, StoreError> {
-    let sql = "SELECT resource, day, at, made, standing, orphans FROM inventories
-               WHERE day >= $1 ORDER BY day DESC, resource LIMIT $2";
+    let sql = "SELECT resource, day, at, made, standing, orphans FROM inventories one
+               WHERE day >= $1 OR day = (SELECT max(day) FROM inventories WHERE resource = one.resource AND day < $1)
+               ORDER BY day DESC, resource LIMIT $2";
     let rows = sqlx::query_as::<_, Row>(sql).bind(from.micros()).bind(most).fetch_all(pool).await;
     rows.map_err(unavailable)?.into_iter().map(read).collect()
 }

@@ -30,6 +30,16 @@ pub(crate) fn revoke(serial: u64, at: Time) -> Result<Step, StoreError> {
     Ok(Step::new(sql, vec![number(serial)?.into(), at.micros().into()]).one(&format!("serial {serial}")))
 }
 
+/// One by its serial number.
+pub(crate) async fn by_serial(pool: &SqlitePool, serial: u64) -> Result<Option<Issuance>, StoreError> {
+    let rows = sqlx::query_as::<_, (i64, String)>("SELECT serial, doc FROM issuances WHERE serial = $1")
+        .bind(number(serial)?)
+        .fetch_all(pool)
+        .await
+        .map_err(unavailable)?;
+    Ok(read(&rows)?.pop())
+}
+
 /// Those under a lease, oldest first.
 pub(crate) async fn of_lease(pool: &SqlitePool, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
     let rows = sqlx::query_as::<_, (i64, String)>("SELECT serial, doc FROM issuances WHERE lease = $1 ORDER BY serial")

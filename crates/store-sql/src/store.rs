@@ -241,6 +241,9 @@ impl Store for SqlStore {
     async fn uses(&self, grant: GrantId, of: &str) -> Result<u64, StoreError> {
         uses::made(&self.pool, grant, of).await
     }
+    async fn issuance(&self, serial: u64) -> Result<Option<Issuance>, StoreError> {
+        issuances::by_serial(&self.pool, serial).await
+    }
     async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
         issuances::of_lease(&self.pool, lease).await
     }

@@ -86,6 +86,9 @@ pub struct AcmeOrder {
     pub forget: Time,
     /// What was issued for it.
     pub issued: Option<AcmeIssued>,
+    /// The certificate that this one is to take the place of, as its client knows it (RFC 9773, section 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// A certificate that was issued for an order.
@@ -105,4 +108,29 @@ pub struct AcmeIssued {
     pub at: Time,
     /// When it runs out by itself.
     pub not_after: Time,
+}
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::id::TypedId as _;
+
+    use super::*;
+
+    #[test]
+    fn an_order_of_an_earlier_release_is_read() {
+        let now = Time::from_micros(1_795_255_200_000_000);
+        let order = AcmeOrder {
+            id: AcmeOrderId::mint(now, &[1; 10]),
+            account: AcmeAccountId::mint(now, &[1; 10]),
+            at: now,
+            expires: now,
+            names: vec![AcmeName::Dns("shop.example".to_owned())],
+            forget: now,
+            issued: None,
+            replaces: None,
+        };
+        let written = serde_json::to_value(&order).unwrap();
+        assert!(written.get("replaces").is_none(), "{written}");
+        assert_eq!(serde_json::from_value::<AcmeOrder>(written).unwrap(), order);
+    }
 }

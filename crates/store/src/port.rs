@@ -99,6 +99,8 @@ pub trait Store: Send + Sync {
     /// When the next thing is due after `now`.
     async fn next_due(&self, now: Time) -> Result<Option<Time>, StoreError>;
 
+    /// An issue by its serial number.
+    async fn issuance(&self, serial: u64) -> Result<Option<Issuance>, StoreError>;
     /// Every issue under a lease, oldest first.
     async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError>;
     /// Issues of a kind that would still work at `now` although they were revoked, or their lease is ending or gone.
@@ -164,7 +166,8 @@ pub trait Store: Send + Sync {
     async fn acme_orders(&self, account: AcmeAccountId) -> Result<Vec<Versioned<AcmeOrder>>, StoreError>;
     /// The order that a certificate was issued for, by what clients know that by.
     async fn acme_order_of(&self, certificate: &str) -> Result<Option<Versioned<AcmeOrder>>, StoreError>;
-    /// What stood at resources on the days from a moment on, the newest day first; at most so many.
+    /// What stood at resources on the days from a moment on, and at each when it was last looked at before that, the newest
+    /// day first; at most so many.
     async fn inventories(&self, from: Time, most: u32) -> Result<Vec<InventoryTaken>, StoreError>;
     /// What stood at a resource when it was last looked at.
     async fn last_inventory(&self, resource: ResourceId) -> Result<Option<InventoryTaken>, StoreError>;

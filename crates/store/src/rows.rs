@@ -376,6 +376,16 @@ pub struct Issuance {
     pub revoked: Option<Time>,
 }
 
+impl Issuance {
+    /// The one of these that is meant, if it was not revoked by itself.
+    ///
+    /// INVARIANT: what was revoked by itself stands for nobody, whatever its lease (held by
+    /// `what_was_revoked_by_itself_is_not_found`).
+    pub fn standing(all: Vec<Self>, meant: impl Fn(&Self) -> bool) -> Option<Self> {
+        all.into_iter().find(meant).filter(|one| one.revoked.is_none())
+    }
+}
+
 /// One use of a grant whose role, or a credential under it, gives a number of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
@@ -586,4 +596,31 @@ pub struct Answer {
     pub body: serde_json::Value,
     /// When; kept for a day.
     pub at: Time,
+}
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::id::TypedId as _;
+
+    use super::*;
+
+    #[test]
+    fn what_was_revoked_by_itself_is_not_found() {
+        let now = Time::from_micros(1_795_255_200_000_000);
+        let one = |serial: u64, revoked: Option<Time>| Issuance {
+            serial,
+            lease: LeaseId::mint(now, &[1; 10]),
+            grant: GrantId::mint(now, &[1; 10]),
+            kind: "kind-a".parse().unwrap(),
+            at: now,
+            not_after: now,
+            detail: serde_json::json!({}),
+            revoked,
+        };
+        let all = [one(1, None), one(2, Some(now))];
+        let found = |serial: u64| Issuance::standing(all.to_vec(), |one| one.serial == serial);
+        assert_eq!(found(1), Some(all[0].clone()));
+        assert_eq!(found(2), None);
+        assert_eq!(found(3), None);
+    }
 }

@@ -148,6 +148,10 @@ pub(crate) fn of_spki(der: &[u8]) -> Result<HolderKey, String> {
     }
     let sort = sort(&spki.algorithm)?;
     let bytes = spki.subject_public_key.as_bytes().ok_or("its bits are not whole bytes")?.to_vec();
+    // INVARIANT: a key has one spelling, so that it is told from another by its bytes (held by `a_key_is_taken_in_one_spelling`).
+    if !is_plain(sort, &bytes) {
+        return Err("its key is not in its one spelling; send an uncompressed point".to_owned());
+    }
     let unusable = |_| "it is no usable key of its sort".to_owned();
     match sort {
         Sort::P256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &bytes).map(drop).map_err(unusable)?,
@@ -166,6 +170,18 @@ pub(crate) fn of_spki(der: &[u8]) -> Result<HolderKey, String> {
         }
     }
     Ok(HolderKey { sort, bytes, spki: der.to_vec() })
+}
+
+/// Whether a key's bits are what everybody writes: of a point both numbers, behind a 4 (SEC 1, section 2.3.3).
+fn is_plain(sort: Sort, bits: &[u8]) -> bool {
+    let is_point = |length: usize| bits.len() == length && bits.first() == Some(&4);
+    match sort {
+        Sort::P256 => is_point(65),
+        Sort::P384 => is_point(97),
+        Sort::Ed25519 => bits.len() == 32,
+        // Its two numbers are read below, and are there in one encoding or not at all.
+        Sort::Rsa => true,
+    }
 }
 
 /// Modulus and exponent (RFC 8017, RSAPublicKey).

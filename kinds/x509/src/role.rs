@@ -130,7 +130,7 @@ impl Definition {
     pub(crate) fn of_names(self, (dns, ip): Names) -> Result<Self, String> {
         // INVARIANT: nothing is certified that the role does not name (held by
         // `a_certificate_is_for_names_of_the_role_and_no_others`).
-        let other = dns.difference(&self.dns_names).cloned().next();
+        let other = dns.difference(&self.dns_names).next().cloned();
         let other = other.or_else(|| ip.difference(&self.ip_addresses).map(ToString::to_string).next());
         if let Some(name) = other {
             return Err(format!("the role does not give `{}`", short(&name)));
@@ -177,7 +177,7 @@ fn names(map: &Map<String, Value>, usage: Usage) -> Result<(BTreeSet<String>, BT
     }
 }
 
-fn is_common_name(text: &str) -> bool {
+pub(crate) fn is_common_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_@".contains(&c))
 }
 

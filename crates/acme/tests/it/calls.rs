@@ -160,6 +160,18 @@ fn what_is_said_is_read_strictly_where_it_counts() {
     ] {
         assert_eq!(sort(names(given.clone())), why, "{given:.80}");
     }
+    let replaces = |text: &str| {
+        let order = says(&json!({ "identifiers": [dns("a")], "replaces": text })).says::<NewOrder>()?;
+        order.replaces().map(|replaces| replaces.map(str::to_owned))
+    };
+    let known = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
+    assert_eq!(replaces(known), Ok(Some(known.to_owned())));
+    assert_eq!(says(&json!({ "identifiers": [dns("a")] })).says::<NewOrder>().unwrap().replaces(), Ok(None));
+    for other in
+        ["", ".", "AAAA", "AAAA.", ".AAAA", "AAAA.BBBB.CCCC", "AA+A.BBBB", &format!("AAAA.{}", "A".repeat(124))]
+    {
+        assert_eq!(sort(replaces(other)), Sort::Malformed, "{other}");
+    }
     let gives_up = |given: Value| says(&given).says::<AccountUpdate>().and_then(|update| update.gives_up());
     assert_eq!(gives_up(json!({ "contact": ["mailto:a@b"] })), Ok(false));
     assert_eq!(gives_up(json!({ "status": "deactivated" })), Ok(true));

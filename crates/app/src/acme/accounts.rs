@@ -94,13 +94,19 @@ impl App {
         }
     }
 
-    /// Whoever comes with a binding that is used up has its secret: that is written down.
+    /// Whoever comes with a binding that is used up has its secret: that is written down, now and then, as long as the binding
+    /// could have opened something.
     async fn acme_used_before(&self, account: &AcmeAccount, key: &ClientKey) -> Result<(), Stop> {
         if account.key().is_some_and(|has| has.thumbprint == key.thumbprint()) {
             return Ok(());
         }
-        let Some(grant) = self.store.grant(account.grant).await? else { return Ok(()) };
-        let mut change = self.change(Actor::Unknown, self.now());
+        let (Some(grant), now) = (self.store.grant(account.grant).await?, self.now()) else { return Ok(()) };
+        // INVARIANT: however often somebody comes with it, the trail grows by so much and no more (held by
+        // `a_binding_makes_one_account`).
+        if self.as_it_is(grant.value.clone()).usable_until(now).is_err() || !self.rebound.tells(account.id, now) {
+            return Ok(());
+        }
+        let mut change = self.change(Actor::Unknown, now);
         let detail = json!({ "account": account.id, "key": key.thumbprint() });
         change.note("acme.binding_refused", Outcome::Denied, about_grant(&grant.value), detail);
         Ok(change.commit(point!("app.acme.refused.commit")).await.map(drop)?)
@@ -144,8 +150,10 @@ impl App {
     }
 
     async fn acme_put_key(&self, id: AcmeAccountId, old: &str, key: &ClientKey) -> Result<(), Stop> {
-        if self.store.acme_account_with(key.thumbprint()).await?.is_some() {
-            return Err(Refused::new(Sort::Conflict, "an account has this key already; make another").into());
+        if let Some(other) = self.store.acme_account_with(key.thumbprint()).await? {
+            let at = Some(self.acme_url(&format!("{ACCOUNTS}{}", other.value.id)));
+            let refused = Refused::new(Sort::Conflict, "an account has this key already; make another");
+            return Err(Refused { at, ..refused }.into());
         }
         let none = || Refused::new(Sort::AccountDoesNotExist, "there is no such account");
         let seen = self.store.acme_account(id).await?.ok_or_else(none)?;

@@ -37,6 +37,8 @@ pub struct AcmeOrderShown {
     pub expires: Time,
     /// For which names.
     pub names: Vec<Identifier>,
+    /// The certificate that its own is to take the place of (RFC 9773, section 5).
+    pub replaces: Option<String>,
 }
 
 impl App {
@@ -46,12 +48,18 @@ impl App {
     /// When a name is not the role's, policy refuses, or too much is ordered.
     pub async fn acme_new_order(&self, body: &[u8]) -> Result<AcmeOrderShown, Refused> {
         let asked = self.acme_asked(body, "/acme/new-order").await.map_err(Refused::from)?;
-        let names = asked.call.says::<NewOrder>()?.names()?;
-        let order = again!(self.acme_order_for(&asked, &names))?;
+        let says = asked.call.says::<NewOrder>()?;
+        let (names, replaces) = (says.names()?, says.replaces()?);
+        let order = again!(self.acme_order_for(&asked, &names, replaces))?;
         Ok(shown(&order, self.now()))
     }
 
-    async fn acme_order_for(&self, asked: &Asked, names: &[Identifier]) -> Result<AcmeOrder, Stop> {
+    async fn acme_order_for(
+        &self,
+        asked: &Asked,
+        names: &[Identifier],
+        replaces: Option<&str>,
+    ) -> Result<AcmeOrder, Stop> {
         let account = &asked.account.value;
         let ground = self.acme_ground(account).await?;
         let now = self.steady_now().await?;
@@ -74,6 +82,7 @@ impl App {
             names: names.iter().map(kept).collect(),
             forget: expires.plus(KEPT),
             issued: None,
+            replaces: replaces.map(str::to_owned),
         };
         let mut change = self.change_at(Actor::Person(account.person), &ground.world, now);
         let said: Vec<String> = names.iter().map(ToString::to_string).collect();
@@ -103,7 +112,7 @@ impl App {
             return Ok(());
         }
         let why = format!("`{}` does not give this name; ask for a role that does", role.name);
-        Err(Refused { sort: Sort::RejectedIdentifier, detail: why, names: others }.into())
+        Err(Refused { names: others, ..Refused::new(Sort::RejectedIdentifier, why) }.into())
     }
 
     /// The orders of an account.
@@ -278,5 +287,11 @@ fn shown(order: &AcmeOrder, now: Time) -> AcmeOrderShown {
         None if now < order.expires => "ready",
         None => "invalid",
     };
-    AcmeOrderShown { id: order.id, status, expires: order.expires, names: order.names.iter().map(name).collect() }
+    AcmeOrderShown {
+        id: order.id,
+        status,
+        expires: order.expires,
+        names: order.names.iter().map(name).collect(),
+        replaces: order.replaces.clone(),
+    }
 }

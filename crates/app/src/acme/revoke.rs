@@ -6,7 +6,7 @@ use wane_audit::{Actor, Outcome};
 use wane_domain::lease::LeaseState;
 use wane_domain::time::{Span, Time};
 use wane_failpoint::point;
-use wane_store::{AcmeIssued, AcmeOrder, Issuance, Write};
+use wane_store::{AcmeIssued, AcmeOrder, Write};
 
 use super::{Stop, again};
 use crate::App;
@@ -76,7 +76,7 @@ impl App {
         }
         let now = self.now();
         let lease = self.store.lease(issued.lease).await?.ok_or_else(none)?.value;
-        let booked = self.acme_booked(issued).await?.ok_or_else(none)?;
+        let booked = self.store.issuance(issued.serial).await?.ok_or_else(none)?;
         if booked.revoked.is_some() || !matches!(lease.state, LeaseState::Live { .. }) || now >= issued.not_after {
             return Err(Refused::new(Sort::AlreadyRevoked, "it is revoked, or has run out").into());
         }
@@ -96,11 +96,6 @@ impl App {
         change.write(Write::RevokeIssuance(issued.serial, now));
         change.commit(point!("app.acme.revoke.commit")).await?;
         Ok(())
-    }
-
-    async fn acme_booked(&self, issued: &AcmeIssued) -> Result<Option<Issuance>, Stop> {
-        let all = self.store.issuances(issued.lease).await?;
-        Ok(all.into_iter().find(|one| one.serial == issued.serial))
     }
 
     /// When a certificate is best renewed. One that does not work any more is, now.
@@ -125,7 +120,8 @@ impl App {
     }
 
     async fn acme_works(&self, order: &AcmeOrder, issued: &AcmeIssued) -> Result<bool, Stop> {
-        let booked = self.acme_booked(issued).await?;
+        // One row, however many there are under its lease: anybody asks this.
+        let booked = self.store.issuance(issued.serial).await?;
         let Some(account) = self.store.acme_account(order.account).await? else { return Ok(false) };
         match self.acme_ground(&account.value).await {
             Ok(_) => Ok(booked.is_some_and(|booked| booked.revoked.is_none())),

@@ -138,6 +138,7 @@ behind_the_door! {
     leases(filter: LeaseFilter, slice: Slice) -> Page<Versioned<Lease>>;
     due(now: Time, after: Option<Due>, limit: u32) -> Vec<Due>;
     next_due(now: Time) -> Option<Time>;
+    issuance(serial: u64) -> Option<Issuance>;
     issuances(lease: LeaseId) -> Vec<Issuance>;
     uses(grant: GrantId, of: &str) -> u64;
     revoked(kind: &Name, now: Time) -> Vec<Issuance>;

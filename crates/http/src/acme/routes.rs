@@ -8,12 +8,12 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use wane_acme::Refused;
+use wane_acme::{Refused, Sort};
 use wane_app::{AcmeOrderShown, App};
 use wane_domain::id::AcmeAccountId;
 use wane_failpoint::point;
 
-use super::answer::{Sent, answer, refusal, ways};
+use super::answer::{Sent, answer, refusal, refusal_as, ways};
 use crate::shared::Shared;
 use crate::view::at;
 
@@ -146,6 +146,12 @@ pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, Sent(body): Sent) 
     })
 }
 
+/// An address that does not take this method. What is asked for by a call is asked for by `POST` (section 6.3).
+pub(crate) async fn not_allowed(State(shared): State<Arc<Shared>>, method: Method) -> Response {
+    let why = format!("this address does not take {method}; what is asked for by an account is asked for by POST");
+    refusal_as(&shared.app, StatusCode::METHOD_NOT_ALLOWED, &Refused::new(Sort::Malformed, why))
+}
+
 /// When to renew a certificate (RFC 9773).
 pub(crate) async fn renewal(State(shared): State<Arc<Shared>>, Path(certificate): Path<String>) -> Response {
     let done = shared.app.acme_renewal(&certificate).await;
@@ -177,6 +183,9 @@ fn shown(app: &App, order: &AcmeOrderShown) -> Value {
     });
     if let (Some(map), "valid") = (body.as_object_mut(), order.status) {
         map.insert("certificate".to_owned(), json!(app.acme_url(&format!("/acme/cert/{id}"))));
+    }
+    if let (Some(map), Some(replaces)) = (body.as_object_mut(), &order.replaces) {
+        map.insert("replaces".to_owned(), json!(replaces));
     }
     body
 }

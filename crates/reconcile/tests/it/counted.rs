@@ -98,6 +98,9 @@ impl Store for Counted {
     async fn uses(&self, grant: GrantId, of: &str) -> Result<u64, StoreError> {
         self.inner.uses(grant, of).await
     }
+    async fn issuance(&self, serial: u64) -> Result<Option<Issuance>, StoreError> {
+        self.inner.issuance(serial).await
+    }
     async fn issuances(&self, lease: LeaseId) -> Result<Vec<Issuance>, StoreError> {
         self.inner.issuances(lease).await
     }

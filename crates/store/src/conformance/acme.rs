@@ -35,6 +35,7 @@ fn order(f: &mut Fixture, account: &AcmeAccount, hours: u64) -> AcmeOrder {
         names: vec![AcmeName::Dns("shop.example".to_owned()), AcmeName::Ip([192, 0, 2, 7].into())],
         forget: f.now.plus(Span::from_hours(hours)),
         issued: None,
+        replaces: (hours > 1).then(|| "aki.before".to_owned()),
     }
 }
 

@@ -39,9 +39,11 @@ pub(crate) async fn a_day_keeps_one_of_each_resource<S: Store>(s: &S, f: &mut Fi
     same("of what was never looked at", &s.last_inventory(f.id()).await, &Ok(None))?;
     let mut of_today = vec![of_one.clone(), of_other.clone()];
     of_today.sort_by_key(|one| one.resource.to_string());
-    same("of today", &s.inventories(today, 10).await, &Ok(of_today.clone()))?;
+    let all: Vec<_> = of_today.iter().cloned().chain([before]).collect();
+    same("of today, and how it stood before", &s.inventories(today, 10).await, &Ok(all.clone()))?;
+    let tomorrow = today.plus(DAY);
+    same("how it stands tomorrow", &s.inventories(tomorrow, 10).await, &Ok(of_today.clone()))?;
     same("the newest of many", &s.inventories(yesterday, 2).await, &Ok(of_today.clone()))?;
-    let all = of_today.iter().cloned().chain([before]).collect();
     same("of both days", &s.inventories(yesterday, 10).await, &Ok(all))?;
     s.commit(f.commit(vec![Write::ForgetInventories(today)])?).await.map_err(told)?;
     same("what is kept", &s.inventories(yesterday, 10).await, &Ok(of_today))

@@ -34,6 +34,8 @@ pub(crate) async fn everything_comes_back<S: Store>(s: &S, f: &mut Fixture) -> R
     same("the request", &s.request(request.id).await, &Ok(Some(Versioned { value: request.clone(), generation: 1 })))?;
     same("the grant", &s.grant(grant.id).await, &Ok(Some(Versioned { value: grant.clone(), generation: 1 })))?;
     same("the lease", &s.lease(lease.id).await, &Ok(Some(Versioned { value: lease.clone(), generation: 1 })))?;
+    same("the issuance by its number", &s.issuance(7).await, &Ok(Some(issuance.clone())))?;
+    same("a number that was never given", &s.issuance(8).await, &Ok(None))?;
     same("the issuance", &s.issuances(lease.id).await, &Ok(vec![issuance]))?;
 
     let one = |value: Lease| Versioned { value, generation: 1 };
@@ -158,6 +160,8 @@ pub(crate) async fn one_issue_is_revoked_by_itself<S: Store>(s: &S, f: &mut Fixt
     let one = Issuance { revoked: Some(f.now), ..one };
     same("revoked by itself", &s.revoked(&kind, f.now).await, &Ok(vec![one.clone()]))?;
     same("as it stands", &s.issuances(live.id).await, &Ok(vec![one.clone(), other.clone()]))?;
+    same("by its number", &s.issuance(1).await, &Ok(Some(one.clone())))?;
+    same("the other by its number", &s.issuance(2).await, &Ok(Some(other.clone())))?;
     same("once it ran out", &s.revoked(&kind, one.not_after).await, &Ok(Vec::new()))?;
     for serial in [1, 3] {
         match s.commit(f.commit(vec![Write::RevokeIssuance(serial, f.now)])?).await {

@@ -18,6 +18,9 @@ use super::{Said, SignerError, house};
 use crate::deployment::{Expect, open, signer_root};
 use crate::kinds;
 
+/// Every name of every host.
+const ALL: &str = "all";
+
 #[derive(Subcommand)]
 pub(super) enum Arrange {
     /// Whose signatures count, and what has to be signed for
@@ -73,7 +76,7 @@ pub(super) enum OfNames {
     Open,
     /// Forget whose a name is, or every name of a host: it was set up anew, or is another's
     Release {
-        /// The name, the resource's id, or `gateway`
+        /// The name, the resource's id, or `gateway`; `all` forgets every name of every host
         what: String,
     },
 }
@@ -115,10 +118,7 @@ fn change(file: &RootFile, world: Option<&World>, what: &Arrange, ambient: &Ambi
             root.forgotten.remove(key);
             root.vouched.retain(|pending| pending.key != *key);
         }
-        Arrange::Forget { key } => {
-            root.keys.remove(key).ok_or_else(|| SignerError::Missing(format!("key `{key}` here")))?;
-            root.forgotten.insert(*key);
-        }
+        Arrange::Forget { key } => forget(&mut root, *key)?,
         Arrange::Guard { what, at, quorum, most } => {
             let Guarded { name, place } = guarded(world, what)?;
             let at = at.as_ref().map(|at| resource(world, at)).transpose()?;
@@ -131,10 +131,7 @@ fn change(file: &RootFile, world: Option<&World>, what: &Arrange, ambient: &Ambi
         Arrange::Names { what: OfNames::Open } => root.holds = Names::Open,
         Arrange::Names { what: OfNames::Release { what } } => {
             let whose = resource(world, what).map_or_else(|_| what.clone(), |id| id.to_string());
-            root.names.retain(|name, bound| name != what && bound.whose != whose);
-            if root.names == before.names {
-                return Err(SignerError::Missing(format!("name `{what}` here, and no name of it")));
-            }
+            release(&mut root, what, &whose)?;
         }
         Arrange::Release { what } => {
             let Guarded { name, .. } = guarded(world, what)?;
@@ -147,6 +144,30 @@ fn change(file: &RootFile, world: Option<&World>, what: &Arrange, ambient: &Ambi
     }
     drop(held);
     Ok(root)
+}
+
+/// Lets a key count no more.
+///
+/// INVARIANT: nobody is vouched for by a key that counts no more (held by `a_key_that_is_forgotten_vouched_for_nobody`). With
+/// which of their keys somebody vouched is not kept: whoever has another vouches again.
+fn forget(root: &mut Root, key: ApproverKeyId) -> Result<(), SignerError> {
+    let known = root.keys.remove(&key).ok_or_else(|| SignerError::Missing(format!("key `{key}` here")))?;
+    root.forgotten.insert(key);
+    for pending in &mut root.vouched {
+        pending.by.remove(&known.person);
+    }
+    root.vouched.retain(|pending| !pending.by.is_empty());
+    Ok(())
+}
+
+/// Forgets a name, every name of somebody, or all.
+fn release(root: &mut Root, what: &str, whose: &str) -> Result<(), SignerError> {
+    let before = root.names.len();
+    root.names.retain(|name, bound| what != ALL && name != what && bound.whose != whose);
+    if root.names.len() == before {
+        return Err(SignerError::Missing(format!("name `{what}` here, and no name of it")));
+    }
+    Ok(())
 }
 
 fn public_key(path: &Path) -> Result<KeyMaterial, SignerError> {
@@ -210,4 +231,64 @@ fn said(root: &Root) -> Said {
             .to_owned(),
     );
     (json, lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::id::TypedId as _;
+    use wane_domain::time::Time;
+    use wane_keys::desk::names::Bound;
+    use wane_keys::desk::root::Pending;
+
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_795_255_200_000_000);
+
+    fn person(n: u8) -> PersonId {
+        PersonId::mint(NOW, &[n; 10])
+    }
+
+    fn key(n: u8) -> ApproverKeyId {
+        ApproverKeyId::mint(NOW, &[n; 10])
+    }
+
+    #[test]
+    fn a_key_that_is_forgotten_vouched_for_nobody() {
+        let material = KeyMaterial::Ssh("ssh-ed25519 AAAA".to_owned());
+        let known = |n: u8| Known { person: person(n), material: material.clone(), since: NOW };
+        let vouched = |of: u8, by: &[u8]| {
+            let by = by.iter().map(|n| (person(*n), NOW)).collect();
+            Pending { key: key(of), person: person(of), material: material.clone(), by }
+        };
+        let mut root = Root {
+            // The first has two.
+            keys: [(key(1), known(1)), (key(2), known(2)), (key(3), known(1))].into(),
+            vouched: vec![vouched(8, &[1]), vouched(9, &[1, 2])],
+            ..Root::default()
+        };
+        forget(&mut root, key(1)).unwrap();
+        assert_eq!(root.vouched, [vouched(9, &[2])]);
+        assert!(root.forgotten.contains(&key(1)) && root.keys.contains_key(&key(3)));
+        assert!(forget(&mut root, key(1)).is_err());
+        forget(&mut root, key(2)).unwrap();
+        assert_eq!(root.vouched, []);
+    }
+
+    #[test]
+    fn names_are_released_one_by_one_by_whose_they_are_or_all() {
+        let bound = |whose: &str| Bound { whose: whose.to_owned(), since: NOW, keys: Default::default() };
+        let all = [("web1", "res_a"), ("web2", "res_a"), ("web3", "res_b"), ("all.example", "gateway")];
+        for (what, left) in [
+            ("web1", &["all.example", "web2", "web3"][..]),
+            ("res_a", &["all.example", "web3"]),
+            ("gateway", &["web1", "web2", "web3"]),
+            ("all", &[]),
+        ] {
+            let names = all.iter().map(|(name, whose)| ((*name).to_owned(), bound(whose))).collect();
+            let mut root = Root { names, ..Root::default() };
+            release(&mut root, what, what).unwrap();
+            assert_eq!(root.names.keys().collect::<Vec<_>>(), left, "{what}");
+            assert!(release(&mut root, what, what).is_err(), "{what}: there is none left");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use wane_keys::envelope::Keyring;
 use wane_keys::signer::LocalSigner;
 use wane_store::{Commit, Store as _, Write};
 
-use super::house::{make, open as open_house, purposes};
+use super::house::{further, make, open as open_house, purposes};
 use super::known::{pin, pinned};
 use super::seat::said;
 use super::{Said, SignerError};
@@ -63,7 +63,7 @@ async fn take_out_of(opening: &Opening, settings: &Settings, ambient: &Ambient) 
     let old = root_file(settings, issuing);
     let held = old.hold()?;
     chest.root().write(&old.read()?)?;
-    commit(opening, ambient, rows, "signer.moved").await?;
+    commit(opening, ambient, rows, ("signer.moved", &purposes())).await?;
     drop(held);
     for end in ["root", "lock"] {
         // What it knew is sealed, and counts no more.
@@ -98,23 +98,55 @@ fn there_already(settings: &Settings, keys: &[(&str, Secret)], ambient: &Ambient
 /// Forgets whose keys the signer had.
 pub(super) async fn unpin(settings: &Settings, ambient: &Ambient) -> Result<Said, SignerError> {
     wane_failpoint::arm()?;
+    let keys: Vec<&str> = purposes().into_iter().chain(further()).collect();
     let (opening, writer) = open(settings, ambient, Expect::There).await?;
     let work = async {
-        let rows = purposes().into_iter().map(|purpose| Write::RemoveSealed(pin(purpose))).collect();
-        let done = commit(&opening, ambient, rows, "signer.unpinned").await;
+        let done = commit(&opening, ambient, unpinned(), ("signer.unpinned", &keys)).await;
         opening.close().await;
         done
     };
     let (done, ()) = tokio::join!(work, writer.run());
     done?;
-    let text = "the server takes the signer that it hears first; hosts have to trust its keys (`wane host setup`)";
-    Ok((json!({ "unpinned": purposes() }), text.to_owned()))
+    let text = "the server takes the signer that it hears first; hosts have to trust its keys (`wane host setup`). Where it has \
+                keys of authorities or of access tokens, restart the server once more when the signer has answered";
+    Ok((json!({ "unpinned": keys }), text.to_owned()))
 }
 
-async fn commit(opening: &Opening, ambient: &Ambient, rows: Vec<Write>, event: &str) -> Result<(), SignerError> {
+/// Forgets every key that a signer may have had: the server refuses one with another key for any.
+fn unpinned() -> Vec<Write> {
+    purposes().into_iter().chain(further()).map(|purpose| Write::RemoveSealed(pin(purpose))).collect()
+}
+
+async fn commit(
+    opening: &Opening,
+    ambient: &Ambient,
+    rows: Vec<Write>,
+    (event, keys): (&str, &[&str]),
+) -> Result<(), SignerError> {
     let org = opening.store.world().await.map_err(OpenError::from)?.org;
-    let record = said(org, ambient, event, json!({ "purposes": purposes() }));
+    let record = said(org, ambient, event, json!({ "purposes": keys }));
     let commit = Commit::new(rows, vec![record]).map_err(OpenError::from)?;
     around(point!("signer.keys.commit"), opening.store.commit(commit)).await.map_err(OpenError::from)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::authority::AUTHORITY_KEYS;
+    use crate::kinds::token::TOKEN_KEYS;
+
+    #[test]
+    fn no_key_of_the_signer_before_stays_pinned() {
+        let gone: Vec<String> = unpinned()
+            .into_iter()
+            .map(|write| match write {
+                Write::RemoveSealed(row) => row,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        for purpose in purposes().into_iter().chain(AUTHORITY_KEYS).chain(TOKEN_KEYS) {
+            assert!(gone.contains(&pin(purpose)), "{purpose}: {gone:?}");
+        }
+    }
 }

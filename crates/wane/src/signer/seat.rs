@@ -64,11 +64,19 @@ impl Opening {
         }
         let known = known::known(&self.store, &ends).await?;
         let store = self.store.clone();
-        let pinned = Arc::new(Pinned { store, ring: ends, org, ambient: ambient.clone(), split: OnceLock::new() });
+        let has = self.further_of_the_server(&self.keyring(&seals.issuing, org, ambient).await?).await?;
+        let pinned = Arc::new(Pinned { store, ring: ends, org, ambient: ambient.clone(), has, split: OnceLock::new() });
         let (link, task) = link(socket, Arc::clone(&pinned) as Arc<dyn Pins>);
         let split = Split::new(here, Messenger(Arc::new(link)), known);
         let _ = pinned.split.set(split.clone());
         Ok((split, Seat::Apart(task)))
+    }
+
+    /// Those of the further purposes that the server goes by, whoever has their keys.
+    async fn further_of_the_server(&self, issuing: &Keyring) -> Result<Vec<String>, OpenError> {
+        let authorities = authority::kept(&self.store, issuing).await?.into_iter().map(|one| one.purpose);
+        let tokens = token_key::kept(&self.store, issuing).await?.into_iter().map(|one| one.purpose);
+        Ok(authorities.chain(tokens).collect())
     }
 
     /// The keys that are there besides those that have to be.
@@ -101,12 +109,19 @@ pub(crate) async fn own_keys(store: &SqlStore, issuing: &Keyring) -> Result<Loca
     Ok(with_further(keys, further_keys(store, issuing).await?)?)
 }
 
+/// The further purposes that the signer is asked for.
+fn asked_for(known: &Publics, has: &[String]) -> Vec<&'static str> {
+    further().filter(|purpose| known.contains_key(*purpose) || has.iter().any(|one| one == purpose)).collect()
+}
+
 /// Whose keys the signer is to have: those it had when it was first heard.
 struct Pinned {
     store: SqlStore,
     ring: Keyring,
     org: OrgId,
     ambient: Ambient,
+    /// Further purposes that the server goes by: after `unpin` nothing else says that it does.
+    has: Vec<String>,
     split: OnceLock<Split>,
 }
 
@@ -117,7 +132,7 @@ impl Pins for Pinned {
 
     fn further(&self) -> Vec<&'static str> {
         let known = self.split.get().map(Split::known).unwrap_or_default();
-        further().filter(|purpose| known.contains_key(*purpose)).collect()
+        asked_for(&known, &self.has)
     }
 
     fn judge(&self, keys: Publics) -> BoxFuture<'_, Result<(), String>> {
@@ -167,4 +182,20 @@ pub(super) fn said(org: OrgId, ambient: &Ambient, event: &str, detail: serde_jso
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signer_is_asked_for_what_the_server_goes_by() {
+        let [first, second] = kinds::authority::AUTHORITY_KEYS;
+        let token = kinds::token::TOKEN_KEYS[0];
+        let known: Publics = [(second.to_owned(), PublicKey::Ed25519([7; 32]))].into();
+        assert_eq!(asked_for(&Publics::new(), &[]), [""; 0]);
+        assert_eq!(asked_for(&known, &[]), [second]);
+        // After `unpin` nothing is known, and what is gone by is asked for all the same.
+        assert_eq!(asked_for(&Publics::new(), &[first.to_owned(), token.to_owned()]), [first, token]);
+    }
 }

@@ -136,12 +136,19 @@ impl Office {
 
     /// The certificate that the server would have signed under it.
     fn certificate(&self, held: &Held, at: &Resource, role: &Role) -> Vec<u8> {
+        self.certificate_for(held, at, role, &json!({}))
+    }
+
+    /// The same where what is sent says more than the key: for some of the names, as over ACME.
+    fn certificate_for(&self, held: &Held, at: &Resource, role: &Role, more: &Value) -> Vec<u8> {
+        let mut input = self.csr.clone();
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let catch = Arc::new(Catch { key: self.key, caught: Mutex::default() });
         let (authorities, _) = Authorities::read(&*catch, std::slice::from_ref(&self.authority));
         let kind = X509Kind::new(Arc::<Catch>::clone(&catch), authorities, self.ambient.clone());
         let target = Target { resource: at, credential: None, now: self.ambient.now() };
         let permit = held.permit(self.ambient.now());
-        let refused = kind.issuer().unwrap().issue(&target, role, &held.lease, permit, &self.csr, 1);
+        let refused = kind.issuer().unwrap().issue(&target, role, &held.lease, permit, &input, 1);
         assert!(refused.is_err());
         let caught = catch.caught.lock().unwrap().clone();
         assert!(!caught.is_empty(), "{refused:?}");
@@ -303,4 +310,70 @@ fn no_spelling_gets_round_a_guard() {
     let held = office.grant(&office.ask(&office.test, &mapped));
     let made = office.certificate(&held, &office.test, &mapped);
     office.refused("an address in the other family", &held, None, &made);
+}
+
+/// A guard over a name is over it as a common name too: peers go by that where a certificate has no other name of its sort.
+#[test]
+fn no_common_name_gets_round_a_guard() {
+    let office = Office::new(4);
+    let made = |name: &str| {
+        let role = json!({ "use": "server", "ip_addresses": ["10.0.0.9"], "common_name": name });
+        let role = office.role(&role);
+        let held = office.grant(&office.ask(&office.test, &role));
+        let made = office.certificate(&held, &office.test, &role);
+        (held, made)
+    };
+    for name in ["db.example", "DB.Example", "db.example.", "a.b.vault.example", "10.0.0.7", "10.0.0.7."] {
+        let (held, made) = made(name);
+        let why = office.refused(name, &held, None, &made);
+        assert!(why.contains("signed"), "{name}: {why}");
+    }
+    for name in ["qq.example", "vault.example", "10.0.0.8", "backup_job@shop", "q"] {
+        let (held, made) = made(name);
+        office.sign(&held, None, &made).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    // One that no role gives, and that some take for more than one name.
+    for (from, to) in [("qq.example", "*q.example"), ("qq.example", "db.exampl\0"), ("qq.example", "db example")] {
+        let (held, made) = made(from);
+        let why = office.refused(to, &held, None, &respelt(&made, from, to));
+        assert!(why.contains("none that a role gives"), "{to:?}: {why}");
+    }
+}
+
+/// Over ACME a certificate is ordered for some of the role's names, and gets one of them as its common name.
+#[test]
+fn who_signed_for_the_names_of_a_role_signed_for_some_of_them() {
+    let office = Office::new(5);
+    let names = json!({ "use": "server", "dns_names": ["db.example", "qq.example"], "ip_addresses": ["10.0.0.7"] });
+    let mut called = names.clone();
+    called["common_name"] = json!("shop");
+    for definition in [&names, &called] {
+        let role = office.role(definition);
+        let ask = office.ask(&office.prod, &role);
+        let held = office.grant(&ask);
+        let good = office.authority(&ask, &role, &[0]);
+        let of = |dns: Value, ip: Value| {
+            let some = json!({ "dns_names": dns, "ip_addresses": ip });
+            office.certificate_for(&held, &office.prod, &role, &some)
+        };
+        for made in [
+            office.certificate(&held, &office.prod, &role),
+            of(json!(["db.example"]), json!([])),
+            of(json!(["db.example", "qq.example"]), json!(["10.0.0.7"])),
+            of(json!([]), json!(["10.0.0.7"])),
+        ] {
+            office.refused("nobody signed", &held, None, &made);
+            office.sign(&held, Some(good.clone()), &made).unwrap();
+        }
+        // For one of them, and called by another: the subject stands before the names.
+        let made = of(json!(["db.example"]), json!([]));
+        let (from, to) = if definition == &names { ("db.example", "qq.example") } else { ("shop", "mail") };
+        let why = office.refused("another subject", &held, Some(good.clone()), &respelt(&made, from, to));
+        assert!(why.contains("its subject"), "{why}");
+        // And for none that is not among them.
+        let made = of(json!(["db.example", "qq.example"]), json!([]));
+        let other = respelt(&made, "qq.example", "mx.example");
+        let why = office.refused("another name", &held, Some(good), &other);
+        assert!(why.contains("its names"), "{why}");
+    }
 }

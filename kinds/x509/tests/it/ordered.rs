@@ -4,7 +4,9 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use wane_connector::{CertNames, ConnectError, Kind as _};
 use wane_domain::time::Span;
-use x509_cert::der::pem;
+use x509_cert::SubjectPublicKeyInfo;
+use x509_cert::der::asn1::BitString;
+use x509_cert::der::{Decode as _, Encode as _, pem};
 
 use crate::world::{Bench, P256, With, World};
 
@@ -50,6 +52,42 @@ fn a_request_asks_for_every_name_in_it() {
     forged[last] ^= 1;
     assert!(acme.request(&forged).is_err());
     assert!(acme.request(b"").is_err());
+}
+
+/// Whose key it is is told by its thumbprint, so that no key has two.
+#[test]
+fn a_key_is_taken_in_one_spelling() {
+    let (world, bench) = (World::new(44, With::P256), Bench::new());
+    let acme = world.kind.acme().unwrap();
+    let resource = world.resource(&json!({}));
+    let role = world.role(&json!({ "use": "server", "dns_names": ["a.example"] }));
+    let held = world.hold(&resource, &role, Span::from_hours(1));
+    for curve in ["prime256v1", "secp384r1"] {
+        bench.must(&format!("ecparam -name {curve} -genkey -noout -out plain.pem"));
+        for (form, good) in [("uncompressed", true), ("compressed", false), ("hybrid", false)] {
+            bench.must(&format!("ec -in plain.pem -conv_form {form} -out key.pem"));
+            bench.must(&format!("ec -in plain.pem -conv_form {form} -pubout -out public.pem"));
+            bench.must("req -new -key key.pem -subj /CN=a.example -out csr.pem");
+            let asked = acme.request(&der(&bench.read("csr.pem")));
+            assert_eq!(asked.is_ok(), good, "{curve} {form}: {asked:?}");
+            for input in [json!({ "csr": bench.read("csr.pem") }), json!({ "public_key": bench.read("public.pem") })] {
+                let done = world.issue(&held, &resource, &role, &input);
+                match done {
+                    Ok(_) => assert!(good, "{curve} {form}"),
+                    Err(ConnectError::Input(why)) => assert!(!good && why.contains("uncompressed"), "{form}: {why}"),
+                    other => panic!("{curve} {form}: {other:?}"),
+                }
+            }
+        }
+        // The key once more, with what says which sort it is.
+        bench.must("ec -in plain.pem -pubout -out public.pem");
+        let plain = der(&bench.read("public.pem"));
+        let spki = SubjectPublicKeyInfo::from_der(&plain).unwrap();
+        let nested = SubjectPublicKeyInfo { subject_public_key: BitString::from_bytes(&plain).unwrap(), ..spki };
+        let nested = pem::encode_string("PUBLIC KEY", pem::LineEnding::LF, &nested.to_der().unwrap()).unwrap();
+        let done = world.issue(&held, &resource, &role, &json!({ "public_key": nested }));
+        assert!(matches!(done, Err(ConnectError::Input(_))), "{done:?}");
+    }
 }
 
 #[test]

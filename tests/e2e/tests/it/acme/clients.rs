@@ -114,7 +114,7 @@ fn certbot_obtains_renews_and_revokes_while_its_grant_lives() {
         "superseded",
         "--no-delete-after-revoke",
     ]);
-    assert_eq!(office.listed(), [second.clone()], "that one, and what else there is goes on");
+    assert_eq!(office.listed(), std::slice::from_ref(&second), "that one, and what else there is goes on");
     let (done, said) = certbot.run(&["certonly", "--server", &server, "--standalone", "-d", "other.example"]);
     assert!(!done && said.contains("does not give this name"), "{said}");
 

@@ -67,7 +67,15 @@ fn a_call_is_believed_once_and_where_it_was_sent() {
         assert_eq!(asks(&more).refused(), why, "{what}");
     }
     assert_eq!(asks(&json!({ "type": "application/json" })).status(), 415);
-    assert_eq!(asks(&json!({ "raw": "x".repeat(100_000) })).status(), 413);
+    // What is refused before it is read is refused in the same words, and with a nonce as well.
+    let long = asks(&json!({ "raw": "x".repeat(100_000) }));
+    assert_eq!((long.status(), long.refused().as_str()), (413, "malformed"), "{long:?}");
+    assert_eq!(asks(&json!({ "nonce": long.0["headers"]["replay-nonce"] })).status(), 200, "{long:?}");
+    for at in [account.as_str(), "/acme/new-order", "/acme/order/aco_1/finalize"] {
+        let asked = client.get(at);
+        assert_eq!((asked.status(), asked.refused().as_str()), (405, "malformed"), "{at}: {asked:?}");
+        assert_eq!(asks(&json!({ "nonce": asked.0["headers"]["replay-nonce"] })).status(), 200, "{at}: {asked:?}");
+    }
     // What nobody knows is not read.
     assert_eq!(
         asks(&json!({ "header": { "typ": "JWT", "x": { "y": [] } }, "payload": { "contact": [], "z": 1 } })).status(),
@@ -123,7 +131,10 @@ fn a_binding_makes_one_account() {
         let again = call("a", &more);
         assert_eq!((again.status(), again.location()), (200, made.location()), "{again:?}");
     }
-    assert_eq!(new_account(&client, "b", &binding).refused(), "unauthorized", "it made an account");
+    // Somebody who comes with it again is written down, and not as often as they like.
+    for key in ["b", "c", "b"] {
+        assert_eq!(new_account(&client, key, &binding).refused(), "unauthorized", "it made an account");
+    }
     assert_eq!(office.count(&grant, "acme.binding_refused"), 1);
     assert_eq!(office.count(&grant, "acme.account_made"), 1);
 
@@ -138,6 +149,7 @@ fn a_binding_makes_one_account() {
     assert_eq!(change("a", "b", "a", &second).refused(), "malformed", "not its account");
     let taken = change("a", "c", "a", &kid);
     assert_eq!((taken.status(), taken.refused().as_str()), (409, "malformed"), "{taken:?}");
+    assert_eq!(taken.location(), second, "which account has it");
     assert_eq!(change("b", "b", "a", &kid).refused(), "malformed", "the new key alone");
     assert_eq!(change("a", "b", "a", &kid).status(), 200);
     let asks = |by: &str| client.call(&json!({ "path": path(&kid), "by": by, "kid": kid }));
@@ -186,12 +198,20 @@ fn what_the_role_does_not_name_is_not_certified_over_acme() {
         (json!({ "identifiers": [{ "type": "email", "value": "a@shop.example" }] }), "unsupportedIdentifier"),
         (json!({ "identifiers": [{ "type": "ip", "value": "127.0.0.2" }] }), "rejectedIdentifier"),
         (json!({ "identifiers": shop, "notAfter": "2040-01-01T00:00:00Z" }), "malformed"),
+        (json!({ "identifiers": shop, "replaces": "x".repeat(1000) }), "malformed"),
         (json!([]), "malformed"),
     ] {
         assert_eq!(order(&payload).refused(), why, "{payload}");
     }
+    // What a certificate is to take the place of stays with its order (RFC 9773).
+    let made = order(&json!({ "identifiers": shop, "replaces": "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE" }));
+    let shown = client.call(&json!({ "path": path(&made.location()), "by": "a", "kid": kid }));
+    for answer in [&made, &shown] {
+        assert_eq!(answer.body()["replaces"], "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE", "{answer:?}");
+    }
     let made = client.order("a", &kid, &["SHOP.example"]);
     assert_eq!(made.body()["identifiers"], shop, "{made:?}");
+    assert!(made.body().get("replaces").is_none(), "{made:?}");
     let authorization = path(&text(&made.body()["authorizations"][0]));
     let shown = client.call(&json!({ "path": authorization, "by": "a", "kid": kid }));
     assert_eq!((&shown.body()["status"], &shown.body()["identifier"]), (&json!("valid"), &shop[0]), "{shown:?}");
@@ -287,7 +307,7 @@ fn strangers_revoke_nothing() {
     let window = renewal(&id);
     assert_eq!(window.status(), 200, "{window:?}");
     let start: jiff::Timestamp = text(&window.body()["suggestedWindow"]["start"]).parse().unwrap();
-    assert!(start > jiff::Timestamp::now() && window.0["headers"]["retry-after"].is_string(), "{window:?}");
+    assert!(start > machine_now() && window.0["headers"]["retry-after"].is_string(), "{window:?}");
     assert_eq!(renewal("AAAA.AAAA").status(), 404);
     assert_eq!(revoke("c", Some(&stranger), &der, &none).refused(), "unauthorized", "of another grant");
     assert_eq!(revoke("x", None, &der, &none).refused(), "unauthorized", "a key that is not its");
@@ -302,7 +322,7 @@ fn strangers_revoke_nothing() {
     assert_eq!(office.listed(), [serial_of(&office, &first)], "that one, and no other under its grant");
     assert_eq!(revoke("a", Some(&mine), &der, &none).refused(), "alreadyRevoked");
     let start: jiff::Timestamp = text(&renewal(&id).body()["suggestedWindow"]["start"]).parse().unwrap();
-    assert!(start < jiff::Timestamp::now(), "its client is told to renew it now");
+    assert!(start < machine_now(), "its client is told to renew it now");
     // Another account of the same grant, and whoever has the key of the certificate.
     let (der, _) = client.certificate(&second);
     assert_eq!(revoke("b", Some(&beside), &der, &none).status(), 200);
@@ -325,8 +345,8 @@ fn an_account_is_over_with_its_grant_whoever_has_its_key() {
         client.key(key, "ES256");
     }
     let grant = office.grant("serve");
-    let unused = office.binding(&grant);
-    let kid = client.account("a", &office.binding(&grant));
+    let (unused, used) = (office.binding(&grant), office.binding(&grant));
+    let kid = client.account("a", &used);
     let chain = client.obtain("a", &kid, &NAMES);
     let ready = client.order("a", &kid, &["shop.example"]);
     assert_eq!(ready.status(), 201);
@@ -348,9 +368,11 @@ fn an_account_is_over_with_its_grant_whoever_has_its_key() {
         assert_eq!(refused.refused(), "unauthorized", "{path}");
     }
     assert_eq!(new_account(&client, "b", &unused).refused(), "unauthorized", "and so is what binds");
+    assert_eq!(new_account(&client, "b", &used).refused(), "unauthorized");
+    assert_eq!(office.count(&grant, "acme.binding_refused"), 0, "it opens nothing any more, whoever has it");
     let window = client.get(&format!("/acme/renewal-info/{id}"));
     let start: jiff::Timestamp = text(&window.body()["suggestedWindow"]["start"]).parse().unwrap();
-    assert!(start < jiff::Timestamp::now());
+    assert!(start < machine_now());
     assert_eq!(office.listed().len(), 1);
 
     // Access that is given again is another account, with the same key if its client likes.
@@ -360,10 +382,18 @@ fn an_account_is_over_with_its_grant_whoever_has_its_key() {
     client.obtain("a", &other, &NAMES);
     let old = client.call(&json!({ "path": path(&kid), "by": "a", "kid": kid }));
     assert_eq!(old.refused(), "accountDoesNotExist");
-    // Somebody who may not act any more orders nothing; nor does anybody under a lock.
-    let lock = office.wane.ada.json(&["lock", "add", "--grant", &again, "--reason", "looking"]).unwrap();
+    // Nobody under a lock orders anything; nor does somebody who may not act any more, or have what they ordered.
+    office.wane.ada.json(&["lock", "add", "--grant", &again, "--reason", "looking"]).unwrap();
     assert_eq!(client.order("a", &other, &NAMES).refused(), "unauthorized");
-    drop(lock);
+    let fresh = office.grant("brief");
+    let third = client.account("b", &office.binding(&fresh));
+    let ready = client.order("b", &third, &["brief.example"]);
+    assert_eq!(ready.status(), 201, "{ready:?}");
+    office.wane.ada.json(&["person", "disable", "maya"]).unwrap();
+    let csr = client.csr(&json!({ "key": "own", "dns": ["brief.example"] }));
+    assert_eq!(client.finalize("b", &third, &ready, &csr).refused(), "unauthorized");
+    assert_eq!(client.order("b", &third, &["brief.example"]).refused(), "unauthorized");
+    assert_eq!(office.count(&fresh, "credential.issued"), 0);
 }
 
 #[test]
@@ -377,4 +407,9 @@ fn an_account_is_over_by_the_clock() {
     let over = || client.order("a", &kid, &["brief.example"]).refused() == "unauthorized";
     wait_until("the grant to be over", SOON, over).unwrap();
     assert_eq!(client.call(&json!({ "path": path(&kid), "by": "a", "kid": kid })).refused(), "unauthorized");
+}
+
+#[expect(clippy::disallowed_methods, reason = "held against when a client is told to renew")]
+fn machine_now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
