@@ -129,6 +129,10 @@ impl App {
         let kind = world.resources.get(&resource).ok_or_else(|| AppError::missing("resource", resource))?;
         let handed = match self.kind(&kind.kind)?.gives() {
             LeaseKind::Credential => {
+                // INVARIANT: nobody uses up what a key signs for everybody (held by
+                // `nobody_has_more_signed_than_their_share`).
+                let share = self.signing.take(caller.person, self.steady_now().await?);
+                share.map_err(|wait| AppError::TooOften { wait })?;
                 // Two at once would want to write the same lease, and one of them decide again, and again.
                 let turns = self.reissuing.of(id);
                 let _turn = match turns.try_lock() {

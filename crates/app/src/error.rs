@@ -88,6 +88,9 @@ pub enum AppError {
     /// The thing exists or is in use.
     #[error("{0}")]
     Taken(String),
+    /// All the uses there are were made.
+    #[error("{}", used_up(*.0))]
+    UsedUp(u64),
     /// Somebody else changed it, again and again.
     #[error("it is being changed by others at the same time; try again")]
     Contended,
@@ -106,6 +109,12 @@ pub enum AppError {
         have: usize,
         /// The bound.
         most: usize,
+    },
+    /// The caller takes more in a minute than one may.
+    #[error("you take credentials faster than one may: there is another in {wait}")]
+    TooOften {
+        /// In how long there is one.
+        wait: wane_domain::time::Span,
     },
     /// The clock is behind what was recorded before.
     #[error("the server's clock is behind what it has recorded (it has seen {seen}); nothing begins until it is right")]
@@ -149,6 +158,14 @@ pub enum AppError {
     Fault(String),
 }
 
+/// That there were so many uses, and none is left.
+fn used_up(most: u64) -> String {
+    match most {
+        1 => "the one use of this access is used up".to_owned(),
+        most => format!("all {most} uses of this access are used up"),
+    }
+}
+
 impl AppError {
     /// The class adapters map.
     #[must_use]
@@ -166,10 +183,16 @@ impl AppError {
                 _ => Class::Invalid,
             },
             Self::Invalid { .. } | Self::Policy { .. } => Class::Invalid,
-            Self::Illegal(_) | Self::Taken(_) | Self::Contended | Self::HandedOut | Self::AnswerLost => Class::Conflict,
+            Self::Illegal(_)
+            | Self::Taken(_)
+            | Self::UsedUp(_)
+            | Self::Contended
+            | Self::HandedOut
+            | Self::AnswerLost => Class::Conflict,
             Self::Closed { .. }
             | Self::Crowded
             | Self::TooMany { .. }
+            | Self::TooOften { .. }
             | Self::ClockBehind { .. }
             | Self::Unheard { .. }
             | Self::Store(_)
@@ -203,9 +226,11 @@ impl AppError {
             Self::Policy { .. } => "policy-invalid",
             Self::Illegal(_) => "illegal-transition",
             Self::Taken(_) => "taken",
+            Self::UsedUp(_) => "used-up",
             Self::Contended => "contended",
             Self::HandedOut => "handed-out",
             Self::AnswerLost => "answer-lost",
+            Self::TooOften { .. } => "too-often",
             Self::TooMany { .. } => "too-many",
             Self::Unrecorded(_) => "unrecorded",
             Self::Afar => "object-store",

@@ -24,8 +24,6 @@ const MOST_AGAIN: usize = 20;
 const AGAIN: u32 = 3;
 /// Inventories that are read at most, the newest first: of a hundred resources each day of a year.
 const MOST_INVENTORIES: u32 = 40_000;
-/// So long before the first day inventories are looked for: what was not looked at on a day stands as it last stood.
-const BEFORE: i64 = 7 * DAY;
 const DAY: i64 = 86_400_000_000;
 
 /// What the trail comes to.
@@ -157,8 +155,8 @@ impl App {
             promises.insert(resource.id, Promise { kind: resource.kind.clone(), within: Span::from_secs(secs) });
         }
         let mut figures = told(&records, &promises, from, now);
-        let taken = self.store.inventories(Time::from_micros(from.micros().saturating_sub(BEFORE)), MOST_INVENTORIES);
-        let taken = taken.await?;
+        // What was not looked at on a day stands as it last stood.
+        let taken = self.store.inventories(from, MOST_INVENTORIES).await?;
         figures.more = more || taken.len() >= MOST_INVENTORIES as usize;
         stand(&mut figures.days, &taken, |resource| world.resources.contains_key(&resource));
         Ok(figures)

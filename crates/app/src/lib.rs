@@ -95,14 +95,16 @@ mod ways_in;
 mod why;
 mod workloads;
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, RwLock};
 
 use wane_connector::Registry;
 use wane_domain::ambient::Ambient;
 use wane_domain::canonical::Digest;
-use wane_domain::id::{LeaseId, OrgId};
+use wane_domain::id::{AcmeAccountId, LeaseId, OrgId, PersonId};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
+use wane_keys::desk::rate::Rates;
 use wane_keys::envelope::Keyring;
 use wane_keys::password::{Cost, Hasher, PasswordError};
 use wane_keys::token::Pepper;
@@ -193,6 +195,8 @@ pub struct Limits {
     pub open_requests: usize,
     /// Live leases under one grant.
     pub leases_per_grant: usize,
+    /// Credentials that are signed for one person in a minute.
+    pub signed_per_minute: NonZeroU32,
     /// Password checks at once.
     pub password_checks: usize,
     /// The longest a signed-in session lasts.
@@ -205,11 +209,15 @@ pub struct Limits {
     pub reproof_grace: Span,
 }
 
+/// What one person may have signed of what a key signs in a minute.
+const SHARE: NonZeroU32 = NonZeroU32::new(600).unwrap();
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             open_requests: 50,
             leases_per_grant: 16,
+            signed_per_minute: SHARE,
             password_checks: 2,
             session_max: Span::from_hours(8),
             session_idle: Span::from_hours(1),
@@ -339,6 +347,10 @@ pub struct App {
     pub(crate) paces: directories::Paces,
     /// Tokens that were used where they may not be, of which that was written down of late.
     misused: misuse::Misused,
+    /// Bindings that somebody came with again, of which that was written down of late.
+    rebound: misuse::Misused<AcmeAccountId>,
+    /// How often each person has something signed.
+    signing: Rates<PersonId>,
     /// Uses that wait to be spent.
     uses: uses::Till,
     /// Which jobs of workloads go on.
@@ -347,8 +359,6 @@ pub struct App {
     pub(crate) job_issuers: workloads::JobIssuers,
     /// Who makes keys and puts them in place of one another, once that was said.
     turner: std::sync::OnceLock<Arc<dyn Turner>>,
-    /// Whoever turns keys takes turns.
-    turning: tokio::sync::Mutex<()>,
     /// What clients of ACME come with once.
     pub(crate) nonces: wane_acme::Nonces,
 }
@@ -366,6 +376,7 @@ impl App {
     /// When the password hasher cannot be set up.
     pub fn new(parts: Parts) -> Result<Self, PasswordError> {
         let checks = tokio::sync::Semaphore::new(parts.limits.password_checks);
+        let signing = Rates::new(parts.limits.signed_per_minute);
         let hasher = Hasher::new(parts.cost, &parts.ambient)?;
         let webauthn = passkeys::served_at(&parts.public_url);
         let nonces = wane_acme::Nonces::new(&parts.ambient.bytes());
@@ -423,11 +434,12 @@ impl App {
             certificates: tries::Tries::of_certificates(),
             paces: directories::Paces::default(),
             misused: misuse::Misused::default(),
+            rebound: misuse::Misused::default(),
+            signing,
             uses: uses::Till::default(),
             alive: jobs::Alive::default(),
             job_issuers: workloads::JobIssuers::default(),
             turner: std::sync::OnceLock::new(),
-            turning: tokio::sync::Mutex::default(),
             nonces,
         })
     }

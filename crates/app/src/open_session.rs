@@ -167,7 +167,10 @@ impl App {
             Some(every) if now.since(proven.proved) >= every => {
                 return Err(AppError::Refused { reasons: vec![Why::StepUpNeeded { max_age_micros: every.micros() }] });
             }
-            every => every.map(|every| Reproof { every, grace: self.limits.reproof_grace, proved: proven.proved }),
+            every => {
+                let (grace, proved) = (self.limits.reproof_grace, proven.proved);
+                every.map(|every| Reproof { every, grace, proved, asked: now })
+            }
         };
         let end = ground.map_or(right.end(), |ground| right.end().min(ground.until));
         let (recording, serial) = (right.recording(), self.store.next_serial().await?);
@@ -277,7 +280,8 @@ impl App {
             l.value.what == LeaseKind::Credential && matches!(l.value.state, LeaseState::Live { .. })
         };
         for lease in open.iter().filter(live) {
-            if let Some(issue) = self.store.issuances(lease.value.id).await?.into_iter().find(|i| i.serial == serial) {
+            let issued = self.store.issuances(lease.value.id).await?;
+            if let Some(issue) = Issuance::standing(issued, |issue| issue.serial == serial) {
                 return Ok(Issued::of(&issue));
             }
         }

@@ -92,7 +92,7 @@ impl App {
             Rejudged::Lost(reason) => lost(reason).await.map(|_| ()),
             Rejudged::Keeps(permit) => {
                 if let Some(every) = permit.terms().reproof {
-                    self.sessions.tighten(grant.id, every, self.limits.reproof_grace);
+                    self.sessions.tighten(grant.id, every, self.limits.reproof_grace, self.now());
                 }
                 match &grant.state {
                     GrantState::Active { since, end } if permit.at_most(since.plus(permit.terms().max_ttl)) < *end => {

@@ -29,6 +29,8 @@ pub struct Reproof {
     pub grace: Span,
     /// When identity was proved.
     pub proved: Time,
+    /// Since when this is asked for: nobody waits less than the grace from then on.
+    pub asked: Time,
 }
 
 impl Reproof {
@@ -41,7 +43,7 @@ impl Reproof {
     /// Then it is over.
     #[must_use]
     pub fn cuts(&self) -> Time {
-        self.pauses().plus(self.grace)
+        self.pauses().max(self.asked).plus(self.grace)
     }
 }
 

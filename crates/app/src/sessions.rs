@@ -200,9 +200,13 @@ impl Sessions {
             if entry.fresh.as_ref() == Some(fresh) {
                 entry.fresh = None;
             }
-            if let (true, Some(reproof)) = (carries, &mut entry.line.reproof) {
-                reproof.proved = reproof.proved.max(fresh.at);
-                entry.proof.send_replace(Some(*reproof));
+            if carries {
+                // Kept where nothing asks for it too: something may come to.
+                entry.line.proved = entry.line.proved.max(fresh.at);
+                if let Some(reproof) = &mut entry.line.reproof {
+                    reproof.proved = reproof.proved.max(fresh.at);
+                    entry.proof.send_replace(Some(*reproof));
+                }
             }
         }
     }
@@ -211,12 +215,12 @@ impl Sessions {
     ///
     /// INVARIANT: what a policy or a fact comes to ask for counts for sessions that are open, and nothing lets them wait longer
     /// than they were told (held by `what_policy_comes_to_ask_for_pauses_sessions_that_are_open`).
-    pub(crate) fn tighten(&self, grant: GrantId, every: Span, grace: Span) {
+    pub(crate) fn tighten(&self, grant: GrantId, every: Span, grace: Span, now: Time) {
         for entry in self.book().values_mut().filter(|entry| entry.line.grant == grant) {
             let stricter = match entry.line.reproof {
                 Some(held) if held.every <= every => continue,
-                Some(held) => Reproof { every, ..held },
-                None => Reproof { every, grace, proved: entry.line.proved },
+                Some(held) => Reproof { every, asked: held.pauses().min(now), ..held },
+                None => Reproof { every, grace, proved: entry.line.proved, asked: now },
             };
             entry.line.reproof = Some(stricter);
             entry.proof.send_replace(Some(stricter));
@@ -326,8 +330,8 @@ impl Sessions {
 
     fn heard_proof(&self, fresh: &Fresh) {
         for entry in self.book().values_mut().filter(|entry| entry.line.holder == fresh.person) {
-            let newest = entry.fresh.as_ref().map(|known| known.at).max(entry.line.reproof.map(|held| held.proved));
-            if entry.line.reproof.is_some() && newest < Some(fresh.at) {
+            let known = entry.line.reproof.map_or(entry.line.proved, |held| held.proved);
+            if entry.fresh.as_ref().map_or(known, |newer| newer.at.max(known)) < fresh.at {
                 entry.fresh = Some(fresh.clone());
                 self.1.notify_one();
             }
@@ -494,7 +498,7 @@ mod tests {
     #[test]
     fn a_proof_carries_the_sessions_of_its_person_and_only_once_policy_took_it() {
         let sessions = Sessions::default();
-        let reproof = Reproof { every: Span::from_mins(30), grace: Span::from_mins(5), proved: NOW };
+        let reproof = Reproof { every: Span::from_mins(30), grace: Span::from_mins(5), proved: NOW, asked: NOW };
         let anothers = SessionLine { holder: PersonId::mint(NOW, &[7; 10]), reproof: Some(reproof), ..line(2) };
         let (_hears, told) = sessions.enter(SessionLine { reproof: Some(reproof), ..line(1) });
         let (_others, others) = sessions.enter(anothers);
@@ -519,13 +523,13 @@ mod tests {
     fn what_policy_comes_to_ask_for_pauses_sessions_that_are_open() {
         let sessions = Sessions::default();
         let (half, five) = (Span::from_mins(30), Span::from_mins(5));
-        let held = Reproof { every: Span::from_mins(10), grace: five, proved: NOW };
+        let held = Reproof { every: Span::from_mins(10), grace: five, proved: NOW, asked: NOW };
         let (_plain, told) = sessions.enter(line(1));
         let (_strict, strict) = sessions.enter(SessionLine { reproof: Some(held), ..line(2) });
         let another = SessionLine { grant: GrantId::mint(NOW, &[8; 10]), ..line(3) };
         let (_another, others) = sessions.enter(another);
-        sessions.tighten(line(1).grant, half, five);
-        assert_eq!(*told.borrow(), Some(Reproof { every: half, grace: five, proved: NOW }));
+        sessions.tighten(line(1).grant, half, five, NOW);
+        assert_eq!(*told.borrow(), Some(Reproof { every: half, grace: five, proved: NOW, asked: NOW }));
         assert_eq!(*strict.borrow(), Some(held), "it may wait longer than it was told");
         assert_eq!(*others.borrow(), None, "the sessions of another grant");
         assert_eq!(sessions.turns(NOW.plus(half)).len(), 2, "both are paused");
@@ -534,6 +538,31 @@ mod tests {
         sessions.spread(vec![News::Proof(fresh.clone())]);
         sessions.proved(line(1).session.lease(), &fresh, true);
         assert_eq!(told.borrow().unwrap().pauses(), fresh.at.plus(half));
+    }
+
+    #[test]
+    fn who_is_asked_for_a_proof_late_has_the_time_to_give_it() {
+        let sessions = Sessions::default();
+        let (half, five) = (Span::from_mins(30), Span::from_mins(5));
+        let (old, proven) = (line(1), SessionLine { grant: GrantId::mint(NOW, &[8; 10]), ..line(2) });
+        let (_old, old_told) = sessions.enter(old.clone());
+        let (_proven, proven_told) = sessions.enter(proven.clone());
+        // A proof is kept where nothing asks for one yet.
+        let late = NOW.plus(Span::from_hours(2));
+        let fresh = Fresh { person: proven.holder, at: late.minus(five), how: "passkey".to_owned() };
+        sessions.spread(vec![News::Proof(fresh.clone())]);
+        assert_eq!(sessions.fresh().len(), 2);
+        sessions.proved(proven.session.lease(), &fresh, true);
+        sessions.proved(old.session.lease(), &fresh, false);
+        for line in [&old, &proven] {
+            sessions.tighten(line.grant, half, five, late);
+        }
+        let (old_told, proven_told) = (old_told.borrow().unwrap(), proven_told.borrow().unwrap());
+        assert_eq!((old_told.pauses() < late, old_told.cuts()), (true, late.plus(five)));
+        assert_eq!((proven_told.pauses(), proven_told.cuts()), (fresh.at.plus(half), fresh.at.plus(half).plus(five)));
+        // Asked for more while it waits already, it does not wait longer.
+        sessions.tighten(old.grant, Span::from_mins(10), five, late.plus(Span::from_mins(1)));
+        assert!(sessions.line(old.session.lease()).unwrap().reproof.unwrap().cuts() <= late.plus(five));
     }
 
     #[test]

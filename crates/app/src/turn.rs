@@ -1,4 +1,4 @@
-//! Keys that take over from one another while the server runs: who may say so, and that it is said once at a time.
+//! Keys that take over from one another while the server runs: who may say so.
 //!
 //! Refuses to know what keys they are, and where they are kept.
 
@@ -22,7 +22,8 @@ const FRESH: Span = Span::from_mins(10);
 pub trait Turner: Send + Sync {
     /// Which there are of a sort, and how each stands.
     async fn look(&self, of: &str) -> Result<Value, AppError>;
-    /// Makes a change, which counts from then on; which there are then.
+    /// Makes a change, which counts from then on, one at a time, and even if whoever asked for it goes away meanwhile; which
+    /// there are then.
     async fn turn(&self, of: &str, change: &Value, actor: Actor) -> Result<Value, AppError>;
 }
 
@@ -63,12 +64,9 @@ impl App {
             let why = format!("prove your identity again first (`wane prove`): the last proof may be {FRESH} old");
             return Err(AppError::invalid("proof", why));
         }
-        let turner = self.turner()?;
-        // Each rests on which there are.
-        let _one = self.turning.lock().await;
-        let shown = turner.turn(of, change, Actor::Person(caller.person)).await?;
+        let shown = self.turner()?.turn(of, change, Actor::Person(caller.person)).await;
         // What was signed before is not what is signed now.
         self.papers.forget();
-        Ok(shown)
+        shown
     }
 }

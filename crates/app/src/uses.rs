@@ -69,6 +69,16 @@ impl Till {
 }
 
 impl App {
+    /// Whether a grant is over, or there is none.
+    ///
+    /// # Errors
+    /// When this cannot be read.
+    pub async fn is_over(&self, grant: GrantId) -> Result<bool, AppError> {
+        let now = self.steady_now().await?;
+        let seen = self.store.grant(grant).await?;
+        Ok(seen.is_none_or(|seen| self.as_it_is(seen.value).usable_until(now).is_err()))
+    }
+
     /// Lets a session make one more of the uses that its role gives, if it gives a number of them, and of those that
     /// what it was opened with gives: each named, with how many there are.
     ///
@@ -176,7 +186,6 @@ fn left(used: &BTreeMap<String, u64>, given: &[&(String, u64)]) -> Result<(), Ap
     let spent = |(of, most): &&&(String, u64)| used.get(of).is_some_and(|used| used >= most);
     match given.iter().find(spent) {
         None => Ok(()),
-        Some((_, 1)) => Err(AppError::Taken("the one use of this access is used up".to_owned())),
-        Some((_, most)) => Err(AppError::Taken(format!("all {most} uses of this access are used up"))),
+        Some((_, most)) => Err(AppError::UsedUp(*most)),
     }
 }

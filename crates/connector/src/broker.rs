@@ -368,6 +368,17 @@ impl std::fmt::Debug for Opened {
 #[error("{0}")]
 pub struct Refused(pub String);
 
+/// Why a use is not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unspent {
+    /// All that there are were made before.
+    #[error(transparent)]
+    UsedUp(Refused),
+    /// Not now, however many are left.
+    #[error(transparent)]
+    Not(#[from] Refused),
+}
+
 /// One session, as its broker sees the gateway.
 #[async_trait]
 pub trait Line: Send + Sync {
@@ -395,7 +406,7 @@ pub trait Line: Send + Sync {
     ///
     /// # Errors
     /// When there is none left, or this cannot be written down.
-    async fn spend_use(&self, more: &[(String, u64)]) -> Result<(), Refused>;
+    async fn spend_use(&self, more: &[(String, u64)]) -> Result<(), Unspent>;
 
     /// Something is about to pass, or happens. Waits while the recording is not taken away as fast as the
     /// session goes.

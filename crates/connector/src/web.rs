@@ -65,6 +65,8 @@ pub trait Porch: Send + Sync {
     fn showed(&self, certificate: &[u8]);
     /// That certificate, if there is one.
     fn certificate(&self) -> Option<Arc<[u8]>>;
+    /// Whether a grant is over, as far as that can be asked.
+    async fn is_over(&self, grant: GrantId) -> bool;
     /// A credential was used where or when it may not be.
     async fn misused(&self, grant: GrantId, serial: u64, why: &str);
     /// Something was shown that is nobody's.

@@ -358,7 +358,7 @@ impl Door for Entry {
 mod tests {
     use serde_json::Value;
     use wane_app::{SessionFinding, SessionOpened, Standing};
-    use wane_connector::broker::By;
+    use wane_connector::broker::{By, Unspent};
     use wane_domain::id::{GrantId, PersonId, SessionId, TypedId as _};
     use wane_testkit::FakeClock;
 
@@ -413,7 +413,7 @@ mod tests {
         async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
             Ok(())
         }
-        async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Refused> {
+        async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Unspent> {
             Ok(())
         }
         async fn proofs(&self) {

@@ -356,6 +356,10 @@ impl Porch for Threshold {
         self.certificate.get().cloned()
     }
 
+    async fn is_over(&self, grant: GrantId) -> bool {
+        self.hall.port.is_over(grant).await
+    }
+
     async fn misused(&self, grant: GrantId, serial: u64, why: &str) {
         self.hall.port.misused(grant, serial, why, self.peer).await;
     }
@@ -452,6 +456,9 @@ mod tests {
         }
         async fn vouch(&self, _: &str, _: &Means, _: IpAddr) -> Result<(), Refused> {
             Err(Refused("nobody is known".to_owned()))
+        }
+        async fn is_over(&self, _: GrantId) -> bool {
+            false
         }
         async fn misused(&self, _: GrantId, _: u64, _: &str, _: IpAddr) {}
     }

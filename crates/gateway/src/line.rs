@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use wane_app::{Company, Meter, News, RecordOutcome, SessionEnd, SessionOpened, Standing};
-use wane_connector::broker::{Files, Line, Pipe, Refused, Typed, Word};
+use wane_connector::broker::{Files, Line, Pipe, Refused, Typed, Unspent, Word};
 use wane_domain::ambient::Ambient;
 use wane_domain::id::SessionId;
 use wane_domain::time::{Span, Time};
@@ -356,13 +356,12 @@ impl Line for Live {
         self.ended().map_or(Ok(()), |why| Err(Refused(why)))
     }
 
-    async fn spend_use(&self, more: &[(String, u64)]) -> Result<(), Refused> {
-        if let Some(why) = self.ended() {
-            return Err(Refused(why));
-        }
+    async fn spend_use(&self, more: &[(String, u64)]) -> Result<(), Unspent> {
+        let goes_on = || self.ended().map_or(Ok(()), |why| Err(Refused(why)));
+        goes_on()?;
         self.port.spend_use(self.session, more).await?;
         // It may have waited.
-        self.ended().map_or(Ok(()), |why| Err(Refused(why)))
+        Ok(goes_on()?)
     }
 
     /// INVARIANT: nothing passes either way while identity has to be proved again; what Wane itself says does

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use wane_app::{App, AppError, Arriving, Class, SessionEnd, SessionFinding, SessionOpened};
 use wane_connector::ConnectError;
-use wane_connector::broker::{Claim, Inside, Invitation, Next, Proof, Refused};
+use wane_connector::broker::{Claim, Inside, Invitation, Next, Proof, Refused, Unspent};
 use wane_connector::web::{Introduced, Means, Ticket, Uninvited, Visit};
 use wane_domain::id::{ArrivalId, GrantId, PersonId, SessionId};
 use wane_domain::time::Time;
@@ -39,7 +39,7 @@ pub trait Port: Send + Sync {
     /// It is about to run its grant's task, as this command. Returns once that is written down.
     async fn spend(&self, session: SessionId, command: &[u8]) -> Result<(), Refused>;
     /// It is about to make one of the uses that its role gives, and one of each of these. Returns once that is written down.
-    async fn spend_use(&self, session: SessionId, more: &[(String, u64)]) -> Result<(), Refused>;
+    async fn spend_use(&self, session: SessionId, more: &[(String, u64)]) -> Result<(), Unspent>;
     /// Has all sessions told where they stand, as the store has it. One of which that cannot be asked goes by what it
     /// knows.
     async fn beat(&self);
@@ -66,6 +66,8 @@ pub trait WebPort: Port {
     async fn introduced(&self, who: &Introduced, peer: IpAddr) -> Result<Claim, Uninvited>;
     /// Whether such a credential is good for one call.
     async fn vouch(&self, origin: &str, means: &Means, peer: IpAddr) -> Result<(), Refused>;
+    /// Whether a grant is over.
+    async fn is_over(&self, grant: GrantId) -> bool;
     /// A credential was used where or when it may not be.
     async fn misused(&self, grant: GrantId, serial: u64, why: &str, peer: IpAddr);
 }
@@ -111,6 +113,16 @@ impl WebPort for App {
             tracing::info!(%peer, origin, %error, "a credential is not good for a call");
             told(&error)
         })
+    }
+
+    async fn is_over(&self, grant: GrantId) -> bool {
+        match App::is_over(self, grant).await {
+            Ok(over) => over,
+            Err(error) => {
+                tracing::warn!(%grant, %error, "it cannot be asked whether a grant is over");
+                false
+            }
+        }
     }
 
     async fn misused(&self, grant: GrantId, serial: u64, why: &str, peer: IpAddr) {
@@ -208,10 +220,13 @@ impl Port for App {
         })
     }
 
-    async fn spend_use(&self, session: SessionId, more: &[(String, u64)]) -> Result<(), Refused> {
+    async fn spend_use(&self, session: SessionId, more: &[(String, u64)]) -> Result<(), Unspent> {
         App::spend_use(self, session, more).await.map_err(|error| {
             tracing::info!(%session, %error, "a use is not made");
-            told(&error)
+            match error {
+                AppError::UsedUp(_) => Unspent::UsedUp(told(&error)),
+                error => Unspent::Not(told(&error)),
+            }
         })
     }
 

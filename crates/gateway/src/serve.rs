@@ -206,7 +206,7 @@ pub(crate) mod tests {
     use tokio::net::TcpStream;
     use tokio::sync::watch;
     use wane_app::{Arriving, SessionEnd, SessionFinding, SessionOpened, Standing};
-    use wane_connector::broker::{By, Claim, Door, Inside as Reached, Invitation, Next, Pipe, Proof, Refused};
+    use wane_connector::broker::{By, Claim, Door, Inside as Reached, Invitation, Next, Pipe, Proof, Refused, Unspent};
     use wane_domain::id::{ArrivalId, GrantId, PersonId, SessionId, TypedId as _};
     use wane_domain::time::Time;
     use wane_testkit::FakeClock;
@@ -254,7 +254,7 @@ pub(crate) mod tests {
         async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
             true
         }
-        async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Refused> {
+        async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Unspent> {
             Ok(())
         }
         async fn proofs(&self) {

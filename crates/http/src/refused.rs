@@ -30,7 +30,7 @@ impl From<AppError> for Failure {
             AppError::SignedOut | AppError::BadSignIn | AppError::NotSignedIn(_) => {
                 Problem::with_status(401, code, error.to_string()).into()
             }
-            AppError::Closed { wait, .. } => {
+            AppError::Closed { wait, .. } | AppError::TooOften { wait } => {
                 let again = wait.secs().saturating_add(1);
                 Self::from(Problem::with_status(429, code, error.to_string())).after(again)
             }
@@ -85,6 +85,7 @@ impl From<AppError> for Failure {
             | AppError::Scim(_)
             | AppError::Illegal(_)
             | AppError::Taken(_)
+            | AppError::UsedUp(_)
             | AppError::Contended
             | AppError::HandedOut
             | AppError::AnswerLost
@@ -121,6 +122,7 @@ mod tests {
             (AppError::HandedOut, 409, "handed-out"),
             (AppError::AnswerLost, 409, "answer-lost"),
             (AppError::TooMany { have: 1, most: 1 }, 429, "too-many"),
+            (AppError::TooOften { wait: Span::from_secs(4) }, 429, "too-often"),
             (AppError::Store(canary()), 503, "store"),
             (AppError::EndedUnread, 503, "ended-unread"),
             (AppError::Seal(canary()), 500, "seal"),
@@ -132,7 +134,7 @@ mod tests {
             assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
             assert_eq!(
                 response.headers().contains_key("retry-after"),
-                ["closed-for-now", "crowded", "store", "ended-unread"].contains(&code),
+                ["closed-for-now", "too-often", "crowded", "store", "ended-unread"].contains(&code),
                 "{code}"
             );
             let body = to_bytes(response.into_body(), 65536).await.unwrap();

@@ -40,7 +40,7 @@ pub struct Desk {
     keys: Arc<Turning>,
     readers: BTreeMap<&'static str, Reader>,
     namers: BTreeMap<&'static str, Namer>,
-    rates: Rates,
+    rates: Rates<&'static str>,
     file: RootFile,
     /// The newest state of its root that it has seen: an older one is not believed.
     seen: Mutex<u64>,

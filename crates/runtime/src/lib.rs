@@ -17,11 +17,21 @@ pub use entropy::OsEntropy;
 pub use harden::{HardenError, harden};
 pub use journal::{JournalError, JournalFile};
 pub use supervisor::{Cause, Shutdown, Supervisor};
+use tokio::task::JoinError;
 pub use tokio_util::sync::CancellationToken;
 
 use std::sync::Arc;
 
 use wane_domain::ambient::Ambient;
+
+/// Does some work to its end, even if whoever waits for it goes away meanwhile.
+///
+/// # Errors
+/// When it panics, or everything ends before it does.
+#[expect(clippy::disallowed_methods, reason = "this is where tasks are spawned")]
+pub async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, JoinError> {
+    tokio::spawn(work).await
+}
 
 /// The machine's clock and entropy, to be handed down from the binary.
 #[must_use]

@@ -100,7 +100,7 @@ impl ScimApplication {
     /// Makes a resource; its id.
     fn make(&self, path: &str, body: &Value) -> Result<String> {
         let made = self.call("POST", path, Some(body))?;
-        made["id"].as_str().map(str::to_owned).context("what was made has no id")
+        made.get("id").and_then(Value::as_str).map(str::to_owned).context("what was made has no id")
     }
 
     /// Makes a user; their id.
@@ -117,8 +117,7 @@ impl ScimApplication {
 
     fn listed(&self, path: &str, attribute: &str, name: &str) -> Result<Option<Value>> {
         let all = self.call("GET", path, None)?;
-        let all = all["Resources"].as_array().cloned().unwrap_or_default();
-        Ok(all.into_iter().find(|one| one[attribute] == name))
+        Ok(list(&all, "Resources").into_iter().find(|one| one.get(attribute).is_some_and(|is| is == name)))
     }
 
     /// A user as it has them.
@@ -128,14 +127,15 @@ impl ScimApplication {
 
     /// Whether somebody gets in by an account of this name.
     pub fn is_active(&self, name: &str) -> Result<bool> {
-        Ok(self.find_user(name)?.is_some_and(|user| user["active"] != false))
+        Ok(self.find_user(name)?.is_some_and(|user| user.get("active") != Some(&Value::Bool(false))))
     }
 
     /// The ids of who is in a group.
     pub fn members(&self, name: &str) -> Result<Vec<String>> {
         let group = self.listed("Groups", "displayName", name)?.context("there is no such group")?;
-        let all = group["members"].as_array().cloned().unwrap_or_default();
-        Ok(all.iter().filter_map(|one| one["value"].as_str().map(str::to_owned)).collect())
+        let ids =
+            list(&group, "members").into_iter().map(|one| one.get("value").and_then(Value::as_str).map(str::to_owned));
+        Ok(ids.flatten().collect())
     }
 
     /// Changes one attribute past Wane.
@@ -159,4 +159,8 @@ impl ScimApplication {
     pub fn set_active(&self, user: &str, active: &Value) -> Result<()> {
         self.change(&format!("Users/{user}"), &json!({ "op": "replace", "path": "active", "value": active }))
     }
+}
+
+fn list(of: &Value, name: &str) -> Vec<Value> {
+    of.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
 }

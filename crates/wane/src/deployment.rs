@@ -1,9 +1,11 @@
 //! A data folder, opened: store, seals, keys, use-cases.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
+use tokio::sync::Mutex;
 use wane_app::{App, AppError, Limits, Parts};
 use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_config::{EndsSeal, IssuingSeal, Settings};
@@ -27,7 +29,7 @@ use wane_store::{Commit, EmptyCommit, Sealed, Store, StoreError, Write};
 use wane_store_sql::{Founding, SqlStore, Writer};
 
 use crate::signer::{LinkTask, Seat};
-use crate::turning::Turned;
+use crate::turning::{Turned, Turns};
 use crate::{authority, kinds, token_key};
 
 /// Why a data folder did not open.
@@ -161,7 +163,20 @@ impl Opening {
                 let ends = self.keyring(&seals.ends, org, ambient).await?;
                 let (authorities, token_keys) = (Arc::clone(&authorities), Arc::clone(&token_keys));
                 let (store, ambient) = (self.store.clone(), ambient.clone());
-                (None, Some(Turned { store, org, ring, ends, ambient, keys, authorities, token_keys }))
+                (
+                    None,
+                    Some(Turned {
+                        store,
+                        org,
+                        ring,
+                        ends,
+                        ambient,
+                        keys,
+                        authorities,
+                        token_keys,
+                        one: Mutex::default(),
+                    }),
+                )
             }
         };
         let given = kinds::Given { authorities, token_keys, programs: kinds::programs(&settings.hooks) };
@@ -192,7 +207,7 @@ impl Opening {
         let app = Arc::new(App::new(parts)?);
         app.tell_signer(signer);
         if let Some(turned) = turned {
-            app.turns_by(Arc::new(turned));
+            app.turns_by(Arc::new(Turns(Arc::new(turned))));
         }
         app.recall_time().await?;
         Ok(Deployment { app, store: self.store, gateway_key, web_key, link })
@@ -350,8 +365,14 @@ pub(crate) fn open_seal(name: SealName, by: &IssuingSeal, header: &Path, ambient
     })
 }
 
+/// What somebody may have signed in a minute, however little a key signs.
+const LEAST_SHARE: NonZeroU32 = NonZeroU32::new(30).unwrap();
+
 fn limits(settings: &Settings) -> Limits {
+    // Nobody takes so much of what a key signs that nothing is left for others.
+    let share = settings.signer.most_per_minute.get() / 10;
     Limits {
+        signed_per_minute: NonZeroU32::new(share).unwrap_or(NonZeroU32::MIN).max(LEAST_SHARE),
         open_requests: usize::try_from(settings.limits.open_requests).unwrap_or(usize::MAX),
         session_max: span(settings.login.session_max),
         session_idle: span(settings.login.session_idle),

@@ -1,13 +1,15 @@
 //! Authorities and keys of tokens that take over from one another while the server runs.
 //!
 //! INVARIANT: what is on disk is what counts: a change is committed first, whole, and then put in place of what there was, so
-//! that a server that dies in between begins with it (held by `a_change_that_was_cut_off_counts_or_does_not`).
+//! that a server that dies in between begins with it (held by `a_change_that_was_cut_off_counts_or_does_not`), and whoever asks
+//! for one and hangs up stops neither (held by `whoever_hangs_up_stops_no_change_of_keys`).
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use wane_app::{AppError, Turner};
 use wane_audit::Actor;
 use wane_cli::{Exit, Session};
@@ -40,11 +42,28 @@ pub(crate) struct Turned {
     pub(crate) keys: Arc<Turning>,
     pub(crate) authorities: Arc<Authorities>,
     pub(crate) token_keys: Arc<TokenKeys>,
+    /// Each change rests on which keys there are.
+    pub(crate) one: Mutex<()>,
 }
 
 impl Turned {
     fn desk(&self) -> Desk<'_> {
         Desk { store: &self.store, org: self.org, ring: &self.ring, ends: &self.ends, ambient: &self.ambient }
+    }
+
+    /// Makes a change, if it is one, and puts what is on disk in place of what there was, which an earlier change may have
+    /// come to: of a commit nobody knew the end of, say.
+    async fn change(&self, of: &str, what: &Value, actor: Actor) -> Result<Value, AppError> {
+        let _one = self.one.lock().await;
+        let desk = self.desk();
+        let changed = match of {
+            AUTHORITIES => async { Ok(authority::shown_json(&desk.change(&read(what)?, actor).await?)) }.await,
+            TOKEN_KEYS => async { Ok(token_key::change(&desk, &read(what)?, actor).await?.json()) }.await,
+            other => Err(AppError::missing("sort of keys", other)),
+        };
+        let seen = self.look_again().await.map_err(failed);
+        let shown = changed?;
+        seen.map(|()| shown)
     }
 
     /// Puts what is on disk in place of what there was.
@@ -66,26 +85,24 @@ fn read<T: DeserializeOwned>(what: &Value) -> Result<T, AppError> {
     serde_json::from_value(what.clone()).map_err(|e| AppError::invalid("change", e))
 }
 
+/// Whoever turns them.
+pub(crate) struct Turns(pub(crate) Arc<Turned>);
+
 #[async_trait]
-impl Turner for Turned {
+impl Turner for Turns {
     async fn look(&self, of: &str) -> Result<Value, AppError> {
-        let desk = self.desk();
+        let Turned { store, ring, .. } = &*self.0;
         match of {
-            AUTHORITIES => Ok(authority::shown_json(&authority::kept(&self.store, &self.ring).await.map_err(failed)?)),
-            TOKEN_KEYS => Ok(token_key::look(&desk).await?.json()),
+            AUTHORITIES => Ok(authority::shown_json(&authority::kept(store, ring).await.map_err(failed)?)),
+            TOKEN_KEYS => Ok(token_key::look(&self.0.desk()).await?.json()),
             other => Err(AppError::missing("sort of keys", other)),
         }
     }
 
     async fn turn(&self, of: &str, what: &Value, actor: Actor) -> Result<Value, AppError> {
-        let desk = self.desk();
-        let shown = match of {
-            AUTHORITIES => authority::shown_json(&desk.change(&read(what)?, actor).await?),
-            TOKEN_KEYS => token_key::change(&desk, &read(what)?, actor).await?.json(),
-            other => return Err(AppError::missing("sort of keys", other)),
-        };
-        self.look_again().await.map_err(failed)?;
-        Ok(shown)
+        let (turned, of, what) = (Arc::clone(&self.0), of.to_owned(), what.clone());
+        let done = wane_runtime::to_its_end(async move { turned.change(&of, &what, actor).await }).await;
+        done.map_err(|e| AppError::Fault(e.to_string()))?
     }
 }
 

@@ -1,13 +1,13 @@
 //! Sessions to web applications that go through this server, each at its own address and over TLS.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use wane_app::App;
-use wane_config::GatewayWeb;
+use wane_config::{GatewayWeb, Tls};
 use wane_connector::broker::Pipe;
 use wane_connector::web::{Porch, Site};
 use wane_domain::ambient::Ambient;
@@ -17,7 +17,7 @@ use wane_runtime::Supervisor;
 
 use crate::gateway::GatewayError;
 use crate::kinds;
-use crate::serve::{HANDSHAKE, acceptor, acceptor_asking};
+use crate::serve::{HANDSHAKE, ServeError, acceptor, acceptor_asking};
 
 /// A browser opens several connections at once, and people share an address.
 const STRANGERS_PER_ADDRESS: usize = 128;
@@ -44,17 +44,6 @@ impl Bound {
         serves.map_err(|error| GatewayError::Front(error.to_string()))
     }
 
-    /// Clients are asked for a certificate where this server issues such; who has none is taken as well.
-    fn tls(&self, app: &App) -> Result<TlsAcceptor, GatewayError> {
-        let files = &self.settings.tls;
-        let roots = app.kinds().iter().find_map(|kind| kind.certificates()).map(|known| known.roots());
-        let tls = match roots.filter(|roots| !roots.is_empty()) {
-            Some(roots) => acceptor_asking(&files.cert, &files.key, &roots),
-            None => acceptor(&files.cert, &files.key),
-        };
-        tls.map_err(GatewayError::Tls)
-    }
-
     /// Has it served from now on.
     pub(crate) fn keep(
         self,
@@ -64,7 +53,7 @@ impl Bound {
         ambient: &Ambient,
     ) -> Result<(), GatewayError> {
         let site = app.gateway_site(kinds::HTTP, key).map_err(|error| GatewayError::Front(error.to_string()))?;
-        let site = Arc::new(OverTls { tls: self.tls(app)?, site });
+        let site = Arc::new(OverTls::new(Arc::clone(app), self.settings.tls, site)?);
         let limits = Limits { unknown_per_address: STRANGERS_PER_ADDRESS, ..Limits::default() };
         let hall = Hall::new(kinds::HTTP, Arc::<App>::clone(app), site, ambient.clone(), limits);
         let tcp = Arc::new(self.tcp);
@@ -81,14 +70,51 @@ impl Bound {
 
 /// What is spoken over TLS.
 struct OverTls {
-    tls: TlsAcceptor,
+    app: Arc<App>,
+    files: Tls,
+    /// How it is spoken, with the roots of those whose certificates are asked for.
+    tls: Mutex<(Vec<Vec<u8>>, TlsAcceptor)>,
     site: Arc<dyn Site>,
+}
+
+impl OverTls {
+    fn new(app: Arc<App>, files: Tls, site: Arc<dyn Site>) -> Result<Self, GatewayError> {
+        let roots = roots(&app);
+        let tls = asking(&files, &roots).map_err(GatewayError::Tls)?;
+        Ok(Self { app, files, tls: Mutex::new((roots, tls)), site })
+    }
+
+    /// How it is spoken now: authorities take over from one another while the server runs.
+    fn tls(&self) -> TlsAcceptor {
+        let roots = roots(&self.app);
+        let mut kept = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 != roots {
+            match asking(&self.files, &roots) {
+                Ok(tls) => *kept = (roots, tls),
+                Err(error) => {
+                    tracing::error!(%error, "clients are asked for certificates of the authorities of before")
+                }
+            }
+        }
+        kept.1.clone()
+    }
+}
+
+/// The roots of the authorities that certify clients here.
+fn roots(app: &App) -> Vec<Vec<u8>> {
+    let known = app.kinds().iter().find_map(|kind| kind.certificates());
+    known.map(|known| known.roots()).unwrap_or_default()
+}
+
+/// Clients are asked for a certificate where this server issues such; who has none is taken as well.
+fn asking(files: &Tls, roots: &[Vec<u8>]) -> Result<TlsAcceptor, ServeError> {
+    if roots.is_empty() { acceptor(&files.cert, &files.key) } else { acceptor_asking(&files.cert, &files.key, roots) }
 }
 
 #[async_trait]
 impl Site for OverTls {
     async fn serve(&self, pipe: Pipe, porch: Arc<dyn Porch>) {
-        match tokio::time::timeout(HANDSHAKE, self.tls.accept(pipe)).await {
+        match tokio::time::timeout(HANDSHAKE, self.tls().accept(pipe)).await {
             Ok(Ok(stream)) => {
                 // Its chain is checked, and that its key is there; whether it stands is asked of the store.
                 if let Some(own) = stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {

@@ -13,7 +13,7 @@ use hyper::header::{
 };
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use wane_connector::broker::Refused;
+use wane_connector::broker::{Refused, Unspent};
 use wane_connector::web::{Porch, Stake};
 use wane_recording::Event;
 
@@ -23,7 +23,7 @@ use crate::key::{Key, Use};
 use crate::pages::{self, Reader, Said};
 use crate::path::{Path, short};
 use crate::session::{AppSession, Busy, Came};
-use crate::site::{DPOP, HttpSite};
+use crate::site::{DPOP, HttpSite, is_ours};
 use crate::splice::{Splice, Splices};
 use crate::upstream::{Connection, Fault, Out, Unsent};
 
@@ -132,11 +132,17 @@ impl Exchange<'_> {
 
     /// Spends a use, on disk.
     async fn spend(&self, uses: &[(String, u64)]) -> Result<(), Not> {
-        let spent = self.session.line.spend_use(uses).await;
-        if let (Err(refused), Some(key)) = (&spent, self.session.key()) {
-            self.site.misused(self.porch, key, &refused.0).await;
-        }
-        Ok(spent?)
+        let refused = match self.session.line.spend_use(uses).await {
+            Ok(()) => return Ok(()),
+            Err(Unspent::Not(refused)) => refused,
+            Err(Unspent::UsedUp(refused)) => {
+                if let Some(key) = self.session.key() {
+                    self.site.misused(self.porch, key, &refused.0).await;
+                }
+                refused
+            }
+        };
+        Err(refused.into())
     }
 
     /// Whether a request may be passed on at all.
@@ -239,7 +245,8 @@ impl Exchange<'_> {
     ) -> Result<Request<Out>, String> {
         let (mut parts, body) = request.into_parts();
         let empty = parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
-        if matches!(self.session.came, Came::Key(_) | Came::Token) {
+        // Whatever else the session is known by: what is shown of ours is nobody's but ours.
+        if matches!(self.session.came, Came::Key(_) | Came::Token) || is_ours(&parts.headers, self.site.home()) {
             parts.headers.remove(AUTHORIZATION);
             parts.headers.remove(DPOP);
         }

@@ -29,6 +29,8 @@ use crate::settings::Origin;
 use crate::splice::Splices;
 use crate::upstream::Out;
 
+pub(crate) use shown::is_ours;
+
 /// How long a connection may take for the head of its next request.
 const HEAD: Duration = Duration::from_secs(30);
 const MOST_HEAD: usize = 64 * 1024;

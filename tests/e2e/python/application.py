@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 
 def say(what):
-    print(json.dumps(what), flush=True)
+    print(json.dumps(what, separators=(",", ":")), flush=True)
 
 
 async def echo(request):

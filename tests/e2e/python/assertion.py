@@ -10,8 +10,8 @@ import jwt
 
 question = json.load(sys.stdin)
 keys = jwt.PyJWKSet.from_dict(json.loads(question["keys"]))
-kid = jwt.get_unverified_header(question["token"])["kid"]
 try:
+    kid = jwt.get_unverified_header(question["token"])["kid"]
     claims = jwt.decode(
         question["token"],
         keys[kid].key,

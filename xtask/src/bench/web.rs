@@ -137,7 +137,7 @@ impl Cell {
             Ok(())
         };
         // Who goes first takes turns.
-        let first = turn % 2 == 0;
+        let first = turn.is_multiple_of(2);
         run(first)?;
         run(!first)
     }

@@ -1,19 +1,21 @@
 //! Handing out: nothing leaves before its record, for a grant that ended, or twice.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use wane_app::{AppError, CallKept, Class, HandedOut, Telling, TryEnd};
+use wane_app::{AppError, CallKept, Class, HandedOut, Limits, Telling, TryEnd};
 use wane_domain::closure::{ClosureBasis, EndCause};
 use wane_domain::grant::GrantState;
 use wane_domain::id::GrantId;
 use wane_domain::lease::LeaseState;
 use wane_domain::time::Span;
+use wane_keys::password::Cost;
 use wane_store::{RecordFilter, Store as _};
 
 use crate::gated::Does;
-use crate::house::{House, granted, mins, reason};
+use crate::house::{House, granted, limits, mins, reason};
 
 fn closed_word(state: &GrantState) -> &'static str {
     match state {
@@ -39,6 +41,23 @@ async fn what_is_made_is_written_down_before_and_after_and_ends_with_proof() {
     assert_eq!(closed_word(&house.grant(id).await.state), "gone");
     let everything = house.records(RecordFilter::default()).await;
     assert!(!format!("{everything:?}").contains("canary"), "a secret is in the trail");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_has_more_signed_than_their_share() {
+    let mut house = House::new().await;
+    let share = NonZeroU32::new(3).unwrap();
+    house.reopen_with(Cost::WeakForTests, Limits { signed_per_minute: share, ..limits() });
+    let (of_ann, of_ben) = (house.hold("ann", "web1", "deploy", 1).await, house.hold("ben", "web1", "deploy", 1).await);
+    for _ in 0..3 {
+        house.hand_out("ann", of_ann).await.unwrap();
+    }
+    let refused = house.hand_out("ann", of_ann).await.unwrap_err();
+    assert!(matches!(refused, AppError::TooOften { wait } if wait == Span::from_secs(20)), "{refused:?}");
+    house.hand_out("ben", of_ben).await.unwrap();
+    house.advance(Span::from_secs(20));
+    house.hand_out("ann", of_ann).await.unwrap();
+    assert!(house.hand_out("ann", of_ann).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

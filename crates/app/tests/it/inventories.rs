@@ -65,6 +65,15 @@ async fn what_stands_is_written_down_when_it_changes_and_now_and_then_and_told_b
     assert_eq!(last[0].as_ref().map(|one| (one.standing, one.orphans)), Some((3, 1)));
     assert_eq!(last[1], None);
 
+    // However long ago that was, and however far is looked back.
+    house.advance(Span::from_hours(24 * 10));
+    let now = async |days| {
+        let told = house.app.figures(&house.caller("root").await, days).await.unwrap();
+        told.days.last().unwrap().stands
+    };
+    let still = Some(Stands { looked: 0, made: 1, standing: 3, orphans: 0 });
+    assert_eq!((now(1).await, now(30).await), (still, still));
+
     // Not everybody is told, and what no figure looks back to is forgotten.
     let refused = house.app.figures(&house.caller("ann").await, 3).await;
     assert!(matches!(refused, Err(AppError::NotAllowed { .. })), "{refused:?}");

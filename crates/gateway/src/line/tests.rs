@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use wane_app::{Arriving, OnFailure, Reproof, Roll, SessionFinding, Tape, Taped, Verdict};
 use wane_connector::broker::Claim;
-use wane_connector::broker::{Inside, Invitation, Next, Proof};
+use wane_connector::broker::{Inside, Invitation, Next, Proof, Unspent};
 use wane_domain::id::{ArrivalId, PersonId, TypedId};
 use wane_finding::Rules;
 use wane_testkit::FakeClock;
@@ -30,7 +30,7 @@ impl Port for Silence {
     async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
         std::future::pending().await
     }
-    async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Refused> {
+    async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Unspent> {
         std::future::pending().await
     }
     async fn proofs(&self) {
@@ -203,7 +203,7 @@ async fn nothing_passes_while_identity_is_to_be_proved_again() {
     let clock = FakeClock::at(NOW);
     let (mut live, _tell) = live(&clock, NOW.plus(Span::from_hours(8)));
     let every = Span::from_mins(30);
-    let reproof = Reproof { every, grace: Span::from_mins(5), proved: NOW };
+    let reproof = Reproof { every, grace: Span::from_mins(5), proved: NOW, asked: NOW };
     let (proves, proved) = watch::channel(Some(reproof));
     live.proof = crate::proof::Proof::new(proved);
     clock.advance(Span::from_mins(29));
@@ -232,7 +232,7 @@ async fn nothing_passes_while_identity_is_to_be_proved_again() {
 async fn who_has_to_prove_who_they_are_is_told() {
     let clock = FakeClock::at(NOW);
     let (mut live, _tell) = live(&clock, NOW.plus(Span::from_hours(8)));
-    let reproof = Reproof { every: Span::from_mins(30), grace: Span::from_mins(5), proved: NOW };
+    let reproof = Reproof { every: Span::from_mins(30), grace: Span::from_mins(5), proved: NOW, asked: NOW };
     let (proves, proved) = watch::channel(Some(reproof));
     live.proof = crate::proof::Proof::new(proved);
     let told = async |has: &str| {

@@ -1,7 +1,8 @@
 //! How often a key signs, whoever asks and whatever they may: so that somebody who has taken the server over does not leave
 //! with more than can be seen and taken back.
 //!
-//! Owns: one measure per key. Refuses to know what is signed. What ends access is not measured.
+//! Owns: one measure per key, or per whoever else is measured. Refuses to know what is signed. What ends access is not
+//! measured.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -13,29 +14,40 @@ use wane_domain::time::{Span, Time};
 pub const USUAL: NonZeroU32 = NonZeroU32::new(6000).unwrap();
 const MINUTE: Span = Span::from_secs(60);
 
+/// How many are measured before those are forgotten that have nothing to pay off.
+const MANY: usize = 4096;
+
 /// So many signatures of each key in any minute on the average, and in a moment if there were none before.
 #[derive(Debug)]
-pub(super) struct Rates {
+pub struct Rates<K> {
     most: NonZeroU32,
     /// By key, when everything that was signed is paid off.
-    paid: Mutex<BTreeMap<&'static str, Time>>,
+    paid: Mutex<BTreeMap<K, Time>>,
 }
 
-impl Rates {
-    pub(super) fn new(most: NonZeroU32) -> Self {
+impl<K: Ord> Rates<K> {
+    /// So many a minute, and none was taken.
+    #[must_use]
+    pub fn new(most: NonZeroU32) -> Self {
         Self { most, paid: Mutex::default() }
     }
 
-    /// Takes one of them; if there is none, after how long there is.
-    pub(super) fn take(&self, purpose: &'static str, now: Time) -> Result<(), Span> {
+    /// Takes one of them.
+    ///
+    /// # Errors
+    /// With how long it takes until there is one, if there is none.
+    pub fn take(&self, key: K, now: Time) -> Result<(), Span> {
         let each = Span::from_micros((MINUTE.micros() / u64::from(self.most.get())).max(1));
         let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = paid.get(purpose).copied().unwrap_or(now).max(now).plus(each);
+        let until = paid.get(&key).copied().unwrap_or(now).max(now).plus(each);
         let over = until.since(now);
         if over > MINUTE {
             return Err(Span::from_micros(over.micros().saturating_sub(MINUTE.micros())));
         }
-        paid.insert(purpose, until);
+        if paid.len() >= MANY {
+            paid.retain(|_, until| *until > now);
+        }
+        paid.insert(key, until);
         Ok(())
     }
 }

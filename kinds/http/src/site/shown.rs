@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -42,6 +42,8 @@ impl Visitor {
             // Asked anew: it may have been for a while that nobody used it.
             Found::Over(_) | Found::Unknown => None,
         };
+        // Whoever opens it is done: what is found from here on has begun, on disk.
+        drop(self.site.inner.opening.turn(mark).await);
         if let Some(session) = held() {
             return Ok(session);
         }
@@ -60,7 +62,10 @@ impl Visitor {
             client: client(request.headers()),
         };
         if let Err(refused) = self.porch.present(shown, self.holds(mark, Came::Key(key.clone()))).await {
-            self.site.misused(&self.porch, &key, &refused.0).await;
+            // What is refused while its grant stands is no misuse.
+            if self.porch.is_over(key.grant).await {
+                self.site.misused(&self.porch, &key, &refused.0).await;
+            }
             return Err(unauthorised(&refused.0));
         }
         match self.site.inner.book.find(Some(mark), origin.as_str()) {
@@ -117,6 +122,7 @@ impl Visitor {
             // Asked anew: it may have been for a while that nobody used it.
             Found::Over(_) | Found::Unknown => None,
         };
+        drop(self.site.inner.opening.turn(mark).await);
         if let Some(known) = held().await {
             return known;
         }
@@ -145,8 +151,22 @@ impl Visitor {
 /// The key that a program shows, if it shows one: as a bearer's (RFC 6750 section 2.1), or as a password whoever's
 /// (RFC 7617), for programs that know nothing else; of two none.
 pub(super) fn key_in(headers: &HeaderMap) -> Option<String> {
+    key_of(the_one(headers)?)
+}
+
+/// What is shown, if it is shown once.
+fn the_one(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut said = headers.get_all(AUTHORIZATION).iter();
-    let (Some(said), None) = (said.next(), said.next()) else { return None };
+    said.next().filter(|_| said.next().is_none())
+}
+
+/// Whether anything that is shown is a key or a token of ours.
+pub(crate) fn is_ours(headers: &HeaderMap, issuer: &str) -> bool {
+    let mut said = headers.get_all(AUTHORIZATION).iter();
+    said.any(|said| key_of(said).is_some() || token_of(said, issuer).is_some())
+}
+
+fn key_of(said: &HeaderValue) -> Option<String> {
     let (scheme, text) = said.to_str().ok()?.split_once(' ')?;
     let key = if scheme.eq_ignore_ascii_case("basic") {
         let pair = String::from_utf8(BASE64.decode(text.as_bytes()).ok()?).ok()?;
@@ -162,8 +182,10 @@ pub(super) fn key_in(headers: &HeaderMap) -> Option<String> {
 /// The access token of this server that a program shows, if it shows one (RFC 6750 section 2.1, RFC 9449 section 7.1); of
 /// two none. One of anybody else's is the application's affair.
 fn token_in<'h>(headers: &'h HeaderMap, issuer: &str) -> Option<&'h str> {
-    let mut said = headers.get_all(AUTHORIZATION).iter();
-    let (Some(said), None) = (said.next(), said.next()) else { return None };
+    token_of(the_one(headers)?, issuer)
+}
+
+fn token_of<'h>(said: &'h HeaderValue, issuer: &str) -> Option<&'h str> {
     let (scheme, text) = said.to_str().ok()?.split_once(' ')?;
     let is_scheme = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop");
     let claims = BASE64URL_NOPAD.decode(text.split('.').nth(1)?.as_bytes()).ok()?;
@@ -223,6 +245,15 @@ mod tests {
             let sent: Vec<&str> = sent.iter().map(String::as_str).collect();
             assert_eq!(token_in(&headers(&sent), "https://wane.example").is_some(), read, "{sent:?}");
         }
+        // Of two none counts, and neither passes on.
+        for (sent, is) in [
+            (vec![format!("Bearer {theirs}"), format!("Bearer {ours}")], true),
+            (vec!["Bearer theirs".to_owned(), "Bearer wane_key_x".to_owned()], true),
+            (vec![format!("Bearer {theirs}"), "Basic bWF5YTp4".to_owned()], false),
+        ] {
+            let sent: Vec<&str> = sent.iter().map(String::as_str).collect();
+            assert_eq!(is_ours(&headers(&sent), "https://wane.example"), is, "{sent:?}");
+        }
     }
 
     #[test]
@@ -255,7 +286,7 @@ mod tests {
                 certificate: certificate.map(Into::into),
             })
         };
-        let grant = "grt_01j0000000000000000000000g".parse::<GrantId>().ok();
+        let grant: GrantId = "grt_01j0000000000000000000000g".parse().unwrap();
         let marks = [
             mark_of(&token("a", None, None), None),
             mark_of(&token("b", None, None), None),
@@ -266,7 +297,7 @@ mod tests {
         ];
         let all: std::collections::BTreeSet<Mark> = marks.into_iter().collect();
         assert_eq!(all.len(), marks.len());
-        assert!(grant.is_none_or(|grant| !all.contains(&mark_of(&token("a", None, None), Some(grant)))));
+        assert!(!all.contains(&mark_of(&token("a", None, None), Some(grant))));
         // One proof is as good as the next: it is looked at with each call.
         assert_eq!(mark_of(&token("a", Some("1"), None), None), mark_of(&token("a", Some("2"), None), None));
     }

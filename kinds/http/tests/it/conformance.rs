@@ -84,10 +84,20 @@ impl Application {
         let ask = plain_ask(&ambient, item, Span::from_hours(1));
         let held = wane_testkit::hold(&ambient, ask, "http", LeaseKind::Credential, ambient.now());
         let told = watch::channel(Standing::Until(ambient.now().plus(Span::from_hours(1)))).0;
-        let (grant, closed) = (held.grant.clone(), AtomicU64::new(0));
-        let gate = Arc::new(Gate { kind, ambient, resource, role, credential, grant, told, closed });
+        let (grant, closed, misused) = (held.grant.clone(), AtomicU64::new(0), AtomicU64::new(0));
+        let gate = Arc::new(Gate { kind, ambient, resource, role, credential, grant, told, closed, misused });
         let at = gate.serve();
         Self { gate, at, nginx, held, _folder: folder }
+    }
+
+    /// The key of this number under the lease.
+    fn key(&self, lease: &LeaseData, permit: IssuePermit, serial: u64) -> Result<Given, ConnectError> {
+        let issuer = self.gate.kind.issuer().unwrap();
+        let issued = issuer.issue(&self.target(), &self.gate.role, lease, permit, &json!({}), serial)?;
+        let debug = format!("{issued:?}");
+        let secret = issued.handed.secret.map_or_else(Zeroizing::default, wane_domain::secret::SecretOnce::reveal);
+        let (public, not_after): (Value, _) = (issued.handed.public, issued.handed.not_after);
+        Ok(Given { object: None, notes: issued.notes, public, secret, not_after, debug })
     }
 
     fn call(&self, key: &str, path: &str) -> Result<BufReader<TcpStream>, String> {
@@ -144,14 +154,8 @@ impl Subject for Application {
     }
 
     async fn give(&self, lease: &LeaseData, permit: IssuePermit) -> Result<Given, ConnectError> {
-        let issuer = self.gate.kind.issuer().unwrap();
-        let issued = issuer.issue(&self.target(), &self.gate.role, lease, permit, &json!({}), 1)?;
-        let debug = format!("{issued:?}");
-        let secret = issued.handed.secret.map_or_else(Zeroizing::default, wane_domain::secret::SecretOnce::reveal);
-        let (public, not_after): (Value, _) = (issued.handed.public, issued.handed.not_after);
-        Ok(Given { object: None, notes: issued.notes, public, secret, not_after, debug })
+        self.key(lease, permit, 1)
     }
-
     async fn use_it(&self, given: &Given) -> Result<Used, String> {
         let mut status = String::new();
         self.call(&given.secret, "/file")?.read_line(&mut status).map_err(|e| e.to_string())?;
@@ -170,6 +174,21 @@ impl Subject for Application {
         self.gate.told.send_replace(Standing::Over("its person gave it back".to_owned()));
         Ok(())
     }
+}
+
+/// Whatever refuses a key while its grant stands, a full disk say, nobody is told that somebody else has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_while_its_grant_stands_is_no_misuse() {
+    let application = Application::new(71);
+    let gate = &application.gate;
+    let issue = || application.held.permit(gate.ambient.now());
+    // The port takes the first key alone.
+    let second = application.key(&application.held.lease, issue(), 2).unwrap();
+    assert!(matches!(application.use_it(&second).await, Ok(Used::Refused { .. })));
+    assert_eq!(gate.misused.load(Ordering::SeqCst), 0);
+    application.revoke(&application.lease().unwrap()).await.unwrap();
+    assert!(matches!(application.use_it(&second).await, Ok(Used::Refused { .. })));
+    assert_eq!(gate.misused.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

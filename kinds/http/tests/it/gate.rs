@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wane_app::{Arriving, SessionEnd, SessionFinding, SessionOpened, Standing};
-use wane_connector::broker::{By, Claim, Inside, Invitation, Kept, Next, Proof, Refused};
+use wane_connector::broker::{By, Claim, Inside, Invitation, Kept, Next, Proof, Refused, Unspent};
 use wane_connector::web::{Introduced, Means, Ticket, Uninvited, Visit};
 use wane_connector::{Kind as _, Target};
 use wane_domain::ambient::Ambient;
@@ -35,6 +35,8 @@ pub(crate) struct Gate {
     /// What each session is told.
     pub(crate) told: watch::Sender<Standing>,
     pub(crate) closed: AtomicU64,
+    /// How often a key was said to be used where it may not be.
+    pub(crate) misused: AtomicU64,
 }
 
 fn nobody() -> Refused {
@@ -112,8 +114,8 @@ impl Port for Gate {
     async fn spend(&self, _: SessionId, _: &[u8]) -> Result<(), Refused> {
         Err(nobody())
     }
-    async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Refused> {
-        Err(nobody())
+    async fn spend_use(&self, _: SessionId, _: &[(String, u64)]) -> Result<(), Unspent> {
+        Err(nobody().into())
     }
     async fn finding(&self, _: SessionId, _: &SessionFinding) -> bool {
         true
@@ -160,5 +162,10 @@ impl WebPort for Gate {
     async fn vouch(&self, _: &str, _: &Means, _: IpAddr) -> Result<(), Refused> {
         Err(nobody())
     }
-    async fn misused(&self, _: GrantId, _: u64, _: &str, _: IpAddr) {}
+    async fn is_over(&self, _: GrantId) -> bool {
+        matches!(*self.told.borrow(), Standing::Over(_))
+    }
+    async fn misused(&self, _: GrantId, _: u64, _: &str, _: IpAddr) {
+        self.misused.fetch_add(1, Ordering::SeqCst);
+    }
 }

@@ -89,7 +89,7 @@ impl Script {
                 break;
             }
             let room = LONGEST_LINE.saturating_sub(self.line.len());
-            self.line.extend(part.iter().take(room));
+            self.line.extend_from_slice(part.get(..room).unwrap_or(part));
             if part.last() == Some(&b'\n') {
                 events.extend(self.command());
             }

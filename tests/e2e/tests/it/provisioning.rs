@@ -190,7 +190,7 @@ fn an_end_waits_for_an_application_that_is_silent_and_then_happens() {
 #[test]
 fn another_wane_is_an_application_like_any_other() {
     let there = Deployment::new();
-    let corp = Corp::added(&there.ada, "corp", &[]);
+    let corp = Corp::added(&there.ada, "corp", &["--group", &format!("{GROUP}=shop-admins")]);
     corp.group(GROUP, &[]);
     let here = Deployment::new();
     register(&here, &corp.url, &corp.token);

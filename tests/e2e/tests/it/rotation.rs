@@ -49,10 +49,26 @@ fn input(wane: &Deployment) -> String {
 
 /// Sends a change of authorities as it is; what was answered.
 fn sent(wane: &Deployment, body: &Value) -> String {
+    sent_within(wane, 60, body)
+}
+
+/// The same by somebody who hangs up after so many seconds.
+fn sent_within(wane: &Deployment, secs: u32, body: &Value) -> String {
     let bearer = format!("Authorization: Bearer {}", wane.ada.token().unwrap());
     let url = format!("{}/v1/keys/authorities", wane.server.url());
     let mut curl = Command::new("curl");
-    curl.args(["-sS", "-H", &bearer, "-H", "Content-Type: application/json", "-d", &body.to_string(), &url]);
+    curl.args([
+        "-sS",
+        "--max-time",
+        &secs.to_string(),
+        "-H",
+        &bearer,
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        &body.to_string(),
+        &url,
+    ]);
     String::from_utf8(curl.output().unwrap().stdout).unwrap()
 }
 
@@ -216,6 +232,25 @@ fn a_change_that_was_cut_off_counts_or_does_not() {
         assert!(is_good(&wane, &issued(&wane, &grant).0), "{place}");
         wane.maya.json(&["done", &grant]).unwrap();
     }
+}
+
+/// What was said is done, whether or not whoever said it waits for the answer.
+#[test]
+fn whoever_hangs_up_stops_no_change_of_keys() {
+    let wane = deployed(WaneServer::builder().failpoints());
+    let hangs_up = |place: &str, change: &Value| {
+        wane.server.plan(&format!("{place}=delay:3000")).unwrap();
+        assert_eq!(sent_within(&wane, 1, &json!({ "change": change })), "", "{place}: it was answered");
+        wane.server.plan("").unwrap();
+    };
+    wane.ada.json(&["authority", "--live", "new"]).unwrap();
+    let grant = granted(&wane.maya, "operate@web", "10m");
+    let first = issued(&wane, &grant).1;
+    hangs_up("authority.commit:before", &json!({ "new": {} }));
+    let two = || states(&show(&wane.ada, "authority")) == ["issuing", "ready"];
+    wait_until("the second to be there", SOON, two).unwrap();
+    hangs_up("turning.before", &json!("take_over"));
+    wait_until("the second to issue", SOON, || issued(&wane, &grant).1 != first).unwrap();
 }
 
 #[test]

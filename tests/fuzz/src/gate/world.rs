@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::io::DuplexStream;
 use wane_connector::broker::{
     Broker, Claim, Door, Files, Front, Goal, Inside, Invitation, Kept, Line, Next, Opened, Pipe, Proof, Refused,
-    Speaks, Typed, Word,
+    Speaks, Typed, Unspent, Word,
 };
 use wane_connector::{Kind, Target};
 use wane_domain::catalogue::{Resource, Role};
@@ -362,8 +362,8 @@ impl Line for Carried {
         Err(Refused("there is no task".to_owned()))
     }
 
-    async fn spend_use(&self, _more: &[(String, u64)]) -> Result<(), Refused> {
-        Err(Refused("no role of these hosts counts uses".to_owned()))
+    async fn spend_use(&self, _more: &[(String, u64)]) -> Result<(), Unspent> {
+        Err(Refused("no role of these hosts counts uses".to_owned()).into())
     }
 
     async fn dial(&self, _host: &str, _port: u16) -> io::Result<Pipe> {

@@ -24,6 +24,41 @@ fn with(lab: &Lab, name: &str, key: &str, words: &[&str], path: &str) -> Answer 
     lab.guest(name, "program", String::new()).send(&[words, &["-H", &bearer]].concat(), path)
 }
 
+/// Who comes first opens the session; whoever comes meanwhile waits until it has begun.
+#[test]
+fn a_fresh_key_is_used_by_several_at_once() {
+    let lab = Lab::new();
+    let maya = &lab.wane.maya;
+    granted(maya, "viewer@app", "10m");
+    for _ in 0..3 {
+        let key = made(maya, &["--uses", "6"]);
+        let used = || with(&lab, "app", &key, &[], "/echo").status;
+        let all: Vec<u16> = std::thread::scope(|scope| {
+            let each: Vec<_> = (0..6).map(|_| scope.spawn(used)).collect();
+            each.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(all, [200; 6], "{}", lab.wane.server.log());
+        assert_eq!(used(), 403, "there are no more");
+    }
+    assert_eq!(lab.events("key.refused").len(), 3);
+}
+
+/// Whatever else a session is known by, what is shown of ours goes no further.
+#[test]
+fn a_key_beside_a_session_goes_no_further() {
+    let lab = Lab::new();
+    let guest = lab.enters(&lab.wane.maya, "viewer@app", "10m");
+    let key = format!("Authorization: Bearer {}", made(&lab.wane.maya, &[]));
+    for (words, goes_on) in
+        [(&["-H", "Authorization: Bearer theirs"][..], 1), (&["-H", "Authorization: Bearer theirs", "-H", &key], 0)]
+    {
+        let said = guest.send(words, "/echo");
+        assert_eq!(said.status, 200, "{said:?}");
+        let sent = headers(&said.json());
+        assert_eq!(sent.iter().filter(|(name, _)| name == "authorization").count(), goes_on, "{words:?}: {sent:?}");
+    }
+}
+
 #[test]
 fn a_key_opens_what_its_grant_gives_and_nothing_after_it() {
     let lab = Lab::new();

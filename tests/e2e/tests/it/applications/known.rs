@@ -131,6 +131,22 @@ fn a_certificate_says_who_somebody_is_and_no_more() {
     assert_eq!(send(&lab, "app", &[], "/echo").status, 401);
 }
 
+/// What an authority issues that came while the server ran is known at this door as well.
+#[test]
+fn a_certificate_of_an_authority_that_took_over_is_known() {
+    let lab = lab();
+    let (ada, maya) = (&lab.wane.ada, &lab.wane.maya);
+    granted(maya, "viewer@app", "10m");
+    let former = pair(&lab, maya, "operate", "former");
+    assert_eq!(send(&lab, "app", &[&former], "/echo").status, 200);
+    ada.json(&["authority", "--live", "new"]).unwrap();
+    ada.json(&["authority", "--live", "take-over"]).unwrap();
+    let next = pair(&lab, maya, "operate", "next");
+    let said = send(&lab, "app", &[&next], "/echo");
+    assert_eq!(said.status, 200, "{said:?}\n{}", lab.wane.server.log());
+    assert_eq!(send(&lab, "app", &[&former], "/echo").status, 200, "what the former issued works on");
+}
+
 /// A certificate that nobody here issued.
 fn foreign(folder: &Path) -> Vec<String> {
     let at = |name: &str| folder.join(name).display().to_string();

@@ -2,7 +2,6 @@
 
 mod backends;
 mod ending;
-mod helpers;
 mod hostile;
 mod keys;
 mod known;
@@ -10,4 +9,5 @@ mod lab;
 mod passing;
 mod recording;
 mod signing_in;
+mod tools;
 mod uses;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use wane_testkit::{Ended, Outcome, PersonSession, wait_until};
 
 use super::auditor::{Handed, Ledger};
+use super::points;
 use crate::people::{Deployment, SOON};
 
 /// Somebody's machine.
@@ -167,9 +168,9 @@ impl Lab {
         life(lab, None);
         let mut places = Vec::new();
         for place in own(lab).wane.server.trace().unwrap() {
-            own(lab).reached.insert(place.trim_end_matches(":before").trim_end_matches(":after").to_owned());
-            // That a session was used is noted once a minute: no life is sure to come by.
-            if !place.starts_with("app.session_used.") && killed.insert(place.clone()) {
+            let point = place.trim_end_matches(":before").trim_end_matches(":after");
+            own(lab).reached.insert(point.to_owned());
+            if !points::is_elsewhere(point) && killed.insert(place.clone()) {
                 places.push(place);
             }
         }

@@ -278,6 +278,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("postgres.end.wait", "a lock that is waited for, and nothing else"),
 ];
 
+/// Whether no life is sure to come by a point.
+pub(crate) fn is_elsewhere(point: &str) -> bool {
+    ELSEWHERE.iter().any(|(e, _)| {
+        point == *e || (e.ends_with(['.', '_']) && point.starts_with(e)) || point.starts_with(&format!("{e}."))
+    })
+}
+
 /// Fails if one of the points was killed at on neither side.
 pub(crate) fn assert_killed(killed: &BTreeSet<String>, points: &[&str]) {
     let places: Vec<&str> = killed.iter().map(|place| place.split(':').next().unwrap()).collect();
@@ -292,10 +299,7 @@ pub(crate) fn assert_reached(reached: &BTreeSet<String>, family: Family) {
     let mut wrong = Vec::new();
     for point in &all {
         let of = |list: &[&str]| list.contains(&point.as_str());
-        let excused = ELSEWHERE.iter().any(|(e, _)| {
-            point == e || (e.ends_with(['.', '_']) && point.starts_with(e)) || point.starts_with(&format!("{e}."))
-        });
-        let elsewhere = excused || of(DETOURS) || of(STEPS) || of(SESSIONS) || of(LOGINS) || of(PUSHED);
+        let elsewhere = is_elsewhere(point) || of(DETOURS) || of(STEPS) || of(SESSIONS) || of(LOGINS) || of(PUSHED);
         let mine = match family {
             Family::Account => of(SHARED) || of(ACCOUNT) || point.starts_with("postgres."),
             Family::Certificate => of(SHARED) || of(CERTIFICATE) || point.starts_with("ssh."),
