@@ -5,7 +5,7 @@ const KEPT = 'wane-page';
 /** Pages with nothing behind them, and those about one thing. */
 const PAGES = [
   '', 'ask', 'approve', 'requests', 'grants', 'terminal', 'recordings', 'live', 'join', 'owed', 'locks', 'resources', 'people', 'packages', 'directories',
-  'machines', 'away', 'policy', 'notices', 'log', 'figures', 'server',
+  'machines', 'away', 'policy', 'notices', 'log', 'figures', 'server', 'settings',
 ] as const;
 const ABOUT = ['requests', 'grants', 'terminal', 'recordings', 'join', 'resources', 'people', 'packages'] as const;
 /** Pages that are about nothing else. */

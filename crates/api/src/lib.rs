@@ -29,6 +29,7 @@ pub mod request;
 pub mod resource;
 pub mod role;
 pub mod session;
+pub mod settings;
 pub mod terminal;
 pub mod trail;
 pub mod value;

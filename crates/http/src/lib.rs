@@ -63,7 +63,8 @@ pub fn router(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Router
         .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
     let acme = acme::router()
         .layer(middleware::from_fn_with_state(acme::LONGEST_BODY, layers::whole_body))
-        .layer(middleware::from_fn_with_state(limits.call, layers::in_time));
+        .layer(middleware::from_fn_with_state(limits.call, layers::in_time))
+        .layer(middleware::map_response_with_state(Arc::clone(&shared), acme::in_its_words));
     calls
         .merge(streams)
         .merge(acme)

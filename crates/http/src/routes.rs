@@ -24,6 +24,7 @@ mod requests;
 mod resources;
 mod roles;
 mod sessions;
+mod settings;
 mod terminal;
 mod ways_in;
 mod workloads;
@@ -43,6 +44,7 @@ pub(crate) fn calls() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(sessions::health))
         .routes(routes!(sessions::openapi))
         .routes(routes!(gateways::gateways))
+        .routes(routes!(settings::settings))
         .routes(routes!(sessions::enrol))
         .routes(routes!(sessions::sign_in))
         .routes(routes!(sessions::prove))

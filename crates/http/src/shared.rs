@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use wane_api::settings::SettingView;
 use wane_app::{App, AppError, Caller};
 use wane_domain::id::{PersonId, ResourceId};
 
@@ -18,7 +19,7 @@ use crate::addresses::Addresses;
 use crate::pages;
 use crate::rim::{Answer, Failure};
 
-/// Bounds a deployment sets.
+/// What a deployment sets: bounds, and what is told of everything that it set.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The longest body, in bytes.
@@ -27,11 +28,13 @@ pub struct Limits {
     pub call: Duration,
     /// Open event streams.
     pub streams: usize,
+    /// Every setting of the server, for those who may read them.
+    pub settings: Vec<SettingView>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 1024 * 1024, call: Duration::from_secs(30), streams: 256 }
+        Self { body: 1024 * 1024, call: Duration::from_secs(30), streams: 256, settings: Vec::new() }
     }
 }
 
@@ -43,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) feeds: Arc<Semaphore>,
     /// Ends event streams, which would otherwise keep a server from stopping.
     pub(crate) stop: CancellationToken,
+    /// What the server was started with.
+    pub(crate) settings: Vec<SettingView>,
     /// Failed tries by address.
     pub(crate) addresses: Addresses,
     in_flight: Mutex<HashSet<(PersonId, String)>>,
@@ -58,7 +63,9 @@ impl Shared {
     pub(crate) fn new(app: Arc<App>, limits: &Limits, stop: CancellationToken) -> Arc<Self> {
         let streams = Arc::new(Semaphore::new(limits.streams));
         let feeds = Arc::new(Semaphore::new(limits.streams));
-        Arc::new(Self { app, streams, feeds, stop, addresses: Addresses::default(), in_flight: Mutex::default() })
+        let settings = limits.settings.clone();
+        let (addresses, in_flight) = (Addresses::default(), Mutex::default());
+        Arc::new(Self { app, streams, feeds, stop, settings, addresses, in_flight })
     }
 
     /// Takes an idempotency key for the time of one call; none if a call under it is under way.

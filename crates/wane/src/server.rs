@@ -7,14 +7,15 @@ use std::time::Duration;
 use clap::Parser;
 use futures::future::BoxFuture;
 use serde_json::json;
+use wane_api::settings::SettingView;
 use wane_app::App;
 use wane_cli::{Exit, ExtraCommand, Group, Json, Session, Stop};
-use wane_config::{LogFormat, Settings};
+use wane_config::{Loaded, LogFormat, Settings};
 use wane_domain::ambient::Ambient;
 use wane_reconcile::{Engine, Storeless};
 use wane_runtime::{Backoff, Cause, Supervisor};
 
-use crate::config::{From, begin};
+use crate::config::{From, parse};
 use crate::deployment::{Expect, OpenError, open, span};
 use crate::gateway::{Bound, GatewayError};
 use crate::one_line::OneLine;
@@ -77,12 +78,13 @@ impl ExtraCommand for Server {
     }
     fn run<'a>(&'a self, args: Vec<String>, session: &'a Session) -> BoxFuture<'a, Exit> {
         Box::pin(async move {
-            let (_, settings) = match begin("wane server", args, session, |a: &Arguments| &a.from) {
-                Ok(begun) => begun,
+            let arguments = parse("wane server", args, session);
+            let loaded = match arguments.and_then(|arguments: Arguments| arguments.from.load(session)) {
+                Ok(loaded) => loaded,
                 Err(exit) => return exit,
             };
-            log_as(&settings);
-            match self.serve(&settings, session).await {
+            log_as(&loaded.settings);
+            match self.serve(&loaded, session).await {
                 Ok(()) => Exit::Done,
                 Err(error) => session.report(&Stop::failed(error.to_string())),
             }
@@ -91,7 +93,8 @@ impl ExtraCommand for Server {
 }
 
 impl Server {
-    async fn serve(&self, settings: &Settings, session: &Session) -> Result<(), RunError> {
+    async fn serve(&self, loaded: &Loaded, session: &Session) -> Result<(), RunError> {
+        let settings = &loaded.settings;
         wane_failpoint::arm()?;
         wane_runtime::harden()?;
         // Bound before anything is opened: a port in use is the likeliest mistake.
@@ -151,6 +154,7 @@ impl Server {
         }
         let limits = wane_http::Limits {
             body: usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX),
+            settings: told(loaded),
             ..wane_http::Limits::default()
         };
         let router = wane_http::router(Arc::clone(&deployment.app), &limits, supervisor.token());
@@ -175,6 +179,17 @@ impl Server {
             Cause::Lost(task) => Err(RunError::Lost(task)),
         }
     }
+}
+
+/// What is told of the settings: as `wane config explain` tells them.
+fn told(loaded: &Loaded) -> Vec<SettingView> {
+    let told = |one: &wane_config::Explained| SettingView {
+        key: one.key.to_owned(),
+        value: one.value.clone(),
+        origin: one.origin.to_string(),
+        doc: one.doc.to_owned(),
+    };
+    loaded.explain().iter().map(told).collect()
 }
 
 fn engine_settings(settings: &Settings) -> wane_reconcile::Settings {

@@ -43,6 +43,11 @@ export class Problem extends Error {
     super(detail);
   }
 
+  /** An answer that did not come to its end: what is there is not all of it. */
+  static brokenOff(): Problem {
+    return new Problem(0, 'broken_off', words.problem.brokenOff);
+  }
+
   static of(error: unknown): Problem {
     return error instanceof Problem ? error : new Problem(0, 'unreachable', words.problem.unreachable);
   }

@@ -18,6 +18,14 @@ const SCROLLBACK = 5000;
 /** Titles, icons, colours, links, clipboard, notices, files: whatever comes as an operating system command. */
 const COMMANDS = [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 50, 51, 52, 104, 105, 110, 111, 112, 113, 114, 115, 116, 117, 118, 119, 133, 633, 777, 1337];
 
+/** Questions that a terminal answers by typing: what it is, how it is, where its cursor stands, which modes are on. */
+const QUESTIONS = [
+  { final: 'c' }, { prefix: '>', final: 'c' }, { prefix: '=', final: 'c' }, { final: 'n' }, { prefix: '?', final: 'n' },
+  { intermediates: '$', final: 'p' }, { prefix: '?', intermediates: '$', final: 'p' }, { prefix: '>', final: 'q' },
+];
+/** What a terminal types when it gets or loses the focus, if it was asked to say so. */
+const FOCUS = ['\u001b[I', '\u001b[O'];
+
 function theme(dark: boolean) {
   return dark
     ? { background: '#0f1314', foreground: '#e8eceb', cursor: '#7fd1c4', selectionBackground: '#2f5c56' }
@@ -26,9 +34,10 @@ function theme(dark: boolean) {
 
 /**
  * `typed` has what is typed; without it nothing can be, and nothing that runs there gets an answer. `leave` is asked for by
- * the one key that a terminal does not keep to itself.
+ * the one key that a terminal does not keep to itself. Without `answers` only what a person types is typed: at a terminal
+ * that is somebody else's, that one answers.
  */
-export function screen(into: HTMLElement, typed?: (text: string) => void, leave?: () => void): Screen {
+export function screen(into: HTMLElement, typed?: (text: string) => void, leave?: () => void, answers = true): Screen {
   sheets();
   const terminal = new Terminal({
     theme: theme(matchMedia('(prefers-color-scheme: dark)').matches),
@@ -47,6 +56,7 @@ export function screen(into: HTMLElement, typed?: (text: string) => void, leave?
   // Questions about what the terminal is set to, in words of the one who asks.
   for (const final of ['q', 'p', '|']) terminal.parser.registerDcsHandler({ intermediates: '$', final }, () => true);
   terminal.parser.registerCsiHandler({ final: 't' }, () => true);
+  if (!answers) for (const question of QUESTIONS) terminal.parser.registerCsiHandler(question, () => true);
   terminal.attachCustomKeyEventHandler((event) => {
     if (event.key !== 'Escape' || !event.shiftKey) return true;
     if (event.type === 'keydown') leave?.();
@@ -56,7 +66,7 @@ export function screen(into: HTMLElement, typed?: (text: string) => void, leave?
   terminal.loadAddon(fitting);
   terminal.open(into);
   if (typed) {
-    terminal.onData(typed);
+    terminal.onData((text) => (answers || !FOCUS.includes(text)) && typed(text));
   } else if (terminal.textarea) {
     terminal.textarea.tabIndex = -1;
     terminal.textarea.disabled = true;

@@ -2,8 +2,11 @@
 //!
 //! INVARIANT: a stream outlives neither the right to read nor its reader's session: both are looked at anew
 //! every few seconds (held by `a_watcher_whose_right_goes_sees_no_more`).
+//!
+//! INVARIANT: what is replayed and does not come to its end breaks off, so that nobody keeps a part of it as the whole
+//! (held by `a_replay_that_is_cut_breaks_off`). What is watched goes on; an end to that says so by having no last line.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +108,7 @@ pub(crate) async fn verify(
 
 /// A recording, from its beginning to its end: as lines of JSON, one event each, or one channel of it as an
 /// asciicast (version 3), or its requests to an application as one HAR document (version 1.2). Who reads it is written down before the first byte leaves.
+/// Where the right to it goes or the server stops, the answer breaks off: a part never looks like the whole.
 #[utoipa::path(get, path = "/v1/sessions/{id}/recording", tag = "recordings", params(("id" = String, Path, description = "A session"), Played), responses((status = 200, body = EventLine, content_type = "application/x-ndjson"), Problems))]
 pub(crate) async fn play(
     State(shared): State<Arc<Shared>>,
@@ -186,6 +190,7 @@ struct Stream {
     /// Not there while it is read, and after the end.
     reading: Option<(Playing, Form)>,
     looked: Time,
+    purpose: Purpose,
     _place: OwnedSemaphorePermit,
 }
 
@@ -214,10 +219,8 @@ async fn streamed(
         Asked::Har => (Form::Har(Har::of(Vec::new())), "application/json"),
     };
     let looked = shared.app.now();
-    let stream = Stream { shared, token, reading: Some((playing, form)), looked, _place: place };
-    let parts = stream::unfold(stream, |mut stream| async move {
-        stream.next().await.map(|bytes| (Ok::<Bytes, Infallible>(bytes), stream))
-    });
+    let stream = Stream { shared, token, reading: Some((playing, form)), looked, purpose, _place: place };
+    let parts = stream::unfold(stream, |mut stream| async move { stream.next().await.map(|part| (part, stream)) });
     let first = stream::once(std::future::ready(Ok(Bytes::from(first))));
     let mut response = Response::new(Body::from_stream(first.chain(parts)));
     response.headers_mut().insert(CONTENT_TYPE, axum::http::HeaderValue::from_static(of));
@@ -226,29 +229,39 @@ async fn streamed(
 
 impl Stream {
     /// The next bytes; none when it is over.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
         loop {
-            if self.shared.stop.is_cancelled() {
-                return None;
-            }
             let (playing, form) = self.reading.take()?;
-            let playing = self.may_go_on(playing).await?;
+            if self.shared.stop.is_cancelled() {
+                return self.cut("the server stops");
+            }
+            let Some(playing) = self.may_go_on(playing).await else {
+                return self.cut("whoever reads it may not any more");
+            };
             let read = tokio::task::spawn_blocking(move || some(playing, form)).await;
-            let (bytes, then) = read.ok()?;
+            let Ok((bytes, then)) = read else { return self.cut("it could not be read") };
             let waits = matches!(then, Then::Waits(..));
             match then {
                 Then::On(playing, form) | Then::Waits(playing, form) => self.reading = Some((playing, form)),
                 Then::Over => {}
             }
             if !bytes.is_empty() || self.reading.is_none() {
-                return Some(Bytes::from(bytes));
+                return Some(Ok(Bytes::from(bytes)));
             }
             if waits {
                 tokio::select! {
-                    () = self.shared.stop.cancelled() => return None,
+                    () = self.shared.stop.cancelled() => {}
                     () = tokio::time::sleep(LOOK) => {}
                 }
             }
+        }
+    }
+
+    /// The end of what was not read to its end.
+    fn cut(&self, why: &str) -> Option<io::Result<Bytes>> {
+        match self.purpose {
+            Purpose::Replay => Some(Err(io::Error::other(why.to_owned()))),
+            Purpose::Watch => None,
         }
     }
 

@@ -11,6 +11,7 @@ mod jobs;
 mod openapi;
 mod pages;
 mod paper;
+mod settings;
 mod shapes;
 mod sockets;
 mod stage;

@@ -22,6 +22,9 @@ const SIGNED: &str = r#"
 @id("signed") @max_ttl("1h") @approve("1 of group:approvers") @signature("required")
 permit (principal in Group::"engineers", action == Action::"access", resource in Label::"gate=signed");
 "#;
+/// Approvers see what else somebody holds and held.
+const READS: &str =
+    r#"@id("reads") permit (principal in Group::"approvers", action == Action::"read_access", resource);"#;
 /// What people write is text, and nothing else.
 const HOSTILE: &str = "look <img src=x onerror=alert(1)> \u{5d0}";
 /// What is said where a picture is taken, which is nothing that nobody would say.
@@ -127,7 +130,7 @@ impl Stage {
     fn set() -> Self {
         let lab = Lab::new(TERMINAL);
         let (wane, postgres) = (&lab.wane, database());
-        wane.load(&format!("{POLICY}{SIGNED}"));
+        wane.load(&format!("{POLICY}{SIGNED}{READS}"));
         register(wane, &postgres, "shop", "one");
         wane.paper_host("vault", "classification=restricted");
         wane.paper_host("ledger", "gate=signed");
@@ -325,6 +328,16 @@ fn approve(stage: &mut Stage) {
     {
         assert!(shown.contains(words), "{words}: {shown}");
     }
+    // What is worth a look, of each: what it survives of one, that the other is new.
+    for (card, sign) in
+        [("readonly on shop", "Something outlives its end"), ("deploy on ledger", "They never had this before")]
+    {
+        browser.sees(sign);
+        let count =
+            browser.count(&format!("li:has(h2:text('{card}')):has(h3:text('Worth a look')) li:text-is('{sign}')"));
+        assert_eq!(count, 1, "{card}: {sign}");
+    }
+    assert_eq!(browser.count("li:has(h2:text('readonly on shop')) li:text-is('They never had this before')"), 0);
     browser.holds("inbox");
     browser.picture("approve-phone", PHONE, "light");
 
@@ -341,8 +354,8 @@ fn approve(stage: &mut Stage) {
     let second = ask_and_wait(stage.maya(), "readonly@shop", "1h");
     let browser = &mut stage.browser;
     browser.open("approve");
-    browser.sees("readonly on shop");
-    let deny = "li:has-text('readonly on shop') >> role=button[name=\"Deny…\"]";
+    browser.sees("Longer than they ever had it");
+    let deny = "li:has(h2:text('readonly on shop')) >> role=button[name=\"Deny…\"]";
     browser.chromium.act(&json!({ "do": "click", "selector": deny }));
     browser.fills("Why not?", "use the replica");
     browser.holds("deny");
@@ -423,6 +436,7 @@ fn operate(stage: &mut Stage) {
         ("requests", "You have asked for nothing yet."),
         ("recordings", "maya"),
         ("figures", "From an end to the proof"),
+        ("settings", "IANA time zone"),
     ] {
         browser.open(page);
         browser.sees(words);

@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use wane_testkit::wait_until;
@@ -129,6 +130,9 @@ fn a_session_is_joined_on_a_page_by_those_who_may_and_for_as_long() {
     let mut hers = maya.open(&["-tt"], &[]);
     hers.send_line("echo her$((40+2))self").unwrap();
     hers.wait_for("her42self", SOON).unwrap();
+    // What runs there asks its terminal where its cursor is, what it is and whether it has the focus: nobody who joins answers.
+    hers.send_line(r"printf '\033[6n\033[c\033[>c\033[?25$p\033[?1004h%s\n' as''ked").unwrap();
+    hers.wait_for("asked", SOON).unwrap();
     let session = text(&items(&lab.wane.ada.json(&["sessions"]).unwrap())[0]["id"]);
 
     let mut page = Browsing::at(&lab.wane.server.url());
@@ -150,7 +154,8 @@ fn a_session_is_joined_on_a_page_by_those_who_may_and_for_as_long() {
     page.sees("You are in it, and its person knows.");
     page.sees("her42self");
     hers.wait_for("*** Wane: dan joined this session", SOON).unwrap();
-    page.chromium.act(&json!({ "do": "type", "text": "echo his$((40+2))words" }));
+    let typed = "echo his$((40+2))words";
+    page.chromium.act(&json!({ "do": "type", "text": typed }));
     page.key("Enter");
     hers.wait_for("his42words", SOON).unwrap();
     page.sees("his42words");
@@ -163,9 +168,41 @@ fn a_session_is_joined_on_a_page_by_those_who_may_and_for_as_long() {
     hers.send_line("echo after$((40+2))wards").unwrap();
     hers.wait_for("after42wards", SOON).unwrap();
     wait_until("it to be written down", SOON, || noted("session.left") == 1).unwrap();
+    let left = items(&lab.wane.ada.json(&["log", "--event", "session.left"]).unwrap())[0].clone();
+    assert_eq!(left["detail"]["bytes"], typed.len() + 1, "only what was typed, and Enter: {left}");
     let shown = text(&page.chromium.act(&json!({ "do": "text" })));
     assert!(!shown.contains("after42wards"), "{shown}");
     page.is_quiet("join, out");
     hers.send_line("exit").unwrap();
     assert!(hers.wait_exit(SOON).unwrap().success());
+}
+
+/// A replay that does not come to its end breaks off: nobody keeps a part of it as the whole.
+#[test]
+fn a_replay_that_is_cut_breaks_off() {
+    let lab = Lab::new(TERMINAL);
+    let eve = lab.wane.server.newcomer(&lab.wane.ada, "eve", &["admins"]).unwrap();
+    let maya = lab.comes(&lab.wane.maya, "20m");
+    // More than is under way at once between a server and a reader who takes their time.
+    let much = maya.open(&["-T"], &["head -c 48000000 /dev/zero | tr '\\0' x"]);
+    assert!(much.wait_exit(SOON).unwrap().success());
+    let recordings = || items(&lab.wane.ada.json(&["recordings"]).unwrap()).clone();
+    wait_until("the recording to be whole", SOON, || recordings()[0]["state"] == "whole").unwrap();
+    let session = text(&recordings()[0]["session"]);
+    let url = format!("{}/v1/sessions/{session}/recording?form=asciicast", lab.wane.server.url());
+    let token = format!("authorization: Bearer {}", eve.token().unwrap());
+    let slowly = |rate: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let words = ["-fsS", "--limit-rate", rate, "-H", &token, "-o"];
+        (Command::new("curl").args(words).arg(file.path()).arg(&url).spawn().unwrap(), file)
+    };
+    let (mut whole, kept) = slowly("1G");
+    assert!(whole.wait().unwrap().success());
+    let all = kept.as_file().metadata().unwrap().len();
+    let (mut cut, kept) = slowly("4M");
+    wait_until("some of it to be there", SOON, || kept.as_file().metadata().unwrap().len() > 0).unwrap();
+    lab.wane.ada.json(&["group", "leave", "admins", "eve"]).unwrap();
+    let status = cut.wait().unwrap();
+    assert_eq!(status.code(), Some(18), "curl says that it got a part");
+    assert!(kept.as_file().metadata().unwrap().len() < all);
 }

@@ -73,12 +73,40 @@ fn whoever_looks_after_it_finds_everything_on_a_page() {
         house.page.sees(words);
         house.page.holds(page);
     }
+    settings(&mut house);
     // What policy does not let somebody see is no entry of their menu, and the page says why when it is opened.
     house.page.is(&house.wane.maya);
     house.page.open("log");
     house.page.sees("Everything that happened");
     assert_eq!(house.page.count("nav a:has-text('Figures')"), 0);
-    assert_eq!(house.page.count("nav a:has-text('Packages')"), 1);
+    for (entry, shown) in [("Packages", 1), ("Log", 1), ("Settings", 0)] {
+        assert_eq!(house.page.count(&format!("nav a:has-text('{entry}')")), shown, "{entry}");
+    }
+    // Nothing on a page is asked for that its reader may not see: a refusal would be an error said.
+    house.page.is_quiet("the log of somebody who reads no log");
+    house.page.open("machines");
+    house.page.sees("repository_id");
+    assert_eq!(house.page.count("h2:has-text('Jobs that go on')"), 0);
+    house.page.holds("machines, without the jobs");
+    house.page.open("people/kim.lee");
+    house.page.sees("How they come in");
+    assert_eq!(house.page.count("text=What came of their leaving"), 0);
+    house.page.is_quiet("somebody who left, without the report");
+}
+
+/// What the server was started with, where each of it was said, and no secret.
+fn settings(house: &mut House) {
+    let page = &mut house.page;
+    page.open("settings");
+    let shown = page.sees("server.listen");
+    assert!(shown.contains("Address and port to listen on."), "{shown}");
+    assert!(shown.contains("(not set)") && shown.contains("default"), "{shown}");
+    assert!(!shown.contains(SECRET), "a secret is only referred to: {shown}");
+    page.holds("settings");
+    page.chromium.fill("role=searchbox", "inventory_every");
+    page.sees("engine.inventory_every");
+    assert_eq!(page.count("tbody tr"), 1);
+    assert_eq!(page.count("tbody tr:has-text('2s'):not(:has-text('default'))"), 1, "what was set says where");
 }
 
 /// The summary that is kept, the resource's own word, its roles, and the plots.
@@ -272,6 +300,10 @@ fn the_log(house: &mut House) {
     let url = text(&page.chromium.act(&json!({ "do": "url" })));
     assert!(url.ends_with("log?event=nothing.of.the.kind"), "what is looked for is in the address: {url}");
     page.holds("log, nothing found");
+    // The fields say what is looked for, however somebody comes to the list.
+    page.presses("link", "Log");
+    page.sees("grant.closed");
+    assert_eq!(page.count("input[placeholder='grant.']:placeholder-shown"), 1);
     for n in 0..60 {
         house.wane.ada.json(&["group", "add", &format!("team-{n}")]).unwrap();
     }
