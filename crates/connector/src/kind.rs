@@ -84,7 +84,9 @@ pub trait Kind: Send + Sync {
     fn effects(&self) -> Arc<dyn Effects>;
 
     /// Its issuer, where it signs something.
-    fn issuer(&self) -> Option<Arc<dyn Issuer>>;
+    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
+        None
+    }
 
     /// What speaks its protocol for sessions through the gateway, where it has that.
     fn broker(&self) -> Option<Arc<dyn Broker>> {
@@ -92,7 +94,9 @@ pub trait Kind: Send + Sync {
     }
 
     /// What its registered targets pull from Wane, if anything (a revocation list).
-    fn host_docs(&self) -> Option<Arc<dyn HostDocs>>;
+    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
+        None
+    }
 
     /// What it tells everybody, if anything (the certificates of an authority).
     fn published(&self) -> Option<Arc<dyn Published>> {

@@ -32,7 +32,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use wane_connector::kind::HostDocs;
 use wane_connector::{
     Broker, ConnectError, ConnectLine, Describe, Effects, Held, Issuer, Kind, KindError, RoleProbe, Target, strict,
 };
@@ -147,9 +146,5 @@ impl Kind for HttpKind {
 
     fn broker(&self) -> Option<Arc<dyn Broker>> {
         Some(Arc::new(broker::HttpBroker { book: Arc::clone(&self.book), root: self.root.clone() }))
-    }
-
-    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
-        None
     }
 }

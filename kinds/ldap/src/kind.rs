@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 use wane_connector::strict::wrong;
-use wane_connector::{ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, RoleProbe, Target};
+use wane_connector::{ConnectError, Describe, Effects, Kind, KindError, RoleProbe, Target};
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
 
@@ -82,13 +82,5 @@ impl Kind for LdapKind {
 
     fn effects(&self) -> Arc<dyn Effects> {
         Arc::clone(&self.effects) as Arc<dyn Effects>
-    }
-
-    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
-        None
-    }
-
-    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
-        None
     }
 }

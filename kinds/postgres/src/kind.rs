@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use wane_connector::{
-    ConnectError, ConnectLine, Describe, Effects, Held, HostDocs, Issuer, Kind, KindError, RoleProbe, Target,
-};
+use wane_connector::{ConnectError, ConnectLine, Describe, Effects, Held, Kind, KindError, RoleProbe, Target};
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
 use wane_domain::lease::LeaseKind;
@@ -92,13 +90,5 @@ impl Kind for PostgresKind {
 
     fn effects(&self) -> Arc<dyn Effects> {
         Arc::clone(&self.effects) as Arc<dyn Effects>
-    }
-
-    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
-        None
-    }
-
-    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
-        None
     }
 }

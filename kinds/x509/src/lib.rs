@@ -36,8 +36,7 @@ pub use crl::check_list;
 use serde_json::Value;
 pub use signed::CERTIFICATES;
 use wane_connector::{
-    Acme, Certificates, ConnectError, Describe, Effects, HostDocs, Issuer, Kind, KindError, Published, RoleProbe,
-    Signer, Target,
+    Acme, Certificates, ConnectError, Describe, Effects, Issuer, Kind, KindError, Published, RoleProbe, Signer, Target,
 };
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
@@ -130,10 +129,6 @@ impl Kind for X509Kind {
             authorities: Arc::clone(&self.authorities),
             ambient: self.ambient.clone(),
         }))
-    }
-
-    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
-        None
     }
 
     fn certificates(&self) -> Option<Arc<dyn Certificates>> {

@@ -10,10 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use wane_connector::kind::HostDocs;
 use wane_connector::{
-    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issuer, Kind, KindError,
-    Presence, RoleProbe, StandingRight, Target,
+    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Kind, KindError, Presence,
+    RoleProbe, StandingRight, Target,
 };
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
@@ -322,13 +321,5 @@ impl Kind for GatedKind {
 
     fn effects(&self) -> Arc<dyn Effects> {
         Arc::new(self.clone())
-    }
-
-    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
-        None
-    }
-
-    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
-        None
     }
 }

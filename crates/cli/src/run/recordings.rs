@@ -145,10 +145,17 @@ async fn keep(path: &Path, pieces: impl Stream<Item = Result<Vec<u8>, ClientErro
     let failed = |why: std::io::Error| Stop::failed(format!("`{}` cannot be written: {why}", path.display()));
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map_err(failed)?;
     let mut pieces = pin!(pieces);
-    while let Some(piece) = pieces.next().await {
-        file.write_all(&piece?).map_err(failed)?;
+    let written = async {
+        while let Some(piece) = pieces.next().await {
+            file.write_all(&piece?).map_err(failed)?;
+        }
+        file.sync_all().map_err(failed)
+    };
+    if let Err(stop) = written.await {
+        // Half of it looks whole to whoever finds it.
+        let _ = std::fs::remove_file(path);
+        return Err(stop);
     }
-    file.sync_all().map_err(failed)?;
     s.say(&format!("written to {}", path.display()));
     Ok(Exit::Done)
 }

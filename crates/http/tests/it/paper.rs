@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use wane_connector::contract::{
-    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Issuer, Presence, Target,
+    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Presence, Target,
 };
-use wane_connector::kind::{HostDocs, Kind, KindError, RoleProbe};
+use wane_connector::kind::{Kind, KindError, RoleProbe};
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::{LeaseData, LeaseKind};
@@ -54,12 +54,6 @@ impl Kind for Paper {
     }
     fn effects(&self) -> Arc<dyn Effects> {
         Arc::new(self.clone())
-    }
-    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
-        None
-    }
-    fn host_docs(&self) -> Option<Arc<dyn HostDocs>> {
-        None
     }
 }
 
