@@ -126,7 +126,7 @@ impl Body for Tapped {
             }
             match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
                 // INVARIANT: what comes behind a request is no header of it to anybody (held by
-                // `one_request_is_one_request_to_everybody`): some applications take the one for the other.
+                // `trailers_pass_as_grpc_has_them`): some applications take the one for the other.
                 Some(Ok(frame)) if this.from == Side::Client && frame.is_trailers() => {}
                 Some(Ok(mut frame)) => {
                     if let Some(trailers) = frame.trailers_mut() {

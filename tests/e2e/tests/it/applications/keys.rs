@@ -27,7 +27,8 @@ fn with(lab: &Lab, name: &str, key: &str, words: &[&str], path: &str) -> Answer 
 /// Who comes first opens the session; whoever comes meanwhile waits until it has begun.
 #[test]
 fn a_fresh_key_is_used_by_several_at_once() {
-    let lab = Lab::new();
+    let lab = Lab::with(WaneServer::builder().failpoints());
+    lab.wane.server.plan("app.brokered.begun.commit:before=delay:1000").unwrap();
     let maya = &lab.wane.maya;
     granted(maya, "viewer@app", "10m");
     for _ in 0..3 {

@@ -216,6 +216,17 @@ fn trailers_pass_as_grpc_has_them() {
     let asked = lab.asked();
     let asked = asked.iter().find(|one| one["two"] == true).unwrap();
     assert_eq!((&asked["te"], &asked["url"]), (&json!("trailers"), &json!("/pkg.Service/Call")));
+    // What comes behind a request does not: some take it for headers.
+    let host = guest.origin.trim_start_matches("https://");
+    let behind = format!(
+        "POST /behind HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\nx\r\n0\r\n\
+         Wane-Assertion: evil-words\r\n\r\n",
+        guest.cookie()
+    );
+    let said = lab.raw(&behind);
+    assert!(said.contains("HTTP/1.1 200"), "{said}");
+    let asked = json!(lab.asked()).to_string();
+    assert!(asked.contains("/behind") && !asked.contains("evil-words"), "{asked}");
 }
 
 #[test]

@@ -83,6 +83,10 @@ fn a_page_of_somebody_else_gets_nothing_in_a_session() {
     );
     let problems = page.chromium.act(&json!({ "do": "problems" })).to_string();
     assert!(problems.contains("frame-ancestors"), "our page is shown in theirs: {problems}");
+    // What was sent blindly came with the same: of the page itself its own word counts.
+    let heads = Command::new("curl").args(["-sSI", &format!("{url}/ui/")]).output().unwrap();
+    let heads = String::from_utf8(heads.stdout).unwrap();
+    assert!(heads.contains("200 OK") && heads.contains("frame-ancestors 'none'"), "{heads}");
     // Nothing was done, whatever was sent blindly; and nobody is signed out.
     let groups = wane.ada.json(&["group", "list"]).unwrap();
     assert!(!groups.to_string().contains("evil"), "{groups}");
