@@ -220,7 +220,7 @@ fn trailers_pass_as_grpc_has_them() {
     let host = guest.origin.trim_start_matches("https://");
     let behind = format!(
         "POST /behind HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n1\r\nx\r\n0\r\n\
-         Wane-Assertion: evil-words\r\n\r\n",
+         X-Words: evil-words\r\nWane-Assertion: evil-words\r\n\r\n",
         guest.cookie()
     );
     let said = lab.raw(&behind);
