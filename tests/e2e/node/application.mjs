@@ -83,7 +83,7 @@ two.on('stream', (stream, headers) => {
   say({ method: headers[':method'], url: headers[':path'], te: headers.te ?? null, two: true });
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', 'grpc-message': 'fine' }));
-  stream.on('trailers', (trailers) => say({ trailers, two: true }));
+  stream.on('trailers', (trailers) => say({ method: 'trailers', trailers, two: true }));
   stream.pipe(stream);
   stream.on('error', () => {});
 });
