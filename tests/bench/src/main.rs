@@ -18,6 +18,8 @@ mod raw;
 mod sessions;
 mod web;
 
+use std::io::Write as _;
+
 use anyhow::{Context, Result, bail};
 
 fn main() -> Result<()> {
@@ -42,6 +44,7 @@ fn main() -> Result<()> {
         "ed25519" => raw::run(&plan)?,
         other => bail!("`{other}` is no tool"),
     };
-    println!("{found}");
+    // What only serves is asked nothing at its end, and whoever began it may be gone.
+    let _ = writeln!(std::io::stdout(), "{found}");
     Ok(())
 }
