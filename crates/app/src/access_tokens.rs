@@ -214,8 +214,9 @@ impl App {
         if world.lock_on(lease.holder, lease.resource, lease.role, Some(lease.grant)).is_some() {
             return Ok(None);
         }
-        // A signature alone is not enough: that it was issued is written down.
-        Ok(Issuance::standing(self.store.issuances(read.lease).await?, |issued| issued.serial == read.serial))
+        // A signature alone is not enough: that it was issued is written down. One row, however many there are under its lease:
+        // servers ask with each call.
+        Ok(Issuance::standing(self.store.issuance(read.serial).await?, |issued| issued.lease == read.lease))
     }
 
     /// Ends what a token stands under, with every other token under it: whoever has it may. Of one that is over, or is none,

@@ -279,13 +279,9 @@ impl App {
         let live = |l: &&Versioned<Lease>| {
             l.value.what == LeaseKind::Credential && matches!(l.value.state, LeaseState::Live { .. })
         };
-        for lease in open.iter().filter(live) {
-            let issued = self.store.issuances(lease.value.id).await?;
-            if let Some(issue) = Issuance::standing(issued, |issue| issue.serial == serial) {
-                return Ok(Issued::of(&issue));
-            }
-        }
-        Err(AppError::missing("live credential with serial", serial))
+        let under_one = |issue: &Issuance| open.iter().filter(live).any(|lease| lease.value.id == issue.lease);
+        let issue = Issuance::standing(self.store.issuance(serial).await?, under_one);
+        issue.as_ref().map(Issued::of).ok_or_else(|| AppError::missing("live credential with serial", serial))
     }
 
     /// The target let a session in.

@@ -381,7 +381,7 @@ impl Issuance {
     ///
     /// INVARIANT: what was revoked by itself stands for nobody, whatever its lease (held by
     /// `what_was_revoked_by_itself_is_not_found`).
-    pub fn standing(all: Vec<Self>, meant: impl Fn(&Self) -> bool) -> Option<Self> {
+    pub fn standing(all: impl IntoIterator<Item = Self>, meant: impl Fn(&Self) -> bool) -> Option<Self> {
         all.into_iter().find(meant).filter(|one| one.revoked.is_none())
     }
 }
