@@ -85,7 +85,8 @@ fn nginx_is_shown_a_certificate_that_nobody_else_has() {
     assert_eq!(part.header("content-range").as_deref(), Some("bytes 1048570-1048575/1048576"));
     assert_eq!(guest.send(&["-I"], "/file").header("content-length").as_deref(), Some("1048576"));
     assert_eq!(guest.get("/gone").status, 410);
-    assert_eq!(guest.send(&["-X", "POST", "-d", "x"], "/file").status, 405);
+    // nginx does not wait for the body; over HTTP/2 what is left of that is reset, and curl takes that for a fault at times.
+    assert_eq!(guest.send(&["--http1.1", "-X", "POST", "-d", "x"], "/file").status, 405);
     let moved = guest.get("/moved");
     assert_eq!(moved.status, 301, "{moved:?}");
     // Around the gateway nobody comes in who has not that certificate.
