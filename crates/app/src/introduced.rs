@@ -33,6 +33,15 @@ pub struct Ground {
     pub until: Time,
 }
 
+/// By what a credential is known among those that were handed out under a grant.
+#[derive(Clone, Copy, Debug)]
+enum KnownBy<'a> {
+    /// Its own number, under this lease.
+    Number(LeaseId, u64),
+    /// The serial number of its certificate.
+    Serial(&'a str),
+}
+
 /// A credential that is good now, as it was handed out.
 #[derive(Debug)]
 pub(crate) struct Standing {
@@ -99,8 +108,7 @@ impl App {
             Means::Certificate(der) => {
                 let read = self.kinds.iter().find_map(|kind| kind.certificates()?.read(der, now));
                 let CertificateRead { grant, serial } = read.ok_or_else(no_good)?;
-                let same = |issue: &Issuance| issue.detail.get("serial").and_then(|s| s.as_str()) == Some(&*serial);
-                self.handed_out(grant, None, same).await?.ok_or_else(no_good)
+                self.handed_out(grant, KnownBy::Serial(&serial)).await?.ok_or_else(no_good)
             }
             Means::Token(token) => self.shown_token(origin, token).await,
         }
@@ -120,17 +128,12 @@ impl App {
             certificate: certificate.as_deref(),
         };
         let good = self.check_call(server.id, &call).await?.map_err(|_| no_good())?;
-        let same = |issue: &Issuance| issue.serial == good.read.serial;
-        self.handed_out(good.read.grant, Some(good.read.lease), same).await?.ok_or_else(no_good)
+        let by = KnownBy::Number(good.read.lease, good.read.serial);
+        self.handed_out(good.read.grant, by).await?.ok_or_else(no_good)
     }
 
     /// A credential that was handed out under a grant, if all it stands under still stands.
-    async fn handed_out(
-        &self,
-        grant: GrantId,
-        lease: Option<LeaseId>,
-        same: impl Fn(&Issuance) -> bool + Send + Sync,
-    ) -> Result<Option<Standing>, AppError> {
+    async fn handed_out(&self, grant: GrantId, by: KnownBy<'_>) -> Result<Option<Standing>, AppError> {
         let now = self.now();
         let Some(held) = self.store.standing(grant).await? else { return Ok(None) };
         let world = self.world().await?;
@@ -141,10 +144,20 @@ impl App {
         }
         for open in held.open.iter().map(|open| &open.value) {
             let live = open.what == LeaseKind::Credential && matches!(open.state, LeaseState::Live { .. });
-            if !live || lease.is_some_and(|lease| lease != open.id) {
+            if !live {
                 continue;
             }
-            let found = Issuance::standing(self.store.issuances(open.id).await?, &same);
+            let found = match by {
+                // One row, however many there are under the lease.
+                KnownBy::Number(lease, number) if lease == open.id => {
+                    Issuance::standing(self.store.issuance(number).await?, |issue| issue.lease == lease)
+                }
+                KnownBy::Number(..) => None,
+                KnownBy::Serial(serial) => {
+                    let says = |issue: &Issuance| issue.detail.get("serial").and_then(|s| s.as_str()) == Some(serial);
+                    Issuance::standing(self.store.issuances(open.id).await?, says)
+                }
+            };
             if let Some(issue) = found.filter(|issue| now < issue.not_after) {
                 let ground = Ground { grant: grant.id, lease: open.id, until: issue.not_after };
                 let (issued, holder, serial) = (Issued::of(&issue), open.holder, issue.serial);
@@ -158,7 +171,7 @@ impl App {
     pub(crate) async fn still_grounded(&self, by: &By) -> Result<(), AppError> {
         let By::Known { lease, serial } = by else { return Ok(()) };
         let seen = self.store.lease(*lease).await?.ok_or_else(no_good)?;
-        let standing = self.handed_out(seen.value.grant, Some(*lease), |issue| issue.serial == *serial).await?;
+        let standing = self.handed_out(seen.value.grant, KnownBy::Number(*lease, *serial)).await?;
         standing.map(drop).ok_or_else(no_good)
     }
 
@@ -170,7 +183,7 @@ impl App {
         serial: u64,
     ) -> Result<(Issued, Ground), AppError> {
         let seen = self.store.lease(lease).await?.ok_or_else(no_good)?;
-        let standing = self.handed_out(seen.value.grant, Some(lease), |issue| issue.serial == serial).await?;
+        let standing = self.handed_out(seen.value.grant, KnownBy::Number(lease, serial)).await?;
         let standing = standing.filter(|standing| standing.holder == holder).ok_or_else(no_good)?;
         Ok((standing.issued, standing.ground))
     }

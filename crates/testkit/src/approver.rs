@@ -75,19 +75,25 @@ impl Approver {
         let done = ssh_keygen(["-q", "-Y", "sign", "-f", &key, "-n", NAMESPACE, &paper]).unwrap();
         let armored = fs::read_to_string(&signature).unwrap_or_else(|e| format!("{e}: {done:?}"));
         let signed = Signed { statement: text, key: self.material.clone(), signature: Signature::Ssh(armored) };
-        Approval {
-            approver: said.approver,
-            instead_of: None,
-            asked_after: None,
-            stage: 0,
-            digest: said.over(),
-            at: said.at,
-            signed: Some(Box::new(signed)),
-        }
+        approval_by(said, signed)
     }
 
     /// Their approval of the first item of what is asked, now.
     pub fn approve(&self, ask: &Ask, ambient: &Ambient) -> Approval {
         self.sign(&self.statement(ask, ambient))
+    }
+}
+
+/// The approval that says what is said in it, with a signature over that.
+#[must_use]
+pub fn approval_by(said: &Statement, signed: Signed) -> Approval {
+    Approval {
+        approver: said.approver,
+        instead_of: None,
+        asked_after: None,
+        stage: 0,
+        digest: said.over(),
+        at: said.at,
+        signed: Some(Box::new(signed)),
     }
 }

@@ -37,7 +37,7 @@ mod wane;
 pub use active_directory::ActiveDirectory;
 pub use ambient::{FakeClock, SeededEntropy};
 pub use application::ScimApplication;
-pub use approver::Approver;
+pub use approver::{Approver, approval_by};
 pub use held::{Held, hold, lax_permit, plain_ask};
 pub use nginx::Nginx;
 pub use object_store::ObjectStore;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use wane_connector::{
-    Artifact, ConnectError, Created, Effects, EndOutcome, Handed, Inventory, Presence, RoleProbe, Target,
+    Artifact, ConnectError, Created, Effects, EndOutcome, Handed, Inventory, Presence, RoleProbe, Target, permits,
 };
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::Role;
@@ -217,22 +217,6 @@ impl HookEffects {
     }
 }
 
-fn check_permit(target: &Target<'_>, role: &Role, lease: &LeaseData, permit: &IssuePermit) -> Result<(), Fail> {
-    let digest = role.digest().map_err(|e| Fail::refused(e.to_string()))?;
-    let item = permit.item();
-    let fits = permit.lease() == lease.id
-        && permit.grant() == lease.grant
-        && item.resource == target.resource.id
-        && lease.resource == target.resource.id
-        && item.role == role.id
-        && item.role_digest == digest;
-    if fits {
-        Ok(())
-    } else {
-        Err(Fail::refused("the permit is for something else: another lease, resource, or role definition"))
-    }
-}
-
 #[async_trait]
 impl Effects for HookEffects {
     async fn create(
@@ -242,7 +226,7 @@ impl Effects for HookEffects {
         lease: &LeaseData,
         permit: IssuePermit,
     ) -> Result<Created, ConnectError> {
-        check_permit(target, role, lease, &permit).map_err(|fail| fail.at(target))?;
+        permits(target, role, lease, &permit).map_err(|why| Fail::refused(why).at(target))?;
         let until = lease.end.min(permit.not_after());
         let definition = Definition::read(&role.definition).map_err(|e| Fail::refused(e.to_string()).at(target))?;
         match bounded(MAKE, self.make(target, &definition, lease, until)).await {

@@ -37,23 +37,15 @@ impl Visitor {
             unauthorised(&why.to_string())
         })?;
         let mark = key.mark();
-        let held = || match self.site.inner.book.find(Some(mark), origin.as_str()) {
-            Found::Open(session) => Some(session),
-            // Asked anew: it may have been for a while that nobody used it.
-            Found::Over(_) | Found::Unknown => None,
-        };
         // Whoever opens it is done: what is found from here on has begun, on disk.
-        drop(self.site.inner.opening.turn(mark).await);
-        if let Some(session) = held() {
+        let _opening = self.site.inner.opening.turn(mark).await;
+        if let Found::Open(session) = self.site.inner.book.find(Some(mark), origin.as_str()) {
             return Ok(session);
         }
+        // Else it is opened anew: it may have been for a while that nobody used it.
         if self.porch.meant(origin.as_str()).await.as_deref() != Some(&key.resource) {
             self.site.misused(&self.porch, &key, "it was shown to another application").await;
             return Err(unauthorised("it is for another application"));
-        }
-        let _opening = self.site.inner.opening.turn(mark).await;
-        if let Some(session) = held() {
-            return Ok(session);
         }
         let shown = Shown {
             grant: key.grant,
@@ -122,6 +114,7 @@ impl Visitor {
             // Asked anew: it may have been for a while that nobody used it.
             Found::Over(_) | Found::Unknown => None,
         };
+        // As with a key. The turn is not kept: that each call is shown to be its caller's may take a while.
         drop(self.site.inner.opening.turn(mark).await);
         if let Some(known) = held().await {
             return known;

@@ -27,7 +27,7 @@ use wane_keys::envelope::Keyring;
 use wane_keys::seal::{Seal, SealName};
 use wane_keys::signer::LocalSigner;
 use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, USER_CERTIFICATES, check_user_certificate, host_names};
-use wane_testkit::{FakeClock, Held, WaneSigner, hold};
+use wane_testkit::{FakeClock, Held, WaneSigner, approval_by, hold};
 
 pub(super) const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ holder";
 
@@ -203,16 +203,7 @@ impl Office {
         let text = said.text().unwrap();
         let armored = SshSig::sign(with, wane_approval::NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
         let signature = Signature::Ssh(armored.to_pem(LineEnding::LF).unwrap());
-        let signed = Signed { statement: text, key: material(with), signature };
-        Approval {
-            approver: said.approver,
-            instead_of: None,
-            asked_after: None,
-            stage: 0,
-            digest: said.over(),
-            at: said.at,
-            signed: Some(Box::new(signed)),
-        }
+        approval_by(said, Signed { statement: text, key: material(with), signature })
     }
 
     /// What people really signed.
