@@ -41,7 +41,7 @@ impl fmt::Display for Verdict {
 pub(super) fn run(about: &[&str]) -> Result<()> {
     deps::ensure()?;
     let guards = chosen(all()?, about)?;
-    let scratch = Scratch::prepare()?;
+    let scratch = Scratch::prepare("guards")?;
     println!("{} guards; each test is run as it is, then without its guard\n", guards.len());
     let mut sound = BTreeMap::new();
     let mut unheld = Vec::new();

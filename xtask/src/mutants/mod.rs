@@ -3,22 +3,37 @@
 
 pub(crate) mod guard;
 mod guards;
+mod listed;
 mod scratch;
+mod sites;
 mod survivor;
 mod survivors;
+mod switched;
+mod switches;
+mod trial;
 
 use anyhow::{Result, bail};
 
-/// The crates whose every line decides about access or its end.
-const CRATES: &[&str] = &["domain", "reconcile", "policy", "app"];
+/// The crates whose every line decides about access or its end, and the packages whose tests say so.
+const CRATES: &[(&str, &[&str])] = &[
+    ("domain", &["wane-domain"]),
+    ("reconcile", &["wane-reconcile"]),
+    ("policy", &["wane-policy"]),
+    ("app", &["wane-app", "wane-reconcile"]),
+];
 
 /// Runs what the words behind `mutants` ask for.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
+    let one = |name: &str| CRATES.iter().find(|(known, _)| *known == name);
     match words {
         ["guards", about @ ..] => guards::run(about),
-        [] => CRATES.iter().try_for_each(|name| survivors::run(name, None)),
-        [name] if CRATES.contains(name) => survivors::run(name, None),
-        [name, shard] if CRATES.contains(name) => survivors::run(name, Some(shard)),
-        _ => bail!("ask for `mutants guards [WORD…]` or `mutants [{}] [K/N]`", CRATES.join("|")),
+        [] => CRATES.iter().try_for_each(|(name, packages)| survivors::run(name, packages, None)),
+        [name, shard @ ..] if shard.len() < 2 && one(name).is_some() => {
+            one(name).map_or(Ok(()), |(name, packages)| survivors::run(name, packages, shard.first().copied()))
+        }
+        _ => {
+            let names: Vec<&str> = CRATES.iter().map(|(name, _)| *name).collect();
+            bail!("ask for `mutants guards [WORD…]` or `mutants [{}] [K/N]`", names.join("|"))
+        }
     }
 }

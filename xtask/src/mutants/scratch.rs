@@ -17,9 +17,9 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Brings the copy up to date, whatever an interrupted run left in it.
-    pub(super) fn prepare() -> Result<Self> {
-        let folder = command::root().join("target/guards");
+    /// Brings the copy of a chore up to date, whatever an interrupted run left in it.
+    pub(super) fn prepare(chore: &str) -> Result<Self> {
+        let folder = command::root().join("target").join(chore);
         let scratch = Self { tree: folder.join("tree"), build: folder.join("build") };
         let listed = command::output("git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
         let wanted: BTreeSet<PathBuf> = listed

@@ -1,0 +1,189 @@
+//! Each mutant before the tests that come by it until one turns red: first those that caught most of
+//! its file, then the quickest. A slow test has its turn only where no quicker one comes by.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::listed::Mutant;
+use super::switched::TestBinary;
+use super::switches::{CHOSEN, MET};
+
+/// What only the compiler can turn red, and no changed function body does.
+const LEFT_OUT: &str = "evidence_cannot_be_forged";
+/// A test that takes so much longer than unbroken is caught in a loop.
+const SLOWER: u32 = 4;
+const AT_LEAST: Duration = Duration::from_secs(20);
+/// A test that takes longer than this, unbroken, is slow.
+const SLOW: Duration = Duration::from_secs(10);
+/// The most memory of one test; a loop may gather things.
+const MEMORY: &str = "--as=12884901888";
+
+/// A test, and how long it takes when nothing is broken.
+pub(super) struct Test<'built> {
+    binary: &'built TestBinary,
+    name: String,
+    took: Duration,
+}
+
+/// What became of a mutant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Caught,
+    /// A test took for ever, or all the memory.
+    OutOfTime,
+    Survived,
+    /// No test comes by it.
+    NeverMet,
+}
+
+/// The tests in the order of their time, and which of them come by each mutant.
+pub(super) struct Meetings<'built> {
+    tests: Vec<Test<'built>>,
+    by: BTreeMap<usize, Vec<usize>>,
+    /// How many of a file's mutants each test has caught.
+    catches: Mutex<HashMap<(String, usize), usize>>,
+}
+
+/// Runs every test unbroken and writes down which mutants it comes by.
+pub(super) fn meet<'built>(binaries: &'built [TestBinary], folder: &Path) -> Result<Meetings<'built>> {
+    let mut tests = Vec::new();
+    for binary in binaries {
+        let listed = Command::new(&binary.executable)
+            .args(["--list", "--format", "terse"])
+            .current_dir(&binary.package_folder)
+            .output()?;
+        let listed = String::from_utf8(listed.stdout).context("a test has a strange name")?;
+        let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+        let names = names.filter(|name| !name.contains(LEFT_OUT));
+        tests.extend(names.map(|name| Test { binary, name: name.to_owned(), took: Duration::ZERO }));
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+    let numbered: Vec<(usize, &Test<'_>)> = tests.iter().enumerate().collect();
+    let met = side_by_side(&numbered, |(number, test)| {
+        let file = folder.join(number.to_string());
+        let _ = fs::remove_file(&file);
+        let (status, took) = run(test, (MET, file.as_os_str()), Duration::from_secs(600))?;
+        ensure!(status == Some(0), "`{}` is red with nothing broken", test.name);
+        let ids: Vec<usize> =
+            fs::read_to_string(&file).unwrap_or_default().lines().filter_map(|id| id.parse().ok()).collect();
+        Ok((ids, took))
+    });
+    let mut order = Vec::new();
+    for (test, met) in tests.into_iter().zip(met) {
+        let (ids, took) = met?;
+        order.push((Test { took, ..test }, ids));
+    }
+    order.sort_by_key(|(test, _)| test.took);
+    let mut meetings = Meetings { tests: Vec::new(), by: BTreeMap::new(), catches: Mutex::default() };
+    for (number, (test, ids)) in order.into_iter().enumerate() {
+        meetings.tests.push(test);
+        for id in ids {
+            meetings.by.entry(id).or_default().push(number);
+        }
+    }
+    for tests in meetings.by.values_mut() {
+        // Who comes by twice, in two processes, is one test.
+        tests.dedup();
+        let is_quick = |number: &usize| meetings.tests.get(*number).is_some_and(|test| test.took <= SLOW);
+        if tests.iter().any(is_quick) {
+            tests.retain(is_quick);
+        }
+    }
+    Ok(meetings)
+}
+
+impl Meetings<'_> {
+    pub(super) fn tests(&self) -> usize {
+        self.tests.len()
+    }
+
+    /// Tries these mutants; each verdict is told as it falls.
+    pub(super) fn try_all(&self, mutants: &[(usize, &Mutant)], tell: impl Fn(usize, Verdict) + Sync) -> Result<()> {
+        let tried = side_by_side(mutants, |(id, mutant)| {
+            tell(*id, self.one(*id, &mutant.file)?);
+            Ok(())
+        });
+        tried.into_iter().collect()
+    }
+
+    fn one(&self, id: usize, file: &str) -> Result<Verdict> {
+        let Some(tests) = self.by.get(&id) else { return Ok(Verdict::NeverMet) };
+        for (number, test) in self.in_turn(tests, file) {
+            let limit = test.took.saturating_mul(SLOWER).max(AT_LEAST);
+            let (status, took) = run(test, (CHOSEN, id.to_string().as_ref()), limit)?;
+            if status == Some(0) {
+                continue;
+            }
+            if let Ok(mut catches) = self.catches.lock() {
+                *catches.entry((file.to_owned(), number)).or_default() += 1;
+            }
+            return Ok(if took >= limit { Verdict::OutOfTime } else { Verdict::Caught });
+        }
+        Ok(Verdict::Survived)
+    }
+
+    fn in_turn(&self, tests: &[usize], file: &str) -> Vec<(usize, &Test<'_>)> {
+        let mut turns: Vec<_> =
+            tests.iter().filter_map(|number| Some((*number, self.tests.get(*number)?))).collect();
+        if let Ok(catches) = self.catches.lock() {
+            turns.sort_by_key(|(number, test)| {
+                (Reverse(catches.get(&(file.to_owned(), *number)).copied().unwrap_or_default()), test.took)
+            });
+        }
+        turns
+    }
+}
+
+/// One test in a process of its own, killed with all it started when its time is over.
+#[expect(clippy::disallowed_methods, reason = "how long a test takes is what is asked")]
+fn run(
+    test: &Test<'_>,
+    (variable, value): (&str, &std::ffi::OsStr),
+    limit: Duration,
+) -> Result<(Option<i32>, Duration)> {
+    let began = Instant::now();
+    let status = Command::new("timeout")
+        .args(["--signal", "KILL", &limit.as_secs().to_string(), "prlimit", MEMORY])
+        .arg(&test.binary.executable)
+        .args(["--exact", &test.name])
+        .current_dir(&test.binary.package_folder)
+        .env(variable, value)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("cannot run `timeout`")?;
+    Ok((status.code(), began.elapsed()))
+}
+
+/// One answer for each, as many at once as there are processors and one that waits.
+fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Vec<Result<R>> {
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, usize::from).saturating_add(1);
+    let mut done: Vec<(usize, Result<R>)> = thread::scope(|scope| {
+        let hands: Vec<_> = (0..workers)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut own = Vec::new();
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(item) = items.get(number) else { return own };
+                        own.push((number, work(item)));
+                    }
+                })
+            })
+            .collect();
+        hands.into_iter().flat_map(|hand| hand.join().unwrap_or_default()).collect()
+    });
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, answer)| answer).collect()
+}
