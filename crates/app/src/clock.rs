@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use wane_domain::ambient::TOLERANCE;
-use wane_domain::time::Time;
+use wane_domain::time::{Span, Time};
 use wane_store::{GrantFilter, GrantPhase, RecordFilter, Slice};
 
 use crate::App;
@@ -88,10 +88,17 @@ impl App {
     async fn newest(&self) -> Result<Time, AppError> {
         let mut newest = self.high_water.0.load(Ordering::SeqCst);
         if newest == i64::MIN {
-            let now = self.now();
-            let ahead = RecordFilter { from: Some(now), ..RecordFilter::default() };
-            let found = self.store.records(ahead, Slice::first(1000)).await?.items;
-            let latest = found.iter().map(|r| r.record.at.micros()).max().unwrap_or(now.micros());
+            let mut latest = self.now();
+            // A page holds what was written last, and that need not be what is furthest ahead.
+            loop {
+                let ahead = RecordFilter { from: Some(latest.plus(Span::from_micros(1))), ..RecordFilter::default() };
+                let page = self.store.records(ahead, Slice::first(1000)).await?;
+                match page.items.iter().map(|found| found.record.at).max() {
+                    Some(later) => latest = later,
+                    None => break,
+                }
+            }
+            let latest = latest.micros();
             newest = self.high_water.0.fetch_max(latest, Ordering::SeqCst).max(latest);
         }
         Ok(Time::from_micros(newest))

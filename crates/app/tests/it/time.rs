@@ -1,7 +1,15 @@
 //! Clocks that go wrong.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use serde_json::json;
 use wane_app::AppError;
-use wane_domain::time::Span;
+use wane_audit::{Actor, Outcome, Record, Subjects};
+use wane_domain::ambient::{Ambient, Clock, TOLERANCE};
+use wane_domain::time::{Span, Time};
+use wane_store::{Commit, Store as _};
+use wane_testkit::{FakeClock, SeededEntropy};
 
 use crate::house::{House, ask, end_of, granted, mins};
 
@@ -39,6 +47,102 @@ async fn a_clock_set_back_begins_nothing_and_ends_everything() {
     // Within what a correction of the clock may be, all goes on.
     house.clock.set(behind.plus(Span::from_hours(1)).minus(Span::from_secs(2)));
     house.approve("eva", waiting).await.unwrap();
+}
+
+/// A microsecond more than a correction may be.
+const TOO_MUCH: Span = Span::from_micros(TOLERANCE.micros() + 1);
+
+/// What was seen moves on with everything that is written down, and is known again after a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_begins_behind_what_was_written_down_last() {
+    let mut house = House::new().await;
+    house.hold("ann", "attic", "read", 8).await;
+    house.advance(mins(10));
+    house.hold("ben", "attic", "read", 8).await;
+    let newest = house.app.now();
+    for restarted in [false, true] {
+        if restarted {
+            house.reopen();
+        }
+        for (behind, begins) in [(mins(5), false), (TOO_MUCH, false), (TOLERANCE, true)] {
+            house.clock.set(newest.minus(behind));
+            let said = house.try_ask("ben", ask(&[("vault", "read")], 1)).await;
+            match &said {
+                Ok(_) => assert!(begins, "{behind}, restarted {restarted}"),
+                Err(AppError::ClockBehind { seen }) => assert!(!begins && *seen == newest, "{behind}: {said:?}"),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    // However much was written since by a clock that is behind, and then further behind: ends still come.
+    house.clock.set(newest.minus(mins(4)));
+    let written = |_| Record {
+        id: house.ambient.id(),
+        org: house.app.org(),
+        at: house.app.now(),
+        actor: Actor::System,
+        event: "house.furnished".to_owned(),
+        outcome: Outcome::Done,
+        about: Subjects::default(),
+        detail: json!({}),
+    };
+    house.store.commit(Commit::new(Vec::new(), (0..1000).map(written).collect()).unwrap()).await.unwrap();
+    house.clock.set(newest.minus(mins(5)));
+    house.reopen();
+    let said = house.try_ask("ben", ask(&[("vault", "read")], 1)).await;
+    assert!(matches!(said, Err(AppError::ClockBehind { seen }) if seen == newest), "{said:?}");
+}
+
+/// A machine that says by how much it was set back.
+struct Machine {
+    clock: Arc<FakeClock>,
+    behind: AtomicU64,
+    let_stand: AtomicUsize,
+}
+
+impl Clock for Machine {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn behind(&self) -> Span {
+        Span::from_micros(self.behind.load(Ordering::SeqCst))
+    }
+
+    fn let_stand(&self) {
+        self.let_stand.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Nothing begins on a machine that was set back, and it is waited for once nothing is left that this could prolong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_was_set_back_is_waited_for_when_nothing_is_open() {
+    let clock = FakeClock::at("2026-11-21T10:00:00Z".parse().unwrap());
+    let (behind, let_stand) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let machine = Arc::new(Machine { clock: Arc::clone(&clock), behind, let_stand });
+    let of: Arc<dyn Clock> = Arc::<Machine>::clone(&machine);
+    let house = House::ticking(clock, Some(Ambient::new(of, SeededEntropy::new(7)))).await;
+    let set_back = |by: Span| machine.behind.store(by.micros(), Ordering::SeqCst);
+    let waits = async || {
+        let before = machine.let_stand.load(Ordering::SeqCst);
+        house.app.wait_for_machine().await.unwrap();
+        machine.let_stand.load(Ordering::SeqCst) - before == 1
+    };
+    for (by, much) in [(Span::ZERO, false), (TOLERANCE, false), (TOO_MUCH, true)] {
+        set_back(by);
+        assert_eq!(waits().await, much, "{by}");
+        let said = house.try_ask("ben", ask(&[("vault", "read")], 1)).await;
+        assert_eq!(matches!(said, Err(AppError::ClockBehind { .. })), much, "{by}: {said:?}");
+    }
+    set_back(Span::ZERO);
+    let grant = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", grant).await.unwrap();
+    set_back(TOO_MUCH);
+    assert!(!waits().await, "what is open goes on longer");
+    house.app.give_back(&house.caller("ann").await, grant).await.unwrap();
+    assert!(!waits().await, "it is not gone yet");
+    house.try_ends(grant).await;
+    assert!(waits().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +209,7 @@ async fn a_day_of_twenty_five_hours_prolongs_nothing() {
 /// A start in a second that only exists now and then is a start, and not a way around the bounds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leap_second_is_the_second_before_it() {
-    let leap: wane_domain::time::Time = "2026-11-21T23:59:60Z".parse().unwrap();
+    let leap: Time = "2026-11-21T23:59:60Z".parse().unwrap();
     assert_eq!(leap.to_string(), "2026-11-21T23:59:59Z");
     let house = House::new().await;
     let mut input = ask(&[("attic", "read")], 1);
