@@ -62,10 +62,12 @@ impl Tried {
 
     /// What it comes to once it is booked, and the lease gone by that or not.
     pub(crate) fn as_booked(&self, gone: bool) -> TryEnd {
+        if gone {
+            return TryEnd::Gone;
+        }
         match self {
-            Self::Unreachable { .. } if !gone => TryEnd::Unreachable,
-            Self::Proven(_) | Self::Not { .. } | Self::Unreachable { .. } if gone => TryEnd::Gone,
-            Self::Proven(_) | Self::Not { .. } | Self::Unreachable { .. } => TryEnd::Open,
+            Self::Unreachable { .. } => TryEnd::Unreachable,
+            Self::Proven(_) | Self::Not { .. } => TryEnd::Open,
         }
     }
 }

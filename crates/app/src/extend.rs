@@ -35,7 +35,8 @@ impl App {
         reason: Option<Reason>,
     ) -> Result<AccessRequest, AppError> {
         if more == Span::ZERO || more > crate::MOST_DURATION {
-            return Err(AppError::invalid("duration", "ask for more than nothing"));
+            let why = format!("ask for more than nothing and at most {}", crate::MOST_DURATION);
+            return Err(AppError::invalid("duration", why));
         }
         let request = decide!(self.try_extend(caller, id, more, reason.as_ref()))?;
         if request.items.iter().any(|i| i.state.name() == "approved") {
