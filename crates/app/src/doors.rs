@@ -47,3 +47,35 @@ impl Strangers {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_micros(0);
+
+    fn fails(doors: &Strangers, name: &str, times: u32) {
+        (0..times).for_each(|_| doors.failed(name, NOW));
+    }
+
+    #[test]
+    fn tries_under_other_names_open_no_door() {
+        let doors = Strangers::default();
+        fails(&doors, "one", 4);
+        fails(&doors, "other", 1);
+        fails(&doors, "one", 1);
+        assert!(doors.closed("one", NOW).is_some() && doors.closed("other", NOW).is_none());
+    }
+
+    #[test]
+    fn of_too_many_names_those_whose_door_is_closed_are_remembered() {
+        let doors = Strangers::default();
+        fails(&doors, "closed", 5);
+        (1..MOST_STRANGERS).for_each(|n| fails(&doors, &n.to_string(), 1));
+        assert_eq!(doors.lock().len(), MOST_STRANGERS);
+        fails(&doors, "1", 1);
+        assert_eq!(doors.lock().len(), MOST_STRANGERS, "one more of a name that is known");
+        fails(&doors, "one more", 1);
+        assert!(doors.lock().len() == 2 && doors.closed("closed", NOW).is_some());
+    }
+}

@@ -59,3 +59,30 @@ impl Drop for Ending<'_> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::poll;
+    use wane_domain::id::TypedId as _;
+    use wane_domain::time::Time;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_goes_on_once_nobody_is_at_any_of_them() {
+        let many = Many::default();
+        let ids = [1, 2, 3].map(|n| GrantId::mint(Time::from_micros(1_000_000), &[n; 10]));
+        let [first, second, third] = ids.each_ref().map(std::slice::from_ref);
+        let (all, _another) = ([first, second].concat(), many.begin(third));
+        let (one, both) = (many.begin(first), many.begin(&all));
+        let wanted: HashSet<GrantId> = all.iter().copied().collect();
+        let mut waits = pin!(many.done_with(&wanted));
+        assert!(poll!(waits.as_mut()).is_pending());
+        drop(both);
+        assert!(poll!(waits.as_mut()).is_pending(), "somebody is at one of them still");
+        drop(one);
+        assert!(poll!(waits.as_mut()).is_ready(), "nobody is at any of these");
+    }
+}

@@ -102,4 +102,13 @@ mod tests {
             assert_eq!(misused.tells(token, at(secs)), told, "{token:?} {secs}");
         }
     }
+
+    #[test]
+    fn who_floods_it_keeps_no_other_quiet_for_longer() {
+        let misused = Misused::default();
+        let at = |secs: i64| Time::from_micros(1_795_255_200_000_000 + secs * 1_000_000);
+        assert!((0..MOST).all(|n| misused.tells(n, at(0))));
+        assert!(!misused.tells(MOST, at(59)), "there is no room");
+        assert!(misused.tells(MOST, at(60)) && !misused.tells(MOST, at(60)));
+    }
 }

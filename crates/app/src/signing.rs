@@ -308,3 +308,59 @@ fn chosen(world: &World, caller: &Caller, request: &AccessRequest, with: &WithKe
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::id::TypedId as _;
+
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_000_000);
+    const REQUEST: [u8; 10] = [9; 10];
+
+    fn person(n: u8) -> PersonId {
+        PersonId::mint(NOW, &[n; 10])
+    }
+
+    fn until(secs: u64) -> Time {
+        NOW.plus(LIFE).plus(Span::from_secs(secs))
+    }
+
+    fn draft(who: u8, until: Time) -> Draft {
+        Draft {
+            person: person(who),
+            request: RequestId::mint(NOW, &REQUEST),
+            item: None,
+            less: Narrower::default(),
+            child: String::new(),
+            text: String::new(),
+            until,
+        }
+    }
+
+    /// What somebody has out.
+    fn out(drafts: &Drafts, who: u8) -> Vec<String> {
+        let found = drafts.of(person(who), RequestId::mint(NOW, &REQUEST), None, NOW);
+        let mut names: Vec<String> = found.into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn one_person_has_so_many_drafts_out_and_their_oldest_goes() {
+        let drafts = Drafts::default();
+        let most = u64::try_from(MOST_OF_ONE).unwrap();
+        assert!(drafts.enter("of another".to_owned(), draft(2, until(0)), NOW));
+        for n in 0..=most {
+            assert!(drafts.enter(format!("{n:02}"), draft(1, until(n)), NOW));
+        }
+        let names: Vec<String> = (1..=most).map(|n| format!("{n:02}")).collect();
+        assert_eq!(out(&drafts, 1), names);
+        assert_eq!(out(&drafts, 2), ["of another"], "the draft of another went for them");
+        // Once used it is none; and when its time is over it takes no room.
+        drafts.spend("01");
+        assert_eq!(out(&drafts, 1), names[1..]);
+        assert!(drafts.enter("late".to_owned(), draft(3, until(60)), until(most)));
+        assert_eq!(drafts.0.lock().unwrap().len(), 1);
+    }
+}

@@ -107,6 +107,7 @@ mod tests {
         }
         assert!(tries.check(person(1), NOW).is_ok());
         assert_eq!(tries.failed(person(1), NOW), Failed::Shut);
+        assert!(tries.check(person(1), NOW).is_err(), "one more was let try");
         assert_eq!(tries.failed(person(1), NOW), Failed::Counted, "said once");
         assert!(matches!(tries.check(person(1), NOW), Err(AppError::Closed { wait, .. }) if wait == WINDOW));
         assert!(tries.check(person(2), NOW).is_ok(), "which is nobody else's trouble");
@@ -123,5 +124,10 @@ mod tests {
             tries.failed(person(n), NOW);
         }
         assert_eq!(tries.counts().len(), MOST_PEOPLE);
+        // Who is remembered already takes nobody's place.
+        tries.failed(person(most), NOW);
+        assert_eq!(tries.counts().len(), MOST_PEOPLE);
+        tries.failed(person(most + 1), NOW.plus(WINDOW));
+        assert_eq!(tries.counts().len(), 1, "what is over is remembered while there is somebody new");
     }
 }

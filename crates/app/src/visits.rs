@@ -161,7 +161,11 @@ mod tests {
             client: String::new(),
         };
         let visits = Visits::default();
+        assert!(visits.enter("shown", "app".to_owned(), visit("https://a", "m"), peer, NOW));
+        let open = |now| visits.open("shown", now).map(|guest| guest.resource);
+        assert_eq!((open(NOW), open(NOW.plus(TO_SIGN_IN))), (Some("app".to_owned()), None));
         let code = begin(&visits, "r0");
+        assert!(visits.take(&ticket("made up", "https://a", "m"), NOW).is_none(), "nobody's");
         assert!(visits.admit("r0", (caller(), grant, String::new()), &ambient).is_none(), "two were let in");
         assert!(visits.open("r0", NOW).is_none(), "it was answered");
         let taken = visits.take(&ticket(&code, "https://a", "m"), NOW).unwrap();
@@ -176,6 +180,8 @@ mod tests {
         let code = begin(&visits, "late");
         assert!(visits.take(&ticket(&code, "https://a", "m"), NOW.plus(CODE)).is_none(), "too late");
         assert!(visits.take(&ticket("", "https://a", "m"), NOW).is_none());
+        clock.advance(TO_SIGN_IN);
+        assert!(visits.admit("shown", (caller(), grant, String::new()), &ambient).is_none(), "they took too long");
     }
 
     #[test]

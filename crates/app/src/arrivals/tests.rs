@@ -83,6 +83,20 @@ fn one_confirmation_is_one_session() {
 }
 
 #[test]
+fn a_login_of_somebody_known_is_answered_by_nobody_else() {
+    let clock = FakeClock::at("2026-11-22T09:00:00Z".parse().unwrap());
+    let (ambient, book) = (clock.ambient(1), Arrivals::default());
+    let (now, caller, other) = (ambient.now(), maya(&ambient), maya(&ambient).person);
+    let id = book.enter_known(who("192.0.2.7"), caller.clone(), &ambient, "one".to_owned()).unwrap();
+    let (_, code) = book.ask_again(id, now).unwrap();
+    assert_eq!(book.open("one", other, now).map(|_| ()), Err(NotThere::Gone));
+    assert_eq!(book.claim("one", &code, other, now).map(|_| ()), Err(NotThere::Gone));
+    assert_eq!(book.refuse("one", other, now).map(|_| ()), Err(NotThere::Gone));
+    assert_eq!(book.open("one", caller.person, now).map(|_| ()), Ok(()));
+    assert_eq!(book.claim("one", &code, caller.person, now).map(|_| ()), Ok(()));
+}
+
+#[test]
 fn those_who_wait_are_bounded() {
     let clock = FakeClock::at("2026-11-22T09:00:00Z".parse().unwrap());
     let (ambient, book) = (clock.ambient(1), Arrivals::default());

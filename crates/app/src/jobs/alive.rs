@@ -114,11 +114,13 @@ mod tests {
         let person = PersonId::mint(at(0), &[1; 10]);
         let alive = Alive::default();
         alive.began(id(1), person, (at(100), Span::from_secs(10)), at(0));
+        assert!(!alive.is_loaded() && alive.of(person) == 1);
         alive.load(
             [(id(1), person, (at(100), Span::from_secs(10))), (id(2), person, (at(50), Span::from_secs(10)))]
                 .into_iter(),
             at(5),
         );
+        assert!(alive.is_loaded() && alive.of(person) == 2, "the book is read once");
         assert_eq!(alive.all_over(at(9)), (vec![], Some(at(10))));
         assert!(alive.hear(id(1), at(9)) && alive.hear(id(2), at(9)));
         assert!(alive.hear(id(1), at(18)));

@@ -1,6 +1,9 @@
 //! What sessions are told, and when.
 
+use wane_domain::closure::ClosureBasis;
 use wane_domain::id::TypedId;
+use wane_domain::lease::{Debt, LeaseData, artifact_name};
+use wane_store::Put;
 
 use super::*;
 
@@ -88,7 +91,9 @@ fn a_proof_carries_the_sessions_of_its_person_and_only_once_policy_took_it() {
     let fresh = Fresh { person: line(1).holder, at: NOW.plus(Span::from_mins(31)), how: "passkey".to_owned() };
     let older = Fresh { at: NOW, ..fresh.clone() };
     let lease = line(1).session.lease();
-    sessions.spread(vec![News::Proof(older), News::Proof(fresh.clone())]);
+    sessions.spread(vec![News::Proof(older)]);
+    assert!(sessions.fresh().is_empty(), "policy is asked about what is known");
+    sessions.spread(vec![News::Proof(fresh.clone())]);
     assert_eq!(sessions.fresh(), [(lease, line(1).grant, fresh.clone())]);
     // Policy does not take it, and then another that it takes.
     sessions.proved(lease, &fresh, false);
@@ -146,6 +151,66 @@ fn who_is_asked_for_a_proof_late_has_the_time_to_give_it() {
     // Asked for more while it waits already, it does not wait longer.
     sessions.tighten(old.grant, Span::from_mins(10), five, late.plus(Span::from_mins(1)));
     assert!(sessions.line(old.session.lease()).unwrap().reproof.unwrap().cuts() <= late.plus(five));
+}
+
+/// It counts from when it was asked for, as far as a proof was good until then.
+#[test]
+fn who_is_asked_for_a_proof_more_often_has_the_time_to_give_it() {
+    let sessions = Sessions::default();
+    let held = Reproof { every: Span::from_mins(30), grace: Span::from_mins(5), proved: NOW, asked: NOW };
+    let (_hears, told) = sessions.enter(SessionLine { reproof: Some(held), ..line(1) });
+    let (every, asked) = (Span::from_mins(10), NOW.plus(Span::from_mins(20)));
+    sessions.tighten(line(1).grant, every, held.grace, asked);
+    assert_eq!(*told.borrow(), Some(Reproof { every, asked, ..held }));
+}
+
+/// A lease as it is about to be written.
+fn lease(id: LeaseId, what: LeaseKind, end: Time, state: &LeaseState) -> Vec<Write> {
+    let lease = wane_domain::stored::lease(LeaseData {
+        id,
+        grant: TypedId::mint(NOW, &[60; 10]),
+        holder: line(1).holder,
+        resource: line(1).resource,
+        kind: "ssh".parse().unwrap(),
+        role: line(1).role,
+        what,
+        artifact: artifact_name(id),
+        object: None,
+        notes: serde_json::Value::Null,
+        standing: None,
+        end,
+        at: NOW,
+        confirmed: None,
+        debt: Debt::default(),
+        state: state.clone(),
+    });
+    vec![Write::Lease(Put::new(lease))]
+}
+
+#[test]
+fn what_is_written_of_a_lease_is_told_to_the_sessions_that_it_is_about() {
+    let live = LeaseState::Live { since: NOW };
+    let revoking = LeaseState::Revoking { since: NOW, was_live: true };
+    let gone = LeaseState::Gone { at: NOW, basis: ClosureBasis::AbsentReadBack { proof: String::new() } };
+    for over in [&revoking, &gone] {
+        let (sessions, until) = (Sessions::default(), NOW.plus(Span::from_mins(5)));
+        let credential = LeaseId::mint(NOW, &[50; 10]);
+        let ground = Ground { grant: GrantId::mint(NOW, &[40; 10]), lease: credential, until };
+        let (own, _) = sessions.enter(line(1));
+        let (stands_on_it, _) = sessions.enter(SessionLine { ground: Some(ground), ..line(2) });
+        let both = || (own.borrow().clone(), stands_on_it.borrow().clone());
+        let write = |id, what, state| sessions.spread(sessions.news(&lease(id, what, until, state)));
+        // Issued once more, and an account that ended: nothing of either.
+        write(credential, LeaseKind::Credential, &live);
+        write(credential, LeaseKind::Account, over);
+        assert_eq!(both(), (Standing::Until(NOW), Standing::Until(NOW)));
+        write(line(1).session.lease(), LeaseKind::Session, &live);
+        assert_eq!(both(), (Standing::Until(until), Standing::Until(NOW)));
+        write(credential, LeaseKind::Credential, over);
+        assert_eq!(both(), (Standing::Until(until), Standing::Over(LOST_GROUND.to_owned())));
+        write(line(1).session.lease(), LeaseKind::Session, over);
+        assert_eq!(both().0, Standing::Over("it was ended".to_owned()));
+    }
 }
 
 #[test]

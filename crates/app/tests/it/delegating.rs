@@ -8,7 +8,7 @@ use wane_domain::directory::Standing;
 use wane_domain::id::RequestId;
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::request::ItemState;
-use wane_domain::time::Span;
+use wane_domain::time::{Span, Time};
 use wane_store::{Put, RecordFilter, Write};
 
 use crate::house::{House, denied, granted, mins, name, reason};
@@ -323,4 +323,69 @@ async fn a_stand_in_signs_with_their_own_key_and_says_for_whom() {
     } else {
         panic!("it is {}", next.state_name());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_an_end_to_how_long_and_for_how_much_somebody_stands_in() {
+    let house = House::new().await;
+    let (dan, zoe) = (house.caller("dan").await, house.id("zoe").await);
+    let until = |until: Time| NewDelegation { until, ..leave(&house, "zoe") };
+    let naming = |resources: usize, policies: usize| NewDelegation {
+        resources: vec!["vault".to_owned(); resources],
+        policies: vec![name("prod-read"); policies],
+        ..leave(&house, "zoe")
+    };
+    let longest = house.app.now().plus(Span::from_hours(24 * 92));
+    for (what, new, may) in [
+        ("as long as may be", until(longest), true),
+        ("longer", until(longest.plus(Span::from_micros(1))), false),
+        ("as many as may be", naming(64, 64), true),
+        ("on too many", naming(65, 0), false),
+        ("under too many", naming(0, 65), false),
+    ] {
+        let said = house.app.delegate(&dan, &new).await;
+        assert!(said.is_ok() == may && (may || matches!(said, Err(AppError::Invalid { .. }))), "{what}: {said:?}");
+        let Ok(given) = said else { continue };
+        house.app.end_delegation(&dan, given.id).await.unwrap();
+    }
+    let records =
+        house.records(RecordFilter { event: Some("delegation.".to_owned()), ..RecordFilter::default() }).await;
+    assert_eq!(records.len(), 4);
+    for record in records {
+        let told = &record.detail["delegation"];
+        assert_eq!(told["to"], serde_json::json!(zoe), "{record:?}");
+        let ended =
+            if record.event == "delegation.ended" { serde_json::json!(dan.person) } else { serde_json::Value::Null };
+        assert_eq!(told["ended"]["by"], ended, "{record:?}");
+    }
+}
+
+/// Either of the two who may not approve keeps the other from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_anothers_place_nobody_answers_unless_policy_lets_both() {
+    for who in ["dan", "zoe"] {
+        let house = House::new().await;
+        gives(&house, "dan", "zoe").await;
+        let id = house.ask("ann", &[("vault", "read")], 1).await.id;
+        let anybody = "permit (principal, action == Action::\"approve\", resource);";
+        let but = format!(
+            "@id(\"not-them\") forbid (principal == Person::\"{who}\", action == Action::\"approve\", resource);"
+        );
+        house.change_policy(anybody, &format!("{anybody}\n{but}")).await;
+        assert!(house.approve("zoe", id).await.is_err(), "{who} may not");
+        assert_eq!(approvals(&house.request(id).await), 0, "{who}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_began_is_lost_with_the_leave_it_was_approved_under() {
+    let house = House::new().await;
+    let given = gives(&house, "dan", "zoe").await;
+    let id = house.ask("ann", &[("vault", "read")], 1).await.id;
+    let grant = granted(&house.approve("zoe", id).await.unwrap(), 0).unwrap();
+    house.advance(Span::from_secs(1));
+    house.app.end_delegation(&house.caller("dan").await, given.id).await.unwrap();
+    assert!(house.hand_out("ann", grant).await.is_err());
+    rejudge_all(&house.app).await.unwrap();
+    assert!(!house.grant(grant).await.is_live());
 }

@@ -1,8 +1,10 @@
 //! Command lines that are signed in by a browser: once, by their code, and no longer than the browser is.
 
 use wane_app::{AppError, Caller, DeviceAnswer, DeviceAsks, DeviceBegun};
+use wane_audit::{Actor, Outcome};
 use wane_domain::directory::Standing;
-use wane_domain::time::Span;
+use wane_domain::time::{Span, Time};
+use wane_store::RecordFilter;
 
 use crate::house::{House, mins};
 use crate::signing_in::Login;
@@ -54,6 +56,12 @@ async fn a_proof_for_a_command_line_is_given_after_it_asked() {
     let line = Line::of(begun);
     let shown = house.app.device(&before, &line.reference).unwrap();
     assert!(shown.unproved && shown.asks == DeviceAsks::Proof);
+    // A provider's clock may be a minute behind, and no more.
+    for (behind, unproved) in [(60_000_000, false), (60_000_001, true)] {
+        let proved = Time::from_micros(house.app.now().micros() - behind);
+        let seen = house.app.device(&Caller { proved, ..before.clone() }, &line.reference).unwrap();
+        assert_eq!(seen.unproved, unproved, "{behind} µs behind");
+    }
     let refused = line.confirmed(&house, &before).await;
     assert!(matches!(refused, Err(AppError::Invalid { .. })), "an older proof was handed on: {refused:?}");
     let after = signed_in(&house, &login).await;
@@ -173,5 +181,52 @@ async fn who_asks_too_soon_is_told_to_ask_less_and_those_who_wait_are_bounded() 
     ));
     house.app.begin_device("192.0.2.8".parse().ok(), "", DeviceAsks::SignIn).await.unwrap();
     house.advance(mins(10));
-    house.app.begin_device("192.0.2.7".parse().ok(), "", DeviceAsks::SignIn).await.unwrap();
+    for n in 0..16 {
+        let next = house.app.begin_device("192.0.2.7".parse().ok(), "", DeviceAsks::SignIn).await;
+        assert!(next.is_ok(), "those whose time is over are counted: {n} {next:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_may_come_out_a_quarter_of_a_second_short() {
+    let house = House::new().await;
+    for (short, in_time) in [(250_000, true), (250_001, false)] {
+        let line = Line::waits(&house, "192.0.2.7").await;
+        house.advance(Span::from_micros(2_000_000 - short));
+        let told = line.asks(&house).await.unwrap();
+        assert_eq!(matches!(told, DeviceAnswer::Wait(_)), in_time, "{short} µs short: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_a_command_line_is_on_record() {
+    let house = House::new().await;
+    let login = Login::of(&house, "ann").await;
+    let ann = signed_in(&house, &login).await;
+    let (yes, no) = (Line::waits(&house, "192.0.2.7").await, Line::waits(&house, "192.0.2.7").await);
+    house.app.confirm_device(&ann, &yes.reference, "BBBB-BBBB").await.unwrap_err();
+    yes.confirmed(&house, &ann).await.unwrap();
+    house.app.refuse_device(&ann, &no.reference).await.unwrap();
+    // It says of itself what fits, and what does not fit is not kept.
+    for (chars, fits) in [(256, true), (257, false)] {
+        let said = house.app.begin_device(None, &"ä".repeat(chars), DeviceAsks::Proof).await;
+        assert!(said.is_ok() == fits && (fits || matches!(said, Err(AppError::Invalid { .. }))), "{chars}: {said:?}");
+    }
+    let records = house.records(RecordFilter { event: Some("device.".to_owned()), ..RecordFilter::default() }).await;
+    let told: Vec<_> = records.iter().map(|r| (r.event.as_str(), r.outcome, r.actor.clone())).collect();
+    let of_ann = || Actor::Person(ann.person);
+    let wanted = [
+        ("device.asked", Outcome::Done, Actor::Unknown),
+        ("device.asked", Outcome::Done, Actor::Unknown),
+        ("device.mistaken", Outcome::Denied, of_ann()),
+        ("device.confirmed", Outcome::Done, of_ann()),
+        ("device.refused", Outcome::Denied, of_ann()),
+        ("device.asked", Outcome::Done, Actor::Unknown),
+    ];
+    assert_eq!(told, wanted);
+    let shown = serde_json::json!({ "peer": "192.0.2.7", "client": "wane 1 on box", "wants": "sign_in" });
+    for place in [0, 1, 3, 4] {
+        assert_eq!(records[place].detail, shown, "{}", records[place].event);
+    }
+    assert_eq!(records[5].detail["wants"], "proof");
 }

@@ -1,9 +1,10 @@
 //! Ends that are said: returned, revoked, over, never begun.
 
-use wane_app::{AppError, Class, RevokeWhat};
+use wane_app::{AppError, Class, RevokeWhat, TryEnd};
 use wane_domain::closure::EndCause;
 use wane_domain::grant::{Grant, GrantState};
-use wane_domain::time::Span;
+use wane_domain::time::{Span, Time};
+use wane_store::RecordFilter;
 
 use crate::gated::Does;
 use crate::house::{House, granted, mins, reason};
@@ -39,7 +40,11 @@ async fn revoking_ends_exactly_what_was_named() {
         (Some(RevokeWhat::Role(read)), [true, false, true, true]),
     ] {
         let (held, grant) = setup().await;
-        house.app.revoke(&root, what.unwrap_or(grant), &reason("stop")).await.unwrap();
+        let mut told = house.app.revoke(&root, what.unwrap_or(grant), &reason("stop")).await.unwrap();
+        let mut live: Vec<_> = held.into_iter().zip(ended).filter(|(_, ended)| *ended).map(|(id, _)| id).collect();
+        told.sort_unstable();
+        live.sort_unstable();
+        assert_eq!(told, live, "{what:?}: what had ended before was ended once more");
         for (id, ended) in held.into_iter().zip(ended) {
             assert_eq!(!house.grant(id).await.is_live(), ended, "{what:?}");
             if !ended {
@@ -58,6 +63,12 @@ async fn only_those_who_may_end_what_others_hold() {
     assert_eq!(house.app.give_back(&ben, id).await.unwrap_err().class(), Class::Missing);
     let person = RevokeWhat::Person(house.id("ann").await);
     assert_eq!(house.app.revoke(&ben, person, &reason("x")).await.unwrap_err().class(), Class::Denied);
+    // Nor whoever only holds it, nor all that others hold at one place.
+    let ann = house.caller("ann").await;
+    for what in [RevokeWhat::Grant(id), RevokeWhat::Resource(house.resource("attic").await)] {
+        let refused = house.app.revoke(&ann, what, &reason("x")).await.unwrap_err();
+        assert_eq!(refused.class(), Class::Denied, "{what:?}");
+    }
     assert!(house.grant(id).await.is_live());
     let root = house.app.give_back(&house.caller("root").await, id).await;
     assert!(matches!(root, Err(AppError::NotAllowed { .. })), "revoking and returning are different words");
@@ -145,4 +156,62 @@ async fn an_end_is_tried_at_most_so_rarely() {
         assert!(next > house.app.now() && next <= house.app.now().plus(Span::from_secs(30)), "{tries}: {next}");
         house.clock.set(next);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_end_at_one_target_ends_there_and_nowhere_else() {
+    let house = House::new().await;
+    let ward = "@id(\"dev-ward\") permit (principal == Person::\"zoe\", action == Action::\"revoke\", resource is Gate in Label::\"env=dev\");";
+    house.change_policy("@id(\"admins\")", &format!("{ward}\n@id(\"admins\")")).await;
+    let here = house.hold("ann", "attic", "read", 1).await;
+    let asked = house.ask("ann", &[("vault", "read")], 1).await.id;
+    let there = granted(&house.approve("eva", asked).await.unwrap(), 0).unwrap();
+    let (zoe, read) = (house.caller("zoe").await, house.grant(here).await.item.role);
+    for what in [
+        RevokeWhat::Resource(house.resource("vault").await),
+        RevokeWhat::Person(house.id("ann").await),
+        RevokeWhat::Role(read),
+    ] {
+        let refused = house.app.revoke(&zoe, what, &reason("x")).await.unwrap_err();
+        assert_eq!(refused.class(), Class::Denied, "{what:?}");
+    }
+    let attic = RevokeWhat::Resource(house.resource("attic").await);
+    assert_eq!(house.app.revoke(&zoe, attic, &reason("x")).await.unwrap(), [here]);
+    assert!(!house.grant(here).await.is_live() && house.grant(there).await.is_live());
+}
+
+/// Its host was never seen to take it, so no refusal would prove anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_nothing_calls_back_is_over_when_it_has_run_out() {
+    let house = House::new().await;
+    let id = house.hold("ann", "web1", "deploy", 1).await;
+    house.hand_out("ann", id).await.unwrap();
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    assert_eq!(house.try_ends(id).await, [TryEnd::Open]);
+    let until = house.leases(id).await[0].debt.unrecallable_until.unwrap();
+    house.clock.set(Time::from_micros(until.micros() - 1));
+    assert_eq!(house.try_ends(id).await, [TryEnd::Open], "a microsecond before");
+    house.clock.set(until);
+    assert_eq!(house.try_ends(id).await, [TryEnd::Gone]);
+    let GrantState::Closed { closure, .. } = house.grant(id).await.state.clone() else { panic!("it is not closed") };
+    assert_eq!(closure.word(), "ran out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_nobody_carries_any_more_is_closed_and_told_of_once() {
+    let mut house = House::new().await;
+    house.app.gateway_serves("ssh", "127.0.0.1".to_owned(), 22).unwrap();
+    let grant = house.hold("ann", "web1", "deploy", 1).await;
+    let session = crate::tasks::session_as(&house, grant).await;
+    house.reopen();
+    let find = async || house.leases(grant).await.into_iter().find(|lease| lease.id == session.lease()).unwrap();
+    let lost = find().await;
+    assert!(lost.is_open());
+    for _ in 0..2 {
+        house.app.settle_lost_session(&lost).await.unwrap();
+        assert!(!find().await.is_open(), "it stands for ever");
+    }
+    let closed = RecordFilter { event: Some("session.closed".to_owned()), ..RecordFilter::default() };
+    assert_eq!(house.records(closed).await.len(), 1);
+    assert!(house.grant(grant).await.is_live(), "what it was opened under goes on");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wane_app::{LockInput, RevokeWhat, TryEnd, rejudge_all};
+use wane_domain::grant::GrantState;
 use wane_domain::id::{GrantId, LeaseId};
 use wane_domain::lock::LockTarget;
 use wane_store::{Put, RecordFilter, Store as _, Write};
@@ -145,8 +146,67 @@ async fn what_a_lock_is_ending_is_not_ended_by_another_as_well() {
 async fn ends_that_cannot_be_said_together_are_said_from_memory() {
     let house = House::new().await;
     let ids = accounts(&house, &["ann", "ben"]).await;
+    let mut others = Vec::new();
+    for who in ["ann", "ben"] {
+        others.push(house.hold(who, "annex", "read", 1).await);
+        house.hand_out(who, others[others.len() - 1]).await.unwrap();
+    }
     house.door.writes(Goes::Failing);
+    let root = house.caller("root").await;
     let all = RevokeWhat::Resource(house.resource("attic").await);
-    house.app.revoke(&house.caller("root").await, all, &reason("test")).await.unwrap();
+    house.app.revoke(&root, all, &reason("test")).await.unwrap();
     assert!(ids.iter().all(|id| house.app.is_ended_from_memory(*id)));
+    // What is known not to take anything is not asked once more for the next.
+    let asked = house.door.asked();
+    let all = RevokeWhat::Resource(house.resource("annex").await);
+    house.app.revoke(&root, all, &reason("test")).await.unwrap();
+    assert!(others.iter().all(|id| house.app.is_ended_from_memory(*id)));
+    assert_eq!(house.door.asked(), asked);
+}
+
+/// With what was gone before it ended, and not before what is open still is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_end_together_close_with_all_that_was_under_them() {
+    let house = House::new().await;
+    let (root, attic) = (house.caller("root").await, house.resource("attic").await);
+    let revoke = async || {
+        let before = house.store.stats().commits;
+        house.app.revoke(&root, RevokeWhat::Resource(attic), &reason("test")).await.unwrap();
+        assert_eq!(house.store.stats().commits - before, 1, "two do not share a commit");
+    };
+    let closed_with = async |id: GrantId| match house.grant(id).await.state.clone() {
+        GrantState::Closed { closure, .. } => closure.leases.len(),
+        other => panic!("it is {}", other.name()),
+    };
+    let who = ["ann", "ben"];
+    let ids = accounts(&house, &who).await;
+    for (who, id) in who.into_iter().zip(&ids) {
+        let lease = house.leases(*id).await[0].id;
+        house.app.end_handed_out(&house.caller(who).await, lease).await.unwrap();
+        assert_eq!(house.try_ends(*id).await, [TryEnd::Gone]);
+    }
+    revoke().await;
+    for id in ids {
+        assert_eq!(closed_with(id).await, 1);
+    }
+
+    let ids = accounts(&house, &who).await;
+    let first = house.leases(ids[0]).await[0].id;
+    house.app.end_handed_out(&house.caller("ann").await, first).await.unwrap();
+    house.hand_out("ann", ids[0]).await.unwrap();
+    revoke().await;
+    let mut leases: Vec<LeaseId> = Vec::new();
+    for id in &ids {
+        leases.extend(house.leases(*id).await.iter().map(|lease| lease.id).filter(|id| *id != first));
+    }
+    assert_eq!(leases.len(), 2);
+    let before = house.store.stats().commits;
+    for (_, how) in house.app.try_end_together(attic, &leases).await {
+        assert_eq!(how.unwrap(), TryEnd::Gone);
+    }
+    assert_eq!(house.store.stats().commits - before, 1, "two are not booked together");
+    assert_eq!(house.grant(ids[0]).await.state.name(), "ending", "one of its accounts stands");
+    assert_eq!(closed_with(ids[1]).await, 1);
+    assert_eq!(house.try_ends(ids[0]).await, [TryEnd::Gone]);
+    assert_eq!(closed_with(ids[0]).await, 2);
 }

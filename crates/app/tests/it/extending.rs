@@ -1,10 +1,11 @@
 //! More time, in place.
 
-use wane_app::{AppError, Class, Narrower};
+use serde_json::json;
+use wane_app::{AppError, Caller, Class, MOST_DURATION, Narrower, RoleChange};
 use wane_domain::request::ItemState;
 use wane_domain::time::Span;
 
-use crate::house::{House, denied, end_of, granted, mins, reason};
+use crate::house::{House, PUBLIC_KEY, ask, denied, end_of, granted, mins, name, reason};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_extension_moves_the_end_of_what_is_there() {
@@ -111,4 +112,64 @@ async fn only_the_holder_extends() {
     assert_eq!(root.class(), Class::Denied);
     let nothing = house.app.extend(&house.caller("ann").await, id, Span::ZERO, None).await.unwrap_err();
     assert_eq!(nothing.class(), Class::Invalid, "no time is not for ever");
+    // What could be asked for is judged; what never could be is not even that.
+    let most = house.app.extend(&house.caller("ann").await, id, MOST_DURATION, None).await.unwrap();
+    assert!(denied(&most, 0).contains("too long"), "{}", denied(&most, 0));
+    let more = Span::from_micros(MOST_DURATION.micros() + 1);
+    let more = house.app.extend(&house.caller("ann").await, id, more, None).await.unwrap_err();
+    assert_eq!(more.class(), Class::Invalid, "{more:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extension_is_told_to_nothing_but_what_it_extends() {
+    let house = House::new().await;
+    let (id, other) = (house.hold("ann", "attic", "read", 1).await, house.hold("ben", "annex", "read", 1).await);
+    house.hand_out("ben", other).await.unwrap();
+    let first = house.hand_out("ann", id).await.unwrap().lease;
+    let ann = house.caller("ann").await;
+    house.app.end_handed_out(&ann, first).await.unwrap();
+    house.try_ends(id).await;
+    house.hand_out("ann", id).await.unwrap();
+    house.app.extend(&ann, id, mins(30), None).await.unwrap();
+    assert_eq!(house.gate.accounts("attic").len(), 1, "what is gone was told to go on");
+    assert_eq!((house.gate.begun("attic", "extend"), house.gate.begun("annex", "extend")), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_redefined_is_not_extended() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    let before = end_of(&house.grant(id).await);
+    let wider = RoleChange { definition: Some(json!({ "level": 9 })), ..RoleChange::default() };
+    house.app.change_role(&house.caller("root").await, &name("gate"), "read", &wider).await.unwrap();
+    let more = house.app.extend(&house.caller("ann").await, id, mins(5), None).await.unwrap();
+    assert!(denied(&more, 0).contains("was redefined"), "{}", denied(&more, 0));
+    assert_eq!(end_of(&house.grant(id).await), before);
+}
+
+/// Who shows nothing, because others decide or it is judged again, is taken to show what they showed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_shows_counts_when_they_ask_when_they_use_it_and_when_they_extend_it() {
+    let house = House::new().await;
+    let shown = "context.role == \"read\" && context.phishing_resistant && context.proof_age < 600 }";
+    house.change_policy("context.role == \"read\" }", shown).await;
+    let by = async |proof: &str| Caller { proof: proof.to_owned(), ..house.caller("ann").await };
+    let asks = async |caller: &Caller| house.app.request_access(caller, ask(&[("vault", "read")], 1)).await.unwrap();
+    let (weak, old) = (by("password+totp").await, by("passkey").await);
+    denied(&asks(&weak).await, 0);
+    let asked = asks(&old).await;
+    let grant = granted(&house.approve("eva", asked.id).await.unwrap(), 0).unwrap();
+    house.advance(mins(10));
+    let (weak, fresh) = (by("password+totp").await, by("passkey").await);
+    let key = json!({ "public_key": PUBLIC_KEY });
+    for (caller, may) in [(&weak, false), (&old, false), (&fresh, true)] {
+        let handed = house.app.hand_out(caller, grant, &key).await;
+        assert_eq!(handed.is_ok(), may, "{caller:?}: {handed:?}");
+    }
+    wane_app::rejudge_all(&house.app).await.unwrap();
+    assert!(house.grant(grant).await.is_live(), "judged again, its holder showed nothing");
+    for (caller, may) in [(&weak, false), (&old, false), (&fresh, true)] {
+        let more = house.app.extend(caller, grant, mins(5), None).await.unwrap();
+        assert_eq!(more.is_waiting(), may, "{caller:?}: {more:?}");
+    }
 }

@@ -315,8 +315,10 @@ impl Kind for GatedKind {
         false
     }
 
-    async fn probe(&self, _target: &Target<'_>, _roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError> {
-        Ok(Vec::new())
+    /// Every target has nine levels.
+    async fn probe(&self, _target: &Target<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError> {
+        let problem = |role: &Role| (level(&role.definition) > Some(9)).then(|| "there is no such level".to_owned());
+        Ok(roles.iter().map(|role| RoleProbe { role: role.name.to_string(), problem: problem(role) }).collect())
     }
 
     fn effects(&self) -> Arc<dyn Effects> {

@@ -355,6 +355,30 @@ async fn a_lost_answer_leaves_word_of_the_lease() {
     house.app.keep_answer(&caller, "k", "print", 201, Value::Null).await.unwrap();
     assert!(house.app.keep_answer(&caller, "k", "print", 200, Value::Null).await.is_err());
     assert_eq!(house.store.answer(caller.person, "k").await.unwrap().unwrap().status, 201);
+    let told = house.records(RecordFilter { event: Some("answer.kept".to_owned()), ..RecordFilter::default() }).await;
+    assert_eq!(told.iter().map(|r| r.about.person).collect::<Vec<_>>(), [Some(caller.person)]);
+}
+
+/// Whoever tries again after an answer was lost loses what that call began, and nothing that was there before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_names_no_lease_that_was_there_before() {
+    let house = House::new().await;
+    let caller = house.caller("ann").await;
+    for (resource, role) in [("web1", "deploy"), ("attic", "read")] {
+        let id = house.hold("ann", resource, role, 1).await;
+        let said = async |key: &str| house.store.answer(caller.person, key).await.unwrap().unwrap().body;
+        let [first, more, again] = ["first", "more", "again"].map(|key| format!("{key} at {resource}"));
+        let (handed, _) = house.app.keyed(&caller, &first, "print", house.hand_out("ann", id)).await;
+        let lease = handed.unwrap().lease;
+        assert_eq!(said(&first).await, json!({ "lease": lease }));
+        let (extended, _) =
+            house.app.keyed(&caller, &more, "print", house.app.extend(&caller, id, mins(5), None)).await;
+        assert_eq!(granted(&extended.unwrap(), 0), Some(id));
+        assert_eq!(said(&more).await, json!({ "lease": null }), "an extension would end what it extends");
+        let (handed, _) = house.app.keyed(&caller, &again, "print", house.hand_out("ann", id)).await;
+        assert_eq!(handed.unwrap().lease, lease);
+        assert_eq!(said(&again).await, json!({ "lease": null }));
+    }
 }
 
 /// Two people, two targets, two roles asked for on each: of all doors, one approval opens one, to one person.

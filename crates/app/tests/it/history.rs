@@ -1,11 +1,13 @@
 //! The past: every policy version is kept, old decisions are told as they were, stories begin with the first ask.
 
-use serde_json::Value;
-use wane_app::{Class, Era, Narrower, Said, WhyInput};
+use serde_json::{Value, json};
+use wane_app::{Class, Era, Narrower, Said, StoryLine, WhyInput};
+use wane_domain::catalogue::Role;
+use wane_domain::time::Span;
 use wane_policy::explain::Verdict;
-use wane_store::Slice;
+use wane_store::{Put, RecordFilter, Slice, Write};
 
-use crate::house::{House, POLICY, granted, mins, reason};
+use crate::house::{House, POLICY, denied, granted, mins, name, reason};
 
 const DEV: &str =
     "principal in Group::\"engineers\", action == Action::\"access\", resource is Gate in Label::\"env=dev\"";
@@ -95,7 +97,7 @@ async fn an_old_text_is_asked_about_today_and_changes_nothing() {
     }
     assert_eq!(house.app.why(&house.caller("ann").await, &supposed(Some(1))).await.unwrap_err().class(), Class::Denied);
     let request = house.ask("ann", &[("attic", "read")], 1).await;
-    assert!(crate::house::denied(&request, 0).contains("no policy"), "an old set decided");
+    assert!(denied(&request, 0).contains("no policy"), "an old set decided");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +121,68 @@ async fn a_request_tells_what_is_missing_and_who_could() {
     assert_eq!(house.app.why_request(&house.caller("zoe").await, id, None).await.unwrap_err().class(), Class::Missing);
     let long = house.ask("ann", &[("vault", "read")], 7).await.id;
     let why = house.app.why_request(&ann, long, None).await.unwrap();
+    assert_eq!(why.version, Some(2), "the next version was in force by then");
     assert!(why.items[0].who_could.is_empty() && why.items[0].now.is_some());
+    // Of two of one group one is left.
+    let both = house.ask("ann", &[("vault", "write")], 1).await.id;
+    let missing = async || house.app.why_request(&ann, both, None).await.unwrap().items.remove(0).missing;
+    assert_eq!(missing().await, ["approval by 2 of group:dba"]);
+    house.approve("eva", both).await.unwrap();
+    assert_eq!(missing().await, ["approval by 1 of group:dba"]);
+}
+
+/// A role is named that would do, if it asks no more of people; the least of them first.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gives_less_and_asks_no_more_is_named_the_least_first() {
+    let house = House::new().await;
+    house
+        .change_policy(
+            "@id(\"prod-read\") @max_ttl(\"8h\") @approve(\"1 of group:dba\")",
+            "@id(\"prod-read\") @max_ttl(\"8h\") @ticket(\"required\") @approve(\"1 of manager; then 1 of group:dba\")",
+        )
+        .await;
+    // The least of all came last.
+    let (id, since) = (house.ambient.id(), house.app.now());
+    let (kind, description, definition) = (name("gate"), "a look".parse().unwrap(), json!({ "level": 0 }));
+    let peek = Role { id, name: name("peek"), kind, description, definition, since };
+    house.write(vec![Write::Role(Put::new(peek))]).await;
+    let ann = house.caller("ann").await;
+    let all: [(&str, &str, &[&str]); 7] = [
+        ("attic", "peek", &[]),
+        ("attic", "read", &["peek"]),
+        ("attic", "write", &["peek", "read"]),
+        ("attic", "super", &["peek", "read", "write"]),
+        // A read takes two stages and a ticket there, a write one stage, all of it two.
+        ("vault", "read", &[]),
+        ("vault", "write", &[]),
+        ("vault", "super", &["write"]),
+    ];
+    for (resource, role, narrower) in all {
+        let (resource, role) = (resource.to_owned(), role.to_owned());
+        let ticket = Some("OPS-7".parse().unwrap());
+        let input = WhyInput { resource, role, ticket, ..supposed(None) };
+        let why = house.app.why(&ann, &input).await.unwrap();
+        assert!(matches!(why.explanation.verdict, Verdict::Permit { .. }), "{input:?}");
+        let named: Vec<_> = why.narrower.iter().map(|less| less.role.name.as_str()).collect();
+        assert_eq!(named, narrower, "{input:?}");
+    }
+}
+
+/// Anybody else is supposed to have just proved who they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_about_themselves_is_told_how_they_stand() {
+    let house = House::new().await;
+    house.change_policy(&format!("{DEV});"), &format!("{DEV}) when {{ context.proof_age < 300 }};")).await;
+    let (root, stale) = (house.caller("root").await, house.caller("ann").await);
+    house.advance(mins(10));
+    for (caller, permitted) in [(&stale, false), (&house.caller("ann").await, true), (&root, true)] {
+        let input = WhyInput { person: Some("ann".to_owned()), ..supposed(None) };
+        let answer = house.app.why(caller, &input).await.unwrap();
+        let said = matches!(answer.explanation.verdict, Verdict::Permit { .. });
+        assert_eq!(said, permitted, "{caller:?}: {:?}", answer.explanation.verdict);
+    }
+    let other = WhyInput { person: Some("ben".to_owned()), ..supposed(None) };
+    assert_eq!(house.app.why(&stale, &other).await.unwrap_err().class(), Class::Denied);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,4 +239,63 @@ async fn the_story_of_a_narrowed_grant_begins_with_the_first_ask() {
             .iter()
             .all(|l| !["request.item.narrowed", "request.item.denied"].contains(&l.record.event.as_str()))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_is_of_one_grant_though_two_were_asked_for_at_once() {
+    let house = House::new().await;
+    let asked = house.ask("ann", &[("attic", "read"), ("annex", "read")], 1).await;
+    let ann = house.caller("ann").await;
+    for item in [0, 1] {
+        let grant = granted(&asked, item).unwrap();
+        let story = house.app.story(&ann, grant).await.unwrap();
+        let its = |line: &StoryLine| line.record.about.grant.is_none_or(|one| one == grant);
+        assert!(story.lines.iter().all(its), "{:?}", story.lines);
+        assert!(story.granted_after().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_tells_of_more_time_however_much_was_asked_since() {
+    let house = House::new().await;
+    let grant = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", grant).await.unwrap();
+    house.advance(mins(1));
+    let ann = house.caller("ann").await;
+    let more = house.app.extend(&ann, grant, mins(10), None).await.unwrap().id;
+    // More than is looked at in one go, and none of it open.
+    for _ in 0..101 {
+        house.advance(Span::from_secs(1));
+        let refused = house.ask("ann", &[("vault", "read")], 7).await;
+        assert!(!denied(&refused, 0).is_empty());
+    }
+    let story = house.app.story(&ann, grant).await.unwrap();
+    assert_eq!(story.requests.iter().map(|one| one.id).collect::<Vec<_>>(), [story.grant.request, more]);
+}
+
+/// Whoever may not read all of it reads what they did and what was done about them, page by page and as it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_shows_each_what_they_did_and_what_is_about_them() {
+    let house = House::new().await;
+    let asked = house.ask("ann", &[("vault", "read")], 1).await.id;
+    house.approve("eva", asked).await.unwrap();
+    let event = "request.item.approved";
+    for (who, sees) in [("ann", true), ("eva", true), ("ben", false), ("zoe", false)] {
+        let caller = house.caller(who).await;
+        let (news, _) = house.app.next_records(&caller, 0).await.unwrap();
+        assert_eq!(news.iter().any(|line| line.record.event == event), sees, "{who}");
+        for person in [None, Some(caller.person)] {
+            let own = RecordFilter { person, event: Some(event.to_owned()), ..RecordFilter::default() };
+            let told = house.app.records(&caller, own, Slice::first(10)).await.unwrap().items;
+            assert_eq!(!told.is_empty(), sees, "{who} of {person:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_little_leave_nothing_out() {
+    let house = House::new().await;
+    house.hold("ann", "attic", "read", 1).await;
+    let figures = house.app.figures(&house.caller("root").await, 3).await.unwrap();
+    assert_eq!((figures.days.len(), figures.days[2].by_policy, figures.more), (3, 1, false));
 }

@@ -33,6 +33,7 @@ use wane_testkit::FakeClock;
 
 use crate::faulty::{Door, Faulty};
 use crate::gated::{Gate, GatedKind};
+use crate::subjects;
 
 pub(crate) const POLICY: &str = include_str!("house.cedar");
 pub(crate) const PUBLIC_KEY: &str =
@@ -233,6 +234,22 @@ impl House {
 
     pub(crate) fn advance(&self, span: Span) -> Time {
         self.clock.advance(span)
+    }
+}
+
+/// Whatever a test was about: at its end every record says whom and what it is about.
+impl Drop for House {
+    fn drop(&mut self) {
+        let Ok(handle) = tokio::runtime::Handle::try_current() else { return };
+        if std::thread::panicking() || handle.runtime_flavor() != tokio::runtime::RuntimeFlavor::MultiThread {
+            return;
+        }
+        let records = tokio::task::block_in_place(|| {
+            handle.block_on(self.store.records(RecordFilter::default(), Slice::first(1000)))
+        });
+        for stored in records.into_iter().flat_map(|page| page.items) {
+            subjects::say_whom_they_are_about(&stored.record);
+        }
     }
 }
 

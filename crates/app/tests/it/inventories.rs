@@ -41,7 +41,7 @@ async fn what_stands_is_written_down_when_it_changes_and_now_and_then_and_told_b
     house.gate.stand("attic", &["root", "backup", "old-admin"]);
     house.gate.plant("attic", "wane_stray");
     look(&house, "attic").await;
-    house.advance(mins(61));
+    house.advance(mins(60));
     look(&house, "annex").await;
     assert_eq!(said(&house).await.iter().filter(|record| record.event == "inventory.taken").count(), 1, "now and then");
     let day = async |n: usize| {
@@ -74,6 +74,12 @@ async fn what_stands_is_written_down_when_it_changes_and_now_and_then_and_told_b
     let still = Some(Stands { looked: 0, made: 1, standing: 3, orphans: 0 });
     assert_eq!((now(1).await, now(30).await), (still, still));
 
+    // What a figure looks back to is kept.
+    house.advance(Span::from_hours(24 * 20));
+    look(&house, "annex").await;
+    let last = house.app.last_inventories(&house.caller("root").await, &ids).await.unwrap();
+    assert!(last[0].is_some());
+
     // Not everybody is told, and what no figure looks back to is forgotten.
     let refused = house.app.figures(&house.caller("ann").await, 3).await;
     assert!(matches!(refused, Err(AppError::NotAllowed { .. })), "{refused:?}");
@@ -92,4 +98,29 @@ async fn whoever_looks_is_told_what_stands_though_it_cannot_be_written_down() {
     assert_eq!(found.inventory.standing.len(), 1);
     house.door.writes(Goes::Well);
     assert!(said(&house).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_nobodys_is_news_once_a_day_and_whatever_else_changes_is_news() {
+    let house = House::new().await;
+    house.gate.stand("attic", &["root"]);
+    let events = async || said(&house).await.into_iter().map(|record| record.event).collect::<Vec<_>>();
+    let mut wanted = Vec::new();
+    for (what, new) in [
+        ("the first look", Some("inventory.changed")),
+        ("a stray", Some("inventory.changed")),
+        ("the same stray", None),
+        ("the same stray another day", Some("inventory.changed")),
+        ("one more who stands", Some("inventory.changed")),
+    ] {
+        match what {
+            "a stray" => house.gate.plant("attic", "wane_stray"),
+            "one more who stands" => house.gate.stand("attic", &["root", "backup"]),
+            _ if what.ends_with("another day") => drop(house.advance(Span::from_hours(24))),
+            _ => {}
+        }
+        look(&house, "attic").await;
+        wanted.extend(new.map(str::to_owned));
+        assert_eq!(events().await, wanted, "{what}");
+    }
 }

@@ -397,6 +397,52 @@ async fn a_workload_does_nothing_but_ask() {
     assert!(matches!(said, Err(AppError::NotAllowed { .. })), "{said:?}");
 }
 
+/// Whoever may do something to everything may do it to each; whoever may to one thing, or about one person, to no other.
+/// Who is not there any more, and a workload, may nothing, whatever policy says.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_may_do_to_one_thing_is_that_thing_alone() {
+    let house = house().await;
+    let some = r#"
+@id("one-thing") permit (principal == Person::"dan", action == Action::"read_access", resource == Gate::"vault");
+@id("one-person") permit (principal == Person::"dan", action == Action::"read_access", resource == Person::"ann");
+@id("whoever-is-asked")"#;
+    house.change_policy("@id(\"whoever-is-asked\")", some).await;
+    let root = house.caller("root").await;
+    for who in ["deploy", "fay"] {
+        house.app.set_member(&root, &name("admins"), who, wane_app::Membership::In).await.unwrap();
+    }
+    let disabled = PersonChange { standing: Some(Standing::Disabled), ..PersonChange::default() };
+    house.app.change_person(&root, "fay", &disabled).await.unwrap();
+    let works = Works::begun(&house).await;
+    let grant = works.hold(&house, "attic").await;
+    let world = house.app.world().await.unwrap();
+    let (things, people) = (
+        [house.resource("vault").await, house.resource("attic").await],
+        [house.id("ann").await, house.id("ben").await],
+    );
+    for (who, everything, one, other) in [
+        ("root", true, true, true),
+        ("dan", false, true, false),
+        ("zoe", false, false, false),
+        ("fay", false, false, false),
+        ("deploy", false, false, false),
+    ] {
+        let caller = if who == "deploy" { works.caller(&house).await.unwrap() } else { house.caller(who).await };
+        let (app, read) = (&house.app, Action::ReadAccess);
+        assert_eq!(app.allows(&caller, &world, read).unwrap(), everything, "{who}");
+        let on = things.map(|thing| app.allows_on(&caller, &world, read, thing).unwrap());
+        assert_eq!(on, [one, other], "{who}: on a thing");
+        let about = people.map(|person| app.allows_about(&caller, &world, read, person).unwrap());
+        assert_eq!(about, [one, other], "{who}: about a person");
+    }
+    // What a job has is not there for its workload outside of it; the credential that was issued in it stands for it.
+    let outside = house.caller("deploy").await;
+    let said = house.app.grant_for(&outside, &world, grant).await;
+    assert!(matches!(said, Err(AppError::Missing { .. })), "{said:?}");
+    let credential = Caller { token: None, ..outside };
+    house.app.grant_for(&credential, &world, grant).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_asks_in_the_name_of_a_workload() {
     let house = house().await;
@@ -491,6 +537,11 @@ async fn a_workload_that_was_removed_is_none_again() {
     house.app.change_person(&root, "deploy", &on).await.unwrap();
     assert!(house.app.begin_job(&token(&house, &[]), None).await.is_err());
     assert!(house.app.enrolment_code(&root, "deploy").await.is_err(), "nor is it somebody");
+    // Nor does the log say in what another's job is not one of its.
+    let other = token(&house, &[("repository_id", json!("75"))]);
+    assert!(house.app.begin_job(&other, None).await.is_err());
+    let why = events(&house, "job.refused").await.pop().unwrap()["why"].to_string();
+    assert!(why.contains("no workload here") && !why.contains("deploy"), "{why}");
     // The name of an issuer that was removed leads to nobody else.
     house.app.remove_issuer_of_jobs(&root, "actions").await.unwrap();
     let again = IssuerInput {

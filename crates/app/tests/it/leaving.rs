@@ -209,3 +209,29 @@ async fn who_is_disabled_holds_nothing_from_that_commit_on_and_may_come_back() {
     let left = house.records(RecordFilter { event: Some("person.left".to_owned()), ..RecordFilter::default() }).await;
     assert!(left.is_empty(), "who was disabled has not left");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_since_to_somebody_who_left_goes_when_it_is_said_again() {
+    let house = House::new().await;
+    let ann = house.id("ann").await;
+    house.offboard("root", "ann").await.unwrap();
+    house.app.set_member(&house.caller("root").await, &name("engineers"), "ann", Membership::In).await.unwrap();
+    house.offboard("root", "ann").await.unwrap();
+    assert!(house.app.world().await.unwrap().groups_of(ann).is_empty());
+    let left = house.records(RecordFilter { event: Some("person.left".to_owned()), ..RecordFilter::default() }).await;
+    assert_eq!(left.len(), 2);
+}
+
+/// Whose time was up in the same instant, or before and nobody has booked it, has lost nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_when_its_holder_goes_has_expired() {
+    let house = House::new().await;
+    let over = house.hold("ann", "attic", "read", 1).await;
+    let going_on = house.hold("ann", "annex", "write", 2).await;
+    house.advance(mins(60));
+    house.stand("ann", Standing::Disabled).await.unwrap();
+    for (id, cause) in [(over, "expired"), (going_on, "lost eligibility")] {
+        let GrantState::Closed { closure, .. } = house.grant(id).await.state.clone() else { panic!("{cause}") };
+        assert_eq!(closure.cause.name(), cause);
+    }
+}

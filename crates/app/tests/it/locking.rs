@@ -69,6 +69,29 @@ async fn a_lock_is_imposed_by_those_who_may_on_what_is_there() {
     assert_eq!(house.store_head().await, before, "a lock on nothing is left");
 }
 
+/// Whoever may impose them, and whoever may see who holds what.
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_are_seen_by_who_may_lock_and_by_who_may_see_access() {
+    let house = House::new().await;
+    let more = r#"@id("dba-lock") permit (principal in Group::"dba", action == Action::"lock", resource);
+@id("engineers-look") permit (principal in Group::"engineers", action == Action::"read_access", resource);
+@id("whoever-is-asked")"#;
+    house.change_policy(r#"@id("whoever-is-asked")"#, more).await;
+    let mut imposed = Vec::new();
+    for who in ["ann", "ben"] {
+        let input = LockInput { target: LockTarget::Person(house.id(who).await), reason: reason("incident") };
+        imposed.push(house.app.impose_lock(&house.caller("eva").await, &input).await.unwrap().0);
+    }
+    imposed.sort_by_key(|lock| lock.id);
+    for who in ["root", "eva", "mia"] {
+        assert_eq!(house.app.locks(&house.caller(who).await).await.unwrap(), imposed, "{who}");
+    }
+    let zoe = house.app.locks(&house.caller("zoe").await).await;
+    assert!(matches!(zoe, Err(AppError::NotAllowed { .. })), "{zoe:?}");
+    house.app.lift_lock(&house.caller("eva").await, imposed[0].id).await.unwrap();
+    assert_eq!(house.app.locks(&house.caller("mia").await).await.unwrap(), imposed[1..], "one that was lifted");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_person_approves_nothing() {
     let house = House::new().await;

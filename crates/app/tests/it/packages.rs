@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wane_app::{AppError, Membership, NewPackage, PersonChange, rejudge_all};
+use wane_app::{AppError, MOST_DURATION, Membership, NewPackage, PersonChange, rejudge_all};
 use wane_domain::grant::GrantState;
 use wane_domain::id::GrantId;
 use wane_domain::request::ItemState;
@@ -129,6 +129,53 @@ async fn what_wants_an_approver_waits_for_one_and_is_not_asked_again_and_again()
     assert_eq!(house.asked("ann").await.len(), 2, "asked for what they are to hold");
 }
 
+/// What is held of the rest, asked for or refused of it, is no reason to leave one out.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_item_of_a_package_is_given_or_asked_for_by_itself() {
+    let house = House::new().await;
+    house.pack(&package("base", &[("read", "attic"), ("write", "attic")], &["engineers"], &[])).await.unwrap();
+    house.give().await;
+    assert_eq!(house.held("ann").await.len(), 2, "one role on a resource was taken for another");
+    let vault = package("vault", &[("read", "vault"), ("write", "vault")], &["engineers"], &[]);
+    house.pack(&NewPackage { at_most: Some(Span::from_hours(4)), ..vault }).await.unwrap();
+    house.give().await;
+    let waiting = |asked: &[wane_domain::request::AccessRequest]| {
+        asked.iter().filter(|request| request.items[0].state == ItemState::Waiting).count()
+    };
+    assert_eq!(waiting(&house.asked("ann").await), 2, "one that waits was taken for the other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_asked_again_a_day_later_to_the_instant() {
+    let house = House::new().await;
+    let vault = package("vault", &[("read", "vault")], &["engineers"], &[]);
+    house.pack(&NewPackage { at_most: Some(Span::from_hours(4)), ..vault }).await.unwrap();
+    house.give().await;
+    let asked = house.asked("ann").await[0].id;
+    house.app.deny(&house.caller("eva").await, asked, None, &"no".parse().unwrap()).await.unwrap();
+    let day = Span::from_hours(24);
+    for (waited, asked) in [(day.micros() - 1, 1), (1, 2)] {
+        house.advance(Span::from_micros(waited));
+        house.give().await;
+        assert_eq!(house.asked("ann").await.len(), asked, "after {waited} µs more");
+    }
+}
+
+/// A tenth of its time before the end, where that is less than ten minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_for_a_short_time_is_renewed_shortly_before_its_end() {
+    let house = House::new().await;
+    let base = package("base", &[("read", "attic")], &["engineers"], &[]);
+    house.pack(&NewPackage { at_most: Some(mins(20)), ..base }).await.unwrap();
+    house.give().await;
+    let begun = house.app.now();
+    for (at, held) in [(mins(18).micros() - 1, 1), (mins(18).micros(), 2)] {
+        house.clock.set(begun.plus(Span::from_micros(at)));
+        house.give().await;
+        assert_eq!(house.held("ann").await.len(), held, "{at} µs after it began");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_leaves_the_group_or_is_gone_before_it_was_approved_gets_nothing() {
     let house = House::new().await;
@@ -167,6 +214,22 @@ async fn a_package_gives_nothing_to_whom_nothing_is_to_be_given() {
     house.app.remove_package(&root, "base").await.unwrap();
     rejudge_all(&house.app).await.unwrap();
     assert!(house.held("mia").await.is_empty(), "kept out of a package that is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_has_so_many_items_and_gives_them_for_a_minute_to_a_year() {
+    let house = House::new().await;
+    for (items, why) in [(64, "there is no resource"), (65, "put 1 to 64")] {
+        let said = house.pack(&package("p", &vec![("read", "nowhere"); items], &["engineers"], &[])).await.unwrap_err();
+        assert!(said.to_string().contains(why), "{items}: {said}");
+    }
+    let (least, most) = (mins(1).micros(), MOST_DURATION.micros());
+    for (micros, taken) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+        let new = package(&format!("p{micros}"), &[("read", "attic")], &["engineers"], &[]);
+        let packed = house.pack(&NewPackage { at_most: Some(Span::from_micros(micros)), ..new }).await;
+        let refused = packed.as_ref().is_err_and(|e| e.to_string().contains("write a minute to"));
+        assert_eq!((packed.is_ok(), refused), (taken, !taken), "{micros} µs: {packed:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Passkeys and recovery codes, as far as no authenticator is needed: whose a ceremony is, and that a code is
 //! one code, once.
 
+use data_encoding::BASE64URL_NOPAD;
 use futures::future::join_all;
 use wane_app::{AppError, Caller};
 use wane_domain::time::Span;
@@ -86,4 +87,29 @@ async fn a_recovery_code_is_one_code_once() {
     assert!(house.app.redeem_recovery(&all[1]).await.is_err(), "void since there are new ones");
     house.advance(Span::from_hours(24 * 30));
     house.app.redeem_recovery(&fresh[0]).await.unwrap();
+}
+
+/// By it a passkey says whose it is, and it has to mean the person that it is entered for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authenticator_is_told_whose_passkey_it_makes() {
+    let house = House::new().await;
+    for who in ["ann", "ben"] {
+        let caller = signed_in(&house, who).await;
+        let begun = house.app.begin_passkey(&caller, "phone".parse().unwrap()).await.unwrap();
+        let user = &begun.options["publicKey"]["user"];
+        assert_eq!(user["id"], BASE64URL_NOPAD.encode(&caller.person.bytes()), "{user}");
+        assert_eq!(user["name"], who);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_set_up_up_to_ten_minutes_after_a_proof() {
+    let house = House::new().await;
+    let ann = signed_in(&house, "ann").await;
+    let last = house.app.now().minus(mins(10));
+    for (proved, begins) in [(last, true), (last.minus(Span::from_micros(1)), false)] {
+        let caller = Caller { proved, ..ann.clone() };
+        let begun = house.app.begin_passkey(&caller, "phone".parse().unwrap()).await;
+        assert_eq!(begun.is_ok(), begins, "{begun:?}");
+    }
 }

@@ -1,9 +1,10 @@
 //! Policies that one proposes and another puts in force, and policies that are rehearsed.
 
-use wane_app::{AppError, Class};
+use wane_app::{AppError, Class, PersonChange};
 use wane_domain::canonical::Digest;
+use wane_domain::directory::Standing;
 use wane_domain::id::GrantId;
-use wane_store::RecordFilter;
+use wane_store::{Commit, RecordFilter, Store as _};
 
 use crate::house::{House, POLICY, granted};
 
@@ -93,4 +94,75 @@ async fn a_policy_is_rehearsed_over_what_was_really_asked() {
     assert_eq!(house.store_head().await, head, "a rehearsal writes nothing");
     let _: GrantId = given;
     assert!(granted(&house.request(waits).await, 0).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_reads_policy_proposes_none() {
+    let house = House::new().await;
+    let readers = r#"
+@id("readers") permit (principal == Person::"fay", action == Action::"read_policy", resource);
+@id("whoever-is-asked")"#;
+    house.change_policy("@id(\"whoever-is-asked\")", readers).await;
+    let fay = house.caller("fay").await;
+    let (text, seen) = (house.app.policy_in_force(&fay).await.unwrap().text, version(&house).await);
+    let said = house.app.propose_policy(&fay, &text.replacen("8h", "7h", 1), seen, "").await;
+    assert!(matches!(said, Err(AppError::NotAllowed { .. })), "{said:?}");
+    assert!(house.app.proposal(&fay).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_proposed_stays_so_whatever_else_happens() {
+    let house = House::new().await;
+    let root = house.caller("root").await;
+    let next = POLICY.replacen("8h", "7h", 1);
+    let proposed = house.app.propose_policy(&root, &next, version(&house).await, "").await.unwrap();
+    house.hold("ann", "attic", "read", 1).await;
+    assert_eq!(house.app.proposal(&root).await.unwrap(), Some(proposed.clone()));
+    house.app.activate_proposal(&root, proposed.digest).await.unwrap();
+}
+
+/// What is put in force is what its digest says, whatever the trail shows beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_was_slipped_under_a_proposal_is_not_put_in_force() {
+    let house = House::new().await;
+    let root = house.caller("root").await;
+    let seen = version(&house).await;
+    let proposed = house.app.propose_policy(&root, &POLICY.replacen("8h", "7h", 1), seen, "").await.unwrap();
+    let filter = RecordFilter { event: Some("policy.proposed".to_owned()), ..RecordFilter::default() };
+    let mut record = house.records(filter).await.remove(0);
+    record.id = house.ambient.id();
+    record.detail["text"] = POLICY.replacen("8h", "6h", 1).into();
+    house.store.commit(Commit::new(Vec::new(), vec![record]).unwrap()).await.unwrap();
+    let refused = house.app.activate_proposal(&root, proposed.digest).await.unwrap_err();
+    assert!(matches!(refused, AppError::Taken(_)), "{refused}");
+    assert_eq!(version(&house).await, seen);
+}
+
+/// Where it takes two, there have to be two who are there, and each has to be able to second the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_takes_two_leaves_two() {
+    let house = House::new().await;
+    let root = house.caller("root").await;
+    let (alone, second) = FOUR_EYES.split_once("@id(\"second\")").unwrap();
+    let second = second.replace("principal in Group::\"dba\"", "principal == Person::\"eva\"");
+    let alone = format!("{POLICY}{alone}");
+    let both = format!("{alone}@id(\"second\"){second}");
+    let locks_out = |said: AppError| {
+        let is_it =
+            matches!(&said, AppError::Policy { problems } if problems[0].message.contains("could not load another"));
+        assert!(is_it, "{said:?}");
+    };
+    // What Eva proposed root could put in force; but nobody what root did.
+    locks_out(house.app.load_policy(&root, &alone, None).await.unwrap_err());
+    for (standing, loads) in [(Standing::Disabled, false), (Standing::Active, true)] {
+        let change = PersonChange { standing: Some(standing), ..PersonChange::default() };
+        house.app.change_person(&root, "eva", &change).await.unwrap();
+        match house.app.load_policy(&root, &both, None).await {
+            Ok(_) => assert!(loads, "Eva is not there"),
+            Err(said) => {
+                assert!(!loads, "{said}");
+                locks_out(said);
+            }
+        }
+    }
 }

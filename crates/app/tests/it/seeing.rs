@@ -117,6 +117,13 @@ async fn the_board_shows_all_or_ones_own() {
     let all = house.app.live(&house.caller("root").await).await.unwrap();
     assert_eq!(all.len(), 2);
     assert!(all[0].end <= all[1].end, "what ends first stands first");
+    // What has not begun or is over is nobody's access.
+    let asked = house.ask("ann", &[("vault", "read")], 1).await.id;
+    assert!(granted(&house.approve("eva", asked).await.unwrap(), 0).is_some());
+    house.app.give_back(&house.caller("ann").await, mine).await.unwrap();
+    house.try_ends(mine).await;
+    assert!(house.app.live(&house.caller("ann").await).await.unwrap().is_empty());
+    assert_eq!(house.app.live(&house.caller("root").await).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,18 @@
 //! Approvals that have to be signed: what counts, what never does, what a key that is taken away takes with it.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Value, json};
 use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
-use wane_app::{Answered, AppError, Narrower, ToSign, WithKey, rejudge_all};
+use wane_app::{Answered, AppError, Caller, Class, Narrower, ToSign, WithKey, rejudge_all};
 use wane_audit::Outcome;
-use wane_domain::approval::{ApproverKey, Signature};
+use wane_domain::approval::{ApproverKey, KeyMaterial, Signature};
 use wane_domain::id::RequestId;
 use wane_domain::request::{AccessRequest, ItemState};
 use wane_domain::time::Span;
-use wane_store::{Put, RecordFilter, Write};
+use wane_store::{EnteredBy, Put, RecordFilter, Way, WayIn, Write};
 
 use crate::house::{House, granted, mins};
 
@@ -225,7 +229,7 @@ async fn a_key_is_entered_under_a_fresh_proof() {
     let old = house.app.add_ssh_approver_key(&stale, &"x".parse().unwrap(), &line).await.unwrap_err().to_string();
     assert!(old.contains("prove your identity again"), "{old}");
     // Whoever shows a credential that was issued to them is not signed in.
-    let issued = wane_app::Caller { token: None, ..house.caller("dan").await };
+    let issued = Caller { token: None, ..house.caller("dan").await };
     assert!(house.app.add_ssh_approver_key(&issued, &"x".parse().unwrap(), &line).await.is_err());
     // A passkey approves only if it was shown just now.
     let way = house.ambient.id();
@@ -249,4 +253,119 @@ async fn what_was_written_into_the_store_is_no_signature() {
     house.write(vec![Write::Grant(Put::over(&seen, wane_domain::stored::grant(data)))]).await;
     let refused = house.hand_out("ann", grant).await.unwrap_err().to_string();
     assert!(refused.contains("each signed"), "{refused}");
+}
+
+/// Whose keys there are is for themselves and for who may read the directory; each record names whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_seen_and_taken_away_by_whose_they_are_and_by_who_may() {
+    let house = house().await;
+    let (dans, evas) = (enter(&house, "dan", 1).await, enter(&house, "eva", 2).await);
+    for (who, whose, key) in [("dan", "dan", &dans), ("eva", "eva", &evas), ("root", "dan", &dans)] {
+        let seen = house.app.approver_keys(&house.caller(who).await, whose).await.unwrap();
+        assert_eq!(seen, [key.clone()], "{who} about {whose}");
+    }
+    let eva = house.caller("eva").await;
+    assert_eq!(house.app.approver_keys(&eva, "dan").await.unwrap_err().class(), Class::Denied);
+    let nobody = house.app.approver_keys(&house.caller("root").await, "nobody").await;
+    assert_eq!(nobody.unwrap_err().class(), Class::Missing);
+    assert_eq!(house.app.remove_approver_key(&eva, dans.id).await.unwrap_err().class(), Class::Missing);
+    // Whose it is, not who took it away.
+    house.app.remove_approver_key(&house.caller("root").await, dans.id).await.unwrap();
+    let told = house.records(RecordFilter { event: Some("approver_key.".to_owned()), ..RecordFilter::default() }).await;
+    let told: Vec<_> = told.iter().map(|r| (r.event.as_str(), r.about.person)).collect();
+    let (dan, eva) = (Some(dans.person), Some(evas.person));
+    let [added, removed] = ["approver_key.added", "approver_key.removed"];
+    assert_eq!(told, [(added, dan), (added, eva), (removed, dan)]);
+}
+
+/// A passkey that counts as it is told.
+struct Passkey(EcdsaKeyPair);
+
+impl Passkey {
+    const ID: &[u8] = b"credential-1";
+
+    fn new() -> Self {
+        Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
+    }
+
+    /// What is kept of it for signing in.
+    fn kept(&self) -> Value {
+        let point = self.0.public_key().as_ref();
+        let (x, y) = (BASE64URL_NOPAD.encode(&point[1..33]), BASE64URL_NOPAD.encode(&point[33..]));
+        json!({ "cred": {
+            "cred_id": BASE64URL_NOPAD.encode(Self::ID),
+            "cred": { "type_": "ES256", "key": { "EC_EC2": { "curve": "SECP256R1", "x": x, "y": y } } },
+            "counter": 0, "transports": null, "user_verified": true, "backup_eligible": false,
+            "backup_state": false, "registration_policy": "required",
+            "extensions": { "cred_protect": "NotRequested", "hmac_create_secret": "NotRequested" },
+            "attestation": { "data": "None", "metadata": "None" }, "attestation_format": "none",
+        } })
+    }
+
+    /// Somebody signs in with it, and has it approve from now on.
+    async fn enter(&self, house: &House, person: &str) -> ApproverKey {
+        let caller = Caller { proof: "passkey".to_owned(), ..house.caller(person).await };
+        let way = WayIn {
+            id: house.ambient.id(),
+            key: "passkey:1".to_owned(),
+            person: caller.person,
+            name: "phone".parse().unwrap(),
+            at: house.app.now(),
+            entered_by: EnteredBy::Person(caller.person),
+            used: None,
+            what: Way::Passkey { credential: self.kept() },
+        };
+        let id = way.id;
+        house.write(vec![Write::WayIn(Put::new(way))]).await;
+        let entered = house.app.add_passkey_approver_key(&caller, None, id).await.unwrap();
+        house.advance(Span::from_secs(1));
+        entered
+    }
+
+    #[expect(clippy::disallowed_types, reason = "the library takes its randomness in no other way")]
+    fn signs(&self, text: &str, counter: u32) -> Signature {
+        let challenge = BASE64URL_NOPAD.encode(digest(&SHA256, text.as_bytes()).as_ref());
+        let client = json!({
+            "type": "webauthn.get", "challenge": challenge, "origin": "https://wane.example", "crossOrigin": false,
+        });
+        let client = client.to_string();
+        // Somebody was there, and unlocked it.
+        let data = [digest(&SHA256, b"wane.example").as_ref(), &[0b101], &counter.to_be_bytes()].concat();
+        let message = [data.as_slice(), digest(&SHA256, client.as_bytes()).as_ref()].concat();
+        let signature = self.0.sign(&aws_lc_rs::rand::SystemRandom::new(), &message).unwrap();
+        Signature::Passkey(json!({
+            "id": BASE64URL_NOPAD.encode(Self::ID), "rawId": BASE64URL_NOPAD.encode(Self::ID),
+            "type": "public-key", "extensions": {},
+            "response": {
+                "authenticatorData": BASE64URL_NOPAD.encode(&data),
+                "clientDataJSON": BASE64URL_NOPAD.encode(client.as_bytes()),
+                "signature": BASE64URL_NOPAD.encode(signature.as_ref()),
+                "userHandle": null,
+            },
+        }))
+    }
+}
+
+/// How far a passkey has counted is kept with what it approved: a copy of it that counts for itself is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_that_has_not_counted_on_approves_nothing() {
+    let house = house().await;
+    let passkey = Passkey::new();
+    passkey.enter(&house, "dan").await;
+    let first = house.ask("ann", &[("vault", "read")], 1).await.id;
+    let second = house.ask("ben", &[("vault", "read")], 1).await.id;
+    let dan = house.caller("dan").await;
+    for (id, counter, counts) in [(first, 8, true), (second, 8, false), (second, 7, false), (second, 9, true)] {
+        let draft = house.app.to_sign(&dan, id, None, &Narrower::default(), &WithKey::Passkey).await.unwrap();
+        let decided = send(&house, "dan", id, passkey.signs(&draft.text, counter)).await;
+        assert_eq!(decided.is_ok(), counts, "{counter}: {decided:?}");
+        assert_eq!(house.request(id).await.items[0].approvals.len(), usize::from(counts), "{counter}");
+    }
+    let keys = house.app.approver_keys(&dan, "dan").await.unwrap();
+    let KeyMaterial::Passkey { credential, .. } = &keys[0].material else { panic!("{keys:?}") };
+    assert_eq!(credential["counter"], 9);
+    // What was signed before it counted on stands.
+    for (who, id) in [("ann", first), ("ben", second)] {
+        house.hand_out(who, granted(&house.request(id).await, 0).unwrap()).await.unwrap();
+    }
 }

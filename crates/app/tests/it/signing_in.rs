@@ -13,7 +13,7 @@ use wane_domain::secret::Secret;
 use wane_domain::time::Span;
 use wane_keys::password::Cost;
 use wane_keys::token::BearerKind;
-use wane_store::Store as _;
+use wane_store::{RecordFilter, Store as _};
 
 use crate::faulty::Goes;
 use crate::house::{House, limits, mins};
@@ -33,6 +33,11 @@ pub(crate) struct Login {
 impl Login {
     pub(crate) async fn of(house: &House, name: &'static str) -> Self {
         let code = code(house, name).await;
+        // A weak password is refused, and spends nothing.
+        for weak in ["short", "aaaaaaaaaaaaaaaa"] {
+            let refused = house.app.enrol(&code, secret(weak)).await;
+            assert!(matches!(refused, Err(AppError::Invalid { .. })), "`{weak}` is a password");
+        }
         let enrolled = house.app.enrol(&code, secret(PASSWORD)).await.unwrap();
         let bytes = TotpSecret::try_from_base32(enrolled.totp_secret.reveal().as_str()).unwrap();
         Self { name, totp: Builder::new().with_secret(bytes).with_account_name(name).build().unwrap() }
@@ -82,6 +87,38 @@ async fn a_session_ends_when_idle_when_old_and_when_it_is_ended() {
     let caller = house.app.authenticate(&token).await.unwrap();
     house.app.sign_out(&caller).await.unwrap();
     assert!(matches!(house.app.authenticate(&token).await, Err(AppError::SignedOut)));
+}
+
+/// When a session was last used is kept to the minute, and is not written more often.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_session_is_written_down_once_a_minute() {
+    let house = House::new().await;
+    let token = Login::of(&house, "ann").await.sign_in(&house).await;
+    let head = house.store_head().await;
+    for (later, written) in [(59, 0), (1, 1), (59, 1), (1, 2)] {
+        house.advance(Span::from_secs(later));
+        house.app.authenticate(&token).await.unwrap();
+        assert_eq!(house.store_head().await - head, written);
+    }
+}
+
+/// Failures count in a row: whoever comes in begins anew, with every one of the free ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_forgets_the_failures_before_it() {
+    let house = House::new().await;
+    let ann = Login::of(&house, "ann").await;
+    for round in ["at first", "after four and a sign-in", "after five and a sign-in"] {
+        for _ in 0..4 {
+            let wrong = house.app.sign_in("ann", secret("wrong wrong wrong"), None).await.unwrap_err();
+            assert!(matches!(wrong, AppError::BadSignIn), "{round}: {wrong}");
+        }
+        if round == "after four and a sign-in" {
+            house.app.sign_in("ann", secret("wrong wrong wrong"), None).await.unwrap_err();
+        }
+        ann.sign_in(&house).await;
+        let kept = house.store.login(house.id("ann").await).await.unwrap().unwrap().value;
+        assert_eq!((kept.failures, kept.closed_until), (0, None), "{round}");
+    }
 }
 
 /// Whoever would end something is let in although their session's last use cannot be written down.
@@ -390,6 +427,9 @@ async fn a_weak_hash_is_made_strong_at_the_next_sign_in() {
     assert!(weak.contains("m=64,t=1") && strong.contains("m=65536,t=3"), "{weak} {strong}");
     ann.sign_in(&house).await;
     assert_eq!(house.store.login(id).await.unwrap().unwrap().value.password, strong, "made again for nothing");
+    let proved = RecordFilter { event: Some("login.proved".to_owned()), ..RecordFilter::default() };
+    let rehashed: Vec<_> = house.records(proved).await.iter().map(|r| r.detail["rehashed"].as_bool()).collect();
+    assert_eq!(rehashed, [Some(true), Some(false)], "the log says when a hash was made again");
 }
 
 /// So many wait for a password check, and no more; who waits too long is told to come again.

@@ -106,6 +106,21 @@ async fn nothing_works_once_ones_time_is_over() {
     assert!(house.approve("fay", other).await.is_ok());
 }
 
+/// Nothing is written between the one and the other: it is the hour alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_whose_time_ends_each_is_out_at_their_own_hour() {
+    let house = House::new().await;
+    let (first, second) = (house.soon(10).await, house.soon(20).await);
+    house.until("ann", Some(first)).await;
+    house.until("ben", Some(second)).await;
+    let ids = [house.id("ann").await, house.id("ben").await];
+    for (at, here) in [(first.minus(Span::from_micros(1)), [true; 2]), (first, [false, true]), (second, [false; 2])] {
+        house.clock.set(at);
+        let world = house.app.world().await.unwrap();
+        assert_eq!(ids.map(|id| world.is_active(id)), here, "at {at}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_of_time_needs_no_store() {
     let house = House::new().await;

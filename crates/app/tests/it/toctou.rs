@@ -167,6 +167,37 @@ async fn a_requester_who_is_locked_or_disabled_asks_for_nobody() {
     }
 }
 
+/// Nobody has booked yet that whoever asked for somebody else has left: their hour alone counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_another_is_not_granted_once_the_time_of_who_asked_is_over() {
+    let house = House::new().await;
+    let until = house.app.now().plus(crate::house::mins(30));
+    house.until("mia", Some(until)).await;
+    let for_ann =
+        wane_app::AskInput { for_person: Some("ann".to_owned()), ..crate::house::ask(&[("vault", "read")], 1) };
+    let asked = house.try_ask("mia", for_ann).await.unwrap().id;
+    house.clock.set(until);
+    let decided = house.approve("eva", asked).await.unwrap();
+    assert!(denied(&decided, 0).contains("who asked is disabled"), "{}", denied(&decided, 0));
+}
+
+/// A cap that came nearer than what was asked for: it is not cut short unasked, and the answer says what would do.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_longer_than_policy_has_come_to_allow_is_denied_with_what_it_allows() {
+    for (cap, fits) in [("2h", true), ("119m", false)] {
+        let house = House::new().await;
+        let id = house.ask("ann", &[("vault", "read")], 2).await.id;
+        house
+            .change_policy("@id(\"prod-read\") @max_ttl(\"8h\")", &format!("@id(\"prod-read\") @max_ttl(\"{cap}\")"))
+            .await;
+        let decided = house.approve("eva", id).await.unwrap();
+        match granted(&decided, 0) {
+            Some(grant) => assert!(fits, "{grant} is longer than {cap}"),
+            None => assert!(!fits && denied(&decided, 0).contains("policy now allows at most"), "{decided:?}"),
+        }
+    }
+}
+
 /// A justification that policy asks for today is not invented for a grant that has none.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_justification_that_was_never_given_is_not_assumed() {

@@ -17,4 +17,6 @@ mod residue;
 mod running;
 mod shop;
 mod storeless;
+#[path = "../../../app/tests/it/subjects.rs"]
+mod subjects;
 mod targets;
