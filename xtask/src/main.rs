@@ -41,7 +41,7 @@ cargo xtask CHORE
   screenshots    pictures of the web UI's main pages, into docs/images
   deps   only install what the tests need
   mutants guards [WORD…]  take away each guard (or those of an id, a row, or about a word); its test must turn red
-  mutants [CRATE] [K/N]   break the code line by line (or a shard of it); only listed mutants may survive
+  mutants [CRATE] [WORD…]   break the code line by line (or the lines a word is about); only listed mutants may survive
 ";
 
 fn main() -> ExitCode {

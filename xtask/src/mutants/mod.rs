@@ -24,16 +24,15 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// Runs what the words behind `mutants` ask for.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
-    let one = |name: &str| CRATES.iter().find(|(known, _)| *known == name);
     match words {
         ["guards", about @ ..] => guards::run(about),
-        [] => CRATES.iter().try_for_each(|(name, packages)| survivors::run(name, packages, None)),
-        [name, shard @ ..] if shard.len() < 2 && one(name).is_some() => {
-            one(name).map_or(Ok(()), |(name, packages)| survivors::run(name, packages, shard.first().copied()))
-        }
-        _ => {
-            let names: Vec<&str> = CRATES.iter().map(|(name, _)| *name).collect();
-            bail!("ask for `mutants guards [WORD…]` or `mutants [{}] [K/N]`", names.join("|"))
-        }
+        [] => CRATES.iter().try_for_each(|(name, packages)| survivors::run(name, packages, &[])),
+        [name, about @ ..] => match CRATES.iter().find(|(known, _)| known == name) {
+            Some((name, packages)) => survivors::run(name, packages, about),
+            None => {
+                let names: Vec<&str> = CRATES.iter().map(|(name, _)| *name).collect();
+                bail!("ask for `mutants guards [WORD…]` or `mutants [{}] [WORD…]`", names.join("|"))
+            }
+        },
     }
 }

@@ -98,9 +98,8 @@ impl Finder<'_> {
     fn range(&self, of: &impl Spanned) -> Option<Range<usize>> {
         let span = of.span();
         // Columns are counted from none there.
-        let byte = |at: proc_macro2::LineColumn| {
-            self.lines.byte(Place { line: at.line, column: at.column.saturating_add(1) })
-        };
+        let byte =
+            |at: proc_macro2::LineColumn| self.lines.byte(Place { line: at.line, column: at.column.saturating_add(1) });
         Some(byte(span.start())?..byte(span.end())?)
     }
 
@@ -115,7 +114,9 @@ impl Finder<'_> {
     }
 
     fn function(&mut self, signature: &syn::Signature, whole: &impl Spanned) {
-        if let (Some(word), Some(whole)) = (signature.constness.as_ref().and_then(|word| self.range(word)), self.range(whole)) {
+        if let (Some(word), Some(whole)) =
+            (signature.constness.as_ref().and_then(|word| self.range(word)), self.range(whole))
+        {
             self.sites.const_fns.push(ConstFn { name: signature.ident.to_string(), word, whole });
         }
     }
@@ -134,7 +135,11 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_expr_binary(&mut self, binary: &'ast syn::ExprBinary) {
         if !has_let(&binary.left) && !has_let(&binary.right) {
             let (at, left, right) = (self.range(&binary.op), self.range(&*binary.left), self.range(&*binary.right));
-            self.add(Genre::BinaryOperator, at.map(|at| at.start), left.zip(right).map(|(left, right)| Site::Binary { left, right }));
+            self.add(
+                Genre::BinaryOperator,
+                at.map(|at| at.start),
+                left.zip(right).map(|(left, right)| Site::Binary { left, right }),
+            );
         }
         visit::visit_expr_binary(self, binary);
     }
@@ -145,16 +150,24 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         visit::visit_expr_unary(self, unary);
     }
 
-    fn visit_arm(&mut self, arm: &'ast syn::Arm) {
-        let (pattern, condition) = match &arm.pat {
-            syn::Pat::Guard(guarded) => (self.range(&*guarded.pat), self.range(&*guarded.guard)),
-            pattern => (self.range(pattern), None),
-        };
-        let at = pattern.as_ref().map(|pattern| pattern.start);
-        let start = condition.as_ref().map(|condition| condition.start);
-        self.add(Genre::MatchArmGuard, start, condition.clone().map(|condition| Site::Guard { condition }));
-        self.add(Genre::MatchArm, at, pattern.map(|pattern| Site::Arm { pattern_end: pattern.end, condition }));
-        visit::visit_arm(self, arm);
+    fn visit_expr_match(&mut self, whole: &'ast syn::ExprMatch) {
+        // Without an arm for everything else there is none that may be left out.
+        let is_rest = |arm: &syn::Arm| matches!(arm.pat, syn::Pat::Wild(_));
+        let has_rest = whole.arms.iter().any(is_rest);
+        for arm in &whole.arms {
+            let (pattern, condition) = match &arm.pat {
+                syn::Pat::Guard(guarded) => (self.range(&*guarded.pat), self.range(&*guarded.guard)),
+                pattern => (self.range(pattern), None),
+            };
+            let start = condition.as_ref().map(|condition| condition.start);
+            let guard = condition.clone().map(|condition| Site::Guard { condition });
+            self.add(Genre::MatchArmGuard, start, guard);
+            if has_rest && !is_rest(arm) {
+                let at = pattern.as_ref().map(|pattern| pattern.start);
+                self.add(Genre::MatchArm, at, pattern.map(|pattern| Site::Arm { pattern_end: pattern.end, condition }));
+            }
+        }
+        visit::visit_expr_match(self, whole);
     }
 
     fn visit_expr_struct(&mut self, whole: &'ast syn::ExprStruct) {
@@ -208,7 +221,10 @@ mod tests {
     fn an_operator_knows_what_it_belongs_to() {
         let text = "fn é() { a + b * !c }";
         let range = |part: &str| text.find(part).map(|at| at..at + part.len()).unwrap();
-        assert_eq!(at(text, Genre::BinaryOperator, "+"), Some(Site::Binary { left: range("a"), right: range("b * !c") }));
+        assert_eq!(
+            at(text, Genre::BinaryOperator, "+"),
+            Some(Site::Binary { left: range("a"), right: range("b * !c") })
+        );
         assert_eq!(at(text, Genre::UnaryOperator, "!"), Some(Site::Unary { of: range("c") }));
     }
 
@@ -216,7 +232,13 @@ mod tests {
     fn arms_fields_and_constants_are_told_apart() {
         let text = "const X: u8 = 1 + 2;\nfn f() { match x { A if b => S { f, ..r() }, _ => 0 } }";
         let range = |part: &str| text.find(part).map(|at| at..at + part.len()).unwrap();
-        assert_eq!(at(text, Genre::MatchArm, "A if"), Some(Site::Arm { pattern_end: range("A").end, condition: Some(range("b =>").start..range("b =>").start + 1) }));
+        assert_eq!(
+            at(text, Genre::MatchArm, "A if"),
+            Some(Site::Arm {
+                pattern_end: range("A").end,
+                condition: Some(range("b =>").start..range("b =>").start + 1)
+            })
+        );
         let field = text.find("f, ..").unwrap();
         assert_eq!(
             at(text, Genre::StructField, "f, .."),

@@ -28,8 +28,14 @@ pub(super) struct TestBinary {
 #[derive(Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Line {
-    CompilerMessage { message: Complaint },
-    CompilerArtifact { executable: Option<PathBuf>, manifest_path: PathBuf, profile: Profile },
+    CompilerMessage {
+        message: Complaint,
+    },
+    CompilerArtifact {
+        executable: Option<PathBuf>,
+        manifest_path: PathBuf,
+        profile: Profile,
+    },
     #[serde(other)]
     Other,
 }
@@ -82,8 +88,11 @@ pub(super) fn build(scratch: &Scratch, name: &str, mutants: &[Mutant], packages:
     loop {
         let mut written = BTreeMap::new();
         for (file, ids) in &files {
-            let inside: Vec<(usize, &Mutant)> =
-                ids.iter().filter(|id| without.get(id).is_none()).filter_map(|id| Some((*id, mutants.get(*id)?))).collect();
+            let inside: Vec<(usize, &Mutant)> = ids
+                .iter()
+                .filter(|id| without.get(id).is_none())
+                .filter_map(|id| Some((*id, mutants.get(*id)?)))
+                .collect();
             let text = whole.get(file).context("it was just read")?;
             let (mut switched, left_out) = switched(text, &inside, &consts).with_context(|| format!("in `{file}`"))?;
             without.extend(left_out);

@@ -79,10 +79,7 @@ impl Switched {
         primary
             .iter()
             .filter_map(|span| {
-                self.around
-                    .iter()
-                    .filter(|(range, _)| within(span, range))
-                    .min_by_key(|(range, _)| range.len())
+                self.around.iter().filter(|(range, _)| within(span, range)).min_by_key(|(range, _)| range.len())
             })
             .flat_map(|(_, ids)| ids.iter().copied())
             .collect()
@@ -175,7 +172,11 @@ fn way(text: &str, mutant: &Mutant, span: Range<usize>, sites: &Sites) -> Option
     }
 }
 
-fn render(text: &str, broken: &[(Range<usize>, Shape, Vec<(usize, String)>)], freed: &BTreeSet<(usize, usize)>) -> Switched {
+fn render(
+    text: &str,
+    broken: &[(Range<usize>, Shape, Vec<(usize, String)>)],
+    freed: &BTreeSet<(usize, usize)>,
+) -> Switched {
     let mut insertions = Vec::new();
     for (around, (range, shape, ways)) in broken.iter().enumerate() {
         let (before, after) = written(shape, ways);
@@ -311,8 +312,7 @@ mod tests {
     #[test]
     fn what_the_compiler_works_out_goes_without_a_switch() {
         let text = "const A: u8 = 1 + 2; const fn f() -> u8 { 3 - 4 }";
-        let mutants =
-            [mutant(text, Genre::BinaryOperator, "+", "-"), mutant(text, Genre::BinaryOperator, "- 4", "+")];
+        let mutants = [mutant(text, Genre::BinaryOperator, "+", "-"), mutant(text, Genre::BinaryOperator, "- 4", "+")];
         let (freed, without) = written(text, &mutants);
         assert_eq!(without, [(0, Without::Constant)]);
         assert!(freed.text.contains("      fn f()"), "{}", freed.text);
