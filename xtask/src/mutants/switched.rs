@@ -90,7 +90,7 @@ pub(super) fn build(scratch: &Scratch, name: &str, mutants: &[Mutant], packages:
         for (file, ids) in &files {
             let inside: Vec<(usize, &Mutant)> = ids
                 .iter()
-                .filter(|id| without.get(id).is_none())
+                .filter(|id| !without.contains_key(id))
                 .filter_map(|id| Some((*id, mutants.get(*id)?)))
                 .collect();
             let text = whole.get(file).context("it was just read")?;
@@ -160,17 +160,17 @@ fn judge(said: &[Line], written: &BTreeMap<&str, Switched>) -> (BTreeSet<usize>,
             kept.extend(function_named(&message.message));
             continue;
         }
-        let mut places: BTreeMap<&str, (Vec<Range<usize>>, Vec<Range<usize>>)> = BTreeMap::new();
+        let mut places: BTreeMap<&str, [Vec<Range<usize>>; 2]> = BTreeMap::new();
         for span in &message.spans {
             let mut next = Some(span);
             while let Some(place) = next {
-                let (primary, others) = places.entry(&place.file_name).or_default();
+                let [primary, others] = places.entry(&place.file_name).or_default();
                 let list = if span.is_primary { primary } else { others };
                 list.push(place.byte_start..place.byte_end);
                 next = place.expansion.as_ref().map(|expansion| &expansion.span);
             }
         }
-        for (file, (primary, others)) in places {
+        for (file, [primary, others]) in places {
             blamed.extend(written.get(file).map(|file| file.blamed(&primary, &others)).unwrap_or_default());
         }
     }

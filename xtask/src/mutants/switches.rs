@@ -104,8 +104,7 @@ pub(super) fn switched(
 ) -> Result<(Switched, Vec<(usize, Without)>)> {
     let sites = Sites::of(text)?;
     let mut without = Vec::new();
-    // The expressions, each with the ways to break it.
-    let mut broken: Vec<(Range<usize>, Shape, Vec<(usize, String)>)> = Vec::new();
+    let mut broken: Vec<Broken> = Vec::new();
     let mut freed = BTreeSet::new();
     for (id, mutant) in mutants {
         let at = sites::byte(text, mutant.span.start).context("a mutant lies outside its file")?;
@@ -133,6 +132,9 @@ pub(super) fn switched(
     }
     Ok((render(text, &broken, &freed), without))
 }
+
+/// An expression, how its switches are written, and the mutants with what stands there instead.
+type Broken = (Range<usize>, Shape, Vec<(usize, String)>);
 
 /// How a switch is written around an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,11 +174,7 @@ fn way(text: &str, mutant: &Mutant, span: Range<usize>, sites: &Sites) -> Option
     }
 }
 
-fn render(
-    text: &str,
-    broken: &[(Range<usize>, Shape, Vec<(usize, String)>)],
-    freed: &BTreeSet<(usize, usize)>,
-) -> Switched {
+fn render(text: &str, broken: &[Broken], freed: &BTreeSet<(usize, usize)>) -> Switched {
     let mut insertions = Vec::new();
     for (around, (range, shape, ways)) in broken.iter().enumerate() {
         let (before, after) = written(shape, ways);
