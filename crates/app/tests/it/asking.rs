@@ -46,6 +46,8 @@ async fn a_live_grant_that_gives_it_already_is_named() {
     assert_ne!(granted(&after, 0), Some(grant), "a grant that is over covers nothing, though no engine ran");
 }
 
+type Change<'a> = &'a dyn Fn(&mut GrantData);
+
 /// As many of them as are looked at are newer, and none of those would do.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_grant_is_found_among_any_number_that_would_not_do() {
@@ -60,7 +62,7 @@ async fn the_live_grant_is_found_among_any_number_that_would_not_do() {
         data.window.activate_by = now.plus(Span::from_hours(24));
     };
     let ends_earlier = |data: &mut GrantData| data.state = GrantState::Active { since: now, end: now.plus(mins(30)) };
-    let those: [(&str, &dyn Fn(&mut GrantData)); 3] =
+    let those: [(&str, Change<'_>); 3] =
         [("of another role", &of_another_role), ("not begun", &not_begun), ("ending earlier", &ends_earlier)];
     let first = house.grant(held).await;
     for (what, change) in those {

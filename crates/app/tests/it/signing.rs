@@ -262,7 +262,7 @@ async fn keys_are_seen_and_taken_away_by_whose_they_are_and_by_who_may() {
     let (dans, evas) = (enter(&house, "dan", 1).await, enter(&house, "eva", 2).await);
     for (who, whose, key) in [("dan", "dan", &dans), ("eva", "eva", &evas), ("root", "dan", &dans)] {
         let seen = house.app.approver_keys(&house.caller(who).await, whose).await.unwrap();
-        assert_eq!(seen, [key.clone()], "{who} about {whose}");
+        assert_eq!(seen, std::slice::from_ref(key), "{who} about {whose}");
     }
     let eva = house.caller("eva").await;
     assert_eq!(house.app.approver_keys(&eva, "dan").await.unwrap_err().class(), Class::Denied);
