@@ -55,7 +55,8 @@ pub(super) struct ConstFn {
 }
 
 /// What a file holds.
-pub(super) struct Sites {
+pub(super) struct Sites<'text> {
+    lines: Lines<'text>,
     /// By the first byte of what cargo-mutants points at.
     found: HashMap<(Genre, usize), Site>,
     pub(super) const_fns: Vec<ConstFn>,
@@ -63,15 +64,18 @@ pub(super) struct Sites {
     constants: Vec<Range<usize>>,
 }
 
-impl Sites {
-    pub(super) fn of(text: &str) -> Result<Self> {
+impl<'text> Sites<'text> {
+    pub(super) fn of(text: &'text str) -> Result<Self> {
         let file = syn::parse_file(text).context("the file does not parse")?;
-        let mut finder = Finder {
-            lines: Lines::of(text),
-            sites: Self { found: HashMap::new(), const_fns: Vec::new(), constants: Vec::new() },
-        };
-        finder.visit_file(&file);
-        Ok(finder.sites)
+        let lines = Lines::of(text);
+        let mut sites = Self { lines, found: HashMap::new(), const_fns: Vec::new(), constants: Vec::new() };
+        sites.visit_file(&file);
+        Ok(sites)
+    }
+
+    /// A place of cargo-mutants as a byte of the text.
+    pub(super) fn byte(&self, place: Place) -> Option<usize> {
+        self.lines.byte(place)
     }
 
     /// What stands there, unless the compiler works it out.
@@ -82,42 +86,30 @@ impl Sites {
     pub(super) fn is_constant(&self, byte: usize) -> bool {
         self.constants.iter().any(|constant| constant.contains(&byte))
     }
-}
 
-/// A place of cargo-mutants as a byte of the text.
-pub(super) fn byte(text: &str, place: Place) -> Option<usize> {
-    Lines::of(text).byte(place)
-}
-
-struct Finder<'text> {
-    lines: Lines<'text>,
-    sites: Sites,
-}
-
-impl Finder<'_> {
     fn range(&self, of: &impl Spanned) -> Option<Range<usize>> {
         let span = of.span();
         // Columns are counted from none there.
         let byte =
-            |at: proc_macro2::LineColumn| self.lines.byte(Place { line: at.line, column: at.column.saturating_add(1) });
+            |at: proc_macro2::LineColumn| self.byte(Place { line: at.line, column: at.column.saturating_add(1) });
         Some(byte(span.start())?..byte(span.end())?)
     }
 
     fn add(&mut self, genre: Genre, at: Option<usize>, site: Option<Site>) {
         if let (Some(at), Some(site)) = (at, site) {
-            self.sites.found.insert((genre, at), site);
+            self.found.insert((genre, at), site);
         }
     }
 
     fn constant(&mut self, of: &impl Spanned) {
-        self.sites.constants.extend(self.range(of));
+        self.constants.extend(self.range(of));
     }
 
     fn function(&mut self, signature: &syn::Signature, whole: &impl Spanned) {
         if let (Some(word), Some(whole)) =
             (signature.constness.as_ref().and_then(|word| self.range(word)), self.range(whole))
         {
-            self.sites.const_fns.push(ConstFn { name: signature.ident.to_string(), word, whole });
+            self.const_fns.push(ConstFn { name: signature.ident.to_string(), word, whole });
         }
     }
 }
@@ -131,7 +123,7 @@ fn has_let(expr: &syn::Expr) -> bool {
     }
 }
 
-impl<'ast> Visit<'ast> for Finder<'_> {
+impl<'ast> Visit<'ast> for Sites<'_> {
     fn visit_expr_binary(&mut self, binary: &'ast syn::ExprBinary) {
         if !has_let(&binary.left) && !has_let(&binary.right) {
             let (at, left, right) = (self.range(&binary.op), self.range(&*binary.left), self.range(&*binary.right));

@@ -105,10 +105,10 @@ pub(super) fn build(scratch: &Scratch, name: &str, mutants: &[Mutant], packages:
         let package = format!("wane-{name}");
         let check = ["check", "--quiet", "--message-format=json", "--package", &package].map(str::to_owned);
         let said = lines(&scratch.cargo(&check)?.stdout)?;
-        let (blamed, kept) = judge(&said, &written);
-        if !said.iter().any(is_error) {
+        if errors(&said).next().is_none() {
             break;
         }
+        let (blamed, kept) = judge(&said, &written);
         ensure!(!blamed.is_empty() || kept.iter().any(|name| !consts.contains(name)), "{}", first_error(&said));
         println!("  {} do not build, {} must stay `const`", blamed.len(), kept.len());
         without.extend(blamed.into_iter().map(|id| (id, Without::Unviable)));
@@ -117,7 +117,7 @@ pub(super) fn build(scratch: &Scratch, name: &str, mutants: &[Mutant], packages:
     let mut words = vec!["test", "--no-run", "--quiet", "--message-format=json"];
     words.extend(packages.iter().flat_map(|package| ["--package", package]));
     let said = lines(&scratch.cargo(&words.into_iter().map(str::to_owned).collect::<Vec<_>>())?.stdout)?;
-    ensure!(!said.iter().any(is_error), "{}", first_error(&said));
+    ensure!(errors(&said).next().is_none(), "{}", first_error(&said));
     Ok(Built { tests: said.into_iter().filter_map(test_binary).collect(), without })
 }
 
@@ -126,17 +126,15 @@ fn lines(out: &[u8]) -> Result<Vec<Line>> {
     text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("cargo said: {line}"))).collect()
 }
 
-fn is_error(line: &Line) -> bool {
-    matches!(line, Line::CompilerMessage { message } if message.level.starts_with("error"))
+fn errors(said: &[Line]) -> impl Iterator<Item = &Complaint> {
+    said.iter().filter_map(|line| match line {
+        Line::CompilerMessage { message } if message.level.starts_with("error") => Some(message),
+        _ => None,
+    })
 }
 
-fn first_error(said: &[Line]) -> String {
-    said.iter()
-        .find_map(|line| match line {
-            Line::CompilerMessage { message } if message.level.starts_with("error") => message.rendered.clone(),
-            _ => None,
-        })
-        .unwrap_or_else(|| "it does not build".to_owned())
+fn first_error(said: &[Line]) -> &str {
+    errors(said).find_map(|error| error.rendered.as_deref()).unwrap_or("it does not build")
 }
 
 fn test_binary(line: Line) -> Option<TestBinary> {
@@ -151,11 +149,7 @@ fn judge(said: &[Line], written: &BTreeMap<&str, Switched>) -> (BTreeSet<usize>,
     /// A function that is no longer `const` is called where only those may be.
     const NOT_CONST: &str = "E0015";
     let (mut blamed, mut kept) = (BTreeSet::new(), BTreeSet::new());
-    for line in said {
-        let Line::CompilerMessage { message } = line else { continue };
-        if !message.level.starts_with("error") {
-            continue;
-        }
+    for message in errors(said) {
         if message.code.as_ref().is_some_and(|code| code.code == NOT_CONST) {
             kept.extend(function_named(&message.message));
             continue;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use anyhow::{Context, Result};
 
 use super::listed::{Genre, Mutant};
-use super::sites::{self, Site, Sites};
+use super::sites::{Site, Sites};
 
 /// Names the mutant that is on; without it nothing is broken.
 pub(super) const CHOSEN: &str = "WANE_MUTANT";
@@ -107,14 +107,13 @@ pub(super) fn switched(
     let mut broken: Vec<Broken> = Vec::new();
     let mut freed = BTreeSet::new();
     for (id, mutant) in mutants {
-        let at = sites::byte(text, mutant.span.start).context("a mutant lies outside its file")?;
-        let end = sites::byte(text, mutant.span.end).context("a mutant lies outside its file")?;
+        let at = sites.byte(mutant.span.start).context("a mutant lies outside its file")?;
+        let end = sites.byte(mutant.span.end).context("a mutant lies outside its file")?;
         if sites.is_constant(at) {
             without.push((*id, Without::Constant));
             continue;
         }
-        if let Some(function) = sites.const_fns.iter().position(|function| function.whole.contains(&at)) {
-            let function = sites.const_fns.get(function).context("it was just found")?;
+        if let Some(function) = sites.const_fns.iter().find(|function| function.whole.contains(&at)) {
             if consts_kept.contains(&function.name) {
                 without.push((*id, Without::Constant));
                 continue;
@@ -152,7 +151,7 @@ enum Shape {
 }
 
 /// What is broken, how it is written, and what stands there instead.
-fn way(text: &str, mutant: &Mutant, span: Range<usize>, sites: &Sites) -> Option<(Range<usize>, Shape, String)> {
+fn way(text: &str, mutant: &Mutant, span: Range<usize>, sites: &Sites<'_>) -> Option<(Range<usize>, Shape, String)> {
     let new = &mutant.replacement;
     if mutant.genre == Genre::FnValue {
         return Some((span, Shape::Body, new.clone()));
