@@ -6,28 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use wane_app::{App, NewResource, NewRole, Parts, TryEnd};
+use wane_app::{NewResource, NewRole, TryEnd};
 use wane_connector::{
     Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Kind, KindError, Prepared,
-    Presence, Registry, RoleProbe, Signer, StandingRight, Target,
+    Presence, RoleProbe, StandingRight, Target,
 };
 use wane_domain::catalogue::Role;
 use wane_domain::closure::EndCause;
 use wane_domain::directory::Person;
-use wane_domain::grant::GrantState;
 use wane_domain::issue::IssuePermit;
 use wane_domain::lease::{LeaseData, LeaseKind};
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
-use wane_keys::envelope::Keyring;
-use wane_keys::password::Cost;
-use wane_keys::seal::{Seal, SealName};
-use wane_keys::signer::{LocalSigner, SignerKeys};
-use wane_keys::token::Pepper;
-use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, check_user_certificate};
 
-use crate::gated::GatedKind;
-use crate::house::{House, limits, name};
+use crate::house::{House, cause, limits, name};
 
 /// What there is at all targets.
 #[derive(Debug, Default)]
@@ -222,15 +214,15 @@ impl Kind for Club {
 struct Town {
     house: House,
     state: Arc<Mutex<State>>,
-    _folder: tempfile::TempDir,
 }
 
 impl Town {
     async fn new() -> Self {
         let mut house = House::new().await;
         let state = Arc::<Mutex<State>>::default();
-        let (app, folder) = app(&house, &state).await;
-        house.app = app;
+        let club = |gives| -> Arc<dyn Kind> { Arc::new(Club { gives, state: Arc::clone(&state) }) };
+        let kinds = vec![club(LeaseKind::Membership), club(LeaseKind::Account)];
+        house.reopen_over(Arc::new(house.store.clone()), kinds, limits());
         let more = "@id(\"clubs\") @max_ttl(\"8h\")
 permit (principal in Group::\"engineers\", action == Action::\"access\", resource is Club);
 @id(\"halls\") @max_ttl(\"8h\")
@@ -251,7 +243,7 @@ permit (principal in Group::\"engineers\", action == Action::\"access\", resourc
             house.app.add_role(&root, &new).await.unwrap();
         }
         state.lock().unwrap().reached.clear();
-        Self { house, state, _folder: folder }
+        Self { house, state }
     }
 
     /// Somebody does something at a target that Wane has no part in.
@@ -278,40 +270,6 @@ permit (principal in Group::\"engineers\", action == Action::\"access\", resourc
         self.house.app.give_back(&self.house.caller(who).await, id).await.unwrap();
         assert_eq!(self.house.try_ends(id).await, [TryEnd::Gone]);
     }
-}
-
-/// The company's use-cases with clubs and halls among the kinds.
-async fn app(house: &House, state: &Arc<Mutex<State>>) -> (Arc<App>, tempfile::TempDir) {
-    let ambient = house.ambient.clone();
-    let org = house.app.world().await.unwrap().org;
-    let folder = tempfile::tempdir().unwrap();
-    let ring = |name, file: &str| {
-        let seal = Seal::open_machine(name, &folder.path().join(file), &ambient).unwrap();
-        Keyring::create(&seal, org, &ambient).unwrap().0
-    };
-    let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], &ambient);
-    let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, vec![(USER_CA, check_user_certificate)]).unwrap());
-    let club = |gives| Arc::new(Club { gives, state: Arc::clone(state) });
-    let kinds: [Arc<dyn Kind>; 4] = [
-        Arc::new(SshKind::new(signer)),
-        Arc::new(GatedKind(Arc::clone(&house.gate))),
-        club(LeaseKind::Membership),
-        club(LeaseKind::Account),
-    ];
-    let parts = Parts {
-        store: Arc::new(house.store.clone()),
-        kinds: Registry::new(kinds),
-        org,
-        ends: ring(SealName::Ends, "ends"),
-        issuing: ring(SealName::Issuing, "issuing"),
-        pepper: Pepper::new(&Secret::new(vec![9; 32])).unwrap(),
-        cost: Cost::WeakForTests,
-        zone: jiff::tz::TimeZone::UTC,
-        limits: limits(),
-        public_url: "https://wane.example".to_owned(),
-        ambient,
-    };
-    (Arc::new(App::new(parts).unwrap()), folder)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -350,12 +308,8 @@ async fn whose_place_somebody_took_has_their_grant_ended_once() {
     assert_eq!(town.house.app.confirm_memberships(west).await.unwrap(), 0);
     town.take("west", "ops/ben");
     assert_eq!(town.house.app.confirm_memberships(west).await.unwrap(), 1);
-    let cause = match &town.house.grant(lost).await.state {
-        GrantState::Ending { cause, .. } => cause.clone(),
-        GrantState::Closed { closure, .. } => closure.cause.clone(),
-        other => panic!("it is {}", other.name()),
-    };
-    assert!(matches!(cause, EndCause::TakenAway { .. }), "{cause:?}");
+    let cause = cause(&town.house.grant(lost).await);
+    assert!(matches!(cause, Some(EndCause::TakenAway { .. })), "{cause:?}");
     assert!(town.house.grant(kept).await.is_live());
     assert_eq!(town.house.app.confirm_memberships(west).await.unwrap(), 0);
 }

@@ -1,40 +1,14 @@
 //! Sessions through the gateway: what they are opened with, how many there are, and what they are told.
 
-use std::net::IpAddr;
-
 use serde_json::json;
-use wane_app::{App, AppError, RevokeWhat, SessionEnd, SessionOpened, Standing};
+use wane_app::{App, AppError, RevokeWhat, SessionOpened, Standing};
 use wane_connector::broker::{By, Claim};
-use wane_domain::id::{GrantId, SessionId};
+use wane_domain::id::SessionId;
 use wane_store::RecordFilter;
 
-use crate::house::{House, PUBLIC_KEY, end_of, mins, reason};
+use crate::house::{end_of, mins, reason};
 use crate::signing_in::Login;
-
-async fn house() -> House {
-    let house = House::new().await;
-    house.app.gateway_serves("ssh", "127.0.0.1".to_owned(), 22).unwrap();
-    house
-}
-
-/// What ann claims who holds a grant for a host, by a certificate that is issued now.
-async fn claim(house: &House, grant: GrantId) -> Claim {
-    let handed = house.hand_out("ann", grant).await.unwrap();
-    let issued = house.store_issuances(handed.lease).await;
-    let by = By::Credential {
-        serial: issued.last().unwrap().serial,
-        credential: handed.public["certificate"].as_str().unwrap().to_owned(),
-    };
-    Claim {
-        grant,
-        by,
-        resource: "web1".to_owned(),
-        login: "deploy".to_owned(),
-        public_key: PUBLIC_KEY.to_owned(),
-        peer: IpAddr::from([192, 0, 2, 1]),
-        client: "SSH-2.0-test".to_owned(),
-    }
-}
+use crate::tasks::{claim, closed, house};
 
 async fn begun(app: &App, claim: &Claim) -> Result<SessionOpened, AppError> {
     let opened = app.open_session(claim, None).await?;
@@ -43,8 +17,7 @@ async fn begun(app: &App, claim: &Claim) -> Result<SessionOpened, AppError> {
 }
 
 async fn close(app: &App, session: SessionId) {
-    let end = SessionEnd { tally: json!({}), proof: "closed".to_owned(), recorded: None, task: None };
-    app.session_closed(session, end).await.unwrap();
+    app.session_closed(session, closed(None)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

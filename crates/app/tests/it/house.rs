@@ -12,6 +12,7 @@ use wane_audit::{Actor, Outcome, Record, Subjects};
 use wane_connector::{Kind, Registry, Signer};
 use wane_domain::ambient::Ambient;
 use wane_domain::catalogue::{Owner, Resource, Role};
+use wane_domain::closure::EndCause;
 use wane_domain::directory::{Group, Person, Standing};
 use wane_domain::grant::{Grant, GrantState};
 use wane_domain::id::{GrantId, LeaseId, OrgId, PersonId, RequestId, ResourceId};
@@ -120,8 +121,8 @@ impl House {
         let zone = jiff::tz::TimeZone::UTC;
         let with = (Cost::WeakForTests, limits(), zone.clone());
         let door = Arc::new(Door::default());
-        let behind = Faulty { store: store.clone(), door: Arc::clone(&door) };
-        let app = open(&behind, &ambient, org, folder.path(), &wrapped, &gate, with);
+        let behind = Arc::new(Faulty { store: store.clone(), door: Arc::clone(&door) });
+        let app = open((behind, Vec::new()), &ambient, org, folder.path(), &wrapped, &gate, with);
         Self { app, store, clock, ambient, gate, door, org, folder, wrapped, zone, writers }
     }
 
@@ -132,9 +133,18 @@ impl House {
 
     /// The same with other settings.
     pub(crate) fn reopen_with(&mut self, cost: Cost, limits: Limits) {
+        let behind = Arc::new(Faulty { store: self.store.clone(), door: Arc::clone(&self.door) });
+        self.app = self.opened(behind, Vec::new(), (cost, limits));
+    }
+
+    /// Goes on with other use-cases: over this store, with more kinds of targets.
+    pub(crate) fn reopen_over(&mut self, store: Arc<dyn Store>, more: Vec<Arc<dyn Kind>>, limits: Limits) {
+        self.app = self.opened(store, more, (Cost::WeakForTests, limits));
+    }
+
+    fn opened(&self, store: Arc<dyn Store>, more: Vec<Arc<dyn Kind>>, (cost, limits): (Cost, Limits)) -> Arc<App> {
         let (folder, with) = (self.folder.path(), (cost, limits, self.zone.clone()));
-        let behind = Faulty { store: self.store.clone(), door: Arc::clone(&self.door) };
-        self.app = open(&behind, &self.ambient, self.org, folder, &self.wrapped, &self.gate, with);
+        open((store, more), &self.ambient, self.org, folder, &self.wrapped, &self.gate, with)
     }
 
     /// The store is gone from now on.
@@ -285,6 +295,15 @@ pub(crate) fn end_of(grant: &Grant) -> Time {
     }
 }
 
+/// Why a grant ends or has ended.
+pub(crate) fn cause(grant: &Grant) -> Option<EndCause> {
+    match &grant.state {
+        GrantState::Ending { cause, .. } => Some(cause.clone()),
+        GrantState::Closed { closure, .. } => Some(closure.cause.clone()),
+        GrantState::Scheduled | GrantState::Active { .. } => None,
+    }
+}
+
 /// Why an item was denied.
 pub(crate) fn denied(request: &AccessRequest, item: usize) -> &str {
     match &request.items[item].state {
@@ -304,7 +323,7 @@ fn seals(folder: &Path, ambient: &Ambient) -> (Seal, Seal) {
 }
 
 fn open(
-    store: &Faulty,
+    (store, more): (Arc<dyn Store>, Vec<Arc<dyn Kind>>),
     ambient: &Ambient,
     org: OrgId,
     folder: &Path,
@@ -315,10 +334,10 @@ fn open(
     let (ends, issuing) = seals(folder, ambient);
     let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], ambient);
     let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, vec![(USER_CA, check_user_certificate)]).unwrap());
-    let kinds: [Arc<dyn Kind>; 2] = [Arc::new(SshKind::new(signer)), Arc::new(GatedKind(Arc::clone(gate)))];
+    let own: [Arc<dyn Kind>; 2] = [Arc::new(SshKind::new(signer)), Arc::new(GatedKind(Arc::clone(gate)))];
     let parts = Parts {
-        store: Arc::new(store.clone()),
-        kinds: Registry::new(kinds),
+        store,
+        kinds: Registry::new(own.into_iter().chain(more)),
         ambient: ambient.clone(),
         org,
         ends: Keyring::unlock(&ends, org, &wrapped[0], ambient).unwrap(),

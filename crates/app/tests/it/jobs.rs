@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wane_app::{AppError, Caller, IssuerInput, JobBegun, Narrower, NewWorkload, PersonChange, RuleInput};
 use wane_domain::closure::EndCause;
 use wane_domain::directory::Standing;
-use wane_domain::grant::{Grant, GrantState};
+use wane_domain::grant::GrantState;
 use wane_domain::id::GrantId;
 use wane_domain::request::ItemState;
 use wane_domain::secret::Secret;
@@ -18,7 +18,7 @@ use wane_policy::schema::Action;
 use wane_store::{RecordFilter, Store as _};
 
 use crate::faulty::Goes;
-use crate::house::{House, ask, granted, mins, name, reason};
+use crate::house::{House, ask, cause, granted, mins, name, reason};
 
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
 /// What the house is called, for which tokens are made.
@@ -125,14 +125,6 @@ impl Works {
 
     async fn is_over(&self, house: &House) -> bool {
         matches!(self.caller(house).await, Err(AppError::SignedOut))
-    }
-}
-
-fn cause(grant: &Grant) -> Option<EndCause> {
-    match &grant.state {
-        GrantState::Ending { cause, .. } => Some(cause.clone()),
-        GrantState::Closed { closure, .. } => Some(closure.cause.clone()),
-        GrantState::Scheduled | GrantState::Active { .. } => None,
     }
 }
 

@@ -6,17 +6,16 @@ use serde_json::json;
 use wane_app::{App, AskInput, Class, ItemInput, Narrower, SessionEnd, TaskEnd};
 use wane_connector::broker::{By, Claim};
 use wane_domain::closure::EndCause;
-use wane_domain::grant::GrantState;
 use wane_domain::id::{GrantId, SessionId};
 use wane_domain::request::AccessRequest;
 
 use crate::faulty::Goes;
-use crate::house::{House, PUBLIC_KEY, ask, denied, granted, mins};
+use crate::house::{self, House, PUBLIC_KEY, ask, denied, granted, mins};
 
 const TASK: &str = "systemctl restart nginx";
 
 /// A company with a gateway to its hosts.
-async fn house() -> House {
+pub(crate) async fn house() -> House {
     let house = House::new().await;
     serve(&house);
     house
@@ -52,14 +51,15 @@ pub(crate) async fn session_as(house: &House, grant: GrantId) -> SessionId {
     open(house, grant, None).await
 }
 
-async fn open(house: &House, grant: GrantId, task: Option<&str>) -> SessionId {
+/// What ann claims who holds a grant for a host, by a certificate that is issued now.
+pub(crate) async fn claim(house: &House, grant: GrantId) -> Claim {
     let handed = house.hand_out("ann", grant).await.unwrap();
     let issued = house.store_issuances(handed.lease).await;
     let by = By::Credential {
         serial: issued.last().unwrap().serial,
         credential: handed.public["certificate"].as_str().unwrap().to_owned(),
     };
-    let claim = Claim {
+    Claim {
         grant,
         by,
         resource: "web1".to_owned(),
@@ -67,14 +67,17 @@ async fn open(house: &House, grant: GrantId, task: Option<&str>) -> SessionId {
         public_key: PUBLIC_KEY.to_owned(),
         peer: IpAddr::from([192, 0, 2, 1]),
         client: "SSH-2.0-test".to_owned(),
-    };
-    let opened = house.app.open_session(&claim, None).await.unwrap();
+    }
+}
+
+async fn open(house: &House, grant: GrantId, task: Option<&str>) -> SessionId {
+    let opened = house.app.open_session(&claim(house, grant).await, None).await.unwrap();
     assert_eq!(opened.pass["task"].as_str(), task);
     house.app.session_begun(opened.session, &json!({})).await.unwrap();
     opened.session
 }
 
-fn closed(task: Option<TaskEnd>) -> SessionEnd {
+pub(crate) fn closed(task: Option<TaskEnd>) -> SessionEnd {
     SessionEnd { tally: json!({}), proof: "closed".to_owned(), recorded: None, task }
 }
 
@@ -83,11 +86,7 @@ async fn spend(app: &App, session: SessionId, command: &str) -> Result<(), Strin
 }
 
 async fn cause(house: &House, grant: GrantId) -> Option<EndCause> {
-    match &house.grant(grant).await.state {
-        GrantState::Ending { cause, .. } => Some(cause.clone()),
-        GrantState::Closed { closure, .. } => Some(closure.cause.clone()),
-        GrantState::Scheduled | GrantState::Active { .. } => None,
-    }
+    house::cause(&house.grant(grant).await)
 }
 
 fn done(outcome: &str) -> Option<EndCause> {

@@ -4,24 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wane_app::{App, Limits, Parts};
-use wane_connector::{Kind, Registry, Signer};
+use wane_app::Limits;
 use wane_domain::id::LeaseId;
 use wane_domain::lease::{LeaseEvent, LeaseKind};
 use wane_domain::request::{Ask, AskItem};
-use wane_domain::secret::Secret;
 use wane_domain::time::Span;
-use wane_keys::envelope::Keyring;
-use wane_keys::password::Cost;
-use wane_keys::seal::{Seal, SealName};
-use wane_keys::signer::{LocalSigner, SignerKeys};
-use wane_keys::token::Pepper;
-use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, check_user_certificate};
 use wane_store::{GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Put, RecordFilter, Slice, Store as _, Write};
 use wane_testkit::{Held, hold, plain_ask};
 
 use crate::counted::Counted;
-use crate::gated::{Does, GatedKind};
+use crate::gated::Does;
 use crate::house::{House, ask, mins, name};
 use crate::running::{SOON, run};
 
@@ -63,32 +55,10 @@ async fn many_live(house: &House) -> Vec<LeaseId> {
 }
 
 /// The company's use-cases over the counted store.
-fn counted(house: &mut House) -> (Arc<Counted>, tempfile::TempDir) {
+fn counted(house: &mut House) -> Arc<Counted> {
     let store = Arc::new(Counted::over(house.store.clone()));
-    let folder = tempfile::tempdir().unwrap();
-    let org = house.ambient.id();
-    let ring = |name, file: &str| {
-        let seal = Seal::open_machine(name, &folder.path().join(file), &house.ambient).unwrap();
-        Keyring::create(&seal, org, &house.ambient).unwrap().0
-    };
-    let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], &house.ambient);
-    let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, vec![(USER_CA, check_user_certificate)]).unwrap());
-    let kinds: [Arc<dyn Kind>; 2] = [Arc::new(SshKind::new(signer)), Arc::new(GatedKind(Arc::clone(&house.gate)))];
-    let parts = Parts {
-        store: Arc::clone(&store) as _,
-        kinds: Registry::new(kinds),
-        org,
-        ends: ring(SealName::Ends, "ends"),
-        issuing: ring(SealName::Issuing, "issuing"),
-        pepper: Pepper::new(&Secret::new(vec![9; 32])).unwrap(),
-        cost: Cost::WeakForTests,
-        zone: jiff::tz::TimeZone::UTC,
-        limits: Limits::default(),
-        public_url: "http://wane.example".to_owned(),
-        ambient: house.ambient.clone(),
-    };
-    house.app = Arc::new(App::new(parts).unwrap());
-    (store, folder)
+    house.reopen_over(Arc::clone(&store) as _, Vec::new(), Limits::default());
+    store
 }
 
 async fn closed(house: &House) -> bool {
@@ -101,7 +71,7 @@ async fn closed(house: &House) -> bool {
 async fn a_burst_is_read_about_once() {
     let mut house = House::new().await;
     let leases = many_live(&house).await;
-    let (store, _folder) = counted(&mut house);
+    let store = counted(&mut house);
     house.gate.rounds_of(16);
     house.advance(mins(61));
     // As a start with as many overdue: the engine finds all of it there.

@@ -3,21 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use wane_app::{App, Limits, NewResource, NewRole, Parts, StoryLine};
-use wane_connector::{Kind, Registry, Signer};
+use wane_app::{Limits, NewResource, NewRole, StoryLine};
 use wane_domain::id::GrantId;
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
-use wane_keys::envelope::Keyring;
-use wane_keys::password::Cost;
-use wane_keys::seal::{Seal, SealName};
-use wane_keys::signer::{LocalSigner, SignerKeys};
-use wane_keys::token::Pepper;
 use wane_kind_postgres::{PostgresKind, Setup, setup_sql};
-use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, check_user_certificate};
 use wane_testkit::Postgres;
 
-use crate::gated::GatedKind;
 use crate::house::{House, name};
 use crate::running::{SOON, by_the_clock, until};
 
@@ -31,7 +23,6 @@ permit (principal in Group::\"engineers\", action == Action::\"access\", resourc
 pub(crate) struct Shop {
     pub(crate) house: House,
     pub(crate) postgres: Postgres,
-    _folder: tempfile::TempDir,
 }
 
 impl Shop {
@@ -41,11 +32,12 @@ impl Shop {
 
     /// In a company that goes by its own clock, with the longest wait between tries.
     pub(crate) async fn of(mut house: House, retry_cap: Span) -> Self {
-        let (app, folder) = app(&house, retry_cap).await;
-        house.app = app;
+        let databases = Arc::new(PostgresKind::new(house.ambient.clone()));
+        let limits = Limits { retry_cap, ..Limits::default() };
+        house.reopen_over(Arc::new(house.store.clone()), vec![databases], limits);
         let first = "@id(\"whoever-is-asked\")";
         house.change_policy(first, &format!("{DATABASES}{first}")).await;
-        Self { house, postgres: server(), _folder: folder }
+        Self { house, postgres: server() }
     }
 
     pub(crate) async fn register(&self) {
@@ -120,36 +112,4 @@ fn server() -> Postgres {
     postgres.psql("shop", &setup_sql(&setup).unwrap().replace("\\connect \"shop\"", "")).unwrap();
     postgres.psql("shop", &format!("ALTER ROLE wane PASSWORD '{}'", PASSWORD.replace('\'', "''"))).unwrap();
     postgres
-}
-
-/// The company's use-cases with databases among the kinds.
-async fn app(house: &House, retry_cap: Span) -> (Arc<App>, tempfile::TempDir) {
-    let ambient = house.ambient.clone();
-    let org = house.app.world().await.unwrap().org;
-    let folder = tempfile::tempdir().unwrap();
-    let ring = |name, file: &str| {
-        let seal = Seal::open_machine(name, &folder.path().join(file), &ambient).unwrap();
-        Keyring::create(&seal, org, &ambient).unwrap().0
-    };
-    let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], &ambient);
-    let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, vec![(USER_CA, check_user_certificate)]).unwrap());
-    let kinds: [Arc<dyn Kind>; 3] = [
-        Arc::new(SshKind::new(signer)),
-        Arc::new(GatedKind(Arc::clone(&house.gate))),
-        Arc::new(PostgresKind::new(ambient.clone())),
-    ];
-    let parts = Parts {
-        store: Arc::new(house.store.clone()),
-        kinds: Registry::new(kinds),
-        org,
-        ends: ring(SealName::Ends, "ends"),
-        issuing: ring(SealName::Issuing, "issuing"),
-        pepper: Pepper::new(&Secret::new(vec![9; 32])).unwrap(),
-        cost: Cost::WeakForTests,
-        zone: jiff::tz::TimeZone::UTC,
-        limits: Limits { retry_cap, ..Limits::default() },
-        public_url: "http://wane.example".to_owned(),
-        ambient,
-    };
-    (Arc::new(App::new(parts).unwrap()), folder)
 }
