@@ -33,7 +33,7 @@ const acts = {
   goto: ({ url }) => page.goto(url).then(() => null),
   fill: ({ selector, value }) => page.fill(selector, value).then(() => null),
   click: ({ selector }) => page.click(selector).then(() => null),
-  wait: ({ text }) => page.getByText(text).first().waitFor().then(() => null),
+  wait: ({ text }) => page.getByText(text).filter({ visible: true }).first().waitFor().then(() => null),
   text: () => page.innerText('main'),
   url: () => page.url(),
   cookie: async ({ name }) => (await page.context().cookies()).find((one) => one.name === name)?.value ?? null,
