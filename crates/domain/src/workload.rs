@@ -503,8 +503,65 @@ mod tests {
         ] {
             assert_eq!(Workload::check_rule(sort, &rule(&said)).is_ok(), good, "{sort:?} {said:?}");
         }
-        let many: BTreeMap<String, Pattern> = (0..17).map(|n| (format!("c{n}"), "x".parse().unwrap())).collect();
-        assert!(Workload::check_rule(Generic, &many).is_err());
+    }
+
+    #[test]
+    fn a_rule_names_one_to_sixteen_claims() {
+        let sub = rule(&[("sub", "job")]);
+        for (count, checked) in
+            [(0, Err(RuleError::Many(0))), (1, Ok(())), (16, Ok(())), (17, Err(RuleError::Many(17)))]
+        {
+            let more = (1..count).map(|n| (format!("c{n}"), "x".parse().unwrap()));
+            let named: BTreeMap<_, _> = sub.clone().into_iter().chain(more).take(count).collect();
+            assert_eq!(Workload::check_rule(IssuerSort::Generic, &named), checked, "{count}");
+        }
+    }
+
+    /// Neither is such a claim of a job kept, nor is it named by a rule.
+    #[test]
+    fn a_claim_is_called_by_plain_characters() {
+        let (longest, longer) = ("x".repeat(64), "x".repeat(65));
+        for (claim, good) in [
+            ("ref", true),
+            ("https://issuer.test/claim", true),
+            (&longest, true),
+            (&longer, false),
+            ("", false),
+            ("a b", false),
+            ("a\n", false),
+            ("é", false),
+        ] {
+            assert_eq!(claims(&[(claim, "x")]).get(claim).is_some(), good, "{claim:?} of a job");
+            let checked = Workload::check_rule(IssuerSort::Generic, &rule(&[("sub", "job"), (claim, "x")]));
+            let expected = if good { Ok(()) } else { Err(RuleError::Claim(claim.chars().take(64).collect())) };
+            assert_eq!(checked, expected, "{claim:?} in a rule");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_stored_as_it_was_written() {
+        for text in ["octo/app", "repo:octo/*:environment:prod"] {
+            let pattern: Pattern = text.parse().unwrap();
+            assert_eq!(serde_json::to_value(&pattern).unwrap(), text);
+            assert_eq!(serde_json::from_value::<Pattern>(text.into()).unwrap(), pattern);
+        }
+        assert!(serde_json::from_value::<Pattern>("a**".into()).is_err());
+    }
+
+    /// The word that people write is the one that is stored, and no other is taken for it.
+    #[test]
+    fn sorts_of_issuers_and_ways_of_signing_have_one_word_each() {
+        for sort in IssuerSort::ALL {
+            assert_eq!(IssuerSort::named(sort.name()), Some(sort));
+            assert_eq!(serde_json::to_value(sort).unwrap(), sort.name());
+        }
+        for way in Signing::ALL {
+            assert_eq!(Signing::named(way.name()), Some(way));
+            assert_eq!(serde_json::to_value(way).unwrap(), way.name());
+        }
+        for other in ["", "none", "HS256", "rs256", "GitHub"] {
+            assert_eq!((IssuerSort::named(other), Signing::named(other)), (None, None), "{other}");
+        }
     }
 
     #[test]

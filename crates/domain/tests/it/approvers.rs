@@ -9,9 +9,10 @@ use wane_domain::id::{LockId, PersonId};
 use wane_domain::lock::{Lock, LockTarget};
 use wane_domain::terms::Approvers;
 use wane_domain::text::Name;
+use wane_domain::workload::Workload;
 use wane_domain::world::{Epoch, PolicyVersion, Table, World};
 
-use crate::fixtures::{T0, id, person};
+use crate::fixtures::{T0, id, person, workload};
 
 const HOLDER: u8 = 2;
 const MANAGER: u8 = 3;
@@ -132,6 +133,20 @@ fn a_lock_is_found_by_what_it_covers() {
     world.locks.put(imposed);
     let on = |who: u8| world.lock_on(person(who), id(20), id(30), None).map(|l| l.id);
     assert_eq!((on(HOLDER), on(MANAGER)), (Some(lock), None));
+}
+
+/// Nor one that was removed: whoever was a workload stays one.
+#[test]
+fn no_workload_is_asked_to_approve_whoever_names_it() {
+    let rules = [vec![Approvers::Owner], vec![Approvers::Group(name("ops"))], vec![Approvers::Person(name("p7"))]];
+    for removed in [None, Some(T0)] {
+        let mut works = world();
+        works.workloads.put(Workload { removed, ..workload(60, person(7)) });
+        for rule in &rules {
+            assert_eq!(who(&world(), rule, 21, &[]), people(&[7]), "{rule:?}");
+            assert_eq!(who(&works, rule, 21, &[]), people(&[]), "{rule:?}");
+        }
+    }
 }
 
 /// Neither for whom one answers, nor for whoever answers for oneself.

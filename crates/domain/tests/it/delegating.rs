@@ -10,7 +10,7 @@ use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
 
 use crate::approvers::world;
-use crate::fixtures::{REQUESTER, T0, id, person, request};
+use crate::fixtures::{REQUESTER, T0, id, person, request, workload};
 
 fn later(n: u64) -> Time {
     T0.plus(Span::from_mins(n))
@@ -105,6 +105,10 @@ fn whoever_stands_in_can_do_what_the_other_could_and_no_more() {
     let mut sponsored = with(&plain, [leave(1, 4, 7)]);
     sponsored.people.edit(&person(2), |p| p.stay.sponsor = Some(person(7)));
     assert!(stand_ins(&sponsored, 10).is_empty());
+    // A workload approves nothing, in nobody's place either.
+    let mut works = with(&plain, [leave(1, 4, 7)]);
+    works.workloads.put(workload(60, person(7)));
+    assert!(stand_ins(&works, 10).is_empty());
     // What counts later is the leave that was there, of these two, of somebody who may still act.
     let given = with(&plain, [leave(1, 4, 7)]);
     let instead = |by: u8, n: u8| InsteadOf { person: person(by), delegation: id(n) };

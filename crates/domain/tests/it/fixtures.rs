@@ -12,6 +12,7 @@ use wane_domain::lease::{Lease, LeaseEvent, LeaseKind};
 use wane_domain::request::{AccessRequest, Approval, ApprovedItem, Ask, AskItem, ItemEvent, Opening, Parent, Start};
 use wane_domain::terms::{Approvers, Mode, Need, Stage, Terms};
 use wane_domain::time::{Span, Time};
+use wane_domain::workload::{LONGEST_JOB, SILENCE, Workload};
 
 /// 2026-11-21T10:00:00Z.
 pub(crate) const T0: Time = Time::from_micros(1_795_255_200_000_000);
@@ -150,6 +151,13 @@ pub(crate) fn task_grant(task: &str, duration: Span, cap: Span) -> Grant {
 pub(crate) fn spend(task: &str) -> wane_domain::grant::GrantEvent {
     let task = wane_domain::task::Task::digest_of(task.as_bytes());
     wane_domain::grant::GrantEvent::Spend { session: id::<LeaseId>(50), task }
+}
+
+/// A workload that acts as this person.
+pub(crate) fn workload(n: u8, acts_as: PersonId) -> Workload {
+    let rule = BTreeMap::from([("sub".to_owned(), "job".parse().unwrap())]);
+    let (longest, silence) = (LONGEST_JOB, SILENCE.0);
+    Workload { id: id(n), person: acts_as, issuer: id(70), rule, longest, silence, since: T0, removed: None }
 }
 
 pub(crate) fn lease(of: &Grant) -> Lease {

@@ -1,9 +1,11 @@
 //! The laws of a grant: its end never moves outward but by an extension, never past its cap.
 
 use proptest::prelude::*;
+use wane_domain::catalogue::Role;
 use wane_domain::closure::EndCause;
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
 use wane_domain::id::{LeaseId, RoleId};
+use wane_domain::issue::Authority;
 use wane_domain::lease::{Lease, LeaseEvent, LeaseKind};
 use wane_domain::request::{Ask, AskItem, Parent, Start};
 use wane_domain::time::{Span, Time};
@@ -213,6 +215,28 @@ fn a_right_to_issue_is_for_an_open_lease_of_this_grant() {
     let end = late.plus(Span::from_mins(2));
     let shorter = lease.apply(LeaseEvent::Moved { end }, T0).unwrap().0;
     assert_eq!(until(&shorter, HOUR), end);
+}
+
+/// A signer that has the approvers' keys is told what they signed, wherever what it issues is good.
+#[test]
+fn a_right_says_what_people_signed_for_it() {
+    let grant = active(HOUR, HOUR);
+    let lease = leases(&grant).remove("live").unwrap();
+    let right = || grant.issue_permit(&lease, permit(HOUR), T0).unwrap();
+    let role = Role {
+        id: grant.item.role,
+        name: "deploy".parse().unwrap(),
+        kind: "ssh".parse().unwrap(),
+        description: "".parse().unwrap(),
+        definition: serde_json::json!({}),
+        since: T0,
+    };
+    let ask = ask(HOUR, Start::Now, None);
+    let authority = Authority { ask, item: 0, role, extensions: Vec::new(), approvals: Vec::new() };
+    assert_eq!(right().authority(), None);
+    assert_eq!(right().resting_on(authority.clone()).authority(), Some(&authority));
+    let told = right().resting_on(authority.clone()).at_the_gateway().into_right();
+    assert_eq!(told.authority(), Some(&authority));
 }
 
 /// What is due to happen by itself, and when: to begin, to end, nothing more.

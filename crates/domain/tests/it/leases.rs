@@ -151,3 +151,39 @@ fn nothing_hangs_under_a_grant_that_is_not_active() {
         assert!(!leased(&ending, T0), "it is being ended");
     }
 }
+
+/// What was given under stricter terms stays held to them, and what holds now counts from now on.
+#[test]
+fn of_two_terms_a_session_is_held_to_the_stricter() {
+    let hour = Span::from_hours(1);
+    let under = |recording, reproof: Option<u64>| {
+        let reproof = reproof.map(Span::from_mins);
+        evidence::permit(Terms { recording, reproof, ..terms(hour, &[]) }, permit(hour).basis().clone(), None)
+    };
+    let (may, must) = (Need::Optional, Need::Required);
+    for (given, now, held) in [
+        ((may, None), (may, None), (may, None)),
+        ((must, Some(5)), (may, None), (must, Some(5))),
+        ((may, None), (must, Some(5)), (must, Some(5))),
+        ((must, Some(5)), (may, Some(9)), (must, Some(5))),
+        ((may, Some(9)), (must, Some(5)), (must, Some(5))),
+    ] {
+        let scheduled = grant(hour, hour);
+        let active = scheduled.apply(GrantEvent::Activate(under(given.0, given.1)), T0).unwrap().0;
+        let session = active.lease(id::<LeaseId>(51), "ssh".parse().unwrap(), LeaseKind::Session, T0).unwrap().0;
+        let opened = active.session_permit(&session, under(now.0, now.1), T0).unwrap();
+        assert_eq!((opened.recording(), opened.reproof()), (held.0, held.1.map(Span::from_mins)), "{given:?} {now:?}");
+    }
+}
+
+#[test]
+fn an_end_is_due_from_its_order_until_its_proof() {
+    let mut all = leases(&active(Span::from_hours(1), Span::from_hours(1)));
+    for (state, due) in [("intended", None), ("live", None), ("revoking", Some(T0)), ("gone", None)] {
+        assert_eq!(all[state].due(), due, "{state}");
+    }
+    let (next, met) = (T0.plus(Span::from_mins(5)), "refused".to_owned());
+    let event = LeaseEvent::Tried { next, met, quarantined: None, unrecallable_until: None };
+    let tried = all.remove("revoking").unwrap().apply(event, T0).unwrap().0;
+    assert_eq!(tried.due(), Some(next));
+}

@@ -8,6 +8,7 @@ use serde_json::json;
 use wane_domain::id::{RequestId, ResourceId, RoleId};
 use wane_domain::request::{AccessRequest, Ask, ItemEvent, ItemState, MOST_ITEMS, Opening, Start};
 use wane_domain::time::Span;
+use wane_domain::workload::{JobAsks, JobClaims};
 
 use crate::digest::{change, panic_at, walk};
 use crate::fixtures::{HOLDER, REQUESTER, T0, approval, as_json, ask, id, item, person, request, terms};
@@ -173,4 +174,49 @@ fn the_record_of_an_ask_says_what_policy_answered() {
         let (_, fact) = AccessRequest::open(id::<RequestId>(30), asked.clone(), vec![answer], T0, T0).unwrap();
         assert_eq!(fact.detail["items"], json!([said]));
     }
+}
+
+/// Less than was asked is asked by and for whom it was, in the job it was.
+#[test]
+fn what_is_within_an_ask_is_for_the_same_people_in_the_same_job() {
+    let wider = || ask(Span::from_hours(2), Start::Now, None);
+    let job = Some(JobAsks {
+        job: id(80),
+        issuer: id(70),
+        issuer_name: "actions".parse().unwrap(),
+        claims: JobClaims::default(),
+    });
+    for (what, other, within) in [
+        ("the same", wider(), true),
+        ("shorter", Ask { duration: Span::from_hours(1), ..wider() }, true),
+        ("elsewhere", Ask { org: id(8), ..wider() }, false),
+        ("asked by another", Ask { requester: person(77), ..wider() }, false),
+        ("for another", Ask { beneficiary: person(77), ..wider() }, false),
+        ("in a job", Ask { job, ..wider() }, false),
+        (
+            "elsewhere, by and for others",
+            Ask { org: id(8), requester: person(77), beneficiary: person(78), ..wider() },
+            false,
+        ),
+    ] {
+        assert_eq!(other.is_within(&wider(), |_, _| true), within, "{what}");
+        assert_eq!(wider().is_within(&other, |_, _| true), within && what == "the same", "{what}, the other way");
+    }
+}
+
+#[test]
+fn whoever_loses_their_approval_leaves_the_others_theirs() {
+    let step = |r: AccessRequest, e: ItemEvent| r.apply(0, e, T0).unwrap().0;
+    let mut r = request(&[3]);
+    for who in [11, 12] {
+        let yes = approval(&r, who, 0);
+        r = step(r, yes);
+    }
+    let r = step(r, ItemEvent::Void { approver: person(11) });
+    assert_eq!(r.items[0].approvals.iter().map(|a| a.approver).collect::<Vec<_>>(), [person(12)]);
+    // Nobody is the worse for it: who gave it can give it again, and counts then.
+    let (again, last) = (approval(&r, 11, 0), approval(&r, 13, 0));
+    let r = step(r, again);
+    assert_eq!(r.state_name(), "waiting");
+    assert_eq!(step(r, last).state_name(), "approved");
 }

@@ -1,14 +1,15 @@
 //! People who are here for a time: no grant ends later, nobody approves through whom they answer for.
 
 use proptest::prelude::*;
-use wane_domain::directory::Stay;
+use wane_domain::directory::{Person, Stay};
 use wane_domain::grant::{Grant, GrantEvent, GrantState};
 use wane_domain::id::LeaseId;
 use wane_domain::lease::LeaseKind;
 use wane_domain::request::Start;
 use wane_domain::time::{Span, Time};
 
-use crate::fixtures::{T0, approved, id, permit_until};
+use crate::approvers::world;
+use crate::fixtures::{HOLDER, T0, approved, as_json, id, permit, permit_until, person};
 
 const CAP: Span = Span::from_hours(12);
 
@@ -101,4 +102,40 @@ fn a_stay_is_read_strictly() {
     assert!(serde_json::from_str::<Stay>(r#"{"until": 5, "untill": 6}"#).is_err());
     assert!(serde_json::from_str::<Stay>(r#"{"until": "soon"}"#).is_err());
     assert!(serde_json::from_str::<Stay>("{}").unwrap().is_plain());
+}
+
+/// Nobody is told that their time is over when it is what they asked for that came too late.
+#[test]
+fn what_comes_too_late_is_refused_for_its_own_reason() {
+    let hour = Span::from_hours(1);
+    let past = Start::At(T0.minus(Span::from_hours(2)));
+    let (whole, theirs) = ("its whole window has passed", "its holder's time is over before it would begin");
+    for (start, permit, why) in [
+        (past, permit(CAP), whole),
+        (past, permit_until(CAP, at(5)), whole),
+        (past, permit_until(CAP, T0), theirs),
+        (Start::Now, permit_until(CAP, T0), theirs),
+        (Start::At(at(5)), permit_until(CAP, at(5)), theirs),
+    ] {
+        let refused = Grant::mint(approved(hour, start, None), permit, T0).unwrap_err();
+        assert_eq!(refused.detail.as_deref(), Some(why), "{start:?}");
+    }
+}
+
+/// Somebody from before there were stays is written as they were, and whoever is here for a time stays so.
+#[test]
+fn a_person_is_stored_with_a_stay_where_there_is_one() {
+    let world = world();
+    let plain = world.people.get(&person(HOLDER)).unwrap();
+    for (stay, stored) in [
+        (Stay::default(), false),
+        (Stay { until: Some(at(5)), ..Stay::default() }, true),
+        (Stay { sponsor: Some(person(1)), ..Stay::default() }, true),
+        (Stay { left: Some(at(5)), ..Stay::default() }, true),
+    ] {
+        let them = Person { stay, ..plain.clone() };
+        let written = as_json(&them);
+        assert_eq!(written.get("stay").is_some(), stored, "{stay:?}");
+        assert_eq!(serde_json::from_value::<Person>(written).unwrap(), them);
+    }
 }

@@ -1,7 +1,7 @@
 //! Small values that everything rests on: moments, spans, digests, the two ambient powers, and the
 //! words people read for what happened.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use wane_domain::ambient::{Ambient, Clock, Entropy};
@@ -9,6 +9,7 @@ use wane_domain::canonical::Digest;
 use wane_domain::closure::EndCause;
 use wane_domain::id::{GrantId, TypedId};
 use wane_domain::secret::{Secret, SecretOnce};
+use wane_domain::terms::{Approvers, Later, Stage};
 use wane_domain::text::{Name, Reason};
 use wane_domain::time::{Span, Time};
 
@@ -57,10 +58,24 @@ fn a_digest_has_one_spelling_and_a_short_one_for_people() {
     assert_ne!(digest, Digest::of_bytes("wane.test2", b"x"), "the domain is part of it");
 }
 
-struct Still;
+/// Stands, and writes down what it is told.
+#[derive(Default)]
+struct Still {
+    saw: Mutex<Vec<Time>>,
+    let_stand: Mutex<u32>,
+}
 impl Clock for Still {
     fn now(&self) -> Time {
         T0
+    }
+    fn behind(&self) -> Span {
+        Span::from_secs(3)
+    }
+    fn saw(&self, at: Time) {
+        self.saw.lock().unwrap().push(at);
+    }
+    fn let_stand(&self) {
+        *self.let_stand.lock().unwrap() += 1;
     }
 }
 
@@ -74,8 +89,16 @@ impl Entropy for Counting {
 
 #[test]
 fn the_ambient_powers_are_passed_on_unchanged() {
-    let ambient = Ambient::new(Arc::new(Still), Arc::new(Counting));
-    assert_eq!(ambient.now(), T0);
+    let clock = Arc::new(Still::default());
+    let ambient = Ambient::new(clock.clone(), Arc::new(Counting));
+    assert_eq!((ambient.now(), ambient.behind()), (T0, Span::from_secs(3)));
+    ambient.saw(T0.plus(Span::from_secs(1)));
+    assert_eq!(
+        (clock.saw.lock().unwrap().clone(), *clock.let_stand.lock().unwrap()),
+        (vec![T0.plus(Span::from_secs(1))], 0)
+    );
+    ambient.let_stand();
+    assert_eq!((clock.saw.lock().unwrap().len(), *clock.let_stand.lock().unwrap()), (1, 1));
     assert_eq!(ambient.bytes::<4>(), [10, 11, 12, 13]);
     let mut buf = [0; 3];
     ambient.fill(&mut buf);
@@ -114,4 +137,17 @@ fn text_and_secrets_come_out_as_they_went_in() {
     assert_eq!(id::<GrantId>(1).suffix(), id::<GrantId>(1).to_string()["grt_".len()..]);
     assert!("x".repeat(4096).parse::<Reason>().is_ok() && "x".repeat(4097).parse::<Reason>().is_err());
     assert!("a".repeat(63).parse::<Name>().is_ok() && "a".repeat(64).parse::<Name>().is_err());
+}
+
+#[test]
+fn a_stage_says_who_approves_and_who_is_asked_later() {
+    let group = |name: &str| Approvers::Group(name.parse().unwrap());
+    let later = Later { after: Span::from_mins(30), approvers: vec![Approvers::Manager, group("ops")] };
+    for (quorum, approvers, later, says) in [
+        (1, vec![Approvers::Owner], vec![], "1 of owner"),
+        (2, vec![Approvers::Person("ann".parse().unwrap()), group("dba")], vec![], "2 of person:ann, group:dba"),
+        (1, vec![Approvers::Owner], vec![later], "1 of owner, or after 30m also manager, group:ops"),
+    ] {
+        assert_eq!(Stage { quorum, approvers, later }.to_string(), says);
+    }
 }

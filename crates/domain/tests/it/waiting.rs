@@ -5,7 +5,7 @@ use wane_domain::terms::{Approvers, Later, Stage};
 use wane_domain::time::{Span, Time};
 
 use crate::approvers::world;
-use crate::fixtures::{T0, ask, id, person, terms};
+use crate::fixtures::{T0, as_json, ask, id, person, terms};
 
 fn mins(n: u64) -> Time {
     T0.plus(Span::from_mins(n))
@@ -136,4 +136,28 @@ fn reminders_are_scaled_to_the_wait_and_those_that_were_missed_are_one() {
     assert!(late.remind(mins(480)).is_err(), "it has lapsed");
     let gone = plain(480).apply(0, ItemEvent::Withdraw { by: person(1) }, T0).unwrap().0;
     assert!(gone.remind(mins(400)).is_err(), "nothing waits");
+}
+
+/// A stage waits from the moment that it was begun, however many of those it needs have said yes since.
+#[test]
+fn an_approval_that_completes_no_stage_puts_nothing_off() {
+    let second = approved(waits(4), 11, 0, 20);
+    let due = |request: &AccessRequest| request.items[0].next_escalation(T0).map(|(stage, _, at)| (stage, at));
+    assert_eq!(due(&second), Some((1, mins(30))));
+    let half = approved(second, 12, 1, 25);
+    assert_eq!(due(&half), Some((1, mins(30))));
+    assert!(half.clone().apply(0, ItemEvent::Escalate, mins(29)).is_err());
+    assert_eq!(due(&escalated(half, 30)), None);
+}
+
+/// What was stored before there were reminders reads as it did, and those that were said are not said again.
+#[test]
+fn a_request_is_stored_with_its_reminders_where_there_were_any() {
+    let fresh = waits(4);
+    let told = fresh.clone().remind(mins(120)).unwrap().0;
+    for (request, stored) in [(fresh, None), (told, Some(1))] {
+        let written = as_json(&request);
+        assert_eq!(written.get("reminded").and_then(serde_json::Value::as_u64), stored);
+        assert_eq!(wane_domain::stored::request(serde_json::from_value(written).unwrap()), request);
+    }
 }
