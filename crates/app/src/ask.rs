@@ -13,7 +13,7 @@ use wane_domain::text::{Reason, Ticket};
 use wane_domain::time::{Span, Time};
 use wane_domain::world::World;
 use wane_failpoint::point;
-use wane_store::{GrantFilter, GrantPhase, Put, RequestFilter, Slice, Write};
+use wane_store::{GrantFilter, GrantPhase, Put, RequestFilter, Slice, Write, whole};
 
 use crate::asked::waiting_items;
 use crate::caller::Caller;
@@ -259,10 +259,9 @@ impl App {
             due_from: Some(until),
             ..GrantFilter::default()
         };
-        let held = self.store.grants(filter, Slice::first(100)).await?;
+        let held = whole(Slice::first(1000), |slice| self.store.grants(filter.clone(), slice)).await?;
         let digest = role.digest()?;
         Ok(held
-            .items
             .iter()
             .map(|g| &g.value)
             .find(|g| {

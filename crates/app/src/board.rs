@@ -5,7 +5,7 @@ use wane_domain::grant::{Grant, GrantState};
 use wane_domain::lease::{Lease, LeaseState};
 use wane_domain::time::Time;
 use wane_policy::schema::Action;
-use wane_store::{GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Slice};
+use wane_store::{GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Slice, whole};
 
 use crate::App;
 use crate::caller::Caller;
@@ -44,28 +44,16 @@ impl App {
         let phases = vec![GrantPhase::Active, GrantPhase::Ending];
         let filter = GrantFilter { holder, phases, ..GrantFilter::default() };
         let mut out = Vec::new();
-        let mut slice = Slice::first(1000);
-        loop {
-            let page = self.store.grants(filter.clone(), slice.clone()).await?;
-            for grant in page.items {
-                let grant = self.as_it_is(grant.value);
-                let Some(resource) = world.resources.get(&grant.item.resource) else { continue };
-                let leases = self.open_leases(grant.id).await?.into_iter().map(|l| l.value).collect();
-                let end = match &grant.state {
-                    GrantState::Active { end, .. } => Some(*end),
-                    GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. } => None,
-                };
-                out.push(LiveLine {
-                    leases,
-                    end,
-                    residual: self.kind(&resource.kind)?.describe(&resource.settings),
-                    grant,
-                });
-            }
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => break,
-            }
+        for grant in whole(Slice::first(1000), |slice| self.store.grants(filter.clone(), slice)).await? {
+            let grant = self.as_it_is(grant.value);
+            let Some(resource) = world.resources.get(&grant.item.resource) else { continue };
+            let leases = self.open_leases(grant.id).await?.into_iter().map(|l| l.value).collect();
+            let end = match &grant.state {
+                GrantState::Active { end, .. } => Some(*end),
+                GrantState::Scheduled | GrantState::Ending { .. } | GrantState::Closed { .. } => None,
+            };
+            let residual = self.kind(&resource.kind)?.describe(&resource.settings);
+            out.push(LiveLine { leases, end, residual, grant });
         }
         // What ends soonest first; what is ending before all.
         out.sort_by_key(|line| line.end.unwrap_or(Time::from_micros(i64::MIN)));
@@ -81,18 +69,10 @@ impl App {
         let all = self.allows(caller, &world, Action::ReadAccess)?;
         let filter = LeaseFilter { phases: vec![LeasePhase::Revoking], ..LeaseFilter::default() };
         let mut out = Vec::new();
-        let mut slice = Slice::first(1000);
-        loop {
-            let page = self.store.leases(filter.clone(), slice.clone()).await?;
-            for lease in page.items {
-                let LeaseState::Revoking { since, .. } = lease.value.state else { continue };
-                if all || lease.value.holder == caller.person {
-                    out.push(DebtLine { since, lease: lease.value });
-                }
-            }
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => break,
+        for lease in self.all_leases(filter).await? {
+            let LeaseState::Revoking { since, .. } = lease.value.state else { continue };
+            if all || lease.value.holder == caller.person {
+                out.push(DebtLine { since, lease: lease.value });
             }
         }
         out.sort_by_key(|line| line.since);

@@ -20,7 +20,7 @@ use wane_domain::text::Reason;
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around, point};
 use wane_policy::schema::Action;
-use wane_store::{GrantFilter, GrantPhase, Put, Slice, Versioned, Write};
+use wane_store::{GrantFilter, GrantPhase, Put, Slice, Versioned, Write, whole};
 
 use crate::caller::Caller;
 use crate::change::{Change, about_grant, about_lease};
@@ -247,16 +247,8 @@ impl App {
     /// When the store cannot be read.
     pub async fn all_live_grants(&self, filter: GrantFilter) -> Result<Vec<Grant>, AppError> {
         let filter = GrantFilter { phases: vec![GrantPhase::Scheduled, GrantPhase::Active], ..filter };
-        let mut out = Vec::new();
-        let mut slice = Slice::first(1000);
-        loop {
-            let page = self.store.grants(filter.clone(), slice.clone()).await?;
-            out.extend(page.items.into_iter().map(|g| g.value));
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => return Ok(out),
-            }
-        }
+        let grants = whole(Slice::first(1000), |slice| self.store.grants(filter.clone(), slice)).await?;
+        Ok(grants.into_iter().map(|g| g.value).collect())
     }
 
     /// Ends a grant whose time is up, or that was never activated in its window.

@@ -17,7 +17,7 @@ use wane_domain::text::Reason;
 use wane_domain::world::World;
 use wane_failpoint::point;
 use wane_policy::schema::Action;
-use wane_store::{GrantFilter, GrantPhase, Put, RequestFilter, Slice, TokenKind, Versioned, Write};
+use wane_store::{GrantFilter, GrantPhase, Put, RequestFilter, Slice, TokenKind, Versioned, Write, whole};
 
 use crate::asked::waiting_items;
 use crate::caller::Caller;
@@ -207,29 +207,14 @@ impl App {
 
     pub(crate) async fn waiting_of(&self, id: PersonId) -> Result<Vec<Versioned<AccessRequest>>, AppError> {
         let filter = RequestFilter { person: Some(id), waiting: Some(true) };
-        let (mut out, mut slice) = (Vec::new(), Slice::first(PAGE));
-        loop {
-            let page = self.store.requests(filter.clone(), slice.clone()).await?;
-            out.extend(page.items);
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => return Ok(out),
-            }
-        }
+        Ok(whole(Slice::first(PAGE), |slice| self.store.requests(filter.clone(), slice)).await?)
     }
 
     pub(crate) async fn held_now(&self, id: PersonId) -> Result<HashMap<GrantId, Versioned<Grant>>, AppError> {
         let phases = vec![GrantPhase::Scheduled, GrantPhase::Active];
         let filter = GrantFilter { holder: Some(id), phases, ..GrantFilter::default() };
-        let (mut out, mut slice) = (HashMap::new(), Slice::first(PAGE));
-        loop {
-            let page = self.store.grants(filter.clone(), slice.clone()).await?;
-            out.extend(page.items.into_iter().map(|seen| (seen.value.id, seen)));
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => return Ok(out),
-            }
-        }
+        let held = whole(Slice::first(PAGE), |slice| self.store.grants(filter.clone(), slice)).await?;
+        Ok(held.into_iter().map(|seen| (seen.value.id, seen)).collect())
     }
 
     /// How they sign in. An identity at a provider stays theirs, and leads to somebody who may do nothing: taken away,

@@ -16,7 +16,7 @@ use wane_domain::lease::Lease;
 use wane_domain::time::Time;
 use wane_domain::world::World;
 use wane_policy::schema::Action;
-use wane_store::{GrantFilter, GrantPhase, RecordFilter, Slice};
+use wane_store::{GrantFilter, GrantPhase, RecordFilter, Slice, whole};
 
 use crate::App;
 use crate::caller::Caller;
@@ -187,15 +187,8 @@ impl App {
         let mut found = std::collections::BTreeMap::new();
         let named = ids.chunks(1_000).map(|some| GrantFilter { ids: some.to_vec(), ..GrantFilter::default() });
         for filter in named.chain([open]) {
-            let mut slice = Slice::first(1_000);
-            loop {
-                let page = self.store.grants(filter.clone(), slice.clone()).await?;
-                found.extend(page.items.into_iter().map(|seen| (seen.value.id, self.as_it_is(seen.value))));
-                match page.next {
-                    Some(next) => slice.after = Some(next),
-                    None => break,
-                }
-            }
+            let grants = whole(Slice::first(1_000), |slice| self.store.grants(filter.clone(), slice)).await?;
+            found.extend(grants.into_iter().map(|seen| (seen.value.id, self.as_it_is(seen.value))));
         }
         let mut out = Vec::with_capacity(found.len());
         for (id, grant) in found {

@@ -5,7 +5,7 @@ use wane_audit::{Actor, Outcome};
 use wane_domain::id::{ArrivalId, RequestId};
 use wane_domain::request::ItemEvent;
 use wane_failpoint::point;
-use wane_store::{Cursor, Put, RequestFilter, Slice, Write};
+use wane_store::{Put, RequestFilter, Slice, Write, whole};
 
 use crate::asked::waiting_items;
 use crate::change::about_request;
@@ -25,18 +25,10 @@ impl App {
     /// When the store cannot be used; what was not taken back lapses by itself.
     pub async fn take_back_lost_logins(&self) -> Result<usize, AppError> {
         let filter = RequestFilter { person: None, waiting: Some(true) };
-        let (mut lost, mut after) = (Vec::new(), None::<Cursor>);
-        loop {
-            let slice = Slice { after: after.take(), ..Slice::first(PAGE) };
-            let page = self.store.requests(filter.clone(), slice).await?;
-            let of_login = |id, arrival: Option<ArrivalId>| arrival.map(|arrival| (id, arrival));
-            let found = page.items.iter().filter_map(|seen| of_login(seen.value.id, seen.value.ask.arrival));
-            lost.extend(found.filter(|(_, arrival)| self.arrivals.get(*arrival).is_none()));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
+        let waiting = whole(Slice::first(PAGE), |slice| self.store.requests(filter.clone(), slice)).await?;
+        let of_login = |id, arrival: Option<ArrivalId>| arrival.map(|arrival| (id, arrival));
+        let found = waiting.iter().filter_map(|seen| of_login(seen.value.id, seen.value.ask.arrival));
+        let lost: Vec<_> = found.filter(|(_, arrival)| self.arrivals.get(*arrival).is_none()).collect();
         for (request, arrival) in &lost {
             self.take_back(*request, *arrival).await?;
         }

@@ -7,7 +7,7 @@ use wane_domain::grant::Grant;
 use wane_domain::id::{GrantId, RequestId};
 use wane_domain::request::{AccessRequest, ItemState, Parent};
 use wane_domain::time::Span;
-use wane_store::{RecordFilter, RequestFilter, Sequenced, Slice};
+use wane_store::{RecordFilter, RequestFilter, Sequenced, Slice, whole};
 
 use crate::App;
 use crate::caller::Caller;
@@ -148,16 +148,7 @@ impl App {
 
     /// Every record that fits, oldest first.
     pub(crate) async fn all_records(&self, filter: &RecordFilter) -> Result<Vec<Sequenced>, AppError> {
-        let mut records = Vec::new();
-        let mut slice = Slice::first(1000);
-        loop {
-            let page = self.store.records(filter.clone(), slice.clone()).await?;
-            records.extend(page.items);
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => break,
-            }
-        }
+        let mut records = whole(Slice::first(1000), |slice| self.store.records(filter.clone(), slice)).await?;
         records.reverse();
         Ok(records)
     }

@@ -11,7 +11,7 @@ use wane_domain::text::Name;
 use wane_domain::time::Time;
 use wane_failpoint::{around, point};
 use wane_keys::envelope::Place;
-use wane_store::{Issuance, LeaseFilter, LeasePhase, Slice, Versioned};
+use wane_store::{Issuance, LeaseFilter, LeasePhase, Slice, Versioned, whole};
 
 use crate::App;
 use crate::error::AppError;
@@ -116,16 +116,7 @@ impl App {
 
     /// All leases that match.
     pub(crate) async fn all_leases(&self, filter: LeaseFilter) -> Result<Vec<Versioned<Lease>>, AppError> {
-        let mut out = Vec::new();
-        let mut slice = Slice::first(1000);
-        loop {
-            let page = self.store.leases(filter.clone(), slice.clone()).await?;
-            out.extend(page.items);
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => return Ok(out),
-            }
-        }
+        Ok(whole(Slice::first(1000), |slice| self.store.leases(filter.clone(), slice)).await?)
     }
 
     /// All leases under a grant.

@@ -15,7 +15,7 @@ pub use commit::{Commit, EmptyCommit, Put, Seen, Write};
 pub use port::{Store, StoreError};
 pub use query::{
     Cursor, DeliveryFilter, Due, DueWhat, GrantFilter, GrantPhase, LeaseFilter, LeasePhase, Page, RecordFilter,
-    RecordingFilter, RequestFilter, Slice,
+    RecordingFilter, RequestFilter, Slice, whole,
 };
 pub use rows::{
     Answer, ChannelStands, ClosedChannel, EnteredBy, Entry, EntryId, EntryKey, EntrySort, InventoryTaken, Issuance,

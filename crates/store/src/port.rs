@@ -18,7 +18,7 @@ use crate::acme::{AcmeAccount, AcmeOrder};
 use crate::commit::{Commit, Seen};
 use crate::query::{
     DeliveryFilter, Due, GrantFilter, LeaseFilter, LeasePhase, Page, RecordFilter, RecordingFilter, RequestFilter,
-    Slice,
+    Slice, whole,
 };
 use crate::rows::{
     Answer, ChannelStands, ClosedChannel, Entry, EntryId, EntryKey, EntrySort, InventoryTaken, Issuance, Job, Login,
@@ -76,15 +76,8 @@ pub trait Store: Send + Sync {
             request.ok_or_else(|| StoreError::Corrupt(format!("`{id}` came from `{from}`, which is gone")))?;
         let phases = vec![LeasePhase::Intended, LeasePhase::Live, LeasePhase::Revoking];
         let filter = LeaseFilter { grant: Some(id), phases, ..LeaseFilter::default() };
-        let (mut open, mut slice) = (Vec::new(), Slice::first(1000));
-        loop {
-            let page = self.leases(filter.clone(), slice.clone()).await?;
-            open.extend(page.items);
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => return Ok(Some(Standing { grant, request, open })),
-            }
-        }
+        let open = whole(Slice::first(1000), |slice| self.leases(filter.clone(), slice)).await?;
+        Ok(Some(Standing { grant, request, open }))
     }
     /// Grants, newest first.
     async fn grants(&self, filter: GrantFilter, slice: Slice) -> Result<Page<Versioned<Grant>>, StoreError>;

@@ -3,6 +3,7 @@
 use wane_domain::id::{GrantId, LeaseId, PersonId, RequestId, ResourceId, RoleId};
 use wane_domain::time::Time;
 
+use crate::port::StoreError;
 use crate::rows::Whereabouts;
 
 /// Where a page goes on: the last id or sequence number of the one before.
@@ -33,6 +34,25 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page goes on; none at the end.
     pub next: Option<Cursor>,
+}
+
+/// A listing to its end, a page at a time.
+///
+/// # Errors
+/// When a page cannot be read.
+pub async fn whole<T, F>(from: Slice, page: impl Fn(Slice) -> F) -> Result<Vec<T>, StoreError>
+where
+    F: Future<Output = Result<Page<T>, StoreError>>,
+{
+    let (mut all, mut slice) = (Vec::new(), from);
+    loop {
+        let Page { items, next } = page(slice.clone()).await?;
+        all.extend(items);
+        match next {
+            Some(next) => slice.after = Some(next),
+            None => return Ok(all),
+        }
+    }
 }
 
 /// Which requests, newest first.

@@ -48,7 +48,7 @@ async fn a_live_grant_that_gives_it_already_is_named() {
 
 type Change<'a> = &'a dyn Fn(&mut GrantData);
 
-/// As many of them as are looked at are newer, and none of those would do.
+/// A page full of newer ones, and none of those would do.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_live_grant_is_found_among_any_number_that_would_not_do() {
     let house = House::new().await;
@@ -62,8 +62,13 @@ async fn the_live_grant_is_found_among_any_number_that_would_not_do() {
         data.window.activate_by = now.plus(Span::from_hours(24));
     };
     let ends_earlier = |data: &mut GrantData| data.state = GrantState::Active { since: now, end: now.plus(mins(30)) };
-    let those: [(&str, Change<'_>); 3] =
-        [("of another role", &of_another_role), ("not begun", &not_begun), ("ending earlier", &ends_earlier)];
+    let of_a_job = |data: &mut GrantData| data.job = Some(house.ambient.id());
+    let those: [(&str, Change<'_>); 4] = [
+        ("of another role", &of_another_role),
+        ("not begun", &not_begun),
+        ("ending earlier", &ends_earlier),
+        ("of a job", &of_a_job),
+    ];
     let first = house.grant(held).await;
     for (what, change) in those {
         let another = || -> Grant {
@@ -71,7 +76,7 @@ async fn the_live_grant_is_found_among_any_number_that_would_not_do() {
             change(&mut data);
             stored::grant(data)
         };
-        house.write((0..100).map(|_| Write::Grant(Put::new(another()))).collect()).await;
+        house.write((0..1000).map(|_| Write::Grant(Put::new(another()))).collect()).await;
         let again = house.ask("ann", &[("attic", "read")], 1).await;
         assert_eq!(granted(&again, 0), Some(held), "not found among those {what}");
         house.advance(mins(1));

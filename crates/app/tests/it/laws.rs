@@ -9,7 +9,7 @@ use wane_domain::grant::GrantState;
 use wane_domain::id::{GrantId, RequestId};
 use wane_domain::lock::LockTarget;
 use wane_domain::time::Span;
-use wane_store::{GrantFilter, LeaseFilter, RecordFilter, Slice, Store as _};
+use wane_store::{GrantFilter, LeaseFilter, RecordFilter, Slice, Store as _, whole};
 
 use crate::house::{House, ask, mins, name, reason};
 
@@ -227,18 +227,8 @@ impl Run {
     }
 
     async fn all_records(&self) -> Vec<wane_audit::Record> {
-        let mut out = Vec::new();
-        let mut slice = Slice::first(1000);
-        loop {
-            let page = self.house.store.records(RecordFilter::default(), slice.clone()).await.unwrap();
-            out.extend(page.items.into_iter().map(|r| r.record));
-            match page.next {
-                Some(next) => slice.after = Some(next),
-                None => break,
-            }
-        }
-        out.reverse();
-        out
+        let all = whole(Slice::first(1000), |slice| self.house.store.records(RecordFilter::default(), slice));
+        all.await.unwrap().into_iter().rev().map(|r| r.record).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use wane_audit::{Actor, Record};
 use wane_domain::id::{GrantId, PersonId, RequestId, ResourceId};
 use wane_domain::time::Span;
 use wane_store::conformance::Fixture;
-use wane_store::{Commit, RecordFilter, Slice, Store};
+use wane_store::{Commit, RecordFilter, Slice, Store, whole};
 use wane_store_sql::SqlStore;
 
 use crate::fixture::{Writers, data_file, intruder};
@@ -79,16 +79,8 @@ fn meets(record: &Record, filter: &RecordFilter) -> bool {
 }
 
 async fn listed(store: &SqlStore, filter: &RecordFilter, limit: u32) -> Vec<Record> {
-    let mut slice = Slice::first(limit);
-    let mut out = Vec::new();
-    loop {
-        let page = store.records(filter.clone(), slice.clone()).await.expect("a page");
-        out.extend(page.items.into_iter().map(|item| item.record));
-        match page.next {
-            Some(next) => slice.after = Some(next),
-            None => return out,
-        }
-    }
+    let all = whole(Slice::first(limit), |slice| store.records(filter.clone(), slice)).await.expect("its pages");
+    all.into_iter().map(|item| item.record).collect()
 }
 
 /// Against looking through all of them here.

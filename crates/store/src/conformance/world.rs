@@ -9,7 +9,7 @@ use super::fixture::{Fixture, told};
 use super::{holds, same};
 use crate::commit::{Put, Seen, Write};
 use crate::port::{Store, StoreError};
-use crate::query::Slice;
+use crate::query::{Slice, whole};
 use crate::rows::PolicyEntry;
 
 pub(crate) async fn starts_as_it_was_founded<S: Store>(s: &S, f: &mut Fixture) -> Result<(), String> {
@@ -195,14 +195,6 @@ pub(crate) async fn every_policy_is_kept<S: Store>(s: &S, f: &mut Fixture) -> Re
         let want = want.and_then(|version| entries.iter().find(|e| e.version == version));
         same("the version that a digest meant then", &got.as_ref(), &want)?;
     }
-    let (mut got, mut slice) = (Vec::new(), Slice::first(2));
-    loop {
-        let page = s.policy_versions(slice.clone()).await.map_err(told)?;
-        got.extend(page.items);
-        match page.next {
-            Some(next) => slice.after = Some(next),
-            None => break,
-        }
-    }
+    let got = whole(Slice::first(2), |slice| s.policy_versions(slice)).await.map_err(told)?;
     same("all versions, newest first", &got, &entries.into_iter().rev().collect())
 }
