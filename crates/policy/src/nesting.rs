@@ -5,7 +5,7 @@
 
 /// Brackets within brackets.
 const MOST_DEEP: usize = 50;
-/// Operators in one policy: each is one more around what stands before it, or behind.
+/// Operators and conditions in one policy: each is one more around what stands before it, or behind.
 const MOST_STEPS: usize = 400;
 
 /// Where a text goes too deep, as an offset in bytes.
@@ -26,10 +26,12 @@ pub(crate) fn too_deep(text: &str) -> Option<usize> {
                 }
             }
             b'/' if bytes.peek().is_some_and(|(_, next)| *next == b'/') => {
-                while bytes.next_if(|(_, byte)| *byte != b'\n').is_some() {}
+                // The reader of policies takes either for the end of a line.
+                while bytes.next_if(|(_, byte)| !matches!(byte, b'\n' | b'\r')).is_some() {}
             }
-            b'(' | b'{' => deep = deep.saturating_add(1),
-            b'[' => {
+            b'(' => deep = deep.saturating_add(1),
+            // An index is one more around what stands before it, a condition around those behind.
+            b'[' | b'{' => {
                 deep = deep.saturating_add(1);
                 steps = steps.saturating_add(1);
             }
@@ -66,5 +68,77 @@ mod tests {
         assert_eq!(too_deep(&many("permit (principal, action, resource) when { a.b && !c[\"d\"] };", 10_000)), None);
         assert_eq!(too_deep(&format!("x in [{}]", many("User::\"a\", ", 10_000))), None, "a long list is not deep");
         assert_eq!(too_deep(&format!("{}{}", many("(", MOST_DEEP), many(")", MOST_DEEP))), None);
+    }
+
+    /// Said is where it is: within the first part that is one too many.
+    #[test]
+    fn a_text_goes_as_deep_as_it_may_and_not_one_further() {
+        for (part, most) in [
+            ("(", MOST_DEEP),
+            ("{", MOST_DEEP),
+            ("[", MOST_DEEP),
+            ("[a]", MOST_STEPS),
+            (" when { a }", MOST_STEPS),
+            (".a", MOST_STEPS),
+            ("!", MOST_STEPS),
+            ("-", MOST_STEPS),
+            (" + a", MOST_STEPS),
+            (" * a", MOST_STEPS),
+            (" && a", MOST_STEPS),
+            (" || a", MOST_STEPS),
+            ("if a then a else ", MOST_STEPS),
+        ] {
+            assert_eq!(too_deep(&part.repeat(most)), None, "{part}");
+            let found = too_deep(&part.repeat(most + 1)).map(|at| at / part.len());
+            assert_eq!(found, Some(most), "{part}");
+        }
+        assert_eq!(too_deep(&"()".repeat(MOST_STEPS + 1)), None, "what is closed is not deep");
+        let policy = format!("{};", "!".repeat(MOST_STEPS));
+        assert_eq!(too_deep(&policy.repeat(2)), None, "each policy has its own steps");
+    }
+
+    #[test]
+    fn strings_and_comments_are_passed_over_to_their_ends_and_no_further() {
+        let deep = "(".repeat(MOST_DEEP + 1);
+        for (before, hides) in [
+            ("", false),
+            ("\"", true),
+            ("\"a\"", false),
+            ("\"\\\"", true),
+            ("\"\\\\\"", false),
+            ("\"\\\\\\\"", true),
+            ("\"//\"", false),
+            ("\"\n", true),
+            ("//", true),
+            ("// a ", true),
+            ("// \"\n", false),
+            ("///\n", false),
+            ("// a\r\n", false),
+            ("// a\r", false),
+            ("/", false),
+            ("a / ", false),
+            ("/ /", false),
+        ] {
+            assert_eq!(too_deep(&format!("{before}{deep}")).is_none(), hides, "{before}");
+        }
+    }
+
+    #[test]
+    fn a_letter_or_half_an_operator_is_no_step() {
+        for (part, counts) in [
+            ("if ", true),
+            // In doubt it is one.
+            ("notify ", true),
+            ("i f ", false),
+            ("fi ", false),
+            ("of ", false),
+            ("in ", false),
+            ("a & ", false),
+            ("a | ", false),
+            ("&|", false),
+            ("a / ", false),
+        ] {
+            assert_eq!(too_deep(&part.repeat(MOST_STEPS + 1)).is_some(), counts, "{part}");
+        }
     }
 }

@@ -55,8 +55,9 @@ fn is_context(expression: &Value) -> bool {
 
 /// The name, if this is `context.name`, `context has name` or `context has name.and.more`, and nothing else.
 fn of_context(fields: &Map<String, Value>) -> Option<&str> {
-    let (operator, operands) = fields.iter().next()?;
-    if fields.len() != 1 || !matches!(operator.as_str(), "." | "has") || !is_context(operands.get("left")?) {
+    // In a record of the policy's own, a field of this name holds an expression, which has no `left`.
+    let operands = fields.get(".").or_else(|| fields.get("has"))?;
+    if !is_context(operands.get("left")?) {
         return None;
     }
     let name = operands.get("attr")?;
@@ -88,6 +89,7 @@ mod tests {
             ("when { context[\"\\x74erms\"].quorum > 0 }", Speaks::Outright),
             ("when { (if context.justified then context else context).terms.recording }", Speaks::Perhaps),
             ("when { {a: context}.a.terms.recording }", Speaks::Perhaps),
+            ("when { {\".\": {left: context, attr: \"role\"}, \"has\": 1}[\"has\"] == 1 }", Speaks::Perhaps),
             ("when { context == context }", Speaks::Perhaps),
             ("when { [context].contains({role: context.role}) }", Speaks::Perhaps),
             ("when { if context has terms then context == context else true }", Speaks::Outright),

@@ -34,7 +34,9 @@ pub(crate) fn compile(text: &str, parts: &SchemaParts) -> Result<Verified, Vec<L
         return Err(vec![LoadProblem {
             line: Some(lines.at(at)),
             policy: None,
-            message: "a policy goes too deep here: brackets in brackets, or operators one after the other".to_owned(),
+            message:
+                "a policy goes too deep here: brackets in brackets, or operators or conditions one after the other"
+                    .to_owned(),
             hint: Some("write several policies, or use groups, labels and sets".to_owned()),
         }]);
     }

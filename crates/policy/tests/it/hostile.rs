@@ -7,7 +7,7 @@ use wane_domain::decision::Decision;
 use wane_domain::text::{Line, Name};
 use wane_policy::judge::judge;
 
-use crate::world::{line, load, name, question};
+use crate::world::{line, load, name, problems, question, shown};
 
 const LABELLED: &str = "@id(\"a\") @max_ttl(\"8h\") permit (principal, action == Action::\"access\", resource in Label::\"env=prod\");
 @id(\"b\") @max_ttl(\"8h\") permit (principal, action == Action::\"access\", resource) when { resource.hasTag(\"env\") && resource.getTag(\"env\") == \"prod\" };
@@ -64,5 +64,24 @@ fn no_byte_with_a_meaning_is_in_a_name() {
         let text = String::from_utf8_lossy(&[b'a', byte, b'a']).into_owned();
         let plain = byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
         assert_eq!(text.parse::<Name>().is_ok(), plain, "{byte:#x}");
+    }
+}
+
+/// Whoever reads a policy piles up what is nested in it, and its conditions: without end, they are refused before.
+#[test]
+fn what_is_piled_up_without_end_is_refused_and_brings_nobody_down() {
+    let many = |part: &str| part.repeat(50_000);
+    for (what, condition) in [
+        ("brackets", format!("{}true{}", many("("), many(")"))),
+        // To whom reads it the comment ends there.
+        ("brackets behind a carriage return", format!("true && // \r {}true{}", many("("), many(")"))),
+        ("conditions", format!("principal in principal{}", many(" } when { principal in principal"))),
+        ("exceptions", format!("principal in principal{}", many(" } unless { principal in principal"))),
+    ] {
+        let text = format!(
+            "@id(\"x\") @max_ttl(\"1h\") permit (principal, action == Action::\"access\", resource) when {{ {condition} }};"
+        );
+        let said = shown(&problems(&text));
+        assert!(said.starts_with("line 1: a policy goes too deep here"), "{what}: {said:.300}");
     }
 }

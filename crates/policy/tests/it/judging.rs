@@ -5,7 +5,7 @@ use wane_domain::directory::Standing;
 use wane_domain::time::Span;
 use wane_policy::administer::{ActionQuery, Object, allows};
 use wane_policy::judge::judge;
-use wane_policy::query::Capabilities;
+use wane_policy::query::{Capabilities, Ways};
 use wane_policy::schema::Action;
 use wane_policy::set::PolicySet;
 
@@ -117,6 +117,37 @@ fn what_is_lacking_is_said() {
     assert_eq!(path(&load(&access("p", "@max_ttl(\"1h\") @step_up(\"15m\")")), &q), "p");
 }
 
+#[test]
+fn some_way_is_left_by_the_path_and_by_the_ask_and_is_served() {
+    let (gateway, directly) = (Some("sessions through the gateway"), Some("this role or task without the gateway"));
+    for (mode, ways, brokered, missing) in [
+        ("any", Ways::Any, true, None),
+        ("any", Ways::Any, false, None),
+        ("any", Ways::GatewayOnly, true, None),
+        ("any", Ways::GatewayOnly, false, gateway),
+        ("direct", Ways::Any, true, None),
+        ("direct", Ways::Any, false, None),
+        ("direct", Ways::GatewayOnly, true, directly),
+        ("direct", Ways::GatewayOnly, false, gateway),
+        ("brokered", Ways::Any, true, None),
+        ("brokered", Ways::Any, false, gateway),
+        ("brokered", Ways::GatewayOnly, true, None),
+        ("brokered", Ways::GatewayOnly, false, gateway),
+    ] {
+        let set = load(&access("p", &format!("@max_ttl(\"1h\") @mode(\"{mode}\")")));
+        let mut q = ask();
+        q.ways = ways;
+        q.serves.brokered = brokered;
+        match missing {
+            None => assert_eq!(path(&set, &q), "p", "{mode} {ways:?} {brokered}"),
+            Some(what) => {
+                let expected = Why::CannotServe { what: what.to_owned() };
+                assert_eq!(reasons(&set, &q), [expected], "{mode} {ways:?} {brokered}");
+            }
+        }
+    }
+}
+
 /// INVARIANT: doubt is a no, for a permit as for a forbid, whatever else applies.
 #[test]
 fn a_failing_policy_denies() {
@@ -172,6 +203,25 @@ fn a_failing_policy_denies_every_action() {
     assert!(denied.is_objected_to(), "what fails is no lack of a permit");
 }
 
+/// Whoever may load policies may put in force what somebody proposed, which a guardrail knows; nothing else can be done to that.
+#[test]
+fn a_proposal_is_put_in_force_and_nothing_else() {
+    let everything = "@id(\"all\") @max_ttl(\"1h\") permit (principal, action, resource);";
+    let not_alone = "@id(\"two\") forbid (principal, action == Action::\"manage_policy\", resource) when { context has proposed_by && context.proposed_by == principal };";
+    let asker = ask();
+    let other = question("zoe", &[], "deploy", "ssh:web1", &[]);
+    let set = load(&format!("{everything}{not_alone}"));
+    for action in Action::ALL {
+        for (by, good) in [(&other, action == Action::ManagePolicy), (&asker, false)] {
+            let on = Object::Proposal(by.subject());
+            let query = ActionQuery { who: asker.subject(), on, proof: asker.proof(), moment: asker.moment() };
+            let said = allows(&set, action, &query);
+            assert_eq!(said.allowed, good, "{} by {}: {said:?}", action.name(), by.person.name);
+            assert_eq!(said.errors.is_empty(), action == Action::ManagePolicy, "{}: {said:?}", action.name());
+        }
+    }
+}
+
 /// Of whoever stands in for another a guardrail is heard, and a permit is not asked for.
 #[test]
 fn a_guardrail_objects_and_the_lack_of_a_permit_does_not() {
@@ -213,6 +263,43 @@ fn guardrails_see_the_terms_of_the_path() {
         let forbidden = Why::Forbidden { policy: "floor".to_owned(), reason: Some("recorded only".to_owned()) };
         assert_eq!(reasons(&load(&format!("{lax}{floor}")), &ask()), [forbidden], "{floor}");
         assert_eq!(reasons(&load(floor), &ask()), [Why::NoPath], "{floor}");
+    }
+}
+
+#[test]
+fn each_term_is_what_a_guardrail_sees() {
+    for (annotations, seen) in [
+        ("@max_ttl(\"7h\")", "max_ttl == 25200"),
+        ("@max_ttl(\"8h\") @approve(\"2 of owner; then 1 of manager\")", "human_stages == 2"),
+        ("@max_ttl(\"8h\") @approve(\"2 of owner; then 1 of manager\")", "quorum == 3"),
+        ("@max_ttl(\"8h\") @approve(\"1 of owner\") @signature(\"required\")", "signature"),
+        ("@max_ttl(\"8h\") @recording(\"required\")", "recording"),
+        ("@max_ttl(\"8h\") @step_up(\"15m\")", "step_up"),
+        ("@max_ttl(\"8h\") @mode(\"brokered\") @reproof(\"15m\")", "reproof"),
+        ("@max_ttl(\"8h\") @mode(\"brokered\")", "mode == \"brokered\""),
+        ("@max_ttl(\"8h\") @mode(\"direct\")", "mode == \"direct\""),
+    ] {
+        let only = format!(
+            "@id(\"only\") forbid (principal, action == Action::\"access\", resource) unless {{ context has terms && context.terms.{seen} }};"
+        );
+        assert_eq!(path(&load(&(access("p", annotations) + &only)), &ask()), "p", "{annotations}");
+        let forbidden = Why::Forbidden { policy: "only".to_owned(), reason: None };
+        assert_eq!(reasons(&load(&(access("p", "@max_ttl(\"8h\")") + &only)), &ask()), [forbidden], "{seen}");
+    }
+}
+
+/// Another that applies does not stand in for a path that its own terms close.
+#[test]
+fn a_path_that_takes_the_context_whole_stands_or_falls_by_itself() {
+    let taking =
+        |id: &str, condition: &str| access(id, "@max_ttl(\"8h\")").replace(';', &format!(" when {{ {condition} }};"));
+    let open = |id: &str| taking(id, "context == context");
+    let closed = |id: &str| taking(id, "!({whole: context}.whole has terms)");
+    assert_eq!(path(&load(&open("a")), &ask()), "a");
+    assert_eq!(path(&load(&(open("a") + &closed("b"))), &ask()), "a");
+    for text in [closed("a"), closed("a") + &open("b")] {
+        let got = reasons(&load(&text), &ask());
+        assert!(matches!(got.as_slice(), [Why::PolicyError { policy, .. }] if policy == "a"), "{text}: {got:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use wane_domain::terms::{Mode, Need};
 use wane_domain::time::Span;
 use wane_policy::schema::{KindFragment, SchemaError, SchemaParts};
-use wane_policy::set::PolicySet;
+use wane_policy::set::{MOST_POLICIES, MOST_TEXT, PolicySet};
 
 use crate::world::{golden, load, name, problems, shown};
 
@@ -115,6 +115,20 @@ fn stages_and_their_approvers_are_bounded() {
     ] {
         assert_eq!(loads(&approve), good, "{approve}");
     }
+}
+
+/// As long as may be, and not a byte longer.
+#[test]
+fn a_text_is_bounded() {
+    assert_eq!(shown(&problems(&" ".repeat(MOST_TEXT))), "");
+    let said = shown(&problems(&" ".repeat(MOST_TEXT + 1)));
+    assert!(said.starts_with("the text is 16777217 bytes long; the most is 16777216"), "{said}");
+}
+
+#[test]
+fn the_policies_of_a_text_are_bounded() {
+    let said = shown(&problems(&"forbid(principal,action,resource);".repeat(MOST_POLICIES + 1)));
+    assert!(said.starts_with("there are 50001 policies; the most is 50000"), "{said}");
 }
 
 #[test]

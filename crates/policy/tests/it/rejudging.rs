@@ -21,9 +21,13 @@ fn meant(stage: &Stage) -> BTreeSet<PersonId> {
 }
 
 fn outcome(text: &str, q: &Question, approved: &str) -> String {
-    let approvers: BTreeSet<PersonId> = approved.bytes().map(id).collect();
-    match rejudge(&load(text), &q.query(), &HeldApprovals { approvers: &approvers, signers: &approvers, meant: &meant })
-    {
+    outcome_signed(text, q, approved, approved)
+}
+
+/// The same where only some of those who approved signed it.
+fn outcome_signed(text: &str, q: &Question, approved: &str, signed: &str) -> String {
+    let [approvers, signers] = [approved, signed].map(|who| who.bytes().map(id).collect::<BTreeSet<PersonId>>());
+    match rejudge(&load(text), &q.query(), &HeldApprovals { approvers: &approvers, signers: &signers, meant: &meant }) {
         Rejudged::Keep { cap, permit } => {
             assert_eq!(cap, permit.terms().max_ttl);
             format!("{} {cap}", permit.basis().path.as_deref().unwrap())
@@ -72,6 +76,24 @@ fn it_survives_if_what_it_holds_meets_some_path() {
     // Who sits somewhere is remembered, and is not asked up for somebody who sits nowhere.
     check("1 of person:a; then 1 of person:b; then 1 of person:c", "abc", true);
     check("1 of person:a; then 1 of person:b; then 1 of person:a", "abc", false);
+}
+
+/// A path that asks for none is content with an approval that nobody signed.
+#[test]
+fn where_signatures_are_asked_for_only_who_signed_has_approved() {
+    let lost = "the approvals held no longer meet policy: 2 of group:abc, each signed";
+    for (signature, approved, signed, expected) in [
+        ("required", "ab", "ab", "p 4h"),
+        ("required", "abc", "bc", "p 4h"),
+        ("required", "abc", "a", lost),
+        ("required", "ab", "", lost),
+        ("optional", "ab", "a", "p 4h"),
+        ("optional", "ab", "", "p 4h"),
+    ] {
+        let text = path("p", &format!("@max_ttl(\"4h\") @approve(\"2 of group:abc\") @signature(\"{signature}\")"));
+        let got = outcome_signed(&text, &ask(4), approved, signed);
+        assert_eq!(got, expected, "{signature}: `{approved}` approved, `{signed}` signed");
+    }
 }
 
 #[test]
