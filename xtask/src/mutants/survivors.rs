@@ -12,13 +12,14 @@ use anyhow::{Context, Result, ensure};
 use super::listed::{self, Mutant};
 use super::scratch::Scratch;
 use super::survivor::{self, LIST};
-use super::switched;
-use super::trial::{self, Verdict};
+use super::switched::TestBinary;
+use super::trial::{self, Meetings, Verdict};
+use super::{Decides, switched};
 use crate::{command, deps};
 
 /// Breaks a crate, or the lines of it that one of the words is about. What is excluded and why is in `.cargo/mutants.toml`.
 #[expect(clippy::disallowed_methods, reason = "how long it took is told to the person who waits")]
-pub(super) fn run(name: &str, packages: &[&str], about: &[&str]) -> Result<()> {
+pub(super) fn run(Decides { name, packages, end_to_end }: &Decides, about: &[&str]) -> Result<()> {
     deps::ensure()?;
     deps::mutation_tester()?;
     let (listed, debt) = survivor::listed(name)?;
@@ -28,8 +29,7 @@ pub(super) fn run(name: &str, packages: &[&str], about: &[&str]) -> Result<()> {
     let scratch = Scratch::prepare("mutants")?;
     let built = switched::build(&scratch, name, &mutants, packages)?;
     let folder = command::root().join("target/mutants").join(name);
-    let meetings = trial::meet(&built.tests, &mutants, &folder.join("met"))?;
-    println!("  {} tests, built and run unbroken after {} s", meetings.tests(), began.elapsed().as_secs());
+    let meetings = meet(&built.tests, &mutants, &folder.join("met"), began)?;
     let is_meant = |mutant: &Mutant| about.is_empty() || about.iter().any(|word| mutant.name.contains(word));
     let tried: Vec<_> =
         mutants.iter().enumerate().filter(|(id, mutant)| !built.without.contains_key(id) && is_meant(mutant)).collect();
@@ -37,7 +37,7 @@ pub(super) fn run(name: &str, packages: &[&str], about: &[&str]) -> Result<()> {
     let verdicts = Mutex::new(BTreeMap::new());
     // Said at once as well: who breaks a long run off has what was found so far.
     let so_far = File::create(folder.join("so-far.txt"))?;
-    meetings.try_all(&tried, |id, verdict| {
+    let tell = |id: usize, verdict: Verdict| {
         if let Ok(mut verdicts) = verdicts.lock() {
             verdicts.insert(id, verdict);
             if let Some(mutant) = mutants.get(id) {
@@ -47,7 +47,14 @@ pub(super) fn run(name: &str, packages: &[&str], about: &[&str]) -> Result<()> {
                 println!("  {} of {} after {} s", verdicts.len(), tried.len(), began.elapsed().as_secs());
             }
         }
-    })?;
+    };
+    let (near, far): (Vec<_>, Vec<_>) = tried.iter().partition(|(id, _)| !end_to_end || meetings.come_by(*id));
+    meetings.try_all(&near, tell)?;
+    if !far.is_empty() {
+        println!("  {} are left to the end-to-end tests", far.len());
+        let tests = switched::end_to_end(&scratch)?;
+        meet(&tests, &mutants, &folder.join("met-end-to-end"), began)?.try_all(&far, tell)?;
+    }
     let verdicts = verdicts.into_inner().map_err(|_| anyhow::anyhow!("a trial broke off"))?;
     let named = |wanted: &[Verdict]| -> String {
         let of = verdicts.iter().filter(|(_, verdict)| wanted.contains(verdict)).filter_map(|(id, _)| mutants.get(*id));
@@ -95,6 +102,17 @@ pub(super) fn run(name: &str, packages: &[&str], about: &[&str]) -> Result<()> {
         println!("lower what is owed for {name} in {LIST}: it is less now");
     }
     Ok(())
+}
+
+fn meet<'built>(
+    tests: &'built [TestBinary],
+    mutants: &[Mutant],
+    folder: &Path,
+    began: Instant,
+) -> Result<Meetings<'built>> {
+    let meetings = trial::meet(tests, mutants, folder)?;
+    println!("  {} tests, built and run unbroken after {} s", meetings.tests(), began.elapsed().as_secs());
+    Ok(meetings)
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<()> {

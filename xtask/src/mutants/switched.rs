@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::listed::Mutant;
 use super::scratch::Scratch;
 use super::switches::{Switched, Without, module, switched};
+use crate::command;
 
 /// A crate's tests, every one of which can be run with any mutant.
 pub(super) struct Built {
@@ -21,6 +22,8 @@ pub(super) struct Built {
 pub(super) struct TestBinary {
     pub(super) executable: PathBuf,
     pub(super) package_folder: PathBuf,
+    /// The program that it starts, if what is broken is in that.
+    pub(super) starts: Option<PathBuf>,
 }
 
 /// A line of `cargo --message-format=json`
@@ -118,7 +121,25 @@ pub(super) fn build(scratch: &Scratch, name: &str, mutants: &[Mutant], packages:
     words.extend(packages.iter().flat_map(|package| ["--package", package]));
     let said = lines(&scratch.cargo(&words.into_iter().map(str::to_owned).collect::<Vec<_>>())?.stdout)?;
     ensure!(errors(&said).next().is_none(), "{}", first_error(&said));
-    Ok(Built { tests: said.into_iter().filter_map(test_binary).collect(), without })
+    Ok(Built { tests: said.into_iter().filter_map(|line| test_binary(line, None)).collect(), without })
+}
+
+/// The end-to-end tests as they stand in the checkout, over a `wane` with every mutant in it.
+pub(super) fn end_to_end(scratch: &Scratch) -> Result<Vec<TestBinary>> {
+    const FOLDER: &str = "tests/e2e";
+    let build = ["build", "--quiet", "--message-format=json", "--workspace", "--bin", "wane"].map(str::to_owned);
+    let said = lines(&scratch.cargo(&build)?.stdout)?;
+    ensure!(errors(&said).next().is_none(), "{}", first_error(&said));
+    let wane = said.into_iter().find_map(|line| match line {
+        Line::CompilerArtifact { executable, .. } => executable.filter(|program| program.ends_with("wane")),
+        _ => None,
+    });
+    let wane = wane.context("cargo built no `wane`")?;
+    // As `cargo xtask test` builds them, so that nothing is built twice.
+    let tests = ["test", "--no-run", "--quiet", "--message-format=json", "--workspace"];
+    let said = lines(command::output(&command::cargo(), &tests)?.as_bytes())?;
+    let tests = said.into_iter().filter_map(|line| test_binary(line, Some(&wane)));
+    Ok(tests.filter(|test| test.package_folder.ends_with(FOLDER)).collect())
 }
 
 fn lines(out: &[u8]) -> Result<Vec<Line>> {
@@ -137,11 +158,12 @@ fn first_error(said: &[Line]) -> &str {
     errors(said).find_map(|error| error.rendered.as_deref()).unwrap_or("it does not build")
 }
 
-fn test_binary(line: Line) -> Option<TestBinary> {
+fn test_binary(line: Line, starts: Option<&Path>) -> Option<TestBinary> {
     let Line::CompilerArtifact { executable, manifest_path, profile: Profile { test: true } } = line else {
         return None;
     };
-    Some(TestBinary { executable: executable?, package_folder: manifest_path.parent()?.to_path_buf() })
+    let package_folder = manifest_path.parent()?.to_path_buf();
+    Some(TestBinary { executable: executable?, package_folder, starts: starts.map(Path::to_path_buf) })
 }
 
 /// The mutants that do not build, and the functions that have to stay `const`.
