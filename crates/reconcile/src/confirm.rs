@@ -100,4 +100,15 @@ mod tests {
         }
         assert_eq!((tried, now), (36 * 6, 164), "once and five times more, for less than three minutes");
     }
+
+    #[test]
+    fn what_was_being_tried_when_a_pass_died_keeps_no_other_from_its_turn() {
+        let now = Time::from_micros(0);
+        let all: Vec<LeaseId> = (0..100u8).map(|n| LeaseId::mint(now, &[n; 10])).collect();
+        let mut confirmations = Confirmations::default();
+        confirmations.add(all, now);
+        assert_eq!((confirmations.due(now).len(), confirmations.next()), (AT_ONCE, None));
+        confirmations.none_under_way();
+        assert_eq!((confirmations.next(), confirmations.due(now).len()), (Some(now), 100 - AT_ONCE));
+    }
 }

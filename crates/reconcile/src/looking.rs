@@ -134,7 +134,7 @@ const LAST_MILLI: i64 = (1 << 48) - 1;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wane_domain::id::GrantId;
+    use wane_domain::id::{GrantId, LeaseId};
 
     fn at(secs: i64) -> Time {
         Time::from_micros(secs * 1_000_000)
@@ -176,6 +176,21 @@ mod tests {
         // The clock goes back an hour and comes again.
         looking.read(Reader::Onward, &[], at(-3_590));
         assert_eq!(looking.pages(at(11))[0].1.map(|due| due.at), Some(at(10)));
+    }
+
+    /// The store puts what falls due in one moment in the order of its ids, as text.
+    #[test]
+    fn nothing_of_a_moment_that_was_read_comes_after_it() {
+        let DueWhat::Request(place) = just_after(at(8)).what else { panic!("no request is the last of a moment") };
+        let place = place.to_string();
+        // From 1970 to the year 9892.
+        for minted in [0, 8, 2_000_000_000, 250_000_000_000].map(at) {
+            let most = &[0xff; 10];
+            let request = RequestId::mint(minted, most).to_string();
+            for id in [request, GrantId::mint(minted, most).to_string(), LeaseId::mint(minted, most).to_string()] {
+                assert!(id <= place, "{id} comes after {place}");
+            }
+        }
     }
 
     #[test]

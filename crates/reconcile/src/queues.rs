@@ -161,6 +161,49 @@ mod tests {
     }
 
     #[test]
+    fn a_target_is_busy_while_something_waits_or_runs_there() {
+        let (here, cap) = (target(1), Span::from_secs(30));
+        let mut queues = Queues::default();
+        assert!(!queues.is_busy(here), "nothing was ever to be ended there");
+        queues.add(here, at(0), lease(1));
+        assert!(queues.is_busy(here), "something waits");
+        queues.start(at(0), |_| 1);
+        assert!(queues.is_busy(here), "something runs");
+        assert!(!queues.is_busy(target(2)), "something runs elsewhere");
+        queues.done(here, &[lease(1)], Reached::No, at(0), cap);
+        assert!(!queues.is_busy(here), "it is away, and nothing is to be ended there now");
+    }
+
+    #[test]
+    fn a_target_that_is_away_is_felt_for_only_if_something_waits_for_it() {
+        let (here, cap) = (target(1), Span::from_secs(30));
+        let mut queues = Queues::default();
+        queues.add(here, at(0), lease(1));
+        queues.start(at(0), |_| 1);
+        queues.done(here, &[lease(1)], Reached::No, at(0), cap);
+        assert_eq!(queues.next(), None, "nothing waits");
+        queues.add(here, at(0), lease(2));
+        assert_eq!(queues.next(), Some(at(1)));
+        assert!(queues.start(at(0), |_| 1).is_empty(), "felt for too early");
+        assert_eq!(queues.start(at(1), |_| 1), vec![(here, vec![lease(2)])]);
+        queues.done(here, &[lease(2)], Reached::Yes, at(1), cap);
+        queues.add(here, at(2), lease(3));
+        assert_eq!(queues.next(), None, "a target that is back is still felt for");
+    }
+
+    #[test]
+    fn for_each_end_that_comes_back_one_more_begins() {
+        let (here, cap) = (target(1), Span::from_secs(30));
+        let mut queues = Queues::default();
+        (0..8).for_each(|n| queues.add(here, at(0), lease(n)));
+        assert_eq!(queues.start(at(0), |_| 1).len(), AT_ONCE);
+        // For a while nothing waits, and the others still run.
+        queues.done(here, &[lease(0)], Reached::Yes, at(1), cap);
+        (10..20).for_each(|n| queues.add(here, at(1), lease(n)));
+        assert_eq!(queues.start(at(1), |_| 1), vec![(here, vec![lease(10)])]);
+    }
+
+    #[test]
     fn ends_go_in_the_order_of_their_deadlines() {
         let mut queues = Queues::default();
         queues.add(target(1), at(30), lease(3));

@@ -21,7 +21,7 @@ use crate::queues::{Queues, Reached};
 /// How often it looks whether the store can be read, and how long it waits for that.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
-/// How often it looks for what must end while the store cannot be used.
+/// How often it looks for what must end while the store cannot be used, and whether it can be.
 const STORELESS_EVERY: Duration = Duration::from_secs(1);
 /// How often the accounts in memory are read anew.
 const READ_EVERY: Duration = Duration::from_secs(600);
@@ -45,16 +45,10 @@ pub struct Storeless {
     queues: Queues,
     /// What is to be ended, with how often it was tried and when it is tried next.
     owed: HashMap<LeaseId, Owed>,
-    looking: bool,
-    reading: bool,
-    asking: bool,
-    booking: bool,
-    next_look: Instant,
-    next_read: Instant,
-    /// Not sooner than this, whatever is mistrusted.
-    next_read_at_best: Instant,
-    next_ask: Instant,
-    next_book: Instant,
+    look: Turn,
+    read: Reading,
+    ask: Turn,
+    book: Turn,
     misses: u32,
 }
 
@@ -63,6 +57,64 @@ struct Owed {
     lease: Lease,
     tries: u32,
     next: Instant,
+}
+
+/// Something that is done again and again, never twice at once.
+#[derive(Debug)]
+struct Turn {
+    under_way: bool,
+    next: Instant,
+}
+
+impl Turn {
+    fn at(next: Instant) -> Self {
+        Self { under_way: false, next }
+    }
+
+    /// Whether it begins now; then it is under way until it is done.
+    fn begins(&mut self, now: Instant) -> bool {
+        let begins = !self.under_way && now >= self.next;
+        if begins {
+            self.under_way = true;
+        }
+        begins
+    }
+
+    /// It is wanted by then.
+    fn by(&mut self, at: Instant) {
+        self.next = self.next.min(at);
+    }
+
+    fn done(&mut self) {
+        self.under_way = false;
+    }
+}
+
+/// When what memory needs for ends is read anew.
+#[derive(Debug)]
+struct Reading {
+    turn: Turn,
+    /// Not sooner than this, whatever is mistrusted.
+    at_best: Instant,
+}
+
+impl Reading {
+    fn at(now: Instant) -> Self {
+        Self { turn: Turn::at(now), at_best: now }
+    }
+
+    /// What was read failed, or is not to be trusted.
+    fn again(&mut self) {
+        self.turn.by(self.at_best);
+    }
+
+    fn done<E>(&mut self, read: &Result<(), E>, now: Instant) {
+        self.turn.done();
+        (self.turn.next, self.at_best) = (now + READ_EVERY, now + READ_AGAIN);
+        if read.is_err() {
+            self.again();
+        }
+    }
 }
 
 impl Storeless {
@@ -75,15 +127,10 @@ impl Storeless {
             retry_cap,
             queues: Queues::default(),
             owed: HashMap::new(),
-            looking: false,
-            reading: false,
-            asking: false,
-            booking: false,
-            next_look: now,
-            next_read: now,
-            next_read_at_best: now,
-            next_ask: now,
-            next_book: now,
+            look: Turn::at(now),
+            read: Reading::at(now),
+            ask: Turn::at(now),
+            book: Turn::at(now),
             misses: 0,
         }
     }
@@ -93,11 +140,10 @@ impl Storeless {
         let mut tasks = JoinSet::new();
         loop {
             self.pass(&mut tasks);
-            let sleep = if self.app.is_storeless() || !self.owed.is_empty() { STORELESS_EVERY } else { LOOK_EVERY };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.app.ended_storeless() => self.next_ask = Instant::now(),
-                () = tokio::time::sleep(sleep) => {}
+                () = self.app.ended_storeless() => self.ask.by(Instant::now()),
+                () = tokio::time::sleep(STORELESS_EVERY) => {}
                 Some(back) = tasks.join_next(), if !tasks.is_empty() => self.back(back),
             }
             while let Some(back) = tasks.try_join_next() {
@@ -111,23 +157,24 @@ impl Storeless {
     fn pass(&mut self, tasks: &mut JoinSet<Back>) {
         let (now, time) = (Instant::now(), self.app.now());
         let state = self.app.store_state();
-        let storeless = state.trouble.is_some() || state.unbooked > 0;
-        if !self.looking && now >= self.next_look {
-            self.looking = true;
+        let storeless = state.trouble.is_some() || state.unbooked != 0;
+        if self.look.begins(now) {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Looked(look(&app).await) });
         }
-        let stale = now >= self.next_read || (self.app.mistrusts_agenda() && now >= self.next_read_at_best);
-        if !self.reading && stale && state.trouble.is_none() {
-            self.reading = true;
+        if self.app.mistrusts_agenda() {
+            self.read.again();
+        }
+        if state.trouble.is_none() && self.read.turn.begins(now) {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Read(read(&app).await) });
         }
         if !storeless {
             // What is booked is the engine's again.
             self.owed.clear();
-        } else if !self.asking && now >= self.next_ask {
-            (self.asking, self.next_ask) = (true, now + STORELESS_EVERY);
+        } else if self.ask.begins(now) {
+            // Here and not once it is done: what is ended meanwhile is asked for at once.
+            self.ask.next = now + STORELESS_EVERY;
             let app = Arc::clone(&self.app);
             tasks.spawn(async move {
                 app.expire_from_memory().await;
@@ -148,8 +195,7 @@ impl Storeless {
             let (app, lease) = (Arc::clone(&self.app), owed.lease.clone());
             tasks.spawn(async move { Back::Ended(target, id, app.end_at_target(&lease).await) });
         }
-        if storeless && !self.booking && now >= self.next_book {
-            self.booking = true;
+        if storeless && self.book.begins(now) {
             let app = Arc::clone(&self.app);
             tasks.spawn(async move { Back::Booked(app.book_storeless().await) });
         }
@@ -161,7 +207,9 @@ impl Storeless {
             Err(error) => {
                 tracing::error!(%error, "a pass without the store died; it begins again");
                 (self.queues, self.owed) = (Queues::default(), HashMap::new());
-                (self.looking, self.reading, self.asking, self.booking) = (false, false, false, false);
+                for turn in [&mut self.look, &mut self.read.turn, &mut self.ask, &mut self.book] {
+                    turn.done();
+                }
             }
         }
     }
@@ -170,22 +218,20 @@ impl Storeless {
         let (now, time) = (Instant::now(), self.app.now());
         match back {
             Back::Looked(found) => {
-                self.looking = false;
-                self.next_look = now + LOOK_EVERY;
+                self.look.done();
+                self.look.next = now + LOOK_EVERY;
                 if let Err(why) = found {
                     self.app.store_failed(&why);
                 }
             }
             Back::Read(read) => {
-                self.reading = false;
-                (self.next_read, self.next_read_at_best) = (now + READ_EVERY, now + READ_AGAIN);
+                self.read.done(&read, now);
                 if let Err(error) = read {
-                    self.next_read = self.next_read_at_best;
                     tracing::warn!(%error, "what memory needs for ends could not be read; it is tried again");
                 }
             }
             Back::Owed(leases) => {
-                self.asking = false;
+                self.ask.done();
                 let mut before = std::mem::take(&mut self.owed);
                 for lease in leases {
                     let known = before.remove(&lease.id).map(|known| (known.tries, known.next));
@@ -196,20 +242,19 @@ impl Storeless {
             Back::Ended(target, id, outcome) => {
                 let reached = if outcome == TryEnd::Unreachable { Reached::No } else { Reached::Yes };
                 self.queues.done(target, &[id], reached, time, self.retry_cap);
-                if outcome == TryEnd::Gone {
-                    self.owed.remove(&id);
-                } else if let Some(owed) = self.owed.get_mut(&id) {
+                // What is gone is not named any more when it is asked next; until then trying it again does nothing.
+                if let Some(owed) = self.owed.get_mut(&id) {
                     owed.tries = owed.tries.saturating_add(1);
                     owed.next = now + wait(owed.tries, self.retry_cap);
                 }
             }
             Back::Booked(booked) => {
-                self.booking = false;
+                self.book.done();
                 match booked {
-                    Ok(Booked::All | Booked::More) => (self.misses, self.next_book) = (0, now),
+                    Ok(Booked::All | Booked::More) => (self.misses, self.book.next) = (0, now),
                     Err(error) => {
                         self.misses = self.misses.saturating_add(1);
-                        self.next_book = now + wait(self.misses, self.retry_cap);
+                        self.book.next = now + wait(self.misses, self.retry_cap);
                         let unbooked = self.app.store_state().unbooked;
                         tracing::error!(%error, unbooked, "what was ended without the store cannot be booked yet; it is tried again");
                     }
@@ -240,4 +285,50 @@ async fn look(app: &App) -> Result<(), String> {
 async fn read(app: &App) -> Result<(), AppError> {
     app.remember_targets().await?;
     app.read_agenda().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_done_twice_at_once_nor_before_its_time() {
+        let now = Instant::now();
+        let at = |secs| now + Duration::from_secs(secs);
+        let mut turn = Turn::at(at(1));
+        assert!(!turn.begins(now), "too early");
+        assert!(turn.begins(at(1)));
+        assert!(!turn.begins(at(2)), "twice at once");
+        turn.done();
+        turn.next = at(9);
+        assert!(!turn.begins(at(8)), "again too early");
+        turn.by(at(20));
+        turn.by(at(5));
+        turn.by(at(7));
+        assert!(!turn.begins(at(4)) && turn.begins(at(5)));
+    }
+
+    #[test]
+    fn what_memory_needs_is_read_rarely_but_soon_if_that_failed_or_is_mistrusted() {
+        let now = Instant::now();
+        for (read, mistrusted, wait) in
+            [(Ok(()), false, READ_EVERY), (Ok(()), true, READ_AGAIN), (Err(()), false, READ_AGAIN)]
+        {
+            let mut reading = Reading::at(now);
+            assert!(reading.turn.begins(now), "it is not read at the start");
+            reading.done(&read, now);
+            if mistrusted {
+                reading.again();
+            }
+            let early = now + wait.saturating_sub(Duration::from_millis(1));
+            assert!(!reading.turn.begins(early), "too early: {read:?}, mistrusted: {mistrusted}");
+            assert!(reading.turn.begins(now + wait), "too late: {read:?}, mistrusted: {mistrusted}");
+        }
+    }
+
+    #[test]
+    fn each_wait_is_twice_the_last_up_to_the_longest() {
+        let waits: Vec<u64> = [1, 2, 3, 4, 5, 6, 40].map(|tries| wait(tries, Span::from_secs(30)).as_secs()).to_vec();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    }
 }

@@ -72,6 +72,9 @@ fn what_names_another_lease_is_left_to_it() {
     let anybodys = || lines(&["free", &gone]);
     let with = |own: &str| [lines(&[own]), anybodys()].concat();
     assert_eq!(found, [(lease(1), with(&one)), (lease(2), with(&two))]);
+    // What was seen by the moment a lease began is not of it, whatever name it carries.
+    let then = [(lease(1), at(21))];
+    assert_eq!((ledger.others(&then), left(&ledger, &then, &[])), (vec![], vec![(lease(1), vec![])]));
     // A name that only begins like one names nobody.
     assert_eq!(names(&format!("{}x, wane_left_behind", artifact_name(lease(1)))), []);
     assert_eq!(names(&format!("function \"{}\".f()", artifact_name(lease(1)))), [lease(1)]);
@@ -105,6 +108,17 @@ fn everything_is_bounded() {
     }
     assert!(long.scans.len() <= MOST_SCANS, "{} scans are kept", long.scans.len());
     assert_eq!((long.before(at(5)), long.before(at(49_995))), (Some(at(0)), Some(at(49_990))));
+}
+
+#[test]
+fn the_newer_half_of_many_scans_is_kept_and_every_second_of_the_older() {
+    let scan = |before, n| Some(Ledger::enter(before, lines(&["x"]), at(n), at(n)).unwrap());
+    let kept = |ledger: &Ledger| ledger.scans.iter().map(|(begun, _)| begun.seconds()).collect::<Vec<_>>();
+    let most = i64::try_from(MOST_SCANS).unwrap();
+    let full = (0..most).fold(None, scan).unwrap();
+    assert_eq!(kept(&full), (0..most).collect::<Vec<_>>(), "not yet too many");
+    let one_more = scan(Some(full), most).unwrap();
+    assert_eq!(kept(&one_more), (0..most / 2).step_by(2).chain(most / 2..=most).collect::<Vec<_>>());
 }
 
 /// A watch over targets whose baseline was taken.
@@ -149,6 +163,22 @@ fn an_idle_queue_is_not_waited_for() {
     let mut watch = watch(&[target(1)]);
     watch.ended(target(1), lease(1), at(10));
     assert_eq!(watch.start(at(10), |_| false).len(), 1);
+}
+
+#[test]
+fn a_target_that_has_rested_waits_for_its_queue_alone() {
+    let mut watch = watch(&[target(1)]);
+    watch.ended(target(1), lease(1), at(1));
+    assert_eq!(watch.next(at(1)), Some(at(1).plus(LONGEST_WAIT)));
+}
+
+#[test]
+fn only_so_many_ended_leases_wait_for_one_target() {
+    let mut watch = watch(&[target(1)]);
+    let lease = |n: usize| LeaseId::mint(Time::from_micros(i64::try_from(n).unwrap() * 1_000), &[0; 10]);
+    (0..=MOST_ENDED).for_each(|n| watch.ended(target(1), lease(n), at(10)));
+    let scan = watch.start(at(10), |_| false).pop().unwrap();
+    assert_eq!(scan.ended.len(), MOST_ENDED);
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! Very many ends in one instant, over the real store: all come, each once, nobody waits for them, and
 //! what is read grows with how many there are and not with its square.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use wane_app::Limits;
 use wane_domain::id::LeaseId;
 use wane_domain::lease::{LeaseEvent, LeaseKind};
 use wane_domain::request::{Ask, AskItem};
@@ -54,13 +52,6 @@ async fn many_live(house: &House) -> Vec<LeaseId> {
     leases
 }
 
-/// The company's use-cases over the counted store.
-fn counted(house: &mut House) -> Arc<Counted> {
-    let store = Arc::new(Counted::over(house.store.clone()));
-    house.reopen_over(Arc::clone(&store) as _, Vec::new(), Limits::default());
-    store
-}
-
 async fn closed(house: &House) -> bool {
     let phases = vec![GrantPhase::Active, GrantPhase::Ending];
     let filter = GrantFilter { phases, holder: Some(house.id("ann").await), ..GrantFilter::default() };
@@ -71,7 +62,7 @@ async fn closed(house: &House) -> bool {
 async fn a_burst_is_read_about_once() {
     let mut house = House::new().await;
     let leases = many_live(&house).await;
-    let store = counted(&mut house);
+    let store = Counted::under(&mut house);
     house.gate.rounds_of(16);
     house.advance(mins(61));
     // As a start with as many overdue: the engine finds all of it there.

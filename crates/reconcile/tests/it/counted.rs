@@ -1,8 +1,10 @@
 //! The real store, with a count of what the engine asks it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use wane_app::Limits;
 use wane_domain::canonical::Digest;
 use wane_domain::grant::Grant;
 use wane_domain::id::{
@@ -17,25 +19,48 @@ use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
     AcmeAccount, AcmeOrder, Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId,
-    EntryKey, EntrySort, GrantFilter, InventoryTaken, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry,
-    RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token,
-    Versioned, WayIn,
+    EntryKey, EntrySort, GrantFilter, GrantPhase, InventoryTaken, Issuance, Job, LeaseFilter, LeasePhase, Login, Page,
+    PolicyEntry, RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError,
+    Token, Versioned, WayIn,
 };
-use wane_store_sql::SqlStore;
+
+use crate::faulty::Faulty;
+use crate::house::House;
 
 /// How often it was asked what is due, how many things it named, and how many leases were read.
-#[derive(Debug)]
 pub(crate) struct Counted {
-    inner: SqlStore,
+    inner: Faulty,
     pub(crate) looks: AtomicUsize,
     pub(crate) rows: AtomicUsize,
     pub(crate) leases: AtomicUsize,
+    /// How often it was asked when something is due next.
+    pub(crate) next_looks: AtomicUsize,
+    /// Pages of what everybody holds, of what stands at all targets, and of what is open under one grant.
+    pub(crate) holdings: AtomicUsize,
+    pub(crate) standing: AtomicUsize,
+    pub(crate) of_one: AtomicUsize,
+    /// How often a target's credential was asked for.
+    pub(crate) sealed: AtomicUsize,
 }
 
 impl Counted {
-    pub(crate) fn over(inner: SqlStore) -> Self {
+    /// The company's use-cases over the counted store, in a process that begins anew.
+    pub(crate) fn under(house: &mut House) -> Arc<Self> {
         let none = AtomicUsize::default;
-        Self { inner, looks: none(), rows: none(), leases: none() }
+        let inner = Faulty { store: house.store.clone(), door: Arc::clone(&house.door) };
+        let store = Arc::new(Self {
+            inner,
+            looks: none(),
+            rows: none(),
+            leases: none(),
+            next_looks: none(),
+            holdings: none(),
+            standing: none(),
+            of_one: none(),
+            sealed: none(),
+        });
+        house.reopen_over(Arc::clone(&store) as _, Vec::new(), Limits::default());
+        store
     }
 
     pub(crate) fn read(&self) -> [usize; 3] {
@@ -48,7 +73,7 @@ impl Store for Counted {
     async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
         self.inner.commit(commit).await
     }
-    async fn world(&self) -> Result<std::sync::Arc<World>, StoreError> {
+    async fn world(&self) -> Result<Arc<World>, StoreError> {
         self.inner.world().await
     }
     async fn seen(&self, id: &str) -> Result<Seen, StoreError> {
@@ -77,14 +102,24 @@ impl Store for Counted {
         self.inner.grant(id).await
     }
     async fn grants(&self, filter: GrantFilter, slice: Slice) -> Result<Page<Versioned<Grant>>, StoreError> {
-        self.inner.grants(filter, slice).await
+        let everybodys = filter.phases.contains(&GrantPhase::Scheduled) && filter.holder.is_none();
+        let page = self.inner.grants(filter, slice).await?;
+        self.holdings.fetch_add(usize::from(everybodys), Ordering::Relaxed);
+        Ok(page)
     }
     async fn lease(&self, id: LeaseId) -> Result<Option<Versioned<Lease>>, StoreError> {
         self.leases.fetch_add(1, Ordering::Relaxed);
         self.inner.lease(id).await
     }
     async fn leases(&self, filter: LeaseFilter, slice: Slice) -> Result<Page<Versioned<Lease>>, StoreError> {
-        self.inner.leases(filter, slice).await
+        if filter.grant.is_some() {
+            self.of_one.fetch_add(1, Ordering::Relaxed);
+        }
+        let of_all =
+            filter.grant.is_none() && filter.resource.is_none() && filter.phases.contains(&LeasePhase::Revoking);
+        let page = self.inner.leases(filter, slice).await?;
+        self.standing.fetch_add(usize::from(of_all), Ordering::Relaxed);
+        Ok(page)
     }
     async fn due(&self, now: Time, after: Option<Due>, limit: u32) -> Result<Vec<Due>, StoreError> {
         let page = self.inner.due(now, after, limit).await?;
@@ -93,6 +128,7 @@ impl Store for Counted {
         Ok(page)
     }
     async fn next_due(&self, now: Time) -> Result<Option<Time>, StoreError> {
+        self.next_looks.fetch_add(1, Ordering::Relaxed);
         self.inner.next_due(now).await
     }
     async fn uses(&self, grant: GrantId, of: &str) -> Result<u64, StoreError> {
@@ -200,6 +236,7 @@ impl Store for Counted {
         self.inner.last_inventory(resource).await
     }
     async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.sealed.fetch_add(1, Ordering::Relaxed);
         self.inner.sealed(key).await
     }
     async fn answer(&self, person: PersonId, key: &str) -> Result<Option<Answer>, StoreError> {

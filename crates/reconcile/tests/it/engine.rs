@@ -1,18 +1,27 @@
 //! What nobody has to ask for: expiry, revocation, sweeping, judging again, orphans.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::task::JoinSet;
-use wane_app::{AskInput, PersonChange, RevokeWhat};
+use wane_app::{AskInput, Booked, NewPackage, PersonChange, RevokeWhat};
+use wane_domain::closure::EndCause;
 use wane_domain::directory::Standing;
 use wane_domain::grant::GrantState;
+use wane_domain::id::{JobId, LeaseId};
+use wane_domain::lease::{LeaseEvent, LeaseKind};
 use wane_domain::lock::{Lock, LockTarget};
+use wane_domain::request::{Ask, AskItem};
 use wane_domain::time::Span;
-use wane_store::{GrantFilter, GrantPhase, Put, Slice, Store as _, Write};
+use wane_domain::workload::{JobAsks, JobClaims};
+use wane_store::{GrantFilter, GrantPhase, Job, Put, Slice, Store as _, Write};
+use wane_testkit::{Held, plain_ask};
 
+use crate::counted::Counted;
+use crate::faulty::Goes;
 use crate::gated::Does;
-use crate::house::{House, ask, granted, mins, reason};
-use crate::running::{SOON, by_the_clock, run, until};
+use crate::house::{House, ask, cause, granted, mins, name, reason};
+use crate::running::{SOON, by_the_clock, round_trip, run, run_engine, until};
 
 const RARELY: Span = Span::from_hours(1);
 
@@ -235,4 +244,192 @@ async fn many_ends_at_once_all_come_and_nobody_waits_for_them() {
     }
     assert!(answered > 0);
     assert!(house.gate.accounts("attic").is_empty() && house.gate.accounts("annex").is_empty());
+}
+
+/// Has the engineers given a role, for twenty minutes at a time.
+async fn pack(house: &House, called: &str, item: (&str, &str)) {
+    let package = NewPackage {
+        name: name(called),
+        description: "".parse().unwrap(),
+        items: vec![(item.0.to_owned(), item.1.to_owned())],
+        groups: [name("engineers")].into(),
+        attributes: [].into(),
+        at_most: Some(mins(20)),
+    };
+    house.app.add_package(&house.caller("root").await, &package).await.unwrap();
+}
+
+/// Waits until somebody was given this role so often.
+async fn given(house: &House, who: &str, resource: &str, times: usize) {
+    let filter = GrantFilter {
+        holder: Some(house.id(who).await),
+        resource: Some(house.resource(resource).await),
+        ..GrantFilter::default()
+    };
+    let so = async || house.store.grants(filter.clone(), Slice::first(100)).await.unwrap().items.len() == times;
+    wane_testkit::eventually(&format!("{who} to be given {resource} {times} times"), SOON, so).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_packages_is_given_at_once_and_anew_before_it_ends() {
+    let house = House::new().await;
+    pack(&house, "early", ("read", "attic")).await;
+    let _engine = run(&house, RARELY);
+    given(&house, "mia", "attic", 1).await;
+    round_trip(&house).await;
+    // No time passes: that there is another package is enough.
+    pack(&house, "late", ("read", "annex")).await;
+    given(&house, "mia", "annex", 1).await;
+    round_trip(&house).await;
+    // Nothing changes: that time passes is enough.
+    house.advance(mins(19));
+    round_trip(&house).await;
+    given(&house, "mia", "attic", 2).await;
+}
+
+/// What an engine reads while nothing is to be done: each once, however often it looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nothing_has_changed_about_is_not_read_again() {
+    let mut house = House::new().await;
+    pack(&house, "early", ("read", "attic")).await;
+    house.app.give_packages().await.unwrap();
+    let live = house.hold("ann", "attic", "write", 1).await;
+    house.hand_out("ann", live).await.unwrap();
+    let over = house.hold("ben", "attic", "write", 1).await;
+    house.hand_out("ben", over).await.unwrap();
+    house.app.give_back(&house.caller("ben").await, over).await.unwrap();
+    house.try_ends(over).await;
+    let signed = credential(&house).await;
+    let signed = house.store.lease(signed).await.unwrap().unwrap().value.grant;
+    house.app.give_back(&house.caller("ann").await, signed).await.unwrap();
+    house.try_ends(signed).await;
+    assert_eq!(house.grant(signed).await.state.name(), "closed");
+
+    let store = Counted::under(&mut house);
+    let _engine = run(&house, RARELY);
+    let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    let begun = async || of(&store.holdings) >= 2;
+    wane_testkit::eventually("a first judgement", SOON, begun).await.unwrap();
+    for who in ["ann", "ben", "mia", "dan"] {
+        // Whatever is done wakes it, and is none of what it has read.
+        let looks = of(&store.looks);
+        house.ask(who, &[("vault", "read")], 1).await;
+        let looked = async || of(&store.looks) > looks;
+        wane_testkit::eventually("another look", SOON, looked).await.unwrap();
+    }
+    assert_eq!(of(&store.holdings), 2, "judged once, and once for packages");
+    assert_eq!(of(&store.leases), 0, "leases were looked at one by one, about which nothing is to be done");
+}
+
+/// A credential that stands at its target, written as an earlier process would have.
+async fn credential(house: &House) -> LeaseId {
+    let (now, world) = (house.app.now(), house.app.world().await.unwrap());
+    let (role, resource) = (world.role(&name("gate"), "read").unwrap(), world.resource("annex").unwrap().id);
+    let holder = house.id("ann").await;
+    let item = AskItem { resource, role: role.id, role_digest: role.digest().unwrap(), task: None };
+    let ask =
+        Ask { org: world.org, requester: holder, beneficiary: holder, ..plain_ask(&house.ambient, item, mins(60)) };
+    let Held { request, grant, lease } = wane_testkit::hold(&house.ambient, ask, "gate", LeaseKind::Credential, now);
+    let made = LeaseEvent::Made { object: None, notes: serde_json::json!({}) };
+    let (lease, _) = lease.apply(made, now).unwrap();
+    house.gate.plant("annex", &lease.artifact);
+    let id = lease.id;
+    let writes = vec![Write::Request(Put::new(request)), Write::Grant(Put::new(grant)), Write::Lease(Put::new(lease))];
+    house.write(writes).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_of_an_earlier_process_is_tried_at_its_target() {
+    let house = House::new().await;
+    let lease = credential(&house).await;
+    let _engine = run(&house, RARELY);
+    let seen = async || house.store.lease(lease).await.unwrap().unwrap().value.confirmed.is_some();
+    wane_testkit::eventually("the target to accept it", SOON, seen).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_time_is_over_is_booked_as_left_by_itself() {
+    let house = House::new().await;
+    let until = Some(Some(house.app.now().plus(Span::from_secs(1))));
+    let change = PersonChange { until, ..PersonChange::default() };
+    house.app.change_person(&house.caller("root").await, "ann", &change).await.unwrap();
+    let _engine = run(&house, RARELY);
+    round_trip(&house).await;
+    let left = async || house.app.world().await.unwrap().person("ann").unwrap().stay.left;
+    assert_eq!(left().await, None);
+    let end = house.advance(Span::from_secs(1));
+    round_trip(&house).await;
+    let gone = async || left().await == Some(end);
+    wane_testkit::eventually("their leaving", SOON, gone).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_are_visited_a_while_after_the_start_and_not_before() {
+    let house = House::new().await;
+    let _engine = run(&house, RARELY);
+    let vault = house.resource("vault").await;
+    let visited = async || house.store.last_inventory(vault).await.unwrap().map(|taken| taken.at);
+    for _ in 0..3 {
+        round_trip(&house).await;
+        assert_eq!(visited().await, None, "too early");
+    }
+    let due = house.advance(Span::from_secs(10));
+    round_trip(&house).await;
+    let so = async || visited().await == Some(due);
+    wane_testkit::eventually("a visit", SOON, so).await.unwrap();
+}
+
+/// A job that has so much time left, written as an earlier process would have.
+async fn job(house: &House, left: Span) -> JobId {
+    let (id, now) = (house.ambient.id(), house.app.now());
+    let claims: JobClaims = [].into_iter().collect();
+    let asks = JobAsks { job: id, issuer: house.ambient.id(), issuer_name: name("actions"), claims };
+    let (person, bearer, until) = (house.id("ann").await, house.ambient.id(), now.plus(left));
+    let job = Job { id, person, token: "t".to_owned(), asks, bearer, at: now, until, forget: until, ended: None };
+    house.write(vec![Write::Job(Put::new(job))]).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_over_is_ended_by_itself_and_tried_again_after_a_while() {
+    let house = House::new().await;
+    let job = job(&house, Span::from_secs(1)).await;
+    let _engine = run(&house, RARELY);
+    round_trip(&house).await;
+    let ended = async || house.store.job(job).await.unwrap().unwrap().value.ended.map(|ended| ended.at);
+    house.door.writes(Goes::Failing);
+    house.advance(Span::from_secs(1));
+    // Nothing else is there to be written.
+    let tried = async || house.app.is_storeless();
+    wane_testkit::eventually("a first try", SOON, tried).await.unwrap();
+    house.door.writes(Goes::Well);
+    for _ in 0..3 {
+        round_trip(&house).await;
+        assert_eq!(ended().await, None, "tried again without a pause");
+    }
+    let again = house.advance(Span::from_secs(5));
+    round_trip(&house).await;
+    let so = async || ended().await == Some(again);
+    wane_testkit::eventually("the job's end", SOON, so).await.unwrap();
+}
+
+/// Until it is booked why it ended, nothing else is said of it: not even once its time would be over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_returned_without_the_store_is_not_said_to_have_run_out() {
+    let house = House::new().await;
+    let id = house.hold("ann", "attic", "read", 1).await;
+    house.door.writes(Goes::Failing);
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    house.door.writes(Goes::Well);
+    house.ask("ben", &[("vault", "read")], 1).await;
+    assert!(!house.app.is_storeless(), "somebody's commit shows that it can be written");
+    house.advance(mins(61));
+    let _engine = run_engine(&house);
+    for _ in 0..3 {
+        round_trip(&house).await;
+        assert!(house.grant(id).await.is_live(), "it was said to have run out");
+    }
+    while house.app.book_storeless().await.unwrap() != Booked::All {}
+    assert_eq!(cause(&house.grant(id).await), Some(EndCause::Returned));
 }

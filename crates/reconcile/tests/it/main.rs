@@ -4,6 +4,7 @@
 mod burst;
 mod clock;
 mod counted;
+mod couriers;
 mod engine;
 #[path = "../../../app/tests/it/faulty.rs"]
 mod faulty;
@@ -13,6 +14,7 @@ mod gated;
 #[path = "../../../app/tests/it/house.rs"]
 #[expect(dead_code, reason = "the use-cases' tests use all of it")]
 mod house;
+mod orphans;
 mod residue;
 mod running;
 mod shop;

@@ -27,12 +27,27 @@ pub(crate) fn run(house: &House, inventory_every: Span) -> Running {
     run_patiently(house, inventory_every, Span::from_secs(2))
 }
 
+/// An engine by itself: nobody books what was ended without the store.
+pub(crate) fn run_engine(house: &House) -> Running {
+    let settings = Settings { inventory_every: Span::from_hours(1), retry_cap: Span::from_secs(2) };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Engine::new(Arc::clone(&house.app), settings).run(CancellationToken::new()));
+    Running { _tasks: tasks }
+}
+
 /// One that waits longer between tries at a target that is away.
 pub(crate) fn run_patiently(house: &House, inventory_every: Span, retry_cap: Span) -> Running {
     let settings = Settings { inventory_every, retry_cap };
     let engine = Engine::new(Arc::clone(&house.app), settings);
     let mut tasks = JoinSet::new();
     tasks.spawn(engine.run(CancellationToken::new()));
+    tasks.spawn(Storeless::new(Arc::clone(&house.app), Span::from_secs(2)).run(CancellationToken::new()));
+    Running { _tasks: tasks }
+}
+
+/// The loop for the time without a store, by itself: there is nobody else who could do what it does.
+pub(crate) fn run_storeless(house: &House) -> Running {
+    let mut tasks = JoinSet::new();
     tasks.spawn(Storeless::new(Arc::clone(&house.app), Span::from_secs(2)).run(CancellationToken::new()));
     Running { _tasks: tasks }
 }
@@ -47,4 +62,12 @@ pub(crate) async fn by_the_clock() -> House {
 pub(crate) async fn until(house: &House, grant: GrantId, state: &str) {
     let reached = async || house.grant(grant).await.state.name() == state;
     wane_testkit::eventually(&format!("a grant that is {state}"), SOON, reached).await.unwrap();
+}
+
+/// A round trip through the engine: it has looked at everything since, whatever it slept by.
+pub(crate) async fn round_trip(house: &House) {
+    let id = house.hold("ben", "annex", "super", 1).await;
+    house.hand_out("ben", id).await.unwrap();
+    house.app.give_back(&house.caller("ben").await, id).await.unwrap();
+    until(house, id, "closed").await;
 }
