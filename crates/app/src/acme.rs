@@ -192,6 +192,8 @@ impl App {
         let locked = world.lock_on(account.person, item.resource, item.role, Some(account.grant)).is_some();
         // INVARIANT: what an account stands under is looked at anew at each call (held by
         // `an_account_is_over_with_its_grant_whoever_has_its_key`).
+        // INVARIANT: who is locked or may not act has nothing of an account, before anybody ended its grant (held by
+        // `who_is_locked_or_may_not_act_has_nothing_of_an_account_though_its_grant_was_not_ended_yet`).
         match grant.value.usable_until(now) {
             Ok(until) if world.is_active(account.person) && !locked => Ok(Ground { world, grant, until }),
             Ok(_) | Err(_) => Err(over(&world, &grant.value).into()),
@@ -222,4 +224,30 @@ fn over(world: &World, grant: &Grant) -> Refused {
         grant.id
     );
     Refused::new(Sort::Unauthorized, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_what_it_can_do_about_it_and_nothing_of_what_is_inside() {
+        for (error, sort, says) in [
+            (AppError::SignedOut, Sort::Unauthorized, "sign in first"),
+            (AppError::NotAllowed { what: "order" }, Sort::Unauthorized, "order"),
+            (AppError::invalid("grant", "it is none"), Sort::Malformed, "it is none"),
+            (AppError::missing("role", "serve"), Sort::Missing, "serve"),
+            (AppError::Taken("it was ended".to_owned()), Sort::Unauthorized, "it was ended"),
+            (AppError::Contended, Sort::Busy, "try again"),
+            (AppError::Crowded, Sort::Busy, "send it again"),
+            (AppError::Store("disk I/O error".to_owned()), Sort::Busy, "send it again"),
+            (AppError::Fault("disk I/O error".to_owned()), Sort::ServerInternal, "the server's log says what it was"),
+        ] {
+            let refused = Refused::from(Stop::App(error.clone()));
+            assert_eq!(refused.sort, sort, "{error:?}");
+            assert!(refused.detail.contains(says) && !refused.detail.contains("disk"), "{error:?}: {refused:?}");
+        }
+        let own = Refused::new(Sort::RateLimited, "wait");
+        assert_eq!(Refused::from(Stop::Refused(own.clone())), own);
+    }
 }

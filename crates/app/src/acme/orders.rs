@@ -211,9 +211,8 @@ impl App {
             };
             let detail = json!({ "account": account.id, "order": seen.value.id, "serial": booked.serial });
             change.note("acme.finalized", Outcome::Done, about_grant(&ground.grant.value), detail);
-            let order = AcmeOrder { forget: booked.not_after.plus(KEPT), issued: Some(issued), ..seen.value.clone() };
             // INVARIANT: one certificate comes of an order (held by `one_certificate_comes_of_an_order`).
-            change.write(Write::AcmeOrder(Put::over(&seen, order)));
+            change.write(Write::AcmeOrder(Put::over(&seen, with(&seen.value, issued))));
             Ok(())
         };
         let done = self.hand_out_with(&caller, account.grant, &request.input, &|_| None, &also).await;
@@ -277,6 +276,11 @@ fn kept(name: &Identifier) -> AcmeName {
     }
 }
 
+/// An order with what was issued for it: kept as long as that may be revoked, or is renewed.
+fn with(order: &AcmeOrder, issued: AcmeIssued) -> AcmeOrder {
+    AcmeOrder { forget: issued.not_after.plus(KEPT), issued: Some(issued), ..order.clone() }
+}
+
 fn shown(order: &AcmeOrder, now: Time) -> AcmeOrderShown {
     let name = |name: &AcmeName| match name {
         AcmeName::Dns(name) => Identifier::Dns(name.clone()),
@@ -293,5 +297,63 @@ fn shown(order: &AcmeOrder, now: Time) -> AcmeOrderShown {
         expires: order.expires,
         names: order.names.iter().map(name).collect(),
         replaces: order.replaces.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::id::{AcmeAccountId, LeaseId, TypedId as _};
+
+    use super::*;
+
+    const AT: Time = Time::from_micros(1_800_000_000_000_000);
+
+    fn order() -> AcmeOrder {
+        AcmeOrder {
+            id: AcmeOrderId::mint(AT, &[1; 10]),
+            account: AcmeAccountId::mint(AT, &[1; 10]),
+            at: AT,
+            expires: AT.plus(OPEN),
+            names: vec![AcmeName::Dns("shop.example".to_owned())],
+            forget: AT.plus(OPEN).plus(KEPT),
+            issued: None,
+            replaces: None,
+        }
+    }
+
+    fn issued() -> AcmeIssued {
+        AcmeIssued {
+            lease: LeaseId::mint(AT, &[1; 10]),
+            serial: 7,
+            certificate: "AAAA.AAAA".to_owned(),
+            key: "key".to_owned(),
+            chain: String::new(),
+            at: AT,
+            not_after: AT.plus(Span::from_hours(24)),
+        }
+    }
+
+    #[test]
+    fn an_order_is_shown_as_what_may_still_come_of_it() {
+        let (waits, done) = (order(), with(&order(), issued()));
+        let before = waits.expires.minus(Span::from_micros(1));
+        for (order, now, status) in [
+            (&waits, AT, "ready"),
+            (&waits, before, "ready"),
+            (&waits, waits.expires, "invalid"),
+            (&done, before, "valid"),
+            (&done, waits.expires, "valid"),
+        ] {
+            assert_eq!(shown(order, now).status, status, "at {now}");
+            assert_eq!(open(order, now).is_ok(), status == "ready", "at {now}");
+        }
+    }
+
+    #[test]
+    fn an_order_is_kept_as_long_as_what_came_of_it() {
+        let (order, issued) = (order(), issued());
+        let done = with(&order, issued.clone());
+        assert_eq!(done.forget, issued.not_after.plus(KEPT));
+        assert_eq!(done, AcmeOrder { forget: done.forget, issued: Some(issued), ..order });
     }
 }

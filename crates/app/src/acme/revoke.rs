@@ -107,16 +107,7 @@ impl App {
         let order = self.store.acme_order_of(certificate).await.map_err(Stop::from)?.ok_or_else(none)?.value;
         let issued = order.issued.as_ref().ok_or_else(none)?;
         let stands = self.acme_works(&order, issued).await.map_err(Refused::from)?;
-        let life = issued.not_after.since(issued.at).micros();
-        let after = |parts: u64| issued.at.plus(Span::from_micros(life / 6 * parts));
-        let now = self.now();
-        let (start, end) = if stands {
-            (after(4), after(5))
-        } else {
-            (issued.at.min(now.minus(Span::from_mins(2))), now.minus(Span::from_mins(1)))
-        };
-        let ask_again = Span::from_micros(life / 12).max(Span::from_secs(10));
-        Ok(AcmeRenewal { start, end, ask_again })
+        Ok(renewal(issued, stands, self.now()))
     }
 
     async fn acme_works(&self, order: &AcmeOrder, issued: &AcmeIssued) -> Result<bool, Stop> {
@@ -127,6 +118,63 @@ impl App {
             Ok(_) => Ok(booked.is_some_and(|booked| booked.revoked.is_none())),
             Err(Stop::Refused(_)) => Ok(false),
             Err(stop) => Err(stop),
+        }
+    }
+}
+
+/// When a certificate is best renewed: in the last third of its life, with time left to try again, or at once.
+fn renewal(issued: &AcmeIssued, works: bool, now: Time) -> AcmeRenewal {
+    let life = issued.not_after.since(issued.at).micros();
+    let after = |parts: u64| issued.at.plus(Span::from_micros(life / 6 * parts));
+    let (start, end) = if works {
+        (after(4), after(5))
+    } else {
+        (issued.at.min(now.minus(Span::from_mins(2))), now.minus(Span::from_mins(1)))
+    };
+    let ask_again = Span::from_micros(life / 12).max(Span::from_secs(10));
+    AcmeRenewal { start, end, ask_again }
+}
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::id::{LeaseId, TypedId as _};
+
+    use super::*;
+
+    const AT: Time = Time::from_micros(1_800_000_000_000_000);
+
+    fn issued(life: Span) -> AcmeIssued {
+        AcmeIssued {
+            lease: LeaseId::mint(AT, &[1; 10]),
+            serial: 7,
+            certificate: "AAAA.AAAA".to_owned(),
+            key: "key".to_owned(),
+            chain: String::new(),
+            at: AT,
+            not_after: AT.plus(life),
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_works_is_renewed_before_its_last_sixth() {
+        let (hours, mins) = (|n| AT.plus(Span::from_hours(n)), Span::from_mins);
+        for now in [hours(1), hours(5)] {
+            let expected = AcmeRenewal { start: hours(4), end: hours(5), ask_again: mins(30) };
+            assert_eq!(renewal(&issued(Span::from_hours(6)), true, now), expected);
+        }
+        // However short it lives, nobody asks all the time.
+        let brief = renewal(&issued(Span::from_secs(60)), true, AT);
+        let secs = |n| AT.plus(Span::from_secs(n));
+        assert_eq!(brief, AcmeRenewal { start: secs(40), end: secs(50), ask_again: Span::from_secs(10) });
+    }
+
+    #[test]
+    fn a_certificate_that_does_not_work_is_renewed_at_once() {
+        let hour = issued(Span::from_hours(1));
+        for (since, start) in [(Span::from_mins(20), AT), (Span::from_secs(0), AT.minus(Span::from_mins(2)))] {
+            let now = AT.plus(since);
+            let expected = AcmeRenewal { start, end: now.minus(Span::from_mins(1)), ask_again: Span::from_mins(5) };
+            assert_eq!(renewal(&hour, false, now), expected);
         }
     }
 }

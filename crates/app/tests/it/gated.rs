@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use wane_connector::{
-    Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Kind, KindError, Presence,
-    RoleProbe, StandingRight, Target,
+    Acme, Artifact, CertNames, CertRead, CertRequest, ConnectError, Created, Describe, Effects, EndOutcome, Handed,
+    Inventory, Kind, KindError, Presence, RoleProbe, StandingRight, Target,
 };
 use wane_domain::catalogue::Role;
 use wane_domain::issue::IssuePermit;
@@ -323,5 +323,31 @@ impl Kind for GatedKind {
 
     fn effects(&self) -> Arc<dyn Effects> {
         Arc::new(self.clone())
+    }
+
+    fn acme(&self) -> Option<Arc<dyn Acme>> {
+        Some(Arc::new(Names))
+    }
+}
+
+/// A role at a gate gives the names that its definition says.
+struct Names;
+
+impl Acme for Names {
+    fn names(&self, definition: &Value) -> Result<CertNames, KindError> {
+        let names = definition.get("dns_names").and_then(Value::as_array).into_iter().flatten();
+        Ok(CertNames { dns: names.filter_map(Value::as_str).map(str::to_owned).collect(), ..CertNames::default() })
+    }
+
+    fn request(&self, _der: &[u8]) -> Result<CertRequest, String> {
+        Err("a gate certifies nothing".to_owned())
+    }
+
+    fn certificate(&self, _der: &[u8]) -> Result<CertRead, String> {
+        Err("a gate certifies nothing".to_owned())
+    }
+
+    fn handed(&self, _public: &Value) -> Result<(CertRead, String), String> {
+        Err("a gate certifies nothing".to_owned())
     }
 }

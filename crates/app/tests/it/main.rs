@@ -1,6 +1,7 @@
 //! The use-cases over a real store, real policy, real seals and the real SSH kind.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod acme;
 mod approvers;
 mod asking;
 mod belonging;
