@@ -22,6 +22,7 @@ use crate::faulty::Goes;
 use crate::gated::Does;
 use crate::house::{House, ask, cause, granted, mins, name, reason};
 use crate::running::{SOON, by_the_clock, round_trip, run, run_engine, until};
+use crate::storeless::returned_unbooked;
 
 const RARELY: Span = Span::from_hours(1);
 
@@ -418,12 +419,7 @@ async fn a_job_that_is_over_is_ended_by_itself_and_tried_again_after_a_while() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_returned_without_the_store_is_not_said_to_have_run_out() {
     let house = House::new().await;
-    let id = house.hold("ann", "attic", "read", 1).await;
-    house.door.writes(Goes::Failing);
-    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
-    house.door.writes(Goes::Well);
-    house.ask("ben", &[("vault", "read")], 1).await;
-    assert!(!house.app.is_storeless(), "somebody's commit shows that it can be written");
+    let id = returned_unbooked(&house).await;
     house.advance(mins(61));
     let _engine = run_engine(&house);
     for _ in 0..3 {
