@@ -301,12 +301,12 @@ fn shown(order: &AcmeOrder, now: Time) -> AcmeOrderShown {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use wane_domain::id::{AcmeAccountId, LeaseId, TypedId as _};
 
     use super::*;
 
-    const AT: Time = Time::from_micros(1_800_000_000_000_000);
+    pub(in crate::acme) const AT: Time = Time::from_micros(1_800_000_000_000_000);
 
     fn order() -> AcmeOrder {
         AcmeOrder {
@@ -321,7 +321,7 @@ mod tests {
         }
     }
 
-    fn issued() -> AcmeIssued {
+    pub(in crate::acme) fn issued(life: Span) -> AcmeIssued {
         AcmeIssued {
             lease: LeaseId::mint(AT, &[1; 10]),
             serial: 7,
@@ -329,13 +329,13 @@ mod tests {
             key: "key".to_owned(),
             chain: String::new(),
             at: AT,
-            not_after: AT.plus(Span::from_hours(24)),
+            not_after: AT.plus(life),
         }
     }
 
     #[test]
     fn an_order_is_shown_as_what_may_still_come_of_it() {
-        let (waits, done) = (order(), with(&order(), issued()));
+        let (waits, done) = (order(), with(&order(), issued(Span::from_hours(24))));
         let before = waits.expires.minus(Span::from_micros(1));
         for (order, now, status) in [
             (&waits, AT, "ready"),
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn an_order_is_kept_as_long_as_what_came_of_it() {
-        let (order, issued) = (order(), issued());
+        let (order, issued) = (order(), issued(Span::from_hours(24)));
         let done = with(&order, issued.clone());
         assert_eq!(done.forget, issued.not_after.plus(KEPT));
         assert_eq!(done, AcmeOrder { forget: done.forget, issued: Some(issued), ..order });

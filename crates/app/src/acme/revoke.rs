@@ -137,23 +137,8 @@ fn renewal(issued: &AcmeIssued, works: bool, now: Time) -> AcmeRenewal {
 
 #[cfg(test)]
 mod tests {
-    use wane_domain::id::{LeaseId, TypedId as _};
-
+    use super::super::orders::tests::{AT, issued};
     use super::*;
-
-    const AT: Time = Time::from_micros(1_800_000_000_000_000);
-
-    fn issued(life: Span) -> AcmeIssued {
-        AcmeIssued {
-            lease: LeaseId::mint(AT, &[1; 10]),
-            serial: 7,
-            certificate: "AAAA.AAAA".to_owned(),
-            key: "key".to_owned(),
-            chain: String::new(),
-            at: AT,
-            not_after: AT.plus(life),
-        }
-    }
 
     #[test]
     fn a_certificate_that_works_is_renewed_before_its_last_sixth() {
