@@ -16,40 +16,45 @@ use crate::house::House;
 
 /// Generous: what is asserted is that and in which order things happen, not how fast.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
+const RETRY_CAP: Span = Span::from_secs(2);
 
-/// An engine that ends with the test.
+/// What runs until the test ends.
+#[derive(Default)]
 pub(crate) struct Running {
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    fn engine(mut self, house: &House, settings: Settings) -> Self {
+        self.tasks.spawn(Engine::new(Arc::clone(&house.app), settings).run(CancellationToken::new()));
+        self
+    }
+
+    /// The loop for the time without a store.
+    fn storeless(mut self, house: &House) -> Self {
+        self.tasks.spawn(Storeless::new(Arc::clone(&house.app), RETRY_CAP).run(CancellationToken::new()));
+        self
+    }
 }
 
 /// Runs an engine over a company's use-cases, and beside it the loop for the time without a store.
 pub(crate) fn run(house: &House, inventory_every: Span) -> Running {
-    run_patiently(house, inventory_every, Span::from_secs(2))
-}
-
-/// An engine by itself: nobody books what was ended without the store.
-pub(crate) fn run_engine(house: &House) -> Running {
-    let settings = Settings { inventory_every: Span::from_hours(1), retry_cap: Span::from_secs(2) };
-    let mut tasks = JoinSet::new();
-    tasks.spawn(Engine::new(Arc::clone(&house.app), settings).run(CancellationToken::new()));
-    Running { _tasks: tasks }
+    run_patiently(house, inventory_every, RETRY_CAP)
 }
 
 /// One that waits longer between tries at a target that is away.
 pub(crate) fn run_patiently(house: &House, inventory_every: Span, retry_cap: Span) -> Running {
-    let settings = Settings { inventory_every, retry_cap };
-    let engine = Engine::new(Arc::clone(&house.app), settings);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(engine.run(CancellationToken::new()));
-    tasks.spawn(Storeless::new(Arc::clone(&house.app), Span::from_secs(2)).run(CancellationToken::new()));
-    Running { _tasks: tasks }
+    Running::default().engine(house, Settings { inventory_every, retry_cap }).storeless(house)
+}
+
+/// An engine by itself: nobody books what was ended without the store.
+pub(crate) fn run_engine(house: &House) -> Running {
+    Running::default().engine(house, Settings { inventory_every: Span::from_hours(1), retry_cap: RETRY_CAP })
 }
 
 /// The loop for the time without a store, by itself: there is nobody else who could do what it does.
 pub(crate) fn run_storeless(house: &House) -> Running {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(Storeless::new(Arc::clone(&house.app), Span::from_secs(2)).run(CancellationToken::new()));
-    Running { _tasks: tasks }
+    Running::default().storeless(house)
 }
 
 /// A company that goes by the machine's clock.
