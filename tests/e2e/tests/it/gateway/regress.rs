@@ -80,6 +80,7 @@ fn what_openssh_asks_of_itself_comes_out_alike() {
         ("status 44", &["-T"], "exit 44", b""),
         ("status 255", &["-T"], "exit 255", b""),
         ("a status after the output is closed", &["-T"], "exec >&- 2>&-; exit 8", b""),
+        ("a status long after the output is closed", &["-T"], "exec <&- >&- 2>&-; sleep 2; exit 9", b""),
         ("a signal of the user's own", &["-T"], "kill -USR1 $$", b""),
         ("a pipe that breaks there", &["-T"], "kill -PIPE $$", b""),
         (
