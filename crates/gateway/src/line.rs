@@ -148,7 +148,7 @@ impl Live {
     }
 
     /// Counts what passes, and what happens.
-    fn count(&self, event: &Event<'_>) {
+    fn count(&self, now: Time, event: &Event<'_>) {
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         match event {
             Event::Data { from: Side::Client, bytes, .. } => self.meter.up(bytes.len()),
@@ -161,7 +161,7 @@ impl Live {
             other => {
                 let verdict = {
                     let mut tally = self.tally();
-                    tally.add(self.ambient.now().since(self.began), other);
+                    tally.add(now.since(self.began), other);
                     tally.verdict()
                 };
                 self.meter.judged(verdict);
@@ -223,7 +223,10 @@ impl Live {
                 changed = told.changed() => if changed.is_err() {
                     return "the server has let go of it".to_owned();
                 },
-                () = &mut due => return TIME_IS_UP.to_owned(),
+                // One that was told of a later end in the same instant goes on until then.
+                () = &mut due => if !told.has_changed().unwrap_or(false) {
+                    return TIME_IS_UP.to_owned();
+                },
                 why = &mut unrecorded => return why,
                 why = &mut cut => return why,
                 why = &mut unproved => return why,
@@ -371,14 +374,15 @@ impl Line for Live {
         if let Some(why) = if own { self.ended() } else { self.stands().await } {
             return Err(Refused(why));
         }
+        let now = self.ambient.now();
         if let Some(record) = &self.record {
-            record.event(self.ambient.now(), event).await;
+            record.event(now, event).await;
             // It may have waited, or failed.
             if let Some(why) = self.ended() {
                 return Err(Refused(why));
             }
         }
-        self.count(event);
+        self.count(now, event);
         self.task.see(event);
         // INVARIANT: nothing passes in which a rule that cuts found something: it was recorded, and the session
         // is over (held by `a_rule_that_cuts_lets_nothing_pass`).
@@ -389,7 +393,7 @@ impl Line for Live {
             if let Some(record) = &self.record {
                 record.event(now, &event).await;
             }
-            self.count(&event);
+            self.count(now, &event);
             self.findings.note(now.since(self.began), found);
         }
         match self.findings.ended() {

@@ -258,7 +258,7 @@ async fn who_has_to_prove_who_they_are_is_told() {
 #[tokio::test]
 async fn an_end_that_moves_is_followed_and_announced() {
     let clock = FakeClock::at(NOW);
-    let (live, tell) = live(&clock, NOW.plus(Span::from_micros(30_000)));
+    let (live, tell) = live(&clock, NOW.plus(Span::from_micros(90_000)));
     let moved = async {
         tell.send_replace(Standing::Until(NOW.plus(Span::from_hours(1))));
         assert!(tokio::time::timeout(Duration::from_millis(100), std::future::pending::<()>()).await.is_err());
@@ -269,6 +269,23 @@ async fn an_end_that_moves_is_followed_and_announced() {
     };
     let (why, ()) = tokio::join!(live.race(), moved);
     assert_eq!(why, "the server has let go of it");
+}
+
+/// The timer fires and a later end is told before anybody looks: the session goes on until that.
+#[tokio::test]
+async fn a_later_end_told_in_the_last_instant_counts() {
+    // Which of both is looked at first is left to chance.
+    for _ in 0..16 {
+        let clock = FakeClock::at(NOW);
+        let (live, tell) = live(&clock, NOW.plus(Span::from_micros(10_000)));
+        let mut race = std::pin::pin!(live.race());
+        assert!(tokio::time::timeout(Duration::ZERO, &mut race).await.is_err());
+        std::thread::sleep(Duration::from_millis(30));
+        tell.send_replace(Standing::Until(NOW.plus(Span::from_hours(1))));
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut race).await.is_err());
+        drop(tell);
+        assert_eq!(race.await, "the server has let go of it");
+    }
 }
 
 #[test]
