@@ -327,7 +327,8 @@ mod tests {
         let day: Time = "2025-01-01T00:00:00Z".parse().unwrap();
         let clock = SystemClock::new();
         assert!(clock.now() > day);
-        assert_eq!(clock.behind(), Span::ZERO);
+        // Two things are read one after the other, each to the microsecond.
+        assert!(clock.behind() <= TOLERANCE, "{}", clock.behind());
         let begun = Machine.ticks();
         assert!(begun > 0 && Machine.ticks() >= begun);
     }

@@ -72,7 +72,7 @@ impl ScimApplication {
 
     /// Has it hang: it neither answers nor ends.
     pub fn freeze(&self) -> Result<()> {
-        self.process.signal(Signal::SIGSTOP)
+        self.process.freeze()
     }
 
     /// Has it go on.

@@ -53,8 +53,9 @@ impl ObjectStore {
         for (name, value) in [("key", KEY), ("secret", SECRET)] {
             fs::write(store.folder.path().join(name), value)?;
         }
-        store.resume()?;
+        store.run()?;
         store.make_bucket()?;
+        store.takes_objects()?;
         Ok(store)
     }
 
@@ -92,6 +93,11 @@ impl ObjectStore {
 
     /// Starts it again: same ports, same objects.
     pub fn resume(&mut self) -> Result<()> {
+        self.run()?;
+        self.takes_objects()
+    }
+
+    fn run(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "the object store is running already");
         let data = self.folder.path().join("data");
         fs::create_dir_all(&data)?;
@@ -196,6 +202,13 @@ impl ObjectStore {
             said.lines().any(|line| line.split_whitespace().next() == Some(BUCKET))
         })
         .with_context(|| said.clone())
+    }
+
+    /// Waits until it takes an object, which is a moment after it answers: its parts have to find each other first.
+    fn takes_objects(&self) -> Result<()> {
+        let bytes = vec![b'x'; 64 << 10];
+        let ready = || self.overwrite("ready", &bytes).is_ok() && self.take_away("ready").is_ok();
+        wait_until("the object store to take an object", PATIENCE, ready).with_context(|| self.log())
     }
 
     fn list(&self, folder: &str) -> Result<Vec<(String, bool)>> {

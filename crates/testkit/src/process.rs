@@ -1,6 +1,7 @@
 //! Processes we started and must end: signals to one process or to its whole tree, always by id.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use nix::unistd::Pid;
 
 use crate::wait::wait_until;
 
-/// How long a server may take to end when asked politely, on a machine that is busy.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long a server may take to end when asked politely, on a machine that is busy. Wane's own takes twenty seconds if
+/// somebody keeps it waiting.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// A server process that ends with this value.
 #[derive(Debug)]
@@ -51,12 +53,19 @@ impl ServerProcess {
         }
     }
 
+    /// Stops the server where it stands, and waits until it does: of several threads some go on for a moment.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        wait_until("the server to stand still", GRACE, || stands_still(self.child.id()))
+    }
+
     /// Ends the server with `signal` and waits until it is gone, with everything below it.
     pub(crate) fn end(&mut self, signal: Signal) -> Result<()> {
         if self.exited().is_some() {
+            crate::clock_off::sweep(self.child.id());
             return Ok(());
         }
-        let below = descendants(self.child.id());
+        let mut below: Vec<_> = descendants(self.child.id()).into_iter().map(|pid| (pid, started_at(pid))).collect();
         let _ = self.signal(signal);
         self.signal_tree(Signal::SIGCONT);
         let asked = wait_until("the server to end", GRACE, || self.exited().is_some());
@@ -64,10 +73,14 @@ impl ServerProcess {
             self.signal_tree(Signal::SIGKILL);
             let _ = self.child.wait();
         }
-        // sshd leaves open sessions running when its listener ends.
-        for pid in below {
-            send(pid, Signal::SIGKILL);
-        }
+        // sshd leaves open sessions running when its listener ends. What is killed holds its ports until it is gone.
+        let _ = wait_until("what was below the server to end", GRACE, || {
+            below.retain(|(pid, began)| is_the_same(*pid, *began));
+            for (pid, _) in &below {
+                send(*pid, Signal::SIGKILL);
+            }
+            below.is_empty()
+        });
         crate::clock_off::sweep(self.child.id());
         if asked.is_err() {
             bail!("{} did not end on {signal} and was killed", self.name);
@@ -116,6 +129,18 @@ pub(crate) fn started_at(pid: u32) -> Option<u64> {
     stat_field(pid, 22)?.parse().ok()
 }
 
+/// Whether this is the process that began then, and has not ended: one that ended may wait to be collected for long.
+fn is_the_same(pid: u32, began: Option<u64>) -> bool {
+    began.is_some() && started_at(pid) == began && stat_field(pid, 3).is_some_and(|state| state != "Z")
+}
+
+/// Whether no thread of a process runs.
+fn stands_still(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut states = threads.filter_map(|thread| field(&thread.path().join("stat"), 3));
+    states.all(|state| ["T", "Z", "X"].contains(&state.as_str()))
+}
+
 /// Runs `command` as another account, with nothing of our own environment: a leaked `HOME` makes
 /// PostgreSQL look for keys in a folder it cannot read.
 pub(crate) fn as_account(account: &str, home: &str, words: impl IntoIterator<Item = std::path::PathBuf>) -> Command {
@@ -144,10 +169,15 @@ fn parent(pid: u32) -> Option<u32> {
     stat_field(pid, 4)?.parse().ok()
 }
 
-/// A field of `/proc/PID/stat`, counted from 1 as in proc(5). The program's name, field 2, may hold
-/// spaces and brackets, so counting starts behind its last bracket.
+/// A field of `/proc/PID/stat`.
 fn stat_field(pid: u32, number: usize) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    field(Path::new(&format!("/proc/{pid}/stat")), number)
+}
+
+/// A field, counted from 1 as in proc(5). The program's name, field 2, may hold spaces and brackets, so counting starts
+/// behind its last bracket.
+fn field(stat: &Path, number: usize) -> Option<String> {
+    let stat = fs::read_to_string(stat).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
 }

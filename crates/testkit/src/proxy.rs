@@ -92,11 +92,14 @@ impl Drop for Proxy {
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     let mut connections = Vec::new();
     loop {
-        let Some(way) = *shared.way() else { break };
+        if shared.way().is_none() {
+            break;
+        }
         match listener.accept() {
             Ok((client, _)) => {
                 shared.accepted.fetch_add(1, Ordering::SeqCst);
-                if way == Way::Reset {
+                // Asked once somebody is there: it may have changed while nobody was.
+                if *shared.way() == Some(Way::Reset) {
                     reset(&client);
                     continue;
                 }
@@ -174,6 +177,11 @@ fn pour(
             std::thread::sleep(LOOK);
             continue;
         }
+        // What comes after a change goes by it, although it was waited for before.
+        let nothing_came = from.peek(&mut [0]).is_err_and(|waiting| is_to_come(&waiting));
+        if nothing_came || *shared.way() != Some(way) {
+            continue;
+        }
         let Some(room) = buffer.get_mut(..most) else { return Ok(()) };
         match from.read(room) {
             // Passed on, or the other end would wait for ever for somebody who has gone.
@@ -182,16 +190,20 @@ fn pour(
                 to.write_all(room.get(..read).unwrap_or_default())?;
                 carried = carried.saturating_add(read);
             }
-            Err(waiting) if matches!(waiting.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(waiting) if is_to_come(&waiting) => {}
             Err(error) => return Err(error),
         }
     }
 }
 
+fn is_to_come(waiting: &std::io::Error) -> bool {
+    matches!(waiting.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
 fn is_closed(stream: &TcpStream) -> std::io::Result<bool> {
     match stream.peek(&mut [0]) {
         Ok(read) => Ok(read == 0),
-        Err(waiting) if matches!(waiting.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(false),
+        Err(waiting) if is_to_come(&waiting) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -153,7 +153,9 @@ impl RabbitMq {
         let mut died = None;
         let waited = wait_until("RabbitMQ to answer", PATIENCE, || {
             died = broker.exited();
-            died.is_some() || self.lets_in(ADMINISTRATOR, PASSWORD).unwrap_or(false)
+            // Clients of AMQP are let in last, once all its plugins run.
+            let listens = || TcpStream::connect(("127.0.0.1", self.amqp)).is_ok();
+            died.is_some() || (self.lets_in(ADMINISTRATOR, PASSWORD).unwrap_or(false) && listens())
         });
         if let Some(status) = died {
             bail!("RabbitMQ ended with {status}: {}", fs::read_to_string(path("log")).unwrap_or_default());

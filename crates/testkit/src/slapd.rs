@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -134,7 +135,8 @@ impl Slapd {
         let mut died = None;
         let waited = wait_until("the directory to answer", PATIENCE, || {
             died = process.exited();
-            died.is_some() || std::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, self.plain)).is_ok()
+            let listens = |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+            died.is_some() || (listens(self.plain) && listens(self.secure))
         });
         if let Some(status) = died {
             self.process = None;
@@ -156,7 +158,7 @@ impl Slapd {
 
     /// Lets it answer nothing until [`Slapd::thaw`].
     pub fn freeze(&self) -> Result<()> {
-        self.process.as_ref().context("it is not running")?.signal(Signal::SIGSTOP)
+        self.process.as_ref().context("it is not running")?.freeze()
     }
 
     /// Lets it go on.

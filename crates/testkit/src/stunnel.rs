@@ -13,6 +13,8 @@ use anyhow::{Context as _, Result};
 use crate::port::free_port;
 use crate::wait::wait_until;
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A running stunnel.
 #[derive(Debug)]
 pub struct Stunnel {
@@ -36,7 +38,7 @@ impl Stunnel {
             fs::write(folder.join(name), content)?;
         }
         let lines = format!(
-            "foreground = yes\npid = {}\noutput = {}\ndebug = info\n[tls]\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{echo}\n\
+            "foreground = yes\npid = {}\noutput = {}\ndebug = debug\n[tls]\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{echo}\n\
              cert = {}\nkey = {}\nCAfile = {}\nCRLfile = {}\nverifyChain = yes\nsessionCacheSize = 1\nTIMEOUTclose = 0\n",
             at("pid"),
             at("stunnel.log"),
@@ -54,8 +56,11 @@ impl Stunnel {
             .spawn()
             .context("stunnel (package `stunnel4`)")?;
         let running = Self { child, port, folder: folder.to_owned() };
-        wait_until("stunnel to listen", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).is_ok())
-            .with_context(|| running.log())?;
+        // It listens before it writes its log and minds signals; once it takes somebody in it does both.
+        wait_until("stunnel to take somebody in", PATIENCE, || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok() && running.log().contains("] accepted ")
+        })
+        .with_context(|| running.log())?;
         Ok(running)
     }
 
@@ -68,18 +73,18 @@ impl Stunnel {
     /// What it logged.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("stunnel.log")).unwrap_or_default()
+        String::from_utf8_lossy(&fs::read(self.folder.join("stunnel.log")).unwrap_or_default()).into_owned()
     }
 
     /// Gives it another list, which it has read when this returns. Open connections stay.
     pub fn give_list(&self, crl: &[u8]) -> Result<()> {
-        let read = |log: &str| log.matches("Configuration successful").count();
-        let before = read(&self.log());
+        // It says that it has read it, lets go of its port, and takes it again.
+        let bound = |log: &str| log.matches(" bound to ").count();
+        let before = bound(&self.log());
         fs::write(self.folder.join("list.pem"), crl)?;
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id())?);
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP)?;
-        wait_until("stunnel to read its list", Duration::from_secs(30), || read(&self.log()) > before)
-            .with_context(|| self.log())
+        wait_until("stunnel to read its list", PATIENCE, || bound(&self.log()) > before).with_context(|| self.log())
     }
 }
 

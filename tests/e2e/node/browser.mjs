@@ -73,6 +73,11 @@ const acts = {
   straight: () => page.unrouteAll().then(() => null),
   count: ({ selector }) => page.locator(selector).count(),
   copied: () => page.evaluate('navigator.clipboard.readText()'),
+  // Presses what copies something, and waits for its word that it did, which stands for a moment only; what was copied.
+  copies: async ({ selector }) => {
+    await Promise.all([page.getByText('Copied').filter({ visible: true }).first().waitFor(), page.click(selector)]);
+    return acts.copied();
+  },
   // Put in as a debugger does, which the page's own policy has no say in; what the page does is still held to it.
   axe: async () => {
     if (!(await page.evaluate('"axe" in window'))) await page.evaluate(readFileSync(`${modules}/axe-core/axe.min.js`, 'utf8'));

@@ -39,8 +39,10 @@ fn without_a_server() {
         ran.err,
         "error: no server is known\n  what to do: sign in with `wane --server URL login`, or set WANE_SERVER\n"
     );
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    desk.set("WANE_SERVER", &format!("http://127.0.0.1:{port}"));
+    // Bound, so that it is nobody else's meanwhile, and not listened at.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    desk.set("WANE_SERVER", &format!("http://{}", taken.local_addr().unwrap()));
     let ran = desk.run(&["live"]);
     assert_eq!(ran.code, 7, "{}", ran.err);
     assert!(ran.err.contains("is not reachable") && ran.err.contains("what to do:"), "{}", ran.err);

@@ -81,9 +81,10 @@ async fn errors_are_read_as_what_they_are() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_said_so() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound, so that it is nobody else's meanwhile, and not listened at.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = format!("http://{}", taken.local_addr().unwrap());
     let error = client_to(&server).health().await.unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -1,6 +1,7 @@
 //! The claims about a kind that makes accounts at its target.
 
 use wane_domain::lease::LeaseData;
+use wane_domain::time::Time;
 
 use super::subject::{Given, Live, Subject, Used};
 use super::{Report, hides, must};
@@ -48,15 +49,13 @@ async fn whole_life(subject: &dyn Subject, declared: &Describe, report: &mut Rep
     let asked = subject.now();
     end(subject, &lease).await?;
     if declared.revokes_logins {
-        refused(subject, &given).await?;
-        let took = subject.now().since(asked);
-        within(took.micros(), declared.residual_logins_secs, "logins")?;
-        report.logins_refused_after = Some(took.micros());
+        let took = refused(subject, &given).await?.since(asked).micros();
+        within(took, declared.residual_logins_secs, "logins")?;
+        report.logins_refused_after = Some(took);
         report.show("ended: a new login is refused within the declared time");
     }
     if declared.kills_sessions {
-        cut(subject, &mut session).await?;
-        let took = subject.now().since(asked).micros();
+        let took = cut(subject, &mut session).await?.since(asked).micros();
         if let Some(declared) = declared.residual_sessions_secs {
             within(took, declared, "open sessions")?;
         }
@@ -235,23 +234,29 @@ pub(super) async fn accepted(subject: &dyn Subject, given: &Given, when: &str) -
     }
 }
 
-pub(super) async fn refused(subject: &dyn Subject, given: &Given) -> Result<(), String> {
+/// Fails if it still lets in; says when that was tried.
+pub(super) async fn refused(subject: &dyn Subject, given: &Given) -> Result<Time, String> {
+    let tried = subject.now();
     match subject.use_it(given).await? {
-        Used::Refused { .. } => Ok(()),
+        Used::Refused { .. } => Ok(tried),
         Used::Accepted => Err("it was ended, and still accepted".to_owned()),
     }
 }
 
-pub(super) async fn cut(subject: &dyn Subject, session: &mut Box<dyn Live>) -> Result<(), String> {
+/// Waits until the session is cut; says when that was looked for.
+pub(super) async fn cut(subject: &dyn Subject, session: &mut Box<dyn Live>) -> Result<Time, String> {
     let begun = subject.now();
-    while session.works().await? {
-        must(subject.now().since(begun).secs() < PATIENCE_SECS, || "the open session goes on".to_owned())?;
+    loop {
+        let looked = subject.now();
+        if !session.works().await? {
+            return Ok(looked);
+        }
+        must(looked.since(begun).secs() < PATIENCE_SECS, || "the open session goes on".to_owned())?;
         subject.pause().await;
     }
-    Ok(())
 }
 
-/// A declared residual is at least the observed one. A second is allowed for the looking itself.
+/// A declared residual is at least the observed one, up to a second between two looks.
 pub(super) fn within(micros: u64, declared_secs: u64, what: &str) -> Result<(), String> {
     let most = declared_secs.saturating_add(1).saturating_mul(1_000_000);
     must(micros <= most, || format!("{what}: {declared_secs} s are declared, {micros} µs were seen"))

@@ -63,8 +63,7 @@ pub(super) async fn run(subject: &dyn Subject, report: &mut Report) -> Result<()
         }
     }
     if declared.revokes_logins {
-        refused(subject, &given).await?;
-        let took = subject.now().since(asked).micros();
+        let took = refused(subject, &given).await?.since(asked).micros();
         within(took, declared.residual_logins_secs, "logins")?;
         report.logins_refused_after = Some(took);
         report.show("revoked: a new login is refused within the declared time");
@@ -75,9 +74,7 @@ pub(super) async fn run(subject: &dyn Subject, report: &mut Report) -> Result<()
         })?;
     }
     if declared.kills_sessions {
-        cut(subject, &mut session).await?;
-        let took = subject.now().since(asked).micros();
-        report.session_cut_after = Some(took);
+        report.session_cut_after = Some(cut(subject, &mut session).await?.since(asked).micros());
         report.show("revoked: the open session is cut");
     } else {
         must(declared.residual_sessions_secs.is_none(), || {

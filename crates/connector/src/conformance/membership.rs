@@ -99,15 +99,13 @@ async fn whole_life(subject: &dyn Subject, declared: &Describe, report: &mut Rep
     let asked = subject.now();
     end(subject, &lease).await?;
     if declared.revokes_logins {
-        refused(subject, &given).await?;
-        let took = subject.now().since(asked).micros();
+        let took = refused(subject, &given).await?.since(asked).micros();
         within(took, declared.residual_logins_secs, "logins")?;
         report.logins_refused_after = Some(took);
         report.show("ended: what it let in is refused within the declared time");
     }
     if declared.kills_sessions {
-        cut(subject, &mut session).await?;
-        report.session_cut_after = Some(subject.now().since(asked).micros());
+        report.session_cut_after = Some(cut(subject, &mut session).await?.since(asked).micros());
         report.show("ended: the open session is cut");
     }
     absent(subject, &lease, "after its end").await?;

@@ -45,9 +45,11 @@ impl Machine {
         Ambient::new(Arc::new(SystemClock::over(self.clone())), Arc::new(OsEntropy))
     }
 
+    /// The counter first: to whoever looks in between, the clock is behind and the counter right. The
+    /// other way round it would be a clock that was set ahead, and time that passes once more.
     fn pass(&self, span: Span) {
-        self.jump(span);
         self.ticks.fetch_add(micros(span), Ordering::SeqCst);
+        self.jump(span);
     }
 
     fn jump(&self, ahead: Span) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use wane_app::AskInput;
 use wane_domain::ambient::Ambient;
 use wane_domain::id::GrantId;
 use wane_domain::time::Span;
@@ -12,7 +13,7 @@ use wane_reconcile::{Engine, Settings, Storeless};
 use wane_runtime::{OsEntropy, SystemClock};
 use wane_testkit::FakeClock;
 
-use crate::house::House;
+use crate::house::{House, ask, granted};
 
 /// Generous: what is asserted is that and in which order things happen, not how fast.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -61,6 +62,24 @@ pub(crate) fn run_storeless(house: &House) -> Running {
 pub(crate) async fn by_the_clock() -> House {
     let ambient = Ambient::new(Arc::new(SystemClock::new()), Arc::new(OsEntropy));
     House::ticking(FakeClock::at(ambient.now()), Some(ambient)).await
+}
+
+/// A grant for two seconds by the machine's clock, with its account. On a machine on which half of that
+/// is over by then, another one for longer: whoever asks for it has something to do before it ends. Wants
+/// an engine that runs.
+pub(crate) async fn short(house: &House, who: &str) -> GrantId {
+    for secs in [2, 8, 32] {
+        let (begun, duration) = (house.app.now(), Span::from_secs(secs));
+        let input = AskInput { duration, ..ask(&[("attic", "read")], 1) };
+        let id = granted(&house.try_ask(who, input).await.unwrap(), 0).unwrap();
+        let handed = house.hand_out(who, id).await;
+        if house.app.now().since(begun) < Span::from_secs(secs / 2) {
+            handed.unwrap();
+            return id;
+        }
+        until(house, id, "closed").await;
+    }
+    panic!("this machine is too slow for a grant of half a minute");
 }
 
 /// Waits until a grant has got so far.

@@ -17,9 +17,9 @@ const CAP: Span = Span::from_mins(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_is_away_for_days_is_tried_all_the_time_and_ended_when_it_is_back() {
-    // The account's last moment is judged by the database's own clock, so this one begins there; a
-    // minute later, because the database's certificate is yet to be made.
-    let clock = FakeClock::at(SystemClock::new().now().plus(Span::from_mins(1)));
+    // The account's last moment is judged by the database's own clock, so this one begins there; a few
+    // minutes later, because the database's certificate is yet to be made.
+    let clock = FakeClock::at(SystemClock::new().now().plus(Span::from_mins(5)));
     let mut shop = Shop::of(House::ticking(clock, None).await, CAP).await;
     shop.register().await;
     let id = shop.works("ann", "SELECT 1").await;
@@ -55,11 +55,18 @@ async fn a_target_that_is_away_for_days_is_tried_all_the_time_and_ended_when_it_
         // Said again, only to wake the engine: it sleeps by another clock than this one.
         house.app.give_back(&house.caller("ann").await, id).await.unwrap();
     }
-    assert!(attempts >= 72, "{attempts} tries");
+    // No wait was longer than `CAP`, as was seen above. But this clock goes on while a try is under way, and a
+    // wait that began after it was set on is waited out as well: the slower the machine, the fewer tries in
+    // its three days.
+    assert!(attempts >= 24, "{attempts} tries");
 
     shop.postgres.start().unwrap();
-    shop.house.advance(CAP);
-    until(&shop.house, id, "closed").await;
+    let ended = async || {
+        // A try may have met a server that was only starting, and its wait begin now.
+        shop.house.advance(Span::from_mins(1));
+        shop.house.grant(id).await.state.name() == "closed"
+    };
+    wane_testkit::eventually("the end at the target that is back", SOON, ended).await.unwrap();
     let roles = r"SELECT count(*) FROM pg_roles WHERE rolname LIKE 'wane\_%' AND rolcanlogin";
     assert_eq!(shop.postgres.psql("shop", roles).unwrap(), "0");
 }

@@ -147,6 +147,10 @@ impl PreparedSshd {
         self.folder.path().join("log")
     }
 
+    fn pid_path(&self) -> PathBuf {
+        self.folder.path().join("pid")
+    }
+
     fn log(&self) -> String {
         // Before the first start there is no log, and nothing was logged.
         fs::read(self.log_path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
@@ -172,7 +176,7 @@ impl PreparedSshd {
              Port {port}\n\
              ListenAddress 127.0.0.1\n\
              HostKey {host_key}\n\
-             PidFile {folder}/pid\n\
+             PidFile {pid}\n\
              LogLevel VERBOSE\n\
              UsePAM no\n\
              StrictModes no\n\
@@ -184,6 +188,7 @@ impl PreparedSshd {
              Subsystem sftp internal-sftp\n",
             extra = extra.join("\n"),
             port = self.port,
+            pid = self.pid_path().display(),
             host_key = self.host_key.private_path().display(),
         )
     }
@@ -256,6 +261,8 @@ impl Sshd {
         ensure!(self.process.is_none(), "sshd is running already");
         self.setup.check_config()?;
         let before = self.times_listening();
+        // One that was killed leaves it.
+        let _ = fs::remove_file(self.setup.pid_path());
         let mut command = Command::new(SSHD);
         command
             .arg("-D")
@@ -299,7 +306,8 @@ impl Sshd {
         let mut died = None;
         let waited = wait_until("sshd to listen", PATIENCE, || {
             died = process.exited();
-            died.is_some() || setup.log().matches(LISTENING).count() > before
+            // It says that it listens before it minds signals, and writes down its id after that.
+            died.is_some() || (setup.log().matches(LISTENING).count() > before && setup.pid_path().exists())
         });
         if let Some(status) = died {
             bail!("sshd ended with {status}: {}", setup.log());

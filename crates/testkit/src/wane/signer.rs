@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -121,10 +122,11 @@ impl WaneSigner {
         command.args(self.words()).arg("serve").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = self.process.insert(ServerProcess::spawn("`wane signer serve`", &mut command, Signal::SIGTERM)?);
         let mut died = None;
+        // The path is there before anybody listens at it.
         let socket = self.folder.path().join("run/signer.sock");
         let waited = wait_until("the signer to listen", PATIENCE, || {
             died = process.exited();
-            died.is_some() || socket.exists()
+            died.is_some() || UnixStream::connect(&socket).is_ok()
         });
         if let Some(status) = died {
             self.process = None;
@@ -149,7 +151,7 @@ impl WaneSigner {
 
     /// Has it hang: it neither answers nor ends.
     pub fn hang(&self) -> Result<()> {
-        self.process.as_ref().context("the signer is not running")?.signal(Signal::SIGSTOP)
+        self.process.as_ref().context("the signer is not running")?.freeze()
     }
 
     /// Has it go on.

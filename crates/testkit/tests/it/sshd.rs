@@ -15,7 +15,7 @@ fn a_login_without_credential_is_refused() {
     let outcome = sshd.client().unwrap().run("true").unwrap();
     assert_eq!(outcome.ended, Ended::Code(255));
     assert!(outcome.stderr.contains("Permission denied"), "{outcome:?}");
-    assert!(sshd.log().contains(sshd.user().name()));
+    wait_until("sshd to log it", SOON, || sshd.log().contains(sshd.user().name())).unwrap();
 }
 
 #[test]

@@ -102,8 +102,7 @@ async fn a_target_that_is_silent_or_down_is_given_up_in_time() {
     assert!(real_now().since(begun) < Span::from_secs(24), "{:?}", real_now().since(begun));
     sim.mood(Mood::Slow(Duration::from_millis(300)));
     assert!(matches!(stage.presence(&granted).await, Ok(Presence::Present { .. })));
-    sim.stop();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    sim.stop().await;
     assert!(matches!(stage.end(&granted).await, Err(ConnectError::Unreachable { .. })));
 }
 

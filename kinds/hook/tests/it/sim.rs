@@ -154,8 +154,8 @@ impl Sim {
     }
 
     /// Nobody listens any more.
-    pub(crate) fn stop(&mut self) {
-        self.serving.abort_all();
+    pub(crate) async fn stop(&mut self) {
+        self.serving.shutdown().await;
     }
 }
 

@@ -90,7 +90,8 @@ fn a_token_never_outlives_its_grant() {
         let life = not_after.seconds() - world.now().seconds();
         assert!((lived - 1..=lived + 1).contains(&life), "{duration}: {life} s");
     }
-    // Renewed in steps of a millisecond until its grant is over, never beyond.
+    // Renewed in steps of a millisecond until its grant is over, never beyond. That is half a second into a second.
+    world.clock.set(wane_domain::time::Time::from_micros((world.now().seconds() + 1) * 1_000_000 + 500_000));
     let role = world.role(&json!({ "scopes": ["read"], "life_secs": 60 }));
     let held = world.hold(&api, &role, Span::from_secs(62));
     world.clock.advance(Span::from_secs(58));

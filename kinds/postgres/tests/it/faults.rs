@@ -99,7 +99,7 @@ async fn what_is_changed_behind_our_back_is_told_and_ends_follow() {
     let account = stage.account(&stage.readers()).await;
     let refused = async |stage: &Stage, expected: &str| {
         // Who is in stays in; what is kept for the next effect is cut, as by a restart.
-        stage.sql("app", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'wane'");
+        stage.sql("app", "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'wane'");
         let intended = stage.lease(&stage.readers());
         let made = stage.create(&intended).await.unwrap_err();
         let ended = stage.try_end(&account).await.unwrap_err();

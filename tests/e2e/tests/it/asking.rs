@@ -1,7 +1,7 @@
 //! Asking: what is granted, what waits, what is denied and why.
 
 use serde_json::json;
-use wane_testkit::wait_until;
+use wane_testkit::{WaneServer, wait_until};
 
 use crate::people::{Deployment, SOON, approve, ask, ask_and_wait, ask_coming_out, granted, items, refused, text};
 
@@ -70,10 +70,10 @@ fn withdrawn_denied_and_lapsed_requests_are_over() {
 
 #[test]
 fn a_scheduled_start_opens_when_it_says() {
-    let here = Deployment::new();
+    let here = Deployment::with(WaneServer::builder().with_clock());
     here.deploy_role();
     here.paper_host("web", "gate=open");
-    let asked = ask_coming_out(&here.maya, &["deploy@web", "--for", "5m", "--from", "+4s"], 0);
+    let asked = ask_coming_out(&here.maya, &["deploy@web", "--for", "5m", "--from", "+20m"], 0);
     let grant = text(&asked["items"][0]["grant"]);
     assert_eq!(here.grant(&grant)["state"], "scheduled");
     let key = wane_testkit::SshKey::generate(here.maya.home(), "id").unwrap();
@@ -81,6 +81,7 @@ fn a_scheduled_start_opens_when_it_says() {
     let words = ["credential", &grant, "--input", &input];
     let early = here.maya.run(&words).unwrap();
     assert!(!early.success(), "usable before its start: {early:?}");
+    here.server.set_clock(20 * 60).unwrap();
     wait_until("the grant to open", SOON, || here.maya.run(&words).unwrap().success()).unwrap();
     let opened = here.grant(&grant);
     assert_eq!(opened["state"], "active");

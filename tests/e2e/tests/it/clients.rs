@@ -1,6 +1,6 @@
 //! The command line: exit codes, live events, commands that hold access for as long as it lasts.
 
-use wane_testkit::{Ended, WaneServer};
+use wane_testkit::{Ended, WaneServer, wait_until};
 
 use crate::database::Shop;
 use crate::people::{Deployment, SOON, approve, ask_and_wait, granted, text};
@@ -69,13 +69,22 @@ fn an_approval_is_seen_live_by_whoever_watches() {
     here.deploy_role();
     here.paper_host("web", "gate=one");
     let omar = here.approver("omar");
+    let watch = here.ada.interactive(&["log", "--follow", "--event", "request.", "--json"]).unwrap();
+    // It tells what happens once it is open: something happens until it is.
+    wait_until("the log to be followed", SOON, || {
+        let passing = ask_and_wait(&here.maya, "deploy@web", "11m");
+        here.maya.json(&["withdraw", &passing]).unwrap();
+        watch.stdout().contains("request.")
+    })
+    .unwrap_or_else(|e| panic!("{e}: {}", watch.stderr()));
     let request = ask_and_wait(&here.maya, "deploy@web", "10m");
-    let watch = here.ada.interactive(&["log", "--follow", "--request", &request, "--json"]).unwrap();
     // She waits for her approval with the request open.
     let waiting = here.maya.interactive(&["ssh", "--role", "deploy", "--for", "9m", "web", "--", "true"]).unwrap();
     waiting.wait_for("asked for", SOON).unwrap();
     approve(&omar, &request);
-    watch.wait_for("request.item.approved", SOON).unwrap_or_else(|e| panic!("{e:#}"));
+    let approved = |line: &str| line.contains("request.item.approved") && line.contains(&request);
+    wait_until("the approval to be seen", SOON, || watch.stdout().lines().any(approved))
+        .unwrap_or_else(|e| panic!("{e}: {}\n{}", watch.stdout(), watch.stderr()));
 }
 
 #[test]
@@ -83,10 +92,18 @@ fn exec_ends_its_command_with_the_access() {
     let shop = Shop::with_gate("open");
     let maya = &shop.wane.maya;
     let script = r#"test -z "$PGPASSWORD" && psql -Xtc 'SELECT item FROM orders' && echo "grant $WANE_GRANT file $WANE_SECRET_FILE" && exec sleep 600"#;
-    let running = maya.interactive(&["exec", "shop", "--for", "8s", "--", "sh", "-c", script]).unwrap();
-    running.wait_for("teapot", SOON).unwrap();
-    running.wait_for("file ", SOON).unwrap();
+    let begun = |time: &str| {
+        let mut running = maya.interactive(&["exec", "shop", "--for", time, "--", "sh", "-c", script]).unwrap();
+        wait_until("the command to be at work, or to come too late", SOON, || {
+            running.stdout().contains("file ") || !running.is_running()
+        })
+        .unwrap_or_else(|e| panic!("{e}: {}\n{}", running.stdout(), running.stderr()));
+        running.is_running().then_some(running)
+    };
+    // For longer on a machine that is too slow to do that in so little.
+    let running = ["8s", "40s"].into_iter().find_map(begun).unwrap();
     let said = running.stdout();
+    assert!(said.contains("teapot"), "{said}");
     let grant = said.split_whitespace().find(|word| word.starts_with("grt_")).unwrap().to_owned();
     let file = said.split_whitespace().last().unwrap().to_owned();
     assert!(std::path::Path::new(&file).is_file(), "{file}");

@@ -1,11 +1,13 @@
 //! The main job in one piece: ask, wait, approve for less, use, run out, read the story.
 
+use wane_testkit::WaneServer;
+
 use crate::database::Shop;
 use crate::people::{ask_and_wait, items, refused, text};
 
 #[test]
 fn from_the_ask_to_the_evidence_of_its_end() {
-    let shop = Shop::with_gate("one");
+    let shop = Shop::with(WaneServer::builder().with_clock(), "one");
     let (ada, maya) = (&shop.wane.ada, &shop.wane.maya);
     let omar = shop.wane.approver("omar");
 
@@ -18,7 +20,7 @@ fn from_the_ask_to_the_evidence_of_its_end() {
     let request = ask_and_wait(maya, "readonly@shop", "20m");
     let waiting = omar.json(&["requests", "--waiting-for-me"]).unwrap();
     assert_eq!(items(&waiting)[0]["id"], request.as_str());
-    let child = omar.json(&["approve", &request, "--for", "12s"]).unwrap();
+    let child = omar.json(&["approve", &request, "--for", "12m"]).unwrap();
     let grant = text(&child["items"][0]["grant"]);
     assert_eq!(shop.accounts(), Vec::<String>::new(), "nothing is made before it is used");
 
@@ -32,6 +34,7 @@ fn from_the_ask_to_the_evidence_of_its_end() {
     let live = ada.json(&["live"]).unwrap();
     assert_eq!((items(&live).len(), &items(&live)[0]["sessions_cut"]), (1, &true.into()), "{live}");
 
+    shop.wane.server.set_clock(13 * 60).unwrap();
     let closed = shop.wane.wait_closed(&grant);
     assert_eq!(
         (&closed["closure"]["cause"], &closed["closure"]["word"]),

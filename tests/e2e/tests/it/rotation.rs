@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use wane_testkit::{PersonSession, WaneServer, WaneServerBuilder, wait_until};
+use wane_testkit::{Interactive, PersonSession, WaneServer, WaneServerBuilder, wait_until};
 
 use crate::people::{Deployment, SOON, granted, items, text};
 
@@ -47,29 +47,19 @@ fn input(wane: &Deployment) -> String {
     json!({ "csr": std::fs::read_to_string(folder.join("key.csr")).unwrap() }).to_string()
 }
 
-/// Sends a change of authorities as it is; what was answered.
-fn sent(wane: &Deployment, body: &Value) -> String {
-    sent_within(wane, 60, body)
-}
-
-/// The same by somebody who hangs up after so many seconds.
-fn sent_within(wane: &Deployment, secs: u32, body: &Value) -> String {
+/// A change of authorities, sent as it is.
+fn sends(wane: &Deployment, body: &Value) -> Command {
     let bearer = format!("Authorization: Bearer {}", wane.ada.token().unwrap());
     let url = format!("{}/v1/keys/authorities", wane.server.url());
     let mut curl = Command::new("curl");
-    curl.args([
-        "-sS",
-        "--max-time",
-        &secs.to_string(),
-        "-H",
-        &bearer,
-        "-H",
-        "Content-Type: application/json",
-        "-d",
-        &body.to_string(),
-        &url,
-    ]);
-    String::from_utf8(curl.output().unwrap().stdout).unwrap()
+    curl.args(["-sS", "--max-time", "60", "-H", &bearer, "-H", "Content-Type: application/json"]);
+    curl.args(["-d", &body.to_string(), &url]);
+    curl
+}
+
+/// What is answered to it.
+fn sent(wane: &Deployment, body: &Value) -> String {
+    String::from_utf8(sends(wane, body).output().unwrap().stdout).unwrap()
 }
 
 fn fetched(wane: &Deployment, name: &str) -> String {
@@ -239,8 +229,15 @@ fn a_change_that_was_cut_off_counts_or_does_not() {
 fn whoever_hangs_up_stops_no_change_of_keys() {
     let wane = deployed(WaneServer::builder().failpoints());
     let hangs_up = |place: &str, change: &Value| {
+        wane.server.trace().unwrap();
         wane.server.plan(&format!("{place}=delay:3000")).unwrap();
-        assert_eq!(sent_within(&wane, 1, &json!({ "change": change })), "", "{place}: it was answered");
+        let asks = Interactive::spawn(&mut sends(&wane, &json!({ "change": change }))).unwrap();
+        // Not taken, which would empty it: a place that is hit just then would be lost.
+        let trace = wane.server.folder().join("failpoints.trace");
+        let hit = || std::fs::read_to_string(&trace).is_ok_and(|hit| hit.lines().any(|one| one == place));
+        wait_until("the change to be under way", SOON, hit).unwrap();
+        assert_eq!(asks.stdout(), "", "{place}: it was answered");
+        drop(asks);
         wane.server.plan("").unwrap();
     };
     wane.ada.json(&["authority", "--live", "new"]).unwrap();

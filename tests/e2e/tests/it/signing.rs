@@ -1,6 +1,7 @@
 //! Approving by SSH key: a file, an agent, by hand; what is kept is checked by `ssh-keygen` and by anybody.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -60,7 +61,7 @@ fn an_approval_is_signed_by_a_file_by_an_agent_or_by_hand() {
     let agent =
         Interactive::spawn(Command::new("ssh-agent").args(["-D", "-a"]).arg(omar.home().join("agent"))).unwrap();
     let socket = omar.home().join("agent");
-    wane_testkit::wait_until("the agent", SOON, || socket.exists()).unwrap();
+    wane_testkit::wait_until("the agent", SOON, || UnixStream::connect(&socket).is_ok()).unwrap();
     let added = Command::new("ssh-add").arg("-q").arg(&file).env("SSH_AUTH_SOCK", &socket).status().unwrap();
     assert!(added.success());
     fs::rename(&file, omar.home().join("elsewhere")).unwrap();

@@ -68,6 +68,12 @@ impl Browsing {
         );
     }
 
+    /// Presses what copies something, which says that it did; what was copied.
+    fn copies(&mut self, what: &str) -> String {
+        let selector = format!("role=button[name=\"Copy {what}\"i] >> visible=true >> nth=0");
+        text(&self.chromium.act(&json!({ "do": "copies", "selector": selector })))
+    }
+
     fn fills(&mut self, label: &str, value: &str) {
         self.chromium
             .act(&json!({ "do": "fill", "selector": format!("role=textbox[name=\"{label}\"i]"), "value": value }));
@@ -220,9 +226,7 @@ fn ask_and_connect(stage: &mut Stage) {
     browser.presses("button", "Connect");
     browser.sees("plain ssh, through the gateway");
     browser.holds("connect");
-    browser.presses("button", "Copy plain ssh, through the gateway");
-    browser.sees("Copied");
-    let line = text(&browser.chromium.act(&json!({ "do": "copied" })));
+    let line = browser.copies("plain ssh, through the gateway");
     let (login, port) = (stage.lab.sshd.user().name(), stage.lab.port);
     assert_eq!(line, format!("ssh -p {port} {login}%web@127.0.0.1"));
     browser.key("Escape");
@@ -258,9 +262,7 @@ fn ask_and_follow(stage: &mut Stage) -> String {
     browser.presses("button", "Take it up here");
     browser.sees("Yours until the grant ends");
     browser.holds("connect, taken up");
-    browser.presses("button", "Copy password");
-    browser.sees("Copied");
-    let password = text(&browser.chromium.act(&json!({ "do": "copied" })));
+    let password = browser.copies("password");
     let decided = stage.maya().json(&["requests", &request]).unwrap();
     let grant = text(&decided["items"][0]["grant"]);
     let user = text(&stage.lab.wane.grant(&grant)["leases"][0]["artifact"]);

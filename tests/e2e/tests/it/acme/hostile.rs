@@ -398,12 +398,12 @@ fn an_account_is_over_with_its_grant_whoever_has_its_key() {
 
 #[test]
 fn an_account_is_over_by_the_clock() {
-    let office = Office::with(WaneServer::builder());
+    let office = Office::with(WaneServer::builder().with_clock());
     let client = Client::new(&office);
     client.key("a", "EdDSA");
-    let grant = crate::people::granted(&office.wane.maya, "brief@shop", "8s");
-    let kid = client.account("a", &office.binding(&grant));
+    let kid = client.account("a", &office.binding(&office.grant("brief")));
     client.obtain("a", &kid, &["brief.example"]);
+    office.wane.server.set_clock(31 * 60).unwrap();
     let over = || client.order("a", &kid, &["brief.example"]).refused() == "unauthorized";
     wait_until("the grant to be over", SOON, over).unwrap();
     assert_eq!(client.call(&json!({ "path": path(&kid), "by": "a", "kid": kid })).refused(), "unauthorized");

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use wane_testkit::{
@@ -11,6 +13,7 @@ use wane_testkit::{
 
 use crate::gateway::browser::Browser;
 use crate::people::{Deployment, SOON, ask_coming_out, text};
+use crate::signing_in::roaming::http;
 
 /// What Wane shows the application, which nobody else is to see.
 pub(super) const SECRET: &str = "injected-7d1f-secret";
@@ -23,6 +26,7 @@ pub(super) struct Lab {
     pub(super) upstream: u16,
     pub(super) upstream_two: u16,
     pub(super) ca: PathBuf,
+    marks: AtomicUsize,
 }
 
 impl Lab {
@@ -48,6 +52,7 @@ impl Lab {
             upstream,
             upstream_two,
             ca: made.ca_path().to_owned(),
+            marks: AtomicUsize::new(0),
         };
         here.register("app", &json!({}), None);
         here.role("viewer", &json!({ "allow": [{ "methods": ["GET", "HEAD", "POST"], "paths": ["/**"] }] }));
@@ -97,8 +102,23 @@ impl Lab {
         Guest { lab: self, jar: self.wane.server.folder().join(jar), origin, grant }
     }
 
-    /// What the application was asked so far.
+    /// What the application was asked so far. It says things in order: once it has said that we asked it, past the
+    /// gateway, it has said whatever came before that.
     pub(super) fn asked(&self) -> Vec<Value> {
+        const MARK: &str = "/mark-";
+        let mark = format!("{MARK}{}", self.marks.fetch_add(1, Ordering::Relaxed));
+        http("GET", &format!("http://127.0.0.1:{}{mark}", self.upstream), "", "");
+        let mut asked = Vec::new();
+        wait_until("the application to say what it was asked", SOON, || {
+            asked = self.said();
+            asked.iter().any(|one| one["url"] == mark)
+        })
+        .unwrap_or_else(|e| panic!("{e}: {}", self.application.stdout()));
+        asked.retain(|one| !one["url"].as_str().is_some_and(|url| url.starts_with(MARK)));
+        asked
+    }
+
+    fn said(&self) -> Vec<Value> {
         let said = self.application.stdout();
         let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole
@@ -115,17 +135,14 @@ impl Lab {
             .unwrap_or_else(|e| panic!("{e}: {}", self.application.stdout()));
     }
 
-    /// Sends bytes to the gateway over TLS, as they are; what comes back until it hangs up or nothing more comes.
+    /// Sends bytes to the gateway over TLS, as they are; what comes back until it hangs up, or for a while if it was
+    /// not asked to.
     pub(super) fn raw(&self, bytes: &str) -> String {
-        let input = self.wane.server.folder().join(format!("raw-{}", free_port().unwrap()));
-        fs::write(&input, bytes).unwrap();
-        let mut command = Command::new("sh");
-        // The input stays open for a while, so that what comes back is not cut off by the end of what was sent.
-        command.arg("-c").arg(format!(
-            "(cat {}; sleep 3) | openssl s_client -quiet -no_ign_eof -servername app.localhost -connect 127.0.0.1:{} -CAfile {} 2>/dev/null",
-            input.display(), self.port, self.ca.display()
-        ));
-        String::from_utf8_lossy(&command.stdin(Stdio::null()).output().unwrap().stdout).into_owned()
+        let mut stream = self.open_raw();
+        // It may hang up before it has heard all of it.
+        let _ = stream.send_line(bytes.strip_suffix('\n').unwrap());
+        let patience = if bytes.contains("Connection: close") { SOON } else { Duration::from_secs(3) };
+        stream.wait_exit(patience).unwrap().stdout
     }
 
     /// Opens something over TLS that stays open, as bytes.

@@ -76,6 +76,7 @@ impl Bench {
         if place.is_none() {
             assert!(grant.is_some(), "nothing was made although nobody was killed");
         }
+        self.lab.hold(place);
         if matches!(life, Life::Taken) {
             // Whether it is there is what a kill before leaves open.
             let _ = self.app.remove(&self.group, &self.maya);

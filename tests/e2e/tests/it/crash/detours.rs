@@ -62,6 +62,8 @@ impl Detours {
             self.assert_ungranted(&request);
         }
         for place in ["app.lapse.commit:before", "app.lapse.commit:after"] {
+            // Before it is asked: it lapses in no time.
+            self.lab().wane.server.plan(&format!("{place}=kill")).unwrap();
             let request = text(&self.request("deploy@brief", "20m")["id"]);
             self.lab().die_at(place);
             self.lab().start();
@@ -173,12 +175,11 @@ impl Detours {
         let (user, password) = self.bench.credential(&grant).unwrap();
         let open = self.plant(&user, &password);
         self.lab().wane.server.plan("postgres.end.strip:before=kill").unwrap();
-        self.lab().say(Who::Maya, &["done", &grant]);
+        // Once, whether it is answered or not: said again to a server that was started again, it would be over.
+        self.bench.lab.wane.maya.run(&["done", &grant]).unwrap();
         let lab = &mut self.bench.lab;
-        if lab.wane.server.pid().is_ok() {
-            lab.die_at("postgres.end.strip:before");
-        }
         for place in [
+            "postgres.end.strip:before",
             "postgres.end.strip:after",
             "postgres.end.cut:before",
             "postgres.end.cut:after",
@@ -246,6 +247,8 @@ impl Detours {
             )
             .unwrap();
         self.lab().settle(None);
+        // Before it is there: at its second sighting it is removed.
+        self.lab().wane.server.plan("app.orphan.intend.commit:before=kill").unwrap();
         self.bench
             .postgres
             .psql(

@@ -59,6 +59,7 @@ impl Bench {
         if place.is_none() {
             assert!(first.is_some() && self.is_in(), "nothing was made although nobody was killed");
         }
+        self.lab.hold(place);
         match end {
             End::Return | End::Standing => {}
             End::Both => drop(self.joined("operators@corp", "21m")),

@@ -129,15 +129,28 @@ impl Lab {
         found.unwrap_or_else(|| panic!("nothing was granted for {request}"))["id"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until the place of the plan was hit.
+    fn wait_hit(&mut self, (place, before): (&str, usize)) {
+        wait_until(place, SOON, || {
+            self.revive();
+            self.deaths > before
+        })
+        .unwrap_or_else(|e| panic!("{e}: the place was hit once and not again\n{}", self.wane.server.log()));
+    }
+
+    /// Goes on holding until what is held was looked at, if that is the place of the plan: it is looked at now and then,
+    /// and not once it is given back.
+    pub(crate) fn hold(&mut self, place: Option<(&str, usize)>) {
+        if let Some(look) = place.filter(|(place, _)| place.starts_with("app.memberships.look:")) {
+            self.wait_hit(look);
+        }
+    }
+
     /// Waits until the place of the plan was hit, then until everything is over, giving back what is
     /// still held (LIV-3, LIV-4).
     pub(crate) fn settle(&mut self, place: Option<(&str, usize)>) {
-        if let Some((place, before)) = place {
-            wait_until(place, SOON, || {
-                self.revive();
-                self.deaths > before
-            })
-            .unwrap_or_else(|e| panic!("{e}: the place was hit once and not again\n{}", self.wane.server.log()));
+        if let Some(place) = place {
+            self.wait_hit(place);
         }
         let open: Vec<String> = self
             .ledger()

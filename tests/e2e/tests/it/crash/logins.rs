@@ -17,7 +17,7 @@ impl Bare {
         let ssh = format!(
             "ssh -F /dev/null -o IdentityFile=none -o IdentityAgent=none -o UserKnownHostsFile={} \
              -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes -o ControlPath=none -p {} -l {}%web 127.0.0.1 \
-             'echo here; read line'",
+             'echo arrived; read line'",
             bench.known.display(),
             bench.port,
             bench.sshd.user().name()
@@ -50,7 +50,7 @@ fn dies_over(bench: &mut Bench, place: &str) {
     let answered = browser.try_post(&path, &form);
     // The last of it comes when the person goes.
     if place.starts_with("app.brokered.closed") {
-        bare.0.wait_for("here", SOON).unwrap();
+        bare.0.wait_for("arrived", SOON).unwrap();
         bare.0.send_line("enough").unwrap();
         bench.assert_dead(place);
     } else {
@@ -86,7 +86,7 @@ fn killed_over_a_login_by_link_and_code_nothing_is_good_twice() {
     let bare = Bare::comes(&bench);
     let (path, code) = bare.invited(&bench);
     assert_eq!(Browser::of(&bench.lab.wane.maya).answer(&path, &code, "yes").status, 200);
-    bare.0.wait_for("here", SOON).unwrap_or_else(|e| panic!("{e}\n{}", bench.lab.wane.server.log()));
+    bare.0.wait_for("arrived", SOON).unwrap_or_else(|e| panic!("{e}\n{}", bench.lab.wane.server.log()));
     drop(bare);
     wait_until("it to be closed", SOON, || bench.book().is_settled()).unwrap();
     points::assert_killed(&bench.lab.reached, points::LOGINS);

@@ -32,7 +32,7 @@ impl Bench {
     /// `identity` is what happens before the gateway is there for the first time.
     pub(crate) fn new(identity: impl FnOnce(&mut Lab)) -> Self {
         let server = WaneServer::builder().failpoints().with_clock();
-        let server = server.set("engine.inventory_every", "2s").set("recording.keep", "10m");
+        let server = server.set("engine.inventory_every", "2s").set("recording.keep", "1h");
         let mut lab = Lab::new(Deployment::with(server));
         let port = free_port().unwrap();
         lab.wane.server.stop().unwrap();
@@ -192,7 +192,7 @@ impl Bench {
         self.lab.wane.server.kill_9().unwrap();
         assert!(!ssh.wait_exit(SOON).unwrap().success());
         // The other road to the same end waits, so that this one is taken.
-        self.lab.wane.server.plan(&format!("{place}=kill;app.brokered.closed.commit:before=delay:5000")).unwrap();
+        self.lab.wane.server.plan(&format!("{place}=kill;app.brokered.closed.commit:before=delay:60000")).unwrap();
         let died = self.lab.wane.server.start().is_err();
         if !died {
             self.assert_dead(place);

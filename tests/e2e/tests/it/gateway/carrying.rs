@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use wane_testkit::{Ended, Interactive, ssh_keygen, wait_until};
@@ -119,7 +120,7 @@ fn forwards_pass_where_the_role_names_them() {
     let folder = maya.key.parent().unwrap();
     let socket = folder.join("agent");
     let mut agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
-    wait_until("the agent to listen", SOON, || socket.exists()).unwrap();
+    wait_until("the agent to listen", SOON, || UnixStream::connect(&socket).is_ok()).unwrap();
     let added = Command::new("ssh-add").arg("-q").arg(&maya.key).env("SSH_AUTH_SOCK", &socket).status().unwrap();
     assert!(added.success());
     let mut ssh = maya.ssh(&["-T", "-A"], &["ssh-add -l"]);

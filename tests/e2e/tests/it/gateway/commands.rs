@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use wane_testkit::{Ended, SshClient};
+use wane_testkit::{Ended, SshClient, wait_until};
 
 use super::lab::{Lab, NOTHING, Visitor};
 use crate::people::{Deployment, SOON, granted, refused, text};
@@ -71,12 +71,15 @@ fn only_the_commands_that_the_role_lists_are_run() {
         assert!(!outcome.success() && outcome.stderr.contains("for these commands alone"), "{old:?}: {outcome:?}");
     }
     assert!(!lab.sshd.user().home().join("copied").exists());
-    let page = lab.wane.ada.json(&["log", "--grant", &maya.grant, "--event", "session.closed", "--all"]).unwrap();
-    let told = page.to_string();
+    let told = || {
+        let words = ["log", "--grant", &maya.grant, "--event", "session.closed", "--all"];
+        lab.wane.ada.json(&words).unwrap().to_string()
+    };
     for what in ["exec id", "exec ls", "shell", "subsystem sftp", "exec scp"] {
-        assert!(told.contains(&format!("refused: {what}")), "{what}: {told}");
+        wait_until("the refusal to be written down", SOON, || told().contains(&format!("refused: {what}")))
+            .unwrap_or_else(|e| panic!("{e}: {what}: {}", told()));
     }
-    assert!(!told.contains("shadow"), "of what was refused only the program is noted: {told}");
+    assert!(!told().contains("shadow"), "of what was refused only the program is noted: {}", told());
 }
 
 #[test]

@@ -99,7 +99,14 @@ fn no_byte_passes_after_the_end() {
         },
         "a lock covers it",
     );
-    end(&|_| lab.wane.load(&crate::people::POLICY.replace("gate=open", "gate=shut")), "policy no longer allows it");
+    end(
+        &|maya| {
+            lab.wane.load(&crate::people::POLICY.replace("gate=open", "gate=shut"));
+            // What is held is judged again a moment after.
+            wait_until("it to be judged again", SOON, || lab.wane.grant(&maya.grant)["state"] != "active").unwrap();
+        },
+        "policy no longer allows it",
+    );
 }
 
 #[test]
@@ -125,7 +132,7 @@ fn a_session_ends_at_its_deadline_and_an_extension_moves_that() {
     let [ticking, mut fed] = sessions;
     fed.send_line("still here").unwrap();
     fed.wait_for("still here", SOON).unwrap();
-    assert!(last_tick(&ticking.stdout()) > first);
+    wait_until("the terminal to tick on", SOON, || last_tick(&ticking.stdout()) > first).unwrap();
     lab.wane.ada.json(&["revoke", &maya.grant, "--reason", "enough"]).unwrap();
     both_end([ticking, fed], "it was revoked: enough");
 }

@@ -95,8 +95,11 @@ fn a_rule_cuts_before_what_it_found_has_passed() {
     assert_eq!(found(&lab, &maya.grant)[0]["rule"], "no-wiping");
     // What is written: the line does not arrive.
     let maya = lab.comes(&lab.wane.maya, "10m");
-    let say = "echo before; sleep 0.3; printf 'BEGIN OPENSSH '; printf 'PRIVATE KEY abcdef\\n'; sleep 600";
-    let cut = maya.run(say);
+    let say = "echo before; read on; printf 'BEGIN OPENSSH '; printf 'PRIVATE KEY abcdef\\n'; sleep 600";
+    let mut ssh = maya.open(&["-T", "-o", "BatchMode=yes"], &[say]);
+    ssh.wait_for("before", SOON).unwrap();
+    ssh.send_line("on").unwrap();
+    let cut = ssh.wait_exit(SOON).unwrap();
     assert!(!cut.success() && cut.stdout.contains("before") && !cut.stdout.contains("KEY abcdef"), "{cut:?}");
     assert!(cut.stderr.contains("the rule `private-key` ended it"), "{cut:?}");
     let recording = recording(&lab, &maya.grant);

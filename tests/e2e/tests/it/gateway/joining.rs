@@ -87,6 +87,7 @@ fn who_joins_sees_types_and_is_seen() {
     hers.send_line("exit").unwrap();
     assert!(hers.wait_exit(SOON).unwrap().success());
 
+    wait_until("that he left to be written down", SOON, || !log(&lab, "session.left").is_empty()).unwrap();
     let (joined, left) = (log(&lab, "session.joined"), log(&lab, "session.left"));
     assert_eq!((joined.len(), left.len()), (1, 1), "{joined:?} {left:?}");
     assert_eq!(joined[0]["detail"]["session"], session.as_str());

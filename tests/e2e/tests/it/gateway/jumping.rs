@@ -207,7 +207,7 @@ fn an_end_inside_a_connection_is_its_own() {
     assert!(!outcome.success() && outcome.stdout.contains(said), "{outcome:?}");
     let before = one.stdout().lines().count();
     wait_until("the other to tick on", SOON, || one.stdout().lines().count() > before + 3).unwrap();
-    assert_eq!(lab.sessions().len(), 1);
+    wait_until("only the other to be open", SOON, || lab.sessions().len() == 1).unwrap();
 
     // What the connection rests on ends: so does what is under it, and nothing new begins inside.
     lab.wane.ada.json(&["revoke", &maya.grant, "-m", "all of it"]).unwrap();
@@ -265,7 +265,7 @@ fn whoever_goes_takes_along_what_is_inside() {
     drop(outer);
     assert!(!ssh.wait_exit(SOON).unwrap().success());
     wait_until("the session to be closed", SOON, || lab.sessions().is_empty()).unwrap();
-    assert_eq!(lab.leases(&maya.grant)[0]["state"], "gone");
+    wait_until("that to be written down", SOON, || lab.leases(&maya.grant)[0]["state"] == "gone").unwrap();
 }
 
 /// Confirms what a terminal asks for as somebody.

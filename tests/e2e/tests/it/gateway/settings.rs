@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use wane_testkit::wait_until;
 
@@ -34,9 +35,14 @@ impl Settings {
 
     /// A program, given up after a while.
     fn program(&self, name: &str) -> Command {
+        self.patiently(name, SOON)
+    }
+
+    /// A program, given up after this long.
+    fn patiently(&self, name: &str, patience: Duration) -> Command {
         let ssh = format!("ssh -F {}", self.config.display());
         let mut command = Command::new("timeout");
-        command.arg(SOON.as_secs().to_string()).arg(name).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.arg(patience.as_secs().to_string()).arg(name).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.env("LC_ALL", "C.UTF-8").env("HOME", self.folder.path()).env("RSYNC_RSH", &ssh);
         command.env("GIT_SSH_COMMAND", &ssh).current_dir(self.folder.path()).stdin(Stdio::null());
         command
@@ -131,7 +137,8 @@ fn ansible_plays_through_the_gateway() {
          - stat:\n        path: {place}/played\n      register: seen\n    - assert:\n        that: seen.stat.exists\n"
     );
     fs::write(here.join("play.yml"), play).unwrap();
-    let mut ansible = settings.program(&root.display().to_string());
+    // It begins a program at either end for each step of each task.
+    let mut ansible = settings.patiently(&root.display().to_string(), SOON * 3);
     ansible.args(["-i", "hosts", "play.yml"]).env("ANSIBLE_SSH_ARGS", format!("-F {}", settings.config.display()));
     ansible.env("ANSIBLE_LOCAL_TEMP", here.join("local")).env("ANSIBLE_NOCOLOR", "1");
     let said = good(&mut ansible);

@@ -42,6 +42,11 @@ fn modules() -> PathBuf {
 impl Actions {
     /// One that a deployment believes: `deploy` is what runs in one repository, and `ada` answers for it.
     pub(crate) fn for_deployment(wane: &Deployment) -> Self {
+        Self::with_silence(wane, "30s")
+    }
+
+    /// The same, where a job of which nothing is heard is over this soon.
+    pub(super) fn with_silence(wane: &Deployment, silence: &str) -> Self {
         let port = free_port().unwrap();
         let mut node = Command::new("node");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("node/github.mjs");
@@ -53,7 +58,7 @@ impl Actions {
         let ada = &wane.ada;
         ada.json(&["workload", "issuer", "add", "actions", "--sort", "github", "--url", &issuer]).unwrap();
         let claims = ["--claim", "repository_id=74", "--claim", "ref=refs/heads/main"];
-        let words = ["workload", "add", "deploy", "--sponsor", "ada", "--issuer", "actions", "--silence", "5s"];
+        let words = ["workload", "add", "deploy", "--sponsor", "ada", "--issuer", "actions", "--silence", silence];
         ada.json(&[&words[..], &claims].concat()).unwrap();
         Self { _process: process, issuer, audience: wane.server.url().to_owned() }
     }

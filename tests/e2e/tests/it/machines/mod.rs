@@ -127,7 +127,7 @@ fn nobody_elses_job_gets_in() {
 #[test]
 fn whatever_is_killed_the_access_ends() {
     let mut shop = Shop::with_gate("open");
-    let (actions, runner) = (Actions::for_deployment(&shop.wane), Runner::of(&shop.wane));
+    let (actions, runner) = (Actions::with_silence(&shop.wane, "5s"), Runner::of(&shop.wane));
     let words = ["exec", "--role", "readonly", "--on", "shop", "--", "sh", "-c", "echo begun; exec sleep 600"];
     let begin = |actions: &Actions| {
         let run = runner.start(&actions.token(), &words);
@@ -169,7 +169,7 @@ fn whatever_is_killed_the_access_ends() {
 #[test]
 fn killed_over_a_job_it_began_once_or_not_at_all_and_ends() {
     let mut shop = Shop::with(WaneServer::builder().failpoints(), "open");
-    let (actions, runner) = (Actions::for_deployment(&shop.wane), Runner::of(&shop.wane));
+    let (actions, runner) = (Actions::with_silence(&shop.wane, "5s"), Runner::of(&shop.wane));
     let words = ["exec", "--role", "readonly", "--on", "shop", "--", "psql", "-Atc", "SELECT item FROM orders"];
     for (place, spent) in [
         ("app.job.begin.commit:before", false),
@@ -200,7 +200,7 @@ fn killed_over_a_job_it_began_once_or_not_at_all_and_ends() {
 #[test]
 fn a_job_waits_for_approval_within_a_bound() {
     let shop = Shop::with_gate("one");
-    let (actions, runner) = (Actions::for_deployment(&shop.wane), Runner::of(&shop.wane));
+    let (actions, runner) = (Actions::with_silence(&shop.wane, "5s"), Runner::of(&shop.wane));
     let bo = shop.wane.approver("bo");
     let exec = |wait: &'static str| {
         ["exec", "shop/readonly", "-m", "release 7", "--wait", wait, "--", "psql", "-Atc", "SELECT item FROM orders"]

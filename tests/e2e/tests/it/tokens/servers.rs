@@ -56,7 +56,7 @@ fn libraries_take_a_token_that_is_theirs_and_no_other() {
     }
     // A stolen copy after the end: whoever asks is told at once; whoever does not takes it until it runs out.
     let (brief, stolen) = office.token("brief", "orders");
-    office.checked(Library::Introspection, &stolen, AUDIENCE, &orders).unwrap();
+    assert!(office.is_good(&orders, &stolen));
     office.maya().json(&["done", &brief]).unwrap();
     let refused = office.checked(Library::Introspection, &stolen, AUDIENCE, &orders).unwrap_err();
     assert!(refused.contains("InvalidTokenError"), "{refused}");
@@ -212,8 +212,13 @@ impl Listening {
         heard.unwrap_or_else(|e| panic!("{e}: {}", self.0.stdout()));
     }
 
+    /// The events that are there whole.
+    fn heard(&self) -> String {
+        self.0.stdout().rsplit_once("\n\n").map_or_else(String::new, |(whole, _)| whole.to_owned())
+    }
+
     fn over(&self) -> Vec<Value> {
-        let said = self.0.stdout();
+        let said = self.heard();
         let data = said.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned);
         data.filter_map(|data| serde_json::from_str(&data).ok())
             .filter(|event: &Value| event["grant"].is_string())
@@ -221,7 +226,7 @@ impl Listening {
     }
 
     fn last_id(&self) -> String {
-        let said = self.0.stdout();
+        let said = self.heard();
         said.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().trim().to_owned()
     }
 }
@@ -245,7 +250,7 @@ fn a_server_that_listens_is_told_of_every_end_once_it_listens_again() {
     let took = begun.elapsed();
     // A figure would belong in the bench; this only says that it is told as it happens and not found by looking.
     assert!(
-        took.saturating_sub(said) < Duration::from_secs(1),
+        took.saturating_sub(said) < Duration::from_secs(10),
         "told {took:?} after it was asked for, which took {said:?}"
     );
     let told = feed.over().into_iter().find(|over| over["grant"] == grant).unwrap();
@@ -260,9 +265,9 @@ fn a_server_that_listens_is_told_of_every_end_once_it_listens_again() {
     feed.hears(&missed.0);
     assert_eq!(feed.over().len(), 1, "{}", feed.0.stdout());
     for (words, status) in [
-        (&["-m", "5", "--user", &billing, "-H", "Last-Event-ID: x"][..], 400),
-        (&["-m", "5", "--user", &billing, "-H", "Last-Event-ID: 99999999"], 400),
-        (&["-m", "5"], 401),
+        (&["-m", "30", "--user", &billing, "-H", "Last-Event-ID: x"][..], 400),
+        (&["-m", "30", "--user", &billing, "-H", "Last-Event-ID: 99999999"], 400),
+        (&["-m", "30"], 401),
     ] {
         assert_eq!(office.curl("/oauth2/feed", words, &[]).status, status, "{words:?}");
     }

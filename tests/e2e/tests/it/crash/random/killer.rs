@@ -157,9 +157,16 @@ impl<'f> Killer<'f> {
         if self.trouble.is_some() {
             self.disturb();
         }
-        // A plan that was still armed may have been followed a moment ago.
-        if let Some(status) = self.server.died() {
-            assert_eq!(status.signal(), Some(9), "the server ended by itself: {}", self.server.log());
+        // A plan that was still armed may have been followed a moment ago: who is answered now knows that it was not.
+        if self.field.say(&self.field.ada, &["me"]).is_none() {
+            let mut died = None;
+            wait_until("the server to be seen dead", SOON, || {
+                died = self.server.died();
+                died.is_some()
+            })
+            .unwrap();
+            let signal = died.and_then(|status| status.signal());
+            assert_eq!(signal, Some(9), "the server ended by itself: {}", self.server.log());
             self.field.up.store(false, Ordering::SeqCst);
             self.start("");
         }
