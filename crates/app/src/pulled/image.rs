@@ -151,8 +151,6 @@ impl Image {
 }
 
 fn told(entry: &Entry, rules: &PullRules) -> Told {
-    let by_policy = entry.texts("pwdAccountLockedTime").any(|at| at == LOCKED_FOR_GOOD);
-    let flags = entry.only("userAccountControl").and_then(|flags| flags.parse::<i64>().ok()).unwrap_or_default();
     let attributes = rules.attributes.iter();
     Told {
         name: entry.only(&rules.name_attribute).map(str::to_owned),
@@ -160,36 +158,90 @@ fn told(entry: &Entry, rules: &PullRules) -> Told {
         attributes: attributes
             .filter_map(|(ours, theirs)| Some((ours.clone(), entry.texts(theirs).next()?.to_owned())))
             .collect(),
-        disabled: by_policy || flags & ACCOUNT_DISABLED != 0,
+        disabled: is_disabled(entry.texts("pwdAccountLockedTime"), entry.only("userAccountControl")),
     }
 }
 
-/// A name of an entry, without what says nothing: case, and spaces beside commas and equals signs.
+/// Whether an entry says by itself that its person may do nothing.
+fn is_disabled<'a>(mut locked: impl Iterator<Item = &'a str>, flags: Option<&str>) -> bool {
+    let flags = flags.and_then(|flags| flags.parse::<i64>().ok()).unwrap_or_default();
+    locked.any(|at| at == LOCKED_FOR_GOOD) || flags & ACCOUNT_DISABLED != 0
+}
+
+/// A name of an entry, without what says nothing: case, and spaces beside the marks between its parts. What is escaped
+/// is no mark, nor is an equals sign within a value: those say which entry it is.
 fn plain(dn: &str) -> String {
     let mut out = String::with_capacity(dn.len());
-    let mut escaped = false;
+    // Up to where nothing is taken off: what was escaped stays.
+    let mut kept = 0;
+    let (mut escaped, mut after_mark, mut in_value) = (false, false, false);
     for c in dn.to_lowercase().chars() {
-        let after_mark = out.ends_with([',', '=']) && !out.ends_with("\\,") && !out.ends_with("\\=");
         if c == ' ' && after_mark {
             continue;
         }
-        if matches!(c, ',' | '=') && !escaped {
-            out.truncate(out.trim_end_matches(' ').len());
+        after_mark = !escaped && (matches!(c, ',' | '+') || c == '=' && !in_value);
+        if after_mark {
+            out.truncate(out.trim_end_matches(' ').len().max(kept));
+            in_value = c == '=';
+        }
+        out.push(c);
+        if escaped {
+            kept = out.len();
         }
         escaped = c == '\\' && !escaped;
-        out.push(c);
     }
     out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use std::collections::BTreeMap;
+
+    use super::{Image, Known, Told, is_disabled, plain};
+
+    #[test]
+    fn who_is_gone_or_disabled_there_is_nobody_else() {
+        let known = |called: &str| {
+            let told =
+                Told { name: Some(called.to_owned()), display: None, attributes: BTreeMap::new(), disabled: false };
+            let dn = format!("CN={called}");
+            (called.to_owned(), Known { called: plain(&dn), dn, uid: None, primary: None, told })
+        };
+        let mut image = Image { people: ["anna", "bert", "cora"].map(known).into(), ..Image::default() };
+        assert_eq!((image.len(), image.dn("bert"), image.dn("dirk")), (3, Some("CN=bert"), None));
+        image.disable("bert");
+        image.gone("cora");
+        let left = image.people.iter().map(|(id, known)| (id.as_str(), known.told.disabled));
+        assert!(left.eq([("anna", false), ("bert", true)]), "{image:?}");
+    }
+
+    #[test]
+    fn who_is_locked_for_some_minutes_or_has_other_marks_is_not_disabled() {
+        for (locked, flags, disabled) in [
+            (&[][..], None, false),
+            (&["000001010000Z"], None, true),
+            (&["20261121100000Z"], None, false),
+            (&["20261121100000Z", "000001010000Z"], None, true),
+            (&[], Some("514"), true),
+            (&[], Some("512"), false),
+            (&[], Some("many"), false),
+            (&["20261121100000Z"], Some("66050"), true),
+        ] {
+            assert_eq!(is_disabled(locked.iter().copied(), flags), disabled, "{locked:?} {flags:?}");
+        }
+    }
 
     #[test]
     fn a_name_is_the_same_however_it_is_spaced() {
         assert_eq!(plain("UID=Alice , OU = People,DC=x"), "uid=alice,ou=people,dc=x");
-        assert_eq!(plain("cn=O\\, Neil,dc=x"), "cn=o\\, neil,dc=x");
-        assert_ne!(plain("cn=a b,dc=x"), plain("cn=ab,dc=x"));
+        assert_eq!(plain("cn=O\\, Neil + uid = b,dc=x"), "cn=o\\, neil+uid=b,dc=x");
+        assert_eq!(plain("cn=ends in \\\\ , dc=x"), "cn=ends in \\\\,dc=x");
+    }
+
+    #[test]
+    fn what_is_part_of_a_value_tells_two_names_apart() {
+        for (one, other) in [("cn=a b,dc=x", "cn=ab,dc=x"), ("cn=a = b", "cn=a=b"), ("cn=a\\ ,dc=x", "cn=a\\,dc=x")] {
+            assert_ne!(plain(one), plain(other));
+        }
     }
 }

@@ -115,16 +115,21 @@ impl App {
                 for id in &changed {
                     let Some(dn) = image.dn(id).map(str::to_owned) else { continue };
                     let found = listening.session().few(&dn, Scope::Base, also, &["objectClass"]).await;
-                    match found {
-                        Ok(found) if !found.is_empty() => image.disable(id),
-                        Ok(_) => {}
-                        Err(no) if no.is(code::NO_SUCH_OBJECT) => {}
-                        Err(other) => return Err(other.into()),
+                    if is_meant(found)? {
+                        image.disable(id);
                     }
                 }
             }
             self.take_word(directory, image.word(rules), self.now(), &mut loss).await?;
         }
+    }
+}
+
+/// Whether a filter means an entry; one that is gone since it was told of it does not.
+fn is_meant<T>(found: Result<Vec<T>, Fail>) -> Result<bool, Fail> {
+    match found {
+        Err(no) if no.is(code::NO_SUCH_OBJECT) => Ok(false),
+        found => Ok(!found?.is_empty()),
     }
 }
 
@@ -212,5 +217,21 @@ impl From<Fail> for Heard {
 impl From<AppError> for Heard {
     fn from(error: AppError) -> Self {
         Self::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_gone_when_it_is_looked_at_ends_no_listening() {
+        assert_eq!(is_meant(Ok(vec![()])), Ok(true));
+        assert_eq!(is_meant(Ok(Vec::<()>::new())), Ok(false));
+        let says = |code| Fail::Refused { code, why: String::new() };
+        assert_eq!(is_meant::<()>(Err(says(code::NO_SUCH_OBJECT))), Ok(false));
+        for fail in [says(code::BUSY), Fail::Unreachable(String::new())] {
+            assert_eq!(is_meant::<()>(Err(fail.clone())), Err(fail));
+        }
     }
 }

@@ -166,3 +166,237 @@ pub(super) fn too_much(
     let memberships = says(lost, before.memberships, of, "memberships")?;
     Ok(Loss { people, memberships })
 }
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::canonical::Digest;
+    use wane_domain::directory::Stay;
+    use wane_domain::id::TypedId;
+    use wane_domain::time::{Span, Time};
+    use wane_domain::world::{Epoch, PolicyVersion, Table};
+
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_000_000);
+
+    /// A company of nobody.
+    fn nobody() -> World {
+        let digest = Digest::of_bytes("test", b"");
+        World {
+            org: TypedId::mint(NOW, &[1; 10]),
+            epoch: Epoch(1),
+            people: Table::default(),
+            groups: Table::default(),
+            directories: Table::default(),
+            resources: Table::default(),
+            roles: Table::default(),
+            locks: Table::default(),
+            packages: Table::default(),
+            approver_keys: Table::default(),
+            delegations: Table::default(),
+            issuers: Table::default(),
+            workloads: Table::default(),
+            policy: PolicyVersion { version: 1, digest, text: String::new(), by: None, at: NOW },
+        }
+    }
+
+    fn rules() -> PullRules {
+        PullRules {
+            name: "dir".parse().unwrap(),
+            people_base: "ou=people".to_owned(),
+            people_filter: "(uid=*)".to_owned(),
+            disabled_filter: None,
+            name_attribute: "uid".to_owned(),
+            display_attribute: "cn".to_owned(),
+            newcomers: Newcomers::Entered,
+            attributes: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            member_attribute: "member".to_owned(),
+            shrink_percent: 20,
+            stale_after: Span::from_mins(10),
+        }
+    }
+
+    /// One of several, `p1` and so on.
+    fn one(n: u8, standing: Standing) -> Person {
+        Person {
+            id: TypedId::mint(NOW, &[n; 10]),
+            name: format!("p{n}").parse().unwrap(),
+            display: "Nina".parse().unwrap(),
+            manager: None,
+            attributes: BTreeMap::new(),
+            standing,
+            since: NOW,
+            stay: Stay::default(),
+            kept_by: None,
+        }
+    }
+
+    /// So many, as entries `e1` and so on.
+    fn many(all: impl IntoIterator<Item = u8>, standing: Standing) -> Kept {
+        all.into_iter().map(|n| (format!("e{n}"), one(n, standing))).collect()
+    }
+
+    fn ids(all: impl IntoIterator<Item = u8>) -> BTreeSet<PersonId> {
+        all.into_iter().map(|n| one(n, Standing::Active).id).collect()
+    }
+
+    fn entries(all: impl IntoIterator<Item = u8>) -> BTreeSet<String> {
+        all.into_iter().map(|n| format!("e{n}")).collect()
+    }
+
+    fn group(called: &str, kept_by: Option<&str>, members: impl IntoIterator<Item = u8>) -> Group {
+        Group {
+            id: TypedId::mint(NOW, &[u8::try_from(called.len()).unwrap(); 10]),
+            name: called.parse().unwrap(),
+            description: "A group".parse().unwrap(),
+            members: ids(members),
+            kept_by: kept_by.map(|keeper| keeper.parse().unwrap()),
+        }
+    }
+
+    fn told(called: &str, display: &str, disabled: bool) -> Told {
+        let (name, display) = (Some(called.to_owned()), Some(display.to_owned()));
+        Told { name, display, attributes: BTreeMap::new(), disabled }
+    }
+
+    /// That these are there as ever.
+    fn there(all: impl IntoIterator<Item = u8>) -> BTreeMap<String, Told> {
+        all.into_iter().map(|n| (format!("e{n}"), told(&format!("p{n}"), "Nina", false))).collect()
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn who_is_new_is_entered_unless_they_may_do_nothing_there_or_their_name_is_somebodys() {
+        let world = World {
+            people: [Person { name: name("mia"), ..one(9, Standing::Active) }].into_iter().collect(),
+            ..nobody()
+        };
+        let mut word = Word { people: there([1]), ..Word::default() };
+        for (entry, called, disabled) in [
+            ("e2", "mia", false),
+            ("e3", "nina", false),
+            ("e4", "nina", false),
+            ("e5", "otto", true),
+            ("e6", "No Name", false),
+        ] {
+            word.people.insert(entry.to_owned(), told(called, "Somebody", disabled));
+        }
+        let mut refused = Vec::new();
+        let steps = people(&world, &rules(), &many([1], Standing::Active), &word, &mut refused);
+        assert_eq!(steps, [Step::Enter { name: name("nina"), entry: "e3".to_owned() }]);
+        let of: Vec<_> = refused.iter().filter_map(|why| why.split(':').next()).collect();
+        assert_eq!(of, ["e2", "e4", "e6"], "{refused:?}");
+    }
+
+    #[test]
+    fn who_is_gone_or_disabled_there_may_do_nothing_here_and_everybody_else_stays_as_they_are() {
+        let mut kept = many(1..=5, Standing::Active);
+        kept.append(&mut many(6..=7, Standing::Disabled));
+        // The first and the sixth are gone.
+        let mut word = Word { people: there([3, 7]), ..Word::default() };
+        for (entry, display, disabled) in
+            [("e2", "Nina", true), ("e4", "Nora", false), ("e5", "Nora", true), ("e8", "Ny", false)]
+        {
+            word.people.insert(entry.to_owned(), told("new", display, disabled));
+        }
+        word.people.insert("e7".to_owned(), told("p7", "Nina", true));
+        let left = PullRules { newcomers: Newcomers::Left, ..rules() };
+        let mut refused = Vec::new();
+        let steps = people(&nobody(), &left, &kept, &word, &mut refused);
+        let disabled = |n| one(n, Standing::Disabled);
+        let expected = [
+            Step::Disable(disabled(1), "is not in the directory any more"),
+            Step::Disable(disabled(2), "is disabled in the directory"),
+            Step::Describe(Person { display: "Nora".parse().unwrap(), ..one(4, Standing::Active) }),
+            Step::Disable(disabled(5), "is disabled in the directory"),
+        ];
+        assert_eq!((steps.as_slice(), refused.len()), (expected.as_slice(), 0));
+    }
+
+    #[test]
+    fn the_groups_of_a_directory_are_as_it_says_and_no_other_group_is_touched() {
+        let groups_here = [
+            group("same", Some("dir"), [1]),
+            group("grown", Some("dir"), [1]),
+            group("emptied", Some("dir"), [1]),
+            group("of-another", Some("other"), []),
+            group("by-a-hand", None, []),
+        ];
+        let world = World { groups: groups_here.into_iter().collect(), ..nobody() };
+        let mut word = Word { people: there(1..=4), ..Word::default() };
+        word.people.insert("e3".to_owned(), told("p3", "Nina", true));
+        // The third is disabled there, the fourth nobody here, the fifth nobody at all.
+        for (called, of) in [
+            ("same", vec![1, 3, 4]),
+            ("grown", vec![1, 2]),
+            ("emptied", vec![5]),
+            ("of-another", vec![1]),
+            ("by-a-hand", vec![1]),
+            ("new", vec![2, 3, 4, 5]),
+            ("nobody", vec![3, 4]),
+        ] {
+            word.groups.insert(name(called), entries(of));
+        }
+        let mut refused = Vec::new();
+        let changed = groups(&world, &rules(), &many(1..=3, Standing::Active), &word, &mut refused);
+        let expected = [("emptied", ids([])), ("grown", ids([1, 2])), ("new", ids([2]))];
+        assert_eq!(changed, expected.map(|(called, members)| (name(called), members)));
+        assert!(
+            refused.len() == 2 && refused[0].contains("`by-a-hand`") && refused[1].contains("`of-another`"),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_shows_nobody_is_believed_if_it_keeps_nobody_who_may_do_anything() {
+        for (keeps, believed) in [(None, true), (Some(Standing::Disabled), true), (Some(Standing::Active), false)] {
+            let kept: Kept = keeps.into_iter().map(|standing| ("e1".to_owned(), one(1, standing))).collect();
+            let loss = too_much(&nobody(), &rules(), &kept, &Word::default(), Loss::default());
+            assert_eq!(loss.is_ok(), believed, "{keeps:?}: {loss:?}");
+        }
+    }
+
+    #[test]
+    fn so_many_people_who_go_are_believed_and_no_more() {
+        // Of how many who may do something how many go now, and how many went before.
+        for (of, now, before, believed) in [
+            (4, 2, 0, true),
+            (4, 3, 0, false),
+            (15, 3, 0, true),
+            (14, 3, 0, false),
+            (13, 1, 2, true),
+            (12, 1, 2, false),
+            (3, 0, 3, true),
+        ] {
+            let mut kept = many(1..=of, Standing::Active);
+            // They are gone as well, and could do nothing anyway.
+            kept.append(&mut many(200..=209, Standing::Disabled));
+            let word = Word { people: there(now + 1..=of), ..Word::default() };
+            let before = Loss { people: before, memberships: 0 };
+            let loss = too_much(&nobody(), &rules(), &kept, &word, before);
+            let lost = loss.as_ref().ok().map(|loss| loss.people);
+            assert_eq!(lost, believed.then_some(usize::from(now) + before.people), "{of} {now} {before:?}: {loss:?}");
+        }
+    }
+
+    #[test]
+    fn so_many_memberships_that_go_are_believed_and_no_more() {
+        // Of how many in a group how many are no longer in it, and how many are gone altogether besides.
+        for (of, now, gone, believed) in [(15, 3, 0, true), (14, 3, 0, false), (15, 3, 2, true), (14, 0, 2, true)] {
+            let all = 1..=of;
+            let here = [group("ours", Some("dir"), all.clone()), group("by-hand", None, all.clone())];
+            let world = World { groups: here.into_iter().collect(), ..nobody() };
+            let mut word = Word { people: there(gone + 1..=of), ..Word::default() };
+            word.groups.insert(name("ours"), entries(gone + now + 1..=of));
+            // It has no say in this one.
+            word.groups.insert(name("by-hand"), entries([]));
+            let loss = too_much(&world, &rules(), &many(all, Standing::Active), &word, Loss::default());
+            let lost = loss.as_ref().ok().map(|loss| loss.memberships);
+            assert_eq!(lost, believed.then_some(usize::from(now)), "{of} {now} {gone}: {loss:?}");
+        }
+    }
+}

@@ -170,6 +170,8 @@ impl App {
             false => Standing::Disabled,
             // Who was disabled by hand stays so until a hand enables them.
             true if seen.value.held => person.standing,
+            // And so does who has left.
+            true if person.stay.left.is_some() => person.standing,
             true => Standing::Active,
         };
         let entry = Entry {
@@ -264,7 +266,6 @@ impl App {
     ) -> Result<Linked, AppError> {
         let before = self.ways_of_directory(directory, person).await?;
         let subject = match &directory.rules.sign_in {
-            None if before.is_empty() => return Ok(Linked::AsItWas),
             None => None,
             Some(sign_in) => {
                 let Ok(one) = self.provider(sign_in.provider.as_str()) else {
