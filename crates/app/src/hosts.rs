@@ -90,7 +90,7 @@ impl App {
         let mut ids: Vec<String> =
             self.store.revoked(&handle.resource.kind, behind).await?.iter().map(|i| i.grant.to_string()).collect();
         // What was ended from memory is refused like the rest.
-        ids.extend(self.storeless.spool.all_said().iter().map(ToString::to_string));
+        ids.extend(self.storeless.spool.all_said().iter().map(|(grant, _)| grant.to_string()));
         ids.sort();
         ids.dedup();
         Ok(around_call(point!("app.revocations.sign"), || docs.revocations(version, now, &ids))?)

@@ -102,14 +102,14 @@ impl App {
             };
             all.push((issued, at));
         }
-        for grant in self.storeless.spool.all_said() {
+        for (grant, ended) in self.storeless.spool.all_said() {
             let filter = LeaseFilter { grant: Some(grant), ..LeaseFilter::default() };
             for lease in self.store.leases(filter, Slice::first(1000)).await?.items {
                 if lease.value.kind != *kind || since.contains_key(&lease.value.id) {
                     continue;
                 }
                 let issued = self.store.issuances(lease.value.id).await?;
-                let at = lease.value.end.min(now);
+                let at = lease.value.end.min(ended);
                 let works = issued.into_iter().filter(|one| one.not_after > behind && one.revoked.is_none());
                 all.extend(works.map(|one| (one, at)));
             }

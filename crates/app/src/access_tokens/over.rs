@@ -92,13 +92,13 @@ impl App {
     /// When the store cannot be read.
     pub async fn tokens_over_from_memory(&self, server: ResourceId) -> Result<Vec<TokensOver>, AppError> {
         let mut over = Vec::new();
-        for grant in self.storeless.spool.all_said() {
+        for (grant, at) in self.storeless.spool.all_said() {
             let filter = LeaseFilter { grant: Some(grant), ..LeaseFilter::default() };
             for lease in self.store.leases(filter, Slice::first(1000)).await?.items {
                 let live = matches!(lease.value.state, LeaseState::Live { .. });
                 if live && lease.value.resource == server && lease.value.what == LeaseKind::Credential {
                     let tokens = self.tokens_under(&lease).await?;
-                    over.push(TokensOver { seq: None, grant, at: self.now(), tokens });
+                    over.push(TokensOver { seq: None, grant, at, tokens });
                 }
             }
         }

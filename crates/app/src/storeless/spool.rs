@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use wane_domain::id::{GrantId, LeaseId};
+use wane_domain::time::Time;
 use wane_failpoint::{around_call, point};
 
 use super::entry::{Entry, KeptWhere, What};
@@ -121,7 +122,6 @@ impl Spool {
             What::Locked { .. } => {}
         }
         inner.last = seq;
-        inner.in_journal |= kept == Some(KeptWhere::Journal);
         inner.entries.insert(seq, Pending { entry, kept, recorded: false, settled: false });
         drop(inner);
         self.work.notify_one();
@@ -139,9 +139,13 @@ impl Spool {
         inner.said.get(&grant).and_then(|seq| inner.entries.get(seq)).cloned()
     }
 
-    /// The grants that were ended without the store.
-    pub(crate) fn all_said(&self) -> Vec<GrantId> {
-        self.inner().said.keys().copied().collect()
+    /// The grants that were ended without the store, and when, in that order.
+    pub(crate) fn all_said(&self) -> Vec<(GrantId, Time)> {
+        let said = |pending: &Pending| match &pending.entry.what {
+            What::Said { grant, .. } => Some((*grant, pending.entry.at)),
+            What::Cut { .. } | What::Locked { .. } => None,
+        };
+        self.inner().entries.values().filter_map(said).collect()
     }
 
     /// Those of them under which something may still stand.
