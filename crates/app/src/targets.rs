@@ -58,9 +58,16 @@ fn connector_place(key: &str) -> Place<'_> {
     Place { table: "sealed", row: key, column: "credential" }
 }
 
+const CONNECTOR: &str = "connector/";
+
 /// The key a connector's credential is kept under.
 pub(crate) fn connector_key(id: ResourceId) -> String {
-    format!("connector/{id}")
+    format!("{CONNECTOR}{id}")
+}
+
+/// Whether what is kept under a key is a connector's credential.
+pub(crate) fn is_connector_key(key: &str) -> bool {
+    key.starts_with(CONNECTOR)
 }
 
 impl App {

@@ -9,7 +9,7 @@ use wane_domain::id::TokenId;
 use wane_store::{StoreError, Token, TokenKind, Versioned, Write};
 
 use crate::App;
-use crate::targets::connector_key;
+use crate::targets::{connector_key, is_connector_key};
 
 /// How many sessions are remembered.
 const MOST_SESSIONS: usize = 10_000;
@@ -36,8 +36,9 @@ impl Known {
     pub(crate) fn before(&self, writes: &[Write]) {
         for write in writes {
             match write {
-                Write::Sealed(value) => drop(self.inner().sealed.insert(value.key.clone(), Some(value.sealed.clone()))),
-                Write::RemoveSealed(key) => drop(self.inner().sealed.remove(key)),
+                Write::Sealed(value) if is_connector_key(&value.key) => {
+                    self.inner().sealed.insert(value.key.clone(), Some(value.sealed.clone()));
+                }
                 // One that was used since is as good; what is remembered of it is idle sooner.
                 Write::Token(put) if put.value.spent.is_some() => drop(self.inner().sessions.remove(&put.value.id)),
                 Write::RemoveToken(id) => drop(self.inner().sessions.remove(id)),
@@ -104,5 +105,19 @@ impl App {
             self.storeless.known.inner().sealed.insert(key, sealed);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wane_store::Sealed;
+
+    use super::*;
+
+    #[test]
+    fn of_what_is_sealed_what_leads_to_a_target_is_remembered_alone() {
+        let (known, sealed) = (Known::default(), |key: &str| Sealed { key: key.to_owned(), sealed: vec![1] });
+        known.before(&["connector/res_1", "recording/ses_1"].map(|key| Write::Sealed(sealed(key))));
+        assert_eq!(known.inner().sealed.keys().collect::<Vec<_>>(), ["connector/res_1"]);
     }
 }
