@@ -381,7 +381,7 @@ impl App {
             return Ok((lease, seen.value, permit, under_way));
         }
         if begun >= self.limits.leases_per_grant {
-            return Err(AppError::TooMany { have: begun, most: self.limits.leases_per_grant });
+            return Err(AppError::TooManyLeases { have: begun, most: self.limits.leases_per_grant });
         }
         let mut change = self.change_at(Actor::Person(caller.person), world, now);
         let (mut lease, fact) = seen.value.lease(self.ambient.id(), handle.resource.kind.clone(), what, now)?;

@@ -110,6 +110,14 @@ pub enum AppError {
         /// The bound.
         most: usize,
     },
+    /// So much is open under a grant that no more is made.
+    #[error("{have} accounts or credentials of this grant are not over yet, the most is {most}; wait until one is")]
+    TooManyLeases {
+        /// How many.
+        have: usize,
+        /// The bound.
+        most: usize,
+    },
     /// The caller takes more in a minute than one may.
     #[error("you take credentials faster than one may: there is another in {wait}")]
     TooOften {
@@ -192,6 +200,7 @@ impl AppError {
             Self::Closed { .. }
             | Self::Crowded
             | Self::TooMany { .. }
+            | Self::TooManyLeases { .. }
             | Self::TooOften { .. }
             | Self::ClockBehind { .. }
             | Self::Unheard { .. }
@@ -231,7 +240,7 @@ impl AppError {
             Self::HandedOut => "handed-out",
             Self::AnswerLost => "answer-lost",
             Self::TooOften { .. } => "too-often",
-            Self::TooMany { .. } => "too-many",
+            Self::TooMany { .. } | Self::TooManyLeases { .. } => "too-many",
             Self::Unrecorded(_) => "unrecorded",
             Self::Afar => "object-store",
             Self::ClockBehind { .. } => "clock-behind",

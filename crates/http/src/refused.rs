@@ -34,7 +34,9 @@ impl From<AppError> for Failure {
                 let again = wait.secs().saturating_add(1);
                 Self::from(Problem::with_status(429, code, error.to_string())).after(again)
             }
-            AppError::TooMany { .. } => Problem::with_status(429, code, error.to_string()).into(),
+            AppError::TooMany { .. } | AppError::TooManyLeases { .. } => {
+                Problem::with_status(429, code, error.to_string()).into()
+            }
             AppError::Crowded | AppError::ClockBehind { .. } => Self::new(class, code, error.to_string()).after(SOON),
             AppError::EndedUnread | AppError::Afar | AppError::Unheard { .. } => {
                 Self::new(class, code, error.to_string()).after(LATER)
@@ -122,6 +124,7 @@ mod tests {
             (AppError::HandedOut, 409, "handed-out"),
             (AppError::AnswerLost, 409, "answer-lost"),
             (AppError::TooMany { have: 1, most: 1 }, 429, "too-many"),
+            (AppError::TooManyLeases { have: 1, most: 1 }, 429, "too-many"),
             (AppError::TooOften { wait: Span::from_secs(4) }, 429, "too-often"),
             (AppError::Store(canary()), 503, "store"),
             (AppError::EndedUnread, 503, "ended-unread"),
