@@ -242,7 +242,12 @@ impl App {
         person: &str,
         member: Membership,
     ) -> Result<Group, AppError> {
-        self.edit_group(caller, group, |group, world| {
+        let group = decide!(async {
+            let world = self.world().await?;
+            self.allow(caller, &world, Action::ManageDirectory)?;
+            let now = self.now();
+            let mut group = world.group(group.as_str()).cloned().ok_or_else(|| AppError::missing("group", group))?;
+            let seen = self.seen(group.id).await?;
             if let Some(directory) = world.keeper(group.kept_by.as_ref()) {
                 let why =
                     format!("the directory `{}` says who is in `{}`; change it there", directory.name, group.name);
@@ -253,31 +258,13 @@ impl App {
                 let why = format!("the provider `{keeper}` says who is in `{}`; change it there", group.name);
                 return Err(AppError::Taken(why));
             }
-            let person = world.person(person).ok_or_else(|| AppError::missing("person", person))?;
+            let person = world.person(person).ok_or_else(|| AppError::missing("person", person))?.id;
             match member {
-                Membership::In => group.members.insert(person.id),
-                Membership::Out => group.members.remove(&person.id),
+                Membership::In => group.members.insert(person),
+                Membership::Out => group.members.remove(&person),
             };
-            Ok(())
-        })
-        .await
-    }
-
-    async fn edit_group(
-        &self,
-        caller: &Caller,
-        name: &Name,
-        edit: impl Fn(&mut Group, &World) -> Result<(), AppError>,
-    ) -> Result<Group, AppError> {
-        let group = decide!(async {
-            let world = self.world().await?;
-            self.allow(caller, &world, Action::ManageDirectory)?;
-            let now = self.now();
-            let mut group = world.group(name.as_str()).cloned().ok_or_else(|| AppError::missing("group", name))?;
-            let seen = self.seen(group.id).await?;
-            edit(&mut group, &world)?;
             let mut change = self.change_at(Actor::Person(caller.person), &world, now);
-            change.note("group.changed", Outcome::Done, Subjects::default(), json!({ "group": group }));
+            change.note("group.changed", Outcome::Done, about(person), json!({ "group": group }));
             change.write(Write::Group(Put { value: group.clone(), seen }));
             change.commit(point!("app.group.commit")).await?;
             Ok(group)

@@ -261,7 +261,7 @@ impl App {
             without.members.remove(&id);
             let seen = self.seen(group.id).await?;
             gone.groups.push(group.name.to_string());
-            change.note("group.changed", Outcome::Done, Subjects::default(), json!({ "group": without }));
+            change.note("group.changed", Outcome::Done, about(id), json!({ "group": without }));
             change.write(Write::Group(Put { value: without, seen }));
         }
         Ok(())
