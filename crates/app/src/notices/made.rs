@@ -256,8 +256,7 @@ impl App {
         people.retain(|person| world.is_active(*person));
         if people.is_empty() {
             for person in world.people.values().filter(|person| address(person).is_some()) {
-                let may = world.is_active(person.id)
-                    && self.judge_action_on(world, person.id, FRESH, Action::Revoke, id)?
+                let may = self.judge_action_on(world, person.id, FRESH, Action::Revoke, id)?
                     || self.judge_action(world, person.id, "password+totp", Span::ZERO, Action::Revoke)?;
                 if may {
                     people.insert(person.id);

@@ -6,7 +6,7 @@ use wane_domain::grant::GrantState;
 use wane_domain::id::{DeliveryId, RequestId};
 use wane_domain::time::{Span, Time};
 use wane_failpoint::{around, point};
-use wane_notice::{Delivery, DeliveryState, Only, WaitsFor, address, wait};
+use wane_notice::{Delivery, DeliveryState, Only, WaitsFor, address, line, wait};
 use wane_store::{ClosedChannel, Put, Versioned, Write};
 
 use super::{Carries, Channel, NotCarried, Parcel};
@@ -17,8 +17,6 @@ use crate::error::AppError;
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(30);
 /// The longest that another side can have us wait.
 const LONGEST_AFTER: Span = Span::from_hours(24);
-/// The longest text of what was met that is kept.
-const LONGEST_WHY: usize = 300;
 
 /// How a try came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,15 +114,15 @@ impl App {
         let tried = Delivery { tries: seen.value.tries.saturating_add(1), ..seen.value.clone() };
         let next =
             |after: Option<Span>| now.plus(wait(tried.tries).max(after.unwrap_or(Span::ZERO).min(LONGEST_AFTER)));
-        let waits = |next, why: &str| DeliveryState::Waiting(WaitsFor { next, last: Some(shortened(why)) });
+        let waits = |next, why: &str| DeliveryState::Waiting(WaitsFor { next, last: Some(line(why)) });
         let (state, sent, close) = match carried {
             Ok(()) => (DeliveryState::Delivered { at: now }, Sent::Done, None),
-            Err(NotCarried::Never(why)) => (DeliveryState::GivenUp { at: now, why: shortened(&why) }, Sent::Done, None),
+            Err(NotCarried::Never(why)) => (DeliveryState::GivenUp { at: now, why: line(&why) }, Sent::Done, None),
             Err(NotCarried::NotNow { why, after }) => (waits(next(after), &why), Sent::Waits, None),
             Err(NotCarried::Away { why, after }) => (waits(next(after), &why), Sent::Away(next(after)), None),
             Err(NotCarried::Closed(why)) => {
-                let closed = ClosedChannel { channel: tried.channel.clone(), at: now, why: shortened(&why) };
-                (DeliveryState::GivenUp { at: now, why: shortened(&why) }, Sent::Closed, Some(closed))
+                let closed = ClosedChannel { channel: tried.channel.clone(), at: now, why: line(&why) };
+                (DeliveryState::GivenUp { at: now, why: line(&why) }, Sent::Closed, Some(closed))
             }
         };
         let seen = Versioned { value: tried, ..seen };
@@ -183,8 +181,4 @@ impl App {
         change.write(Write::ForgetDeliveries(before));
         change.commit(point!("app.notices.forget.commit")).await.map(|_| ())
     }
-}
-
-fn shortened(why: &str) -> String {
-    wane_notice::line(why).chars().take(LONGEST_WHY).collect()
 }
