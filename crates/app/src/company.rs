@@ -296,9 +296,9 @@ mod tests {
         PersonId::mint(Time::from_micros(1), &[n; 10])
     }
 
-    fn terminal(company: &Company) {
+    fn terminal(company: &Company, channel: u32) {
         let size = Size { columns: 80, rows: 24 };
-        company.sees(&Event::Terminal { channel: 0, size, name: "xterm".into() });
+        company.sees(&Event::Terminal { channel, size, name: "xterm".into() });
     }
 
     fn says(company: &Company, text: &str) {
@@ -310,7 +310,7 @@ mod tests {
         let company = Company::default();
         let join = |seat: &str| company.enter(seat.to_owned(), person(1), "ada".to_owned());
         assert_eq!(join("a").err(), Some(NoPlace::NoTerminal));
-        terminal(&company);
+        terminal(&company, 0);
         says(&company, "before");
         company.sees(&Event::Data { channel: 1, from: Side::Target, bytes: b"elsewhere".as_slice().into() });
         company.sees(&Event::Data { channel: 0, from: Side::Client, bytes: b"secret".as_slice().into() });
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn who_is_slow_is_out_and_the_session_goes_on() {
         let company = Company::default();
-        terminal(&company);
+        terminal(&company, 0);
         let mut slow = company.enter("slow".to_owned(), person(1), "ada".to_owned()).unwrap();
         let mut quick = company.enter("quick".to_owned(), person(2), "dan".to_owned()).unwrap();
         for _ in 0..MOST_WAIT * 2 {
@@ -351,5 +351,28 @@ mod tests {
             assert!(company.enter(format!("{n}"), person(n), "eve".to_owned()).is_ok(), "{n}");
         }
         assert_eq!(company.has_place(), Err(NoPlace::Full));
+    }
+
+    #[test]
+    fn a_terminal_that_closes_takes_those_who_see_it_along_and_nobody_else() {
+        let company = Company::default();
+        let joins = |seat: &str, n| company.enter(seat.to_owned(), person(n), "ada".to_owned()).unwrap();
+        terminal(&company, 1);
+        let stays = joins("a", 1);
+        terminal(&company, 0);
+        let goes = joins("b", 2);
+        company.sees(&Event::Closed { channel: 0 });
+        assert_eq!((stays.is_closed(), goes.is_closed()), (false, true));
+    }
+
+    #[test]
+    fn who_joined_is_let_leave_by_nobody_else() {
+        let company = Company::default();
+        terminal(&company, 0);
+        let hears = company.enter("a".to_owned(), person(1), "ada".to_owned()).unwrap();
+        for (leaves, is_out) in [(2, false), (1, true)] {
+            company.leave_as("a", person(leaves));
+            assert_eq!(hears.is_closed(), is_out, "{leaves}");
+        }
     }
 }

@@ -69,13 +69,16 @@ mod tests {
 
     #[test]
     fn of_too_many_names_those_whose_door_is_closed_are_remembered() {
-        let doors = Strangers::default();
-        fails(&doors, "closed", 5);
-        (1..MOST_STRANGERS).for_each(|n| fails(&doors, &n.to_string(), 1));
-        assert_eq!(doors.lock().len(), MOST_STRANGERS);
-        fails(&doors, "1", 1);
-        assert_eq!(doors.lock().len(), MOST_STRANGERS, "one more of a name that is known");
-        fails(&doors, "one more", 1);
-        assert!(doors.lock().len() == 2 && doors.closed("closed", NOW).is_some());
+        for (secs, left) in [(4, 2), (5, 1)] {
+            let (doors, later) = (Strangers::default(), NOW.plus(Span::from_secs(secs)));
+            fails(&doors, "closed", 5);
+            (1..MOST_STRANGERS).for_each(|n| fails(&doors, &n.to_string(), 1));
+            assert_eq!(doors.lock().len(), MOST_STRANGERS);
+            fails(&doors, "1", 1);
+            assert_eq!(doors.lock().len(), MOST_STRANGERS, "one more of a name that is known");
+            doors.failed("one more", later);
+            assert_eq!(doors.lock().len(), left, "after {secs} s");
+            assert_eq!(doors.closed("closed", later).is_some(), left == 2, "after {secs} s");
+        }
     }
 }

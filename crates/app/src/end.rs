@@ -598,3 +598,6 @@ pub(crate) fn settle(lease: &LeaseData, presence: Presence, now: Time) -> Tried 
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -336,6 +336,8 @@ mod tests {
             record(at(1, 90), "grant.minted", 3, minted(3, &[])),
             record(at(-1, 90), "grant.minted", 4, minted(4, &[])),
             record(at(1, 95), "grant.activated", 3, json!({})),
+            record(at(1, 60), "grant.ending", 5, json!({})),
+            record(at(1, 99), "grant.closed", 5, json!({})),
         ];
         let kind: Name = "paper".parse().unwrap();
         let promises = HashMap::from([(id(2), Promise { kind: kind.clone(), within: Span::from_secs(10) })]);
@@ -348,13 +350,13 @@ mod tests {
             closed,
             stands: None,
         };
-        assert_eq!(told.days, [day(0, 1, 0, 1, 1), day(1, 1, 2, 0, 1)]);
+        assert_eq!(told.days, [day(0, 1, 0, 1, 1), day(1, 1, 2, 0, 2)]);
         let minute = Span::from_secs(60);
         assert_eq!(told.to_grant, Spread { count: 1, half: minute, most: minute, longest: minute });
         let took =
-            Spread { count: 2, half: Span::from_secs(10), most: Span::from_secs(30), longest: Span::from_secs(30) };
+            Spread { count: 3, half: Span::from_secs(30), most: Span::from_secs(39), longest: Span::from_secs(39) };
         // What takes as long as was promised is not late.
-        assert_eq!(told.ends, [Ends { kind, took, promised: Span::from_secs(10), late: 1 }]);
+        assert_eq!(told.ends, [Ends { kind, took, promised: Span::from_secs(10), late: 2 }]);
         let often = Again { person: id(1), resource: id(2), role: id(3), times: 3, last: at(1, 90) };
         assert_eq!(told.again, [often]);
     }

@@ -480,12 +480,6 @@ impl App {
         self.org
     }
 
-    /// The bounds in force.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Where people open this server's pages, without a slash at the end.
     #[must_use]
     pub fn public_url(&self) -> &str {

@@ -201,3 +201,24 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wane_domain::id::TypedId as _;
+    use wane_domain::time::Time;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_has_the_turn_at_a_place_and_a_place_nobody_waits_for_is_forgotten() {
+        let (places, target) = (Places::default(), ResourceId::mint(Time::from_micros(0), &[1; 10]));
+        let held = places.turn(target, "one").await;
+        let mut next = Box::pin(places.turn(target, "one"));
+        assert!(futures::poll!(&mut next).is_pending());
+        drop(places.turn(target, "another").await);
+        drop(held);
+        drop(next.await);
+        let _held = places.turn(target, "a third").await;
+        assert_eq!(places.0.lock().unwrap().len(), 1);
+    }
+}

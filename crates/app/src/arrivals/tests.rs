@@ -1,5 +1,6 @@
 //! What the book of waiting logins holds to.
 
+use futures::FutureExt as _;
 use wane_domain::id::TokenId;
 use wane_testkit::FakeClock;
 
@@ -94,6 +95,17 @@ fn a_login_of_somebody_known_is_answered_by_nobody_else() {
     assert_eq!(book.refuse("one", other, now).map(|_| ()), Err(NotThere::Gone));
     assert_eq!(book.open("one", caller.person, now).map(|_| ()), Ok(()));
     assert_eq!(book.claim("one", &code, caller.person, now).map(|_| ()), Ok(()));
+}
+
+#[test]
+fn whoever_waits_hears_of_an_answer() {
+    let clock = FakeClock::at("2026-11-22T09:00:00Z".parse().unwrap());
+    let (ambient, book) = (clock.ambient(1), Arrivals::default());
+    let (id, _) = book.enter(who("192.0.2.7"), &ambient, "one".to_owned()).unwrap();
+    let arrival = book.get(id).unwrap();
+    assert!(arrival.heard().now_or_never().is_none(), "nobody answered");
+    book.put(id, Stage::Confirmed(maya(&ambient)));
+    arrival.heard().now_or_never().unwrap();
 }
 
 #[test]

@@ -50,4 +50,14 @@ mod tests {
         assert!(heard.hear("a", until, now));
         assert!(heard.hear("a", until.plus(Span::from_mins(5)), until), "it is no longer believed by then");
     }
+
+    #[test]
+    fn of_too_many_words_those_are_forgotten_that_are_no_longer_believed() {
+        let now = Time::from_micros(1_000_000);
+        let until = now.plus(Span::from_mins(5));
+        let heard = Heard(Mutex::new((0..MOST).map(|n| (n.to_string(), until)).collect()));
+        assert!(!heard.hear("a", until, now), "there is no room");
+        assert!(heard.hear("a", until.plus(Span::from_mins(5)), until));
+        assert_eq!(heard.0.lock().unwrap().len(), 1);
+    }
 }

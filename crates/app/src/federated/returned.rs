@@ -249,7 +249,6 @@ impl App {
                     skipped.push(name.clone());
                     continue;
                 }
-                None if !is_in => continue,
                 None => (kept_group(self.ambient.id(), name, rules)?, wane_store::Seen::Nothing),
             };
             let changed = if is_in { group.members.insert(person) } else { group.members.remove(&person) };

@@ -143,7 +143,9 @@ impl<'a> Search<'a> {
 
 #[cfg(test)]
 mod tests {
-    use wane_recording::{Confidence, FileDeed};
+    use wane_domain::secret::Secret;
+    use wane_recording::{Confidence, FileDeed, Header, Press, Recorder, SessionKey};
+    use wane_testkit::FakeClock;
 
     use super::*;
 
@@ -184,6 +186,70 @@ mod tests {
             let mut search = Search::new("kanarie", Within::All, 1000);
             events.iter().for_each(|event| search.event(at, event));
             assert_eq!(search.places.iter().map(|place| place.what).collect::<Vec<_>>(), found, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_few_places_are_told_with_what_stands_around_them() {
+        let (at, long) = (Time::from_micros(0), "ä".repeat(AROUND));
+        let mut search = Search::new("kanarie", Within::All, 1000);
+        for _ in 0..=MOST_PLACES {
+            let text = format!("{long}xkanariex{long}").into();
+            search.event(at, &Event::Command { channel: 0, text, confidence: Confidence::Echoed });
+        }
+        // No letter is cut in two.
+        let whole = "ä".repeat(AROUND / 2 - 1);
+        let around = format!("{whole}xkanariex{whole}");
+        let told: Vec<_> = search.places.iter().map(|place| &place.text).collect();
+        assert_eq!(told, vec![&around; MOST_PLACES]);
+    }
+
+    /// A text is told once although the end of it that is kept may not be cut where it would be.
+    #[test]
+    fn a_text_that_begins_with_a_letter_of_two_bytes_is_told_once() {
+        let mut search = Search::new("ärger", Within::All, 1000);
+        for bytes in ["ärger", "x"] {
+            let bytes = bytes.as_bytes().into();
+            search.event(Time::from_micros(0), &Event::Data { channel: 0, from: Side::Target, bytes });
+        }
+        assert_eq!(search.places.len(), 1, "{:?}", search.places);
+    }
+
+    /// A recording with these outputs, each in a chunk of its own.
+    fn recording(outputs: &[&str]) -> Reader<std::io::Cursor<Vec<u8>>> {
+        let ambient = FakeClock::at(Time::from_micros(0)).ambient(7);
+        let header = Header {
+            org: ambient.id(),
+            session: ambient.id(),
+            grant: ambient.id(),
+            holder: ambient.id(),
+            resource: ambient.id(),
+            role: ambient.id(),
+            kind: "ssh".parse().unwrap(),
+            began: Time::from_micros(0),
+        };
+        let key = || SessionKey::new(&Secret::new(vec![9; 32])).unwrap();
+        let (mut recorder, mut sealer, mut file) = Recorder::begin(&header, key()).unwrap();
+        let mut press = Press::new().unwrap();
+        for output in outputs {
+            let bytes = output.as_bytes().into();
+            recorder.event(header.began, &Event::Data { channel: 0, from: Side::Target, bytes }).unwrap();
+            sealer.seal(&mut press, &recorder.take_away(), &mut file).unwrap();
+        }
+        Reader::open(std::io::Cursor::new(file), key()).unwrap()
+    }
+
+    #[test]
+    fn a_search_ends_with_what_it_may_look_through_and_with_the_last_place_that_is_told() {
+        for (left, outputs, found, rest) in [
+            (20, vec!["kanarie", "kanarie"], 2, 6),
+            (7, vec!["kanarie", "kanarie"], 1, 0),
+            (1, vec!["nothing", "kanarie"], 0, 0),
+            (0, vec!["kanarie"], 0, 0),
+            (50, vec!["kanarie"; MOST_PLACES + 1], MOST_PLACES, 50 - 7 * MOST_PLACES),
+        ] {
+            let looked = Search::new("kanarie", Within::All, left).through(recording(&outputs));
+            assert_eq!((looked.places.len(), looked.left), (found, rest), "{left} {outputs:?}");
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What sessions are told, and when.
 
+use futures::FutureExt as _;
 use wane_domain::closure::ClosureBasis;
 use wane_domain::id::TypedId;
 use wane_domain::lease::{Debt, LeaseData, artifact_name};
-use wane_store::Put;
+use wane_domain::proved::ProvedBy;
+use wane_store::{Put, Token, TokenKind, TokenOwner};
 
 use super::*;
 
@@ -93,7 +95,9 @@ fn a_proof_carries_the_sessions_of_its_person_and_only_once_policy_took_it() {
     let lease = line(1).session.lease();
     sessions.spread(vec![News::Proof(older)]);
     assert!(sessions.fresh().is_empty(), "policy is asked about what is known");
+    assert!(sessions.proof_heard().now_or_never().is_none(), "whoever minds proofs is woken for nothing");
     sessions.spread(vec![News::Proof(fresh.clone())]);
+    sessions.proof_heard().now_or_never().expect("nobody is woken");
     assert_eq!(sessions.fresh(), [(lease, line(1).grant, fresh.clone())]);
     // Policy does not take it, and then another that it takes.
     sessions.proved(lease, &fresh, false);
@@ -105,6 +109,31 @@ fn a_proof_carries_the_sessions_of_its_person_and_only_once_policy_took_it() {
     assert_eq!(others.borrow().unwrap().proved, NOW, "the proof of another");
     let turns = sessions.turns(fresh.at);
     assert!(turns.contains(&(lease, Turn::GoesOn)) && turns.contains(&(line(2).session.lease(), Turn::Pauses)));
+}
+
+/// A code that others make for somebody says nothing about who they are, and neither does a session that ends.
+#[test]
+fn a_proof_is_a_session_that_begins_and_no_other_token() {
+    let later = NOW.plus(Span::from_mins(1));
+    let kinds = [(TokenKind::Session, None, 1), (TokenKind::Session, Some(later), 0), (TokenKind::Enrol, None, 0)];
+    for (kind, spent, heard) in kinds {
+        let token = Token {
+            id: TypedId::mint(NOW, &[70; 10]),
+            kind,
+            owner: TokenOwner::Person(line(1).holder),
+            verifier: Vec::new(),
+            at: later,
+            proved: later,
+            expires: later,
+            used: later,
+            spent,
+            by: ProvedBy::PasswordAndCode,
+        };
+        let sessions = Sessions::default();
+        let _hears = sessions.enter(line(1));
+        sessions.spread(sessions.news(&[Write::Token(Put::new(token))]));
+        assert_eq!(sessions.fresh().len(), heard, "{kind:?} {spent:?}");
+    }
 }
 
 #[test]
@@ -223,4 +252,20 @@ fn a_closed_session_is_on_no_board_and_proves_it() {
     assert_eq!(sessions.closing(first).unwrap().borrow().as_deref(), Some("both connections closed"));
     sessions.strike(first);
     assert!(!sessions.has(first) && sessions.closing(first).is_none() && sessions.has(second));
+}
+
+#[test]
+fn what_passed_and_what_is_thought_of_it_are_counted() {
+    let meter = Meter::default();
+    assert_eq!((meter.read(), meter.verdict()), ((0, 0), (Verdict::Inside, 0)));
+    for bytes in [3, 4] {
+        meter.up(bytes);
+        meter.down(10 * bytes);
+        meter.found();
+    }
+    assert_eq!(meter.read(), (7, 70));
+    for (verdict, called) in Verdict::ALL.into_iter().zip(["inside", "unknown", "outside"]) {
+        meter.judged(verdict);
+        assert_eq!((meter.verdict(), verdict.name()), ((verdict, 2), called));
+    }
 }

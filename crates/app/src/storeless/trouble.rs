@@ -64,6 +64,24 @@ impl Trouble {
         self.answered.load(Ordering::SeqCst)
     }
 
+    /// What work comes to; nothing once the store has answered nobody for so long.
+    async fn while_answering<T>(&self, patience: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
+        let mut before = self.answered();
+        for _ in 0..MOST_WAITS {
+            if let Ok(done) = tokio::time::timeout(patience, work.as_mut()).await {
+                return Some(done);
+            }
+            // A store under load answers others; one that hangs answers nobody.
+            let answered = self.answered();
+            if answered == before {
+                return None;
+            }
+            before = answered;
+        }
+        None
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<(Time, String)>> {
         self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,25 +91,20 @@ impl App {
     /// Does something with the store that an end needs, for as long as the store gets anywhere. What was
     /// given up on may be done all the same, later.
     pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, AppError>>) -> Result<T, AppError> {
-        tokio::pin!(work);
         let trouble = &self.storeless.trouble;
-        let mut before = trouble.answered();
-        for _ in 0..MOST_WAITS {
-            match tokio::time::timeout(PATIENCE, work.as_mut()).await {
-                Ok(Err(AppError::Store(why))) => {
-                    trouble.met(&why, self.now());
-                    return Err(AppError::Store(why));
-                }
-                Ok(done) => return done,
-                // A store under load answers others; one that hangs answers nobody.
-                Err(_) if trouble.answered() != before => before = trouble.answered(),
-                Err(_) => break,
+        match trouble.while_answering(PATIENCE, work).await {
+            Some(Err(AppError::Store(why))) => {
+                trouble.met(&why, self.now());
+                Err(AppError::Store(why))
+            }
+            Some(done) => done,
+            None => {
+                let why = format!("it did not answer within {} s", PATIENCE.as_secs());
+                trouble.met(&why, self.now());
+                self.storeless.agenda.mistrust();
+                Err(AppError::Store(why))
             }
         }
-        let why = format!("it did not answer within {} s", PATIENCE.as_secs());
-        trouble.met(&why, self.now());
-        self.storeless.agenda.mistrust();
-        Err(AppError::Store(why))
     }
 
     /// Whether the store cannot be used, as far as the last who tried could tell.
@@ -110,5 +123,30 @@ impl App {
     pub fn store_state(&self) -> StoreState {
         let (unbooked, only_in_memory) = self.storeless.spool.count();
         StoreState { trouble: self.storeless.trouble.state(), unbooked, only_in_memory }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// As long as it is not for ever.
+    #[tokio::test]
+    async fn who_waits_for_the_store_waits_while_it_answers_others() {
+        for (looks, answers, done) in [(1, false, true), (5, true, true), (1000, false, false), (1000, true, false)] {
+            let (trouble, mut looked) = (Trouble::default(), 0);
+            let work = poll_fn(|_| {
+                looked += 1;
+                if answers {
+                    trouble.over();
+                }
+                if looked < looks { Poll::Pending } else { Poll::Ready(()) }
+            });
+            let came = trouble.while_answering(Duration::ZERO, work).await;
+            assert_eq!(came.is_some(), done, "{looks} looks, answering others: {answers}");
+        }
     }
 }

@@ -51,6 +51,14 @@ impl Signer for Hears {
         Err(SignError::NoKey(purpose.to_owned()))
     }
 
+    fn away(&self) -> Option<String> {
+        Some("it signs nothing".to_owned())
+    }
+
+    fn limited(&self) -> Vec<&'static str> {
+        vec!["ssh-krl"]
+    }
+
     fn ended(&self, grant: GrantId) {
         self.0.lock().unwrap().push(grant);
     }
@@ -77,4 +85,13 @@ async fn the_signer_hears_of_the_end_of_what_people_signed_for() {
     house.app.give_back(&ann, signed).await.unwrap();
     house.try_ends(signed).await;
     assert_eq!(signer.heard(), [signed]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_the_signer_fares_is_what_it_says() {
+    let house = House::new().await;
+    assert!(!house.app.signer_is_away() && house.app.signer_is_limited().is_empty(), "there is none to ask");
+    house.app.tell_signer(Arc::new(Hears::default()));
+    assert!(house.app.signer_is_away());
+    assert_eq!(house.app.signer_is_limited(), ["ssh-krl"]);
 }

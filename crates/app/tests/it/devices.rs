@@ -6,6 +6,7 @@ use wane_domain::directory::Standing;
 use wane_domain::time::{Span, Time};
 use wane_store::RecordFilter;
 
+use crate::faulty::Goes;
 use crate::house::{House, mins};
 use crate::signing_in::Login;
 
@@ -229,4 +230,16 @@ async fn what_becomes_of_a_command_line_is_on_record() {
         assert_eq!(records[place].detail, shown, "{}", records[place].event);
     }
     assert_eq!(records[5].detail["wants"], "proof");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_line_that_could_not_be_written_down_takes_no_room() {
+    let house = House::new().await;
+    house.door.writes(Goes::Failing);
+    for n in 0..16 {
+        let begun = house.app.begin_device("192.0.2.7".parse().ok(), "wane 1 on box", DeviceAsks::SignIn).await;
+        assert!(matches!(begun, Err(AppError::Store(_))), "{n}: {begun:?}");
+    }
+    house.door.writes(Goes::Well);
+    Line::waits(&house, "192.0.2.7").await;
 }

@@ -18,7 +18,7 @@ use wane_domain::time::Time;
 use wane_domain::world::{PolicyVersion, World};
 use wane_notice::Delivery;
 use wane_store::{
-    AcmeAccount, AcmeOrder, Answer, ChannelStands, ClosedChannel, Commit, DeliveryFilter, Due, Entry, EntryId,
+    AcmeAccount, AcmeOrder, Answer, ChannelStands, ClosedChannel, Commit, Cursor, DeliveryFilter, Due, Entry, EntryId,
     EntryKey, EntrySort, GrantFilter, InventoryTaken, Issuance, Job, LeaseFilter, Login, Page, PolicyEntry,
     RecordFilter, Recording, RecordingFilter, RequestFilter, Seen, Sequenced, Slice, Store, StoreError, Token,
     Versioned, WayIn,
@@ -42,8 +42,15 @@ pub(crate) struct Door {
     reads: watch::Sender<Goes>,
     /// How many commits were asked for since writes were last told how to go.
     pub(crate) asked: watch::Sender<usize>,
+    /// How many serial numbers were asked for.
+    pub(crate) serials: watch::Sender<usize>,
     /// How many more pass although writes hang.
     pub(crate) passes: watch::Sender<usize>,
+    /// The question that is not put to the store until another is, and how many ask it.
+    held: watch::Sender<&'static str>,
+    asking: watch::Sender<usize>,
+    /// How many more pages of the trail are full, whatever is in it.
+    pub(crate) full_pages: watch::Sender<usize>,
     /// Commits that hang; like those in a writer's queue they are done whether somebody waits or not.
     queue: Mutex<JoinSet<()>>,
 }
@@ -71,6 +78,33 @@ impl Door {
         self.reads(goes);
     }
 
+    /// From now on whoever asks this of the store waits until it is another; with nothing, nobody does.
+    pub(crate) fn hold(&self, question: &'static str) {
+        self.asking.send_replace(0);
+        self.held.send_replace(question);
+    }
+
+    /// Waits until somebody asks what is held.
+    pub(crate) async fn until_held(&self) {
+        self.asking.subscribe().wait_for(|asking| *asking > 0).await.unwrap();
+    }
+
+    async fn ask(&self, question: &str) -> Result<(), StoreError> {
+        if *self.held.borrow() == question {
+            self.asking.send_modify(|asking| *asking += 1);
+            self.held.subscribe().wait_for(|held| *held != question).await.unwrap();
+        }
+        Self::pass(&self.reads, "disk I/O error").await
+    }
+
+    /// A page of the trail, full of the newest on it as long as one more is to be full.
+    fn filled(&self, page: Page<Sequenced>) -> Page<Sequenced> {
+        let Some(newest) = page.items.first().filter(|_| *self.full_pages.borrow() > 0).cloned() else { return page };
+        self.full_pages.send_modify(|full| *full -= 1);
+        let next = Some(Cursor((newest.seq + 1).to_string()));
+        Page { items: vec![newest; 1000], next }
+    }
+
     async fn pass(side: &watch::Sender<Goes>, why: &str) -> Result<(), StoreError> {
         let mut goes = side.subscribe();
         match goes.wait_for(|goes| *goes != Goes::Hanging).await.map(|goes| *goes) {
@@ -93,8 +127,10 @@ macro_rules! behind_the_door {
         impl Store for Faulty {
             async fn commit(&self, commit: Commit) -> Result<u64, StoreError> {
                 let (to, answer) = tokio::sync::oneshot::channel();
+                // Settled before it is seen to be asked: what is let pass then is another.
+                let may_pass = self.door.may_pass();
                 self.door.asked.send_modify(|asked| *asked += 1);
-                if self.door.may_pass() {
+                if may_pass {
                     return self.store.commit(commit).await;
                 }
                 let (store, door) = (self.store.clone(), Arc::clone(&self.door));
@@ -111,14 +147,19 @@ macro_rules! behind_the_door {
                 self.store.world().await
             }
             async fn next_serial(&self) -> Result<u64, StoreError> {
+                self.door.serials.send_modify(|asked| *asked += 1);
                 Door::pass(&self.door.writes, "database or disk is full").await?;
                 self.store.next_serial().await
             }
             async fn changed(&self, seq: u64) -> u64 {
                 self.store.changed(seq).await
             }
+            async fn records(&self, filter: RecordFilter, slice: Slice) -> Result<Page<Sequenced>, StoreError> {
+                self.door.ask("records").await?;
+                Ok(self.door.filled(self.store.records(filter, slice).await?))
+            }
             $(async fn $name(&self, $($arg: $of),*) -> Result<$out, StoreError> {
-                Door::pass(&self.door.reads, "disk I/O error").await?;
+                self.door.ask(stringify!($name)).await?;
                 self.store.$name($($arg),*).await
             })*
         }
@@ -177,7 +218,6 @@ behind_the_door! {
     channels() -> Vec<ChannelStands>;
     closed_channels() -> Vec<ClosedChannel>;
     notices_read() -> Option<u64>;
-    records(filter: RecordFilter, slice: Slice) -> Page<Sequenced>;
     records_after(seq: u64, limit: u32) -> Vec<Sequenced>;
     head() -> u64;
 }

@@ -315,6 +315,10 @@ impl Kind for GatedKind {
         false
     }
 
+    fn takes_credential(&self) -> bool {
+        true
+    }
+
     /// Every target has nine levels.
     async fn probe(&self, _target: &Target<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError> {
         let problem = |role: &Role| (level(&role.definition) > Some(9)).then(|| "there is no such level".to_owned());

@@ -1,8 +1,13 @@
 //! The past: every policy version is kept, old decisions are told as they were, stories begin with the first ask.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
-use wane_app::{Class, Era, Narrower, Said, StoryLine, WhyInput};
+use tokio::task::JoinSet;
+use wane_app::{AppError, Class, Era, Narrower, Said, StoryLine, WhyInput};
 use wane_domain::catalogue::Role;
+use wane_domain::request::{AccessRequest, RequestData};
+use wane_domain::stored;
 use wane_domain::time::Span;
 use wane_policy::explain::Verdict;
 use wane_store::{Put, RecordFilter, Slice, Write};
@@ -13,6 +18,15 @@ const DEV: &str =
     "principal in Group::\"engineers\", action == Action::\"access\", resource is Gate in Label::\"env=dev\"";
 const DEV_FOR_DBA: &str =
     "principal in Group::\"dba\", action == Action::\"access\", resource is Gate in Label::\"env=dev\"";
+
+impl House {
+    /// As if the same had been asked so many more times, and answered the same.
+    pub(crate) async fn was_asked_again(&self, what: &AccessRequest, times: usize) {
+        let (id, at) = (|| self.ambient.id(), self.app.now());
+        let again = || stored::request(RequestData { id: id(), at, ..(**what).clone() });
+        self.write((0..times).map(|_| Write::Request(Put::new(again()))).collect()).await;
+    }
+}
 
 fn supposed(version: Option<u64>) -> WhyInput {
     WhyInput {
@@ -98,6 +112,68 @@ async fn an_old_text_is_asked_about_today_and_changes_nothing() {
     assert_eq!(house.app.why(&house.caller("ann").await, &supposed(Some(1))).await.unwrap_err().class(), Class::Denied);
     let request = house.ask("ann", &[("attic", "read")], 1).await;
     assert!(denied(&request, 0).contains("no policy"), "an old set decided");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_in_force_nowhere_is_asked_about_today_and_changes_nothing() {
+    let house = House::new().await;
+    let (root, other) = (house.caller("root").await, POLICY.replace(DEV, DEV_FOR_DBA));
+    let about = |person: &str, text: &str, policy_version| {
+        let (person, policy_text) = (Some(person.to_owned()), Some(text.to_owned()));
+        WhyInput { person, policy_text, ..supposed(policy_version) }
+    };
+    for (person, text, permitted) in [
+        ("ann", other.as_str(), false),
+        ("eva", &other, true),
+        ("ann", POLICY, true),
+        ("eva", POLICY, false),
+        ("eva", &other, true),
+    ] {
+        let answer = house.app.why(&root, &about(person, text, None)).await.unwrap();
+        let said = matches!(answer.explanation.verdict, Verdict::Permit { .. });
+        assert_eq!((said, answer.era), (permitted, Era::Never), "{person}");
+        assert!(granted(&house.ask("ann", &[("attic", "read")], 1).await, 0).is_some(), "it decided");
+    }
+    let both = house.app.why(&root, &about("ann", &other, Some(1))).await;
+    assert!(matches!(&both, Err(AppError::Invalid { field, .. }) if field == "policy_text"), "{both:?}");
+    let ann = house.app.why(&house.caller("ann").await, &about("ann", &other, None)).await;
+    assert_eq!(ann.unwrap_err().class(), Class::Denied);
+}
+
+/// One such text is kept compiled, and it is not always one's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_ask_about_two_texts_at_once_are_each_told_of_their_own() {
+    let house = House::new().await;
+    let root = house.caller("root").await;
+    let text = |who: &str| format!("@id(\"x\") @max_ttl(\"8h\") permit ({});", DEV.replace("engineers", who));
+    let mut asking = JoinSet::new();
+    for n in 0..60 {
+        let (person, text, permitted) =
+            if n % 2 == 0 { ("eva", text("dba"), true) } else { ("ann", text("admins"), false) };
+        let (person, policy_text) = (Some(person.to_owned()), Some(text));
+        let (app, root) = (Arc::clone(&house.app), root.clone());
+        asking.spawn(async move {
+            let answer = app.why(&root, &WhyInput { person, policy_text, ..supposed(None) }).await.unwrap();
+            (matches!(answer.explanation.verdict, Verdict::Permit { .. }), permitted)
+        });
+    }
+    for (said, permitted) in asking.join_all().await {
+        assert_eq!(said, permitted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_tells_of_more_time_by_which_policy_it_was_given() {
+    let house = House::new().await;
+    let grant = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", grant).await.unwrap();
+    house.advance(mins(1));
+    house.change_policy("8h", "7h").await;
+    let ann = house.caller("ann").await;
+    house.app.extend(&ann, grant, mins(10), None).await.unwrap();
+    let (recorded, _) = house.app.why_grant(&ann, grant, None).await.unwrap();
+    let told: Vec<_> = recorded.decisions.iter().map(|d| (d.said, d.version)).collect();
+    assert_eq!(told, [(Said::Granted, Some(1)), (Said::Activated, Some(1)), (Said::Extended, Some(2))]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -273,6 +349,24 @@ async fn a_story_tells_of_more_time_however_much_was_asked_since() {
     assert_eq!(story.requests.iter().map(|one| one.id).collect::<Vec<_>>(), [story.grant.request, more]);
 }
 
+/// However busy its holder is, no more is read than so much.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_looks_for_more_time_among_the_newest_thousand_requests() {
+    let house = House::new().await;
+    let grant = house.hold("ann", "attic", "read", 1).await;
+    house.hand_out("ann", grant).await.unwrap();
+    house.advance(mins(1));
+    let ann = house.caller("ann").await;
+    let more = house.app.extend(&ann, grant, mins(10), None).await.unwrap().id;
+    house.advance(mins(1));
+    let first = house.request(house.grant(grant).await.request).await;
+    for (others, told) in [(999, true), (1, false)] {
+        house.was_asked_again(&first, others).await;
+        let story = house.app.story(&ann, grant).await.unwrap();
+        assert_eq!(story.requests.iter().any(|one| one.id == more), told, "after {others} more");
+    }
+}
+
 /// Whoever may not read all of it reads what they did and what was done about them, page by page and as it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_trail_shows_each_what_they_did_and_what_is_about_them() {
@@ -298,4 +392,18 @@ async fn figures_of_little_leave_nothing_out() {
     house.hold("ann", "attic", "read", 1).await;
     let figures = house.app.figures(&house.caller("root").await, 3).await.unwrap();
     assert_eq!((figures.days.len(), figures.days[2].by_policy, figures.more), (3, 1, false));
+}
+
+/// Of each sort the newest 20,000 are read.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_much_say_that_there_was_more() {
+    let house = House::new().await;
+    house.hold("ann", "attic", "read", 1).await;
+    let root = house.caller("root").await;
+    // The last five are of what was granted, which is read to its end.
+    house.door.full_pages.send_replace(25);
+    let figures = house.app.figures(&root, 3).await.unwrap();
+    assert_eq!((figures.days[2].asked, figures.more), (20_000, true));
+    let figures = house.app.figures(&root, 3).await.unwrap();
+    assert_eq!((figures.days[2].asked, figures.more), (1, false));
 }

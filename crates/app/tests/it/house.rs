@@ -80,6 +80,7 @@ pub(crate) struct House {
     folder: TempDir,
     wrapped: [Vec<u8>; 2],
     zone: jiff::tz::TimeZone,
+    url: &'static str,
     writers: JoinSet<()>,
 }
 
@@ -93,6 +94,14 @@ impl House {
     pub(crate) async fn in_zone(now: Time, zone: &str) -> Self {
         let mut house = Self::ticking(FakeClock::at(now), None).await;
         house.zone = jiff::tz::TimeZone::get(zone).unwrap();
+        house.reopen();
+        house
+    }
+
+    /// One under another address.
+    pub(crate) async fn at(url: &'static str) -> Self {
+        let mut house = Self::new().await;
+        house.url = url;
         house.reopen();
         house
     }
@@ -119,11 +128,12 @@ impl House {
         furnish(&store, &ambient, org).await;
         let (gate, wrapped) = (Arc::new(Gate::default()), [ends, issuing]);
         let zone = jiff::tz::TimeZone::UTC;
-        let with = (Cost::WeakForTests, limits(), zone.clone());
+        let url = "https://wane.example";
+        let with = (Cost::WeakForTests, limits(), zone.clone(), url);
         let door = Arc::new(Door::default());
         let behind = Arc::new(Faulty { store: store.clone(), door: Arc::clone(&door) });
         let app = open((behind, Vec::new()), &ambient, org, folder.path(), &wrapped, &gate, with);
-        Self { app, store, clock, ambient, gate, door, org, folder, wrapped, zone, writers }
+        Self { app, store, clock, ambient, gate, door, org, folder, wrapped, zone, url, writers }
     }
 
     /// The process dies and a new one opens the same store: nothing in memory is left.
@@ -143,7 +153,7 @@ impl House {
     }
 
     fn opened(&self, store: Arc<dyn Store>, more: Vec<Arc<dyn Kind>>, (cost, limits): (Cost, Limits)) -> Arc<App> {
-        let (folder, with) = (self.folder.path(), (cost, limits, self.zone.clone()));
+        let (folder, with) = (self.folder.path(), (cost, limits, self.zone.clone(), self.url));
         open((store, more), &self.ambient, self.org, folder, &self.wrapped, &self.gate, with)
     }
 
@@ -329,7 +339,7 @@ fn open(
     folder: &Path,
     wrapped: &[Vec<u8>; 2],
     gate: &Arc<Gate>,
-    (cost, limits, zone): (Cost, Limits, jiff::tz::TimeZone),
+    (cost, limits, zone, url): (Cost, Limits, jiff::tz::TimeZone, &str),
 ) -> Arc<App> {
     let (ends, issuing) = seals(folder, ambient);
     let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], ambient);
@@ -346,7 +356,7 @@ fn open(
         cost,
         zone,
         limits,
-        public_url: "https://wane.example".to_owned(),
+        public_url: url.to_owned(),
     };
     Arc::new(App::new(parts).unwrap())
 }

@@ -14,11 +14,13 @@ use wane_domain::request::ItemState;
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
 use wane_domain::workload::{IssuerSort, Signing};
+use wane_policy::explain::Verdict;
 use wane_policy::schema::Action;
 use wane_store::{RecordFilter, Store as _};
 
 use crate::faulty::Goes;
 use crate::house::{House, ask, cause, granted, mins, name, reason};
+use crate::seeing::why;
 
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
 /// What the house is called, for which tokens are made.
@@ -228,6 +230,11 @@ async fn only_the_jobs_that_its_rule_means_are_a_workloads() {
     let begun = house.app.begin_job(&token(&house, &[]), Some("deploy2")).await.unwrap();
     assert_eq!(begun.workload.as_str(), "deploy2");
     assert!(house.app.begin_job(&token(&house, &[]), Some("ann")).await.is_err(), "a person is no workload");
+    // Where one was named, the log says which claim is not as that one's rule says.
+    let other = token(&house, &[("repository_id", json!("75")), ("repository", json!("other/app"))]);
+    house.app.begin_job(&other, Some("deploy2")).await.unwrap_err();
+    let why = events(&house, "job.refused").await.pop().unwrap()["why"].as_str().unwrap().to_owned();
+    assert!(why.starts_with("deploy2: ") && !why.contains("deploy: "), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,6 +248,8 @@ async fn policy_sees_what_the_issuer_says_and_sees_it_again() {
         assert!(matches!(said, Err(AppError::Missing { .. })), "{other:?}: {said:?}");
     }
     let works = Works::begun(&house).await;
+    let said = house.app.why(&works.caller(&house).await.unwrap(), &why("attic", "read")).await.unwrap();
+    assert!(matches!(said.explanation.verdict, Verdict::Permit { .. }), "{:?}", said.explanation.verdict);
     let grant = works.hold(&house, "attic").await;
     assert!(cause(&house.grant(grant).await).is_none());
     wane_app::rejudge_all(&house.app).await.unwrap();
@@ -598,4 +607,18 @@ async fn a_job_that_ends_without_the_store_is_ended_once_there_is_one() {
     pass(&house).await;
     assert!(matches!(cause(&house.grant(grant).await), Some(EndCause::JobOver { .. })));
     assert!(house.store.open_jobs().await.unwrap().is_empty());
+}
+
+/// And to people that of every job.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_job_of_its_workload_has_is_not_there_for_a_job() {
+    let house = house().await;
+    let works = [Works::begun(&house).await, Works::begun(&house).await];
+    let held = [works[0].hold(&house, "attic").await, works[1].hold(&house, "attic").await];
+    let (root, grants) = (house.caller("root").await, [house.grant(held[0]).await, house.grant(held[1]).await]);
+    for (job, other) in [(0, 1), (1, 0)] {
+        let caller = works[job].caller(&house).await.unwrap();
+        assert!(caller.has(&grants[job]) && !caller.has(&grants[other]), "{job}");
+        assert!(root.has(&grants[job]), "{job}");
+    }
 }

@@ -235,3 +235,21 @@ async fn what_is_over_when_its_holder_goes_has_expired() {
         assert_eq!(closure.cause.name(), cause);
     }
 }
+
+/// Whoever looks up somebody finds who put them into a group and who took them out.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_into_a_group_and_leaves_it_is_on_record_as_theirs() {
+    let house = House::new().await;
+    let (root, ann) = (house.caller("root").await, house.id("ann").await);
+    let changed = async || {
+        let event = Some("group.changed".to_owned());
+        house.records(RecordFilter { person: Some(ann), event, ..RecordFilter::default() }).await.len()
+    };
+    for (n, member) in [Membership::In, Membership::Out, Membership::In].into_iter().enumerate() {
+        assert_eq!(changed().await, n);
+        house.app.set_member(&root, &name("dba"), "ann", member).await.unwrap();
+    }
+    let groups = house.store.world().await.unwrap().groups_of(ann).len();
+    house.offboard("root", "ann").await.unwrap();
+    assert_eq!(changed().await, 3 + groups);
+}

@@ -4,9 +4,11 @@ use wane_app::{AppError, Class, PersonChange};
 use wane_domain::canonical::Digest;
 use wane_domain::directory::Standing;
 use wane_domain::id::GrantId;
+use wane_domain::request::{Ask, RequestData};
+use wane_domain::stored;
 use wane_store::{Commit, RecordFilter, Store as _};
 
-use crate::house::{House, POLICY, granted};
+use crate::house::{House, POLICY, granted, mins};
 
 const FOUR_EYES: &str = r#"
 @id("four-eyes") @reason("somebody else has to put a policy in force")
@@ -97,6 +99,22 @@ async fn a_policy_is_rehearsed_over_what_was_really_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_rehearsed_over_the_newest_thousand() {
+    let house = House::new().await;
+    let asked = house.ask("ann", &[("attic", "read")], 1).await;
+    house.advance(mins(1));
+    // By somebody who is gone since.
+    let ask = Ask { beneficiary: house.ambient.id(), ..asked.ask.clone() };
+    let theirs = stored::request(RequestData { ask, ..(*asked).clone() });
+    let root = house.caller("root").await;
+    for (others, gone, more) in [(999, 999, false), (1, 1000, true)] {
+        house.was_asked_again(&theirs, others).await;
+        let said = house.app.rehearse_policy(&root, POLICY).await.unwrap();
+        assert_eq!((said.looked_at, said.gone, said.more), (1000, gone, more));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_only_reads_policy_proposes_none() {
     let house = House::new().await;
     let readers = r#"
@@ -154,6 +172,10 @@ async fn a_policy_that_takes_two_leaves_two() {
     };
     // What Eva proposed root could put in force; but nobody what root did.
     locks_out(house.app.load_policy(&root, &alone, None).await.unwrap_err());
+    // Whoever seconds themselves is not two.
+    let own = alone.replace(" && context.proposed_by != principal", "");
+    assert_ne!(own, alone);
+    locks_out(house.app.load_policy(&root, &own, None).await.unwrap_err());
     for (standing, loads) in [(Standing::Disabled, false), (Standing::Active, true)] {
         let change = PersonChange { standing: Some(standing), ..PersonChange::default() };
         house.app.change_person(&root, "eva", &change).await.unwrap();

@@ -75,7 +75,7 @@ async fn asking_tells_nobody_what_there_is() {
     assert_eq!(told.to_string(), "there is no role `nothing`");
 }
 
-fn why(resource: &str, role: &str) -> WhyInput {
+pub(crate) fn why(resource: &str, role: &str) -> WhyInput {
     WhyInput {
         person: None,
         resource: resource.to_owned(),
@@ -203,4 +203,14 @@ async fn an_orphan_is_touched_after_the_log_says_so() {
     let said: Vec<String> = house.records(RecordFilter::default()).await.into_iter().map(|r| r.event).collect();
     let place = |event: &str| said.iter().position(|said| said == event).unwrap();
     assert_eq!(place("orphan.ending").abs_diff(place("orphan.removed")), 1, "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_end_of_an_access_does_is_what_its_kind_says_of_the_target() {
+    let house = House::new().await;
+    house.hold("ann", "web1", "deploy", 1).await;
+    let live = house.app.live(&house.caller("ann").await).await.unwrap();
+    let settings = house.app.world().await.unwrap().resource("web1").unwrap().settings.clone();
+    let [ssh, gate] = ["ssh", "gate"].map(|kind| house.app.kinds().get(kind).unwrap().describe(&settings));
+    assert!(live[0].residual == ssh && ssh != gate, "{live:?}");
 }

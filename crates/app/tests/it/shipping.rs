@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use wane_app::listing::{Recording, RecordingState, StoredObject};
-use wane_app::{Afar, Depot, DepotError, OnFailure, Recordings, Rules, Tape, Which};
+use wane_app::{Afar, Depot, DepotError, OnFailure, Recordings, Rules, Shipped, Tape, Waiting, Which};
 use wane_connector::broker::Files;
 use wane_domain::id::SessionId;
 use wane_domain::time::Span;
@@ -118,7 +118,11 @@ impl Depot for Places {
         self.after(())
     }
     async fn sweep(&self) -> Result<usize, DepotError> {
-        Ok(0)
+        self.before()?;
+        let mut objects = self.objects.lock().unwrap();
+        let there = objects.len();
+        objects.retain(|name, _| !name.starts_with("part/"));
+        Ok(there - objects.len())
     }
 }
 
@@ -265,7 +269,7 @@ async fn one_that_was_cut_off_waits_for_its_last_chunk_and_one_of_which_nothing_
     yard.house.app.ship_recordings().await.unwrap();
     assert_eq!(yard.row(cut).await.lies, Lies::Local);
     assert_eq!(yard.house.app.waiting_recordings().await.unwrap().count, 1);
-    yard.house.advance(mins(2));
+    yard.house.advance(mins(1));
     yard.pass(None).await;
     assert!(matches!(yard.row(cut).await.lies, Lies::Store(_)));
     assert_eq!(yard.row(lost).await.lies, Lies::Local);
@@ -302,5 +306,101 @@ async fn a_file_that_a_crash_brought_back_goes_again() {
     yard.places.files.lock().unwrap().insert(session, b"half of it, out of a journal".to_vec());
     yard.house.app.delete_old_recordings().await.unwrap();
     assert!(yard.places.files.lock().unwrap().is_empty());
+    assert_eq!(yard.row(session).await.deleted, None, "its time is not up");
     yard.holds(session, "still there").await;
+}
+
+/// Whose session goes on, and what is deleted already, are not to be put.
+#[tokio::test]
+async fn what_waits_to_be_put_is_over_and_there() {
+    let mut yard = Yard::new().await;
+    yard.recording(RecordingState::Whole).await;
+    yard.pass(Some(Fault::Away)).await;
+    assert_eq!(yard.house.app.waiting_recordings().await.unwrap().count, 1);
+    yard.house.advance(KEEP);
+    yard.house.app.delete_old_recordings().await.unwrap();
+    let session = yard.recording(RecordingState::Whole).await;
+    let goes_on = Recording { end: None, ..yard.row(session).await };
+    yard.house.write(vec![Write::Recording(goes_on)]).await;
+    assert_eq!(yard.house.app.waiting_recordings().await.unwrap(), Waiting::default());
+}
+
+#[tokio::test]
+async fn what_is_removed_is_not_asked_for_again() {
+    let mut yard = Yard::new().await;
+    yard.recording(RecordingState::Whole).await;
+    yard.pass(None).await;
+    yard.house.advance(KEEP);
+    yard.house.app.delete_old_recordings().await.unwrap();
+    assert_eq!(yard.house.app.ship_recordings().await.unwrap(), Shipped { removed: 1, ..Shipped::default() });
+    *yard.places.fault.lock().unwrap() = Some(Fault::Away);
+    assert_eq!(yard.house.app.ship_recordings().await.unwrap(), Shipped::default(), "somebody asked");
+}
+
+/// A step that is done at last says nothing about the next.
+#[tokio::test]
+async fn what_went_on_waits_as_at_first_when_it_fails_again() {
+    let yard = Yard::new().await;
+    yard.recording(RecordingState::Whole).await;
+    let ships = async |fault| {
+        *yard.places.fault.lock().unwrap() = Some(fault);
+        yard.house.app.ship_recordings().await.unwrap()
+    };
+    let failed = Shipped { failed: 1, ..Shipped::default() };
+    for wait in [10, 20] {
+        assert_eq!(ships(Fault::Refused).await, failed);
+        yard.house.advance(Span::from_secs(wait));
+    }
+    assert_eq!(ships(Fault::File).await, Shipped { put: 1, ..failed });
+    yard.house.advance(Span::from_secs(10));
+    assert_eq!(yard.house.app.ship_recordings().await.unwrap().moved, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cut_off_tries_left_is_cleared_away_where_there_is_an_object_store() {
+    let mut yard = Yard::new().await;
+    let session = yard.recording(RecordingState::Whole).await;
+    yard.pass(None).await;
+    for part in ["part/1", "part/2"] {
+        yard.places.objects.lock().unwrap().insert(part.to_owned(), Vec::new());
+    }
+    assert_eq!(yard.house.app.sweep_depot().await, Ok(2));
+    assert_eq!(yard.house.app.sweep_depot().await, Ok(0));
+    yard.holds(session, "it is no part").await;
+    *yard.places.fault.lock().unwrap() = Some(Fault::Away);
+    assert!(matches!(yard.house.app.sweep_depot().await, Err(DepotError::Away(_))));
+    yard.house.reopen();
+    assert_eq!(yard.house.app.sweep_depot().await, Ok(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_many_wait_is_what_was_counted_last() {
+    let mut yard = Yard::new().await;
+    assert_eq!(yard.house.app.recordings_waiting(), 0);
+    for _ in 0..2 {
+        yard.recording(RecordingState::Whole).await;
+    }
+    assert_eq!(yard.house.app.waiting_recordings().await.unwrap().count, 2);
+    assert_eq!(yard.house.app.recordings_waiting(), 2);
+    yard.pass(None).await;
+    assert_eq!(yard.house.app.recordings_waiting(), 2, "nobody counted since");
+    yard.house.app.waiting_recordings().await.unwrap();
+    assert_eq!(yard.house.app.recordings_waiting(), 0);
+}
+
+/// What lies in the folder, and what is deleted, is missed by nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_are_out_of_reach_that_lie_in_an_object_store_which_is_not_set() {
+    let mut yard = Yard::new().await;
+    let out_of_reach = async |yard: &Yard| yard.house.app.recordings_are_out_of_reach().await.unwrap();
+    let moved = yard.recording(RecordingState::Whole).await;
+    yard.pass(None).await;
+    yard.recording(RecordingState::Whole).await;
+    assert!(matches!(yard.row(moved).await.lies, Lies::Store(_)));
+    assert!(!out_of_reach(&yard).await);
+    yard.house.reopen();
+    assert!(out_of_reach(&yard).await);
+    let deleted = Recording { deleted: Some(yard.house.app.now()), ..yard.row(moved).await };
+    yard.house.write(vec![Write::Recording(deleted)]).await;
+    assert!(!out_of_reach(&yard).await);
 }

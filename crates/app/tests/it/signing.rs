@@ -1,5 +1,7 @@
 //! Approvals that have to be signed: what counts, what never does, what a key that is taken away takes with it.
 
+use std::sync::{Arc, Mutex};
+
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use data_encoding::BASE64URL_NOPAD;
@@ -8,11 +10,13 @@ use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
 use wane_app::{Answered, AppError, Caller, Class, Narrower, ToSign, WithKey, rejudge_all};
 use wane_audit::Outcome;
-use wane_domain::approval::{ApproverKey, KeyMaterial, Signature};
-use wane_domain::id::RequestId;
+use wane_connector::{PublicKey, PublishPermit, SignError, Signer, Vouched};
+use wane_domain::approval::{ApproverKey, KeyMaterial, Signature, Voucher};
+use wane_domain::id::{PersonId, RequestId};
+use wane_domain::issue::IssuePermit;
 use wane_domain::request::{AccessRequest, ItemState};
 use wane_domain::time::Span;
-use wane_store::{EnteredBy, Put, RecordFilter, Way, WayIn, Write};
+use wane_store::{EnteredBy, Put, RecordFilter, Way, WayIn, Write, passkey_key};
 
 use crate::house::{House, granted, mins};
 
@@ -72,6 +76,16 @@ async fn where_signatures_are_asked_for_nothing_else_is_an_approval() {
     let signed: wane_domain::approval::Signed = serde_json::from_value(told.detail["signed"].clone()).unwrap();
     let good = wane_approval::verify(&signed, &signed.key, wane_approval::Counter::WasChecked).unwrap();
     assert_eq!((good.statement.request, good.statement.approver), (decided.digest, house.id("dan").await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_signature_is_for_all_of_a_request() {
+    let house = house().await;
+    enter(&house, "dan", 1).await;
+    let id = house.ask("ann", &[("vault", "read"), ("vault", "write")], 1).await.id;
+    let decided = signs(&house, "dan", 1, id).await.unwrap();
+    assert!(granted(&decided, 0).is_some());
+    assert!(matches!(decided.items[1].state, ItemState::Waiting) && decided.items[1].approvals.len() == 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,13 +292,83 @@ async fn keys_are_seen_and_taken_away_by_whose_they_are_and_by_who_may() {
     assert_eq!(told, [(added, dan), (added, eva), (removed, dan)]);
 }
 
+/// A signer that signs nothing, and believes everybody who vouches.
+#[derive(Default)]
+struct Believes(Mutex<Vec<String>>);
+
+impl Signer for Believes {
+    fn key(&self, purpose: &'static str) -> Result<PublicKey, SignError> {
+        Err(SignError::NoKey(purpose.to_owned()))
+    }
+
+    fn issue(&self, purpose: &'static str, _: IssuePermit, _: &[u8]) -> Result<wane_connector::Signature, SignError> {
+        Err(SignError::NoKey(purpose.to_owned()))
+    }
+
+    fn publish(
+        &self,
+        purpose: &'static str,
+        _: PublishPermit,
+        _: &[u8],
+    ) -> Result<wane_connector::Signature, SignError> {
+        Err(SignError::NoKey(purpose.to_owned()))
+    }
+
+    fn vouched(&self, voucher: &str, _: &Signature) -> Result<Vouched, SignError> {
+        let mut all = self.0.lock().unwrap();
+        all.push(voucher.to_owned());
+        Ok(Vouched { have: u16::try_from(all.len()).unwrap(), of: 2 })
+    }
+}
+
+/// Whatever its signature is worth: what the signer hears is over a key as it is entered, by whoever sends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_vouches_for_a_key_signs_which_it_is_and_whose() {
+    let house = house().await;
+    let signer = Arc::new(Believes::default());
+    house.app.tell_signer(Arc::clone(&signer) as Arc<dyn Signer>);
+    let [dans, evas, fays] =
+        [enter(&house, "dan", 1).await, enter(&house, "eva", 2).await, enter(&house, "fay", 3).await];
+    let dan = house.caller("dan").await;
+    let drawn = house.app.to_vouch(&dan, evas.id, &WithKey::Ssh).await.unwrap();
+    assert_eq!((drawn.with.id, drawn.key.id, drawn.owner.as_str()), (dans.id, evas.id, "eva"));
+    let said = Voucher::read(&drawn.text).unwrap();
+    for (what, other) in [
+        ("for another key", Voucher { key: fays.id, ..said.clone() }),
+        ("of somebody else", Voucher { person: fays.person, ..said.clone() }),
+        ("of another make", Voucher { material: fays.material, ..said.clone() }),
+        ("in another's name", Voucher { by: evas.person, ..said.clone() }),
+        ("with another's key", Voucher { with: evas.id, ..said.clone() }),
+    ] {
+        let text = other.text().unwrap();
+        let refused = house.app.vouch(&dan, evas.id, &text, &sign(&key(1), &text)).await;
+        assert!(matches!(refused, Err(AppError::Invalid { .. })), "{what}: {refused:?}");
+    }
+    let forged = house.app.vouch(&dan, evas.id, &drawn.text, &sign(&key(3), &drawn.text)).await;
+    assert!(matches!(&forged, Err(AppError::Invalid { field, .. }) if field == "signature"), "{forged:?}");
+    assert_eq!(*signer.0.lock().unwrap(), Vec::<String>::new());
+
+    let vouched = house.app.vouch(&dan, evas.id, &drawn.text, &sign(&key(1), &drawn.text)).await.unwrap();
+    assert_eq!((vouched.have, vouched.counts()), (1, false));
+    assert_eq!(*signer.0.lock().unwrap(), [drawn.text]);
+    for event in ["approver_key.vouched", "approver_key.heard"] {
+        let filter = RecordFilter { event: Some(event.to_owned()), ..RecordFilter::default() };
+        let about: Vec<_> = house.records(filter).await.iter().map(|record| record.about.person).collect();
+        assert_eq!(about, [Some(evas.person)], "{event}: whose key it is");
+    }
+}
+
 /// A passkey that counts as it is told.
-struct Passkey(EcdsaKeyPair);
+pub(crate) struct Passkey(EcdsaKeyPair);
 
 impl Passkey {
-    const ID: &[u8] = b"credential-1";
+    pub(crate) const ID: &[u8] = b"credential-1";
+    /// Somebody was there.
+    pub(crate) const LOCKED: u8 = 0b001;
+    /// Somebody was there, and unlocked it.
+    pub(crate) const UNLOCKED: u8 = 0b101;
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
     }
 
@@ -303,11 +387,11 @@ impl Passkey {
     }
 
     /// Somebody signs in with it, and has it approve from now on.
-    async fn enter(&self, house: &House, person: &str) -> ApproverKey {
+    pub(crate) async fn enter(&self, house: &House, person: &str) -> ApproverKey {
         let caller = Caller { proof: "passkey".to_owned(), ..house.caller(person).await };
         let way = WayIn {
             id: house.ambient.id(),
-            key: "passkey:1".to_owned(),
+            key: passkey_key(Self::ID),
             person: caller.person,
             name: "phone".parse().unwrap(),
             at: house.app.now(),
@@ -322,27 +406,31 @@ impl Passkey {
         entered
     }
 
+    /// What it says to a challenge: whether it was unlocked, how far it has counted, and whose it says that it is.
     #[expect(clippy::disallowed_types, reason = "the library takes its randomness in no other way")]
-    fn signs(&self, text: &str, counter: u32) -> Signature {
-        let challenge = BASE64URL_NOPAD.encode(digest(&SHA256, text.as_bytes()).as_ref());
+    pub(crate) fn shows(&self, challenge: &str, (flags, counter): (u8, u32), whose: Option<PersonId>) -> Value {
         let client = json!({
             "type": "webauthn.get", "challenge": challenge, "origin": "https://wane.example", "crossOrigin": false,
         });
         let client = client.to_string();
-        // Somebody was there, and unlocked it.
-        let data = [digest(&SHA256, b"wane.example").as_ref(), &[0b101], &counter.to_be_bytes()].concat();
+        let data = [digest(&SHA256, b"wane.example").as_ref(), &[flags], &counter.to_be_bytes()].concat();
         let message = [data.as_slice(), digest(&SHA256, client.as_bytes()).as_ref()].concat();
         let signature = self.0.sign(&aws_lc_rs::rand::SystemRandom::new(), &message).unwrap();
-        Signature::Passkey(json!({
+        json!({
             "id": BASE64URL_NOPAD.encode(Self::ID), "rawId": BASE64URL_NOPAD.encode(Self::ID),
             "type": "public-key", "extensions": {},
             "response": {
                 "authenticatorData": BASE64URL_NOPAD.encode(&data),
                 "clientDataJSON": BASE64URL_NOPAD.encode(client.as_bytes()),
                 "signature": BASE64URL_NOPAD.encode(signature.as_ref()),
-                "userHandle": null,
+                "userHandle": whose.map(|person| BASE64URL_NOPAD.encode(&person.bytes())),
             },
-        }))
+        })
+    }
+
+    fn signs(&self, text: &str, counter: u32) -> Signature {
+        let challenge = BASE64URL_NOPAD.encode(digest(&SHA256, text.as_bytes()).as_ref());
+        Signature::Passkey(self.shows(&challenge, (Self::UNLOCKED, counter), None))
     }
 }
 

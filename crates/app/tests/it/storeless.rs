@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use wane_app::{AppError, Booked, Class, Journal, KeptWhere, LockInput, RevokeWhat, TryEnd};
@@ -17,13 +18,17 @@ use wane_store::{RecordFilter, Store as _};
 
 use crate::faulty::Goes;
 use crate::gated::Does;
-use crate::house::{House, mins, reason};
+use crate::house::{House, PUBLIC_KEY, mins, reason};
+use crate::signing_in::{Login, PASSWORD, secret};
 
 /// A journal in memory that outlives the process, and that can be held shut.
 #[derive(Debug, Default)]
 struct Paper {
     frames: Mutex<Vec<Vec<u8>>>,
     resets: AtomicBool,
+    /// Whether there is little room, and whether anybody asked.
+    small: AtomicBool,
+    looked_at: AtomicBool,
     held: Mutex<bool>,
     let_go: Condvar,
 }
@@ -51,7 +56,8 @@ impl Journal for Paper {
         Ok(())
     }
     fn room(&self) -> u64 {
-        1 << 20
+        self.looked_at.store(true, Ordering::SeqCst);
+        if self.small.load(Ordering::SeqCst) { 200 << 10 } else { 1 << 20 }
     }
 }
 
@@ -168,10 +174,14 @@ async fn what_was_ended_without_the_store_is_booked_once() {
     assert!(crate::house::denied(&ask, 0).contains("lock"), "a lock that is not booked yet does not hold");
     let frames = paper.frames();
     // Read as still to be ended just before it was booked: it is the engine's by the time it is looked at.
-    let lease = house.leases(returned).await.remove(0);
+    let before = house.leases(returned).await.remove(0);
     book(&house).await;
-    assert_eq!(house.app.end_at_target(&lease).await, TryEnd::Gone);
+    for lease in [before, house.leases(returned).await.remove(0)] {
+        assert_eq!(house.app.end_at_target(&lease).await, TryEnd::Gone);
+    }
     assert_eq!(house.app.store_state().unbooked, 0, "what was booked is done once more, and said once more");
+    let empty = async || paper.frames().is_empty();
+    wane_testkit::eventually("what an earlier process kept to be gone", Duration::from_secs(20), empty).await.unwrap();
     // A crash before the journal was reset: the same frames once more.
     house.reopen();
     house.app.keep_in(Arc::clone(&paper) as Arc<dyn Journal>, &frames);
@@ -202,11 +212,14 @@ async fn the_journal_is_emptied_once_all_is_booked() {
     let house = House::new().await;
     let (paper, mut tasks) = (Arc::new(Paper::default()), JoinSet::new());
     keep(&house, &paper, &mut tasks);
+    let looked_at = async || paper.looked_at.load(Ordering::SeqCst);
+    wane_testkit::eventually("the journal to be looked at", Duration::from_secs(20), looked_at).await.unwrap();
     let id = account(&house, "ann", "read").await;
     house.door.writes(Goes::Failing);
     house.app.give_back(&house.caller("ann").await, id).await.unwrap();
     house.app.unbooked(id).await.unwrap();
     assert_eq!(paper.frames().len(), 1);
+    assert!(!paper.resets.load(Ordering::SeqCst), "one that holds nothing is emptied");
     house.door.writes(Goes::Well);
     book(&house).await;
     let empty = async || paper.frames().is_empty() && paper.resets.load(Ordering::SeqCst);
@@ -226,7 +239,9 @@ async fn a_journal_that_hangs_delays_no_end() {
     house.app.give_back(&house.caller("ann").await, id).await.unwrap();
     assert_eq!(end_at_targets(&house).await, [TryEnd::Gone]);
     assert_eq!(house.app.unbooked(id).await, Some(KeptWhere::Memory), "said to be kept and is not");
+    let state = house.app.store_state();
     paper.hold(false);
+    assert_eq!((state.only_in_memory, state.unbooked), (2, 2));
     let kept = async || house.app.store_state().only_in_memory == 0;
     wane_testkit::eventually("the journal to have it", Duration::from_secs(20), kept).await.unwrap();
 }
@@ -238,15 +253,17 @@ async fn an_end_overtakes_a_store_that_does_not_answer() {
     let held = account(&house, "ann", "read").await;
     let certified = house.hold("ben", "web1", "deploy", 1).await;
     house.hand_out("ben", certified).await.unwrap();
+    assert!(!house.app.mistrusts_agenda());
     house.door.writes(Goes::Hanging);
     let mut asking = JoinSet::new();
     let (app, caller) = (Arc::clone(&house.app), house.caller("ben").await);
-    let input = serde_json::json!({ "public_key": crate::house::PUBLIC_KEY });
+    let input = serde_json::json!({ "public_key": PUBLIC_KEY });
     asking.spawn(async move { app.hand_out(&caller, certified, &input).await });
     // Nobody is answered, so waiting on is of no use: about 3 s, not the 30 s that a store under load is given.
     let ann = house.caller("ann").await;
     let ended = tokio::time::timeout(Duration::from_secs(20), house.app.give_back(&ann, held)).await;
     ended.expect("the end waited for a store that answers nobody").unwrap();
+    assert!(house.app.mistrusts_agenda(), "it may have done what nobody waited for");
     house.app.give_back(&house.caller("ben").await, certified).await.unwrap();
     assert!(end_at_targets(&house).await.contains(&TryEnd::Gone));
     assert!(house.gate.accounts("attic").is_empty());
@@ -292,6 +309,8 @@ async fn what_memory_knows_ends_with_a_store_that_cannot_be_read() {
         house.try_ends(id).await;
         assert_eq!(house.grant(id).await.state.name(), "closed");
     }
+    let said = events(&house, mine, "storeless.said").await;
+    assert_eq!(said[0]["about"]["lease"], Value::Null, "it is about all of the grant");
     assert!(house.grant(later).await.is_live());
 }
 
@@ -309,7 +328,7 @@ async fn a_debt_that_cannot_be_booked_is_not_hammered() {
     }
     assert_eq!(house.gate.begun("attic", "end"), 1, "the target is asked for the sake of the store");
     house.gate.end("attic", Does::Work);
-    house.advance(Span::from_secs(60));
+    house.advance(Span::from_secs(2));
     assert_eq!(house.app.try_end(lease).await.unwrap(), TryEnd::Gone);
     assert!(house.gate.accounts("attic").is_empty());
     house.advance(Span::from_secs(60));
@@ -339,4 +358,111 @@ async fn an_absence_during_the_making_is_no_end_from_memory_either() {
     assert_eq!(house.gate.accounts("attic").len(), 1);
     assert_eq!(end_at_targets(&house).await, [TryEnd::Gone]);
     assert!(house.gate.accounts("attic").is_empty());
+}
+
+/// What ran out is found to have run out in any store; what people ordered is in none.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_of_a_journal_is_for_what_people_ordered() {
+    let house = House::new().await;
+    let (paper, mut tasks) = (Arc::new(Paper::default()), JoinSet::new());
+    keep(&house, &paper, &mut tasks);
+    let (over, returned) = (account(&house, "ann", "read").await, account(&house, "ben", "read").await);
+    house.door.writes(Goes::Failing);
+    paper.small.store(true, Ordering::SeqCst);
+    house.app.give_back(&house.caller("ben").await, returned).await.unwrap();
+    house.advance(mins(61));
+    house.app.end_if_due(over).await.unwrap();
+    assert_eq!(house.app.unbooked(returned).await, Some(KeptWhere::Journal));
+    assert_eq!(house.app.unbooked(over).await, Some(KeptWhere::Memory));
+    assert_eq!(paper.frames().len(), 1);
+}
+
+/// Whoever has just signed in; a session that went on under another token is known no more under its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_known_is_known_without_the_store() {
+    let house = House::new().await;
+    let (ann, ben) = (Login::of(&house, "ann").await, Login::of(&house, "ben").await);
+    let tokens = [ann.sign_in(&house).await, ben.sign_in(&house).await];
+    let caller = house.app.authenticate(&tokens[0]).await.unwrap();
+    house.app.authenticate(&tokens[1]).await.unwrap();
+    house.door.reads(Goes::Failing);
+    for token in &tokens {
+        house.app.authenticate(token).await.unwrap();
+    }
+    house.door.reads(Goes::Well);
+    house.advance(Span::from_secs(60));
+    house.app.prove(&caller, secret(PASSWORD), Some(&ann.code(&house))).await.unwrap();
+    house.door.reads(Goes::Failing);
+    assert!(house.app.authenticate(&tokens[0]).await.is_err(), "a token that is dead is remembered");
+    house.app.authenticate(&tokens[1]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_are_told_of_what_was_ended_without_the_store() {
+    let house = House::new().await;
+    let (host, grant) = (house.resource("web1").await, house.hold("ann", "web1", "deploy", 1).await);
+    house.hand_out("ann", grant).await.unwrap();
+    let listed = async || {
+        let list = house.app.revocations(host).await.unwrap();
+        let krl = data_encoding::BASE64.decode(list["krl"].as_str().unwrap().as_bytes()).unwrap();
+        String::from_utf8_lossy(&krl).contains(&grant.to_string())
+    };
+    assert!(!listed().await);
+    house.door.writes(Goes::Failing);
+    house.app.give_back(&house.caller("ann").await, grant).await.unwrap();
+    assert!(house.grant(grant).await.is_live() && listed().await);
+}
+
+/// It is newer than what was read, although it comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_written_while_accounts_are_read_is_not_forgotten() {
+    let house = House::new().await;
+    let grant = house.hold("ann", "attic", "read", 1).await;
+    let (ann, lease) = (house.caller("ann").await, house.hand_out("ann", grant).await.unwrap().lease);
+    house.door.hold("leases");
+    house.door.writes(Goes::Hanging);
+    let ends = async {
+        house.door.until_held().await;
+        house.app.end_handed_out(&ann, lease).await
+    };
+    let lets = async {
+        house.door.until_asked(1).await;
+        house.door.hold("");
+    };
+    let reads = async {
+        house.app.read_agenda().await.unwrap();
+        house.door.writes(Goes::Failing);
+    };
+    let (ended, (), ()) = tokio::join!(ends, lets, reads);
+    assert!(matches!(ended, Err(AppError::Store(_))), "{ended:?}");
+    assert_eq!(house.app.owed_storeless().await.len(), 1, "nobody knows that it was to end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_is_asked_of_no_store_that_hangs() {
+    let house = House::new().await;
+    let id = account(&house, "ann", "read").await;
+    house.door.writes(Goes::Failing);
+    house.app.give_back(&house.caller("ann").await, id).await.unwrap();
+    assert_eq!(end_at_targets(&house).await, [TryEnd::Gone]);
+    assert!(house.app.owed_storeless().await.is_empty());
+    house.door.reads(Goes::Hanging);
+    assert_eq!(house.app.owed_storeless().now_or_never(), Some(Vec::new()));
+    assert!(house.app.is_ended_from_memory(id), "it is not booked yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_revoked_by_resource_or_role_without_the_store_is_that_and_nothing_else() {
+    let house = House::new().await;
+    let there = house.hold("ann", "annex", "read", 1).await;
+    house.hand_out("ann", there).await.unwrap();
+    let (writes, reads) = (account(&house, "ben", "write").await, account(&house, "dan", "read").await);
+    let (root, annex) = (house.caller("root").await, house.resource("annex").await);
+    let write = house.app.world().await.unwrap().role(&"gate".parse().unwrap(), "write").unwrap().id;
+    house.app.read_agenda().await.unwrap();
+    house.door.all(Goes::Failing);
+    for (what, ended) in [(RevokeWhat::Resource(annex), there), (RevokeWhat::Role(write), writes)] {
+        assert_eq!(house.app.revoke(&root, what, &reason("stop")).await.unwrap(), [ended], "{what:?}");
+    }
+    assert!(!house.app.is_ended_from_memory(reads));
 }

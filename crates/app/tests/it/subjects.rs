@@ -11,6 +11,7 @@ const SUBJECTS: &[(&[&str], &[&str])] = &[
             "answer.kept",
             "approver_key.added",
             "approver_key.removed",
+            "arrival.confirmed",
             "delegation.ended",
             "delegation.given",
             "delegation.refused",
@@ -40,7 +41,6 @@ const SUBJECTS: &[(&[&str], &[&str])] = &[
     (
         &["resource"],
         &[
-            "arrival.asked",
             "host.joined",
             "inventory.changed",
             "inventory.taken",
@@ -50,11 +50,7 @@ const SUBJECTS: &[(&[&str], &[&str])] = &[
             "resource.changed",
         ],
     ),
-    (
-        &["person", "request"],
-        &["arrival.lapsed", "notice.delivered", "notice.dropped", "request.opened", "request.still_waiting"],
-    ),
-    (&["person", "resource"], &["arrival.confirmed"]),
+    (&["person", "request"], &["notice.delivered", "notice.dropped", "request.opened", "request.still_waiting"]),
     (&["person", "resource", "grant"], &["storeless.said"]),
     (
         &["person", "resource", "request"],
@@ -118,6 +114,12 @@ pub(crate) fn say_whom_they_are_about(record: &Record) {
             _ => None,
         };
         assert!(owner.is_none_or(|owner| about.get(owner).is_some()), "a token of kind {kind} is nobody's: {record:?}");
+    }
+    // A login leads to a resource, or to whatever its connection carries; one that is lost leaves its request.
+    if event.starts_with("arrival.") {
+        for subject in ["resource", "request"].into_iter().filter(|subject| record.detail[*subject].is_string()) {
+            assert!(about.get(subject).is_some(), "`{event}` names no {subject}: {record:?}");
+        }
     }
     // A role is no subject: its lock is found by what it says.
     if event == "lock.imposed" {

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use serde_json::json;
-use wane_app::{App, AskInput, Class, ItemInput, Narrower, SessionEnd, TaskEnd};
+use wane_app::{App, AskInput, Class, ItemInput, Narrower, NewRole, SessionEnd, TaskEnd};
 use wane_connector::broker::{By, Claim};
 use wane_domain::closure::EndCause;
 use wane_domain::id::{GrantId, SessionId};
 use wane_domain::request::AccessRequest;
 
 use crate::faulty::Goes;
-use crate::house::{self, House, PUBLIC_KEY, ask, denied, granted, mins};
+use crate::house::{self, House, PUBLIC_KEY, ask, denied, granted, mins, name};
 
 const TASK: &str = "systemctl restart nginx";
 
@@ -51,9 +51,10 @@ pub(crate) async fn session_as(house: &House, grant: GrantId) -> SessionId {
     open(house, grant, None).await
 }
 
-/// What ann claims who holds a grant for a host, by a certificate that is issued now.
+/// What the holder of a grant for a host claims, by a certificate that is issued now.
 pub(crate) async fn claim(house: &House, grant: GrantId) -> Claim {
-    let handed = house.hand_out("ann", grant).await.unwrap();
+    let (world, holder) = (house.app.world().await.unwrap(), house.grant(grant).await.holder);
+    let handed = house.hand_out(world.people.get(&holder).unwrap().name.as_str(), grant).await.unwrap();
     let issued = house.store_issuances(handed.lease).await;
     let by = By::Credential {
         serial: issued.last().unwrap().serial,
@@ -179,6 +180,20 @@ async fn what_no_gateway_serves_or_no_kind_runs_is_no_task() {
     house.change_policy("@id(\"staging-freely\")", "@mode(\"direct\") @id(\"staging-freely\")").await;
     let request = asked(&house, TASK).await;
     assert!(denied(&request, 0).contains("without the gateway"), "{}", denied(&request, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn judging_leaves_to_the_gateway_what_no_host_holds_anybody_to() {
+    let house = House::new().await;
+    let definition = json!({ "principals": ["deploy"], "commands": [["systemctl", "restart", "nginx"]] });
+    let (kind, description) = (name("ssh"), String::new().try_into().unwrap());
+    let new = NewRole { name: name("restart"), kind, description, definition };
+    house.app.add_role(&house.caller("root").await, &new).await.unwrap();
+    let listed = house.ask("ann", &[("web1", "restart")], 1).await;
+    for (what, request) in [("some commands", listed), ("one command", asked(&house, TASK).await)] {
+        assert!(denied(&request, 0).contains("sessions through the gateway"), "{what}: {}", denied(&request, 0));
+    }
+    house.hold("ann", "web1", "deploy", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

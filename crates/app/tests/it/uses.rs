@@ -2,11 +2,13 @@
 
 use futures::future::join_all;
 use futures::poll;
+use serde_json::json;
+use wane_app::AppError;
 use wane_domain::id::{GrantId, SessionId};
 
 use crate::faulty::Goes;
 use crate::house::House;
-use crate::tasks::session_as;
+use crate::tasks::{claim, session_as};
 
 /// A grant with a session, at a gateway.
 async fn opened() -> (House, GrantId, SessionId) {
@@ -88,5 +90,20 @@ async fn what_was_not_written_down_or_is_over_is_no_use() {
     house.app.spend_use(session, &key).await.unwrap();
     house.app.give_back(&house.caller("ann").await, grant).await.unwrap();
     assert!(house.app.spend_use(session, &key).await.is_err());
+    assert_eq!(house.app.store().uses(grant, "key").await.unwrap(), 1);
+}
+
+/// The certificate that it was opened with is live; what counts is the session.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_used_in_a_session_before_its_target_lets_it_in() {
+    let house = crate::tasks::house().await;
+    let grant = house.hold("ann", "web1", "deploy", 1).await;
+    let opened = house.app.open_session(&claim(&house, grant).await, None).await.unwrap();
+    let key = of("key", 9);
+    let early = house.app.spend_use(opened.session, &key).await.unwrap_err();
+    assert!(matches!(&early, AppError::Taken(why) if why == "this session is over"), "{early}");
+    assert_eq!(house.app.store().uses(grant, "key").await.unwrap(), 0);
+    house.app.session_begun(opened.session, &json!({})).await.unwrap();
+    house.app.spend_use(opened.session, &key).await.unwrap();
     assert_eq!(house.app.store().uses(grant, "key").await.unwrap(), 1);
 }

@@ -119,3 +119,21 @@ async fn a_job_lasts_and_is_silent_no_longer_and_no_shorter_than_there_may_be() 
         assert_eq!(field(said).as_deref(), wrong, "{longest} and {silence}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_workloads_that_are_there_are_told_by_name_to_whom_may_read_the_directory() {
+    let house = House::new().await;
+    let root = house.caller("root").await;
+    house.app.add_issuer_of_jobs(&root, &issuer("actions", "https://one.example")).await.unwrap();
+    for (called, repository) in [("ship", "74"), ("build", "75"), ("check", "76")] {
+        let claims = [("repository_id".to_owned(), repository.parse().unwrap())].into();
+        let rule = RuleInput { issuer: "actions".to_owned(), claims, longest: mins(60), silence: mins(1) };
+        let (name, display) = (name(called), called.parse().unwrap());
+        house.app.add_workload(&root, &NewWorkload { name, display, sponsor: "ann".to_owned(), rule }).await.unwrap();
+    }
+    house.app.remove_workload(&root, "check").await.unwrap();
+    let told = house.app.workloads(&root).await.unwrap();
+    assert_eq!(told.iter().map(|one| one.person.name.as_str()).collect::<Vec<_>>(), ["build", "ship"]);
+    let said = house.app.workloads(&house.caller("ann").await).await;
+    assert!(matches!(said, Err(AppError::NotAllowed { .. })), "{said:?}");
+}

@@ -1,5 +1,5 @@
 //! Passwords: right, wrong, absent, and what each costs.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use wane_domain::secret::Secret;
 use wane_keys::password::{Cost, Hasher, MOST_PASSWORD, PasswordError, Verdict};

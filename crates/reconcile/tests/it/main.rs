@@ -7,6 +7,7 @@ mod counted;
 mod couriers;
 mod engine;
 #[path = "../../../app/tests/it/faulty.rs"]
+#[expect(dead_code, reason = "the use-cases' tests use all of it")]
 mod faulty;
 #[path = "../../../app/tests/it/gated.rs"]
 #[expect(dead_code, reason = "the use-cases' tests use all of it")]

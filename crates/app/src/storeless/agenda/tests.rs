@@ -6,7 +6,7 @@ use super::*;
 
 fn lease(n: u32, what: LeaseKind, end: i64, state: LeaseState) -> Lease {
     let mut seed = [0; 10];
-    seed[..4].copy_from_slice(&n.to_be_bytes());
+    seed[6..].copy_from_slice(&n.to_be_bytes());
     let at = Time::from_micros(0);
     let id = LeaseId::mint(at, &seed);
     stored::lease(LeaseData {
@@ -65,11 +65,20 @@ fn accounts_are_known_until_they_are_gone() {
 
 #[test]
 fn those_that_end_soonest_are_kept() {
-    let agenda = Agenda::default();
-    let most = u32::try_from(MOST).unwrap();
-    for n in (0..most + 10).rev() {
-        agenda.before(&[write(lease(n, LeaseKind::Account, i64::from(n), LIVE))]);
+    // Where there are as many as there may be, and where they take as much room as they may.
+    for (there, room, left) in [(MOST, 0, MOST), (100, MOST_BYTES / 100, 109)] {
+        let agenda = Agenda::default();
+        for n in (10..).take(there) {
+            let (other, mut inner) = (lease(n, LeaseKind::Account, n.into(), LIVE), agenda.inner());
+            let known = Known { due: other.end, grant: other.grant, doc: vec![0; room].into(), seen: 0 };
+            inner.leases.insert(other.id, known);
+            inner.by_due.insert((other.end, other.id), ());
+            inner.bytes += room;
+        }
+        for n in (0..10).rev() {
+            agenda.before(&[write(lease(n, LeaseKind::Account, n.into(), LIVE))]);
+        }
+        assert_eq!((agenda.len(), agenda.due(Time::from_micros(9)).len()), (left, 10), "the soonest were left out");
+        assert!(agenda.inner().bytes <= MOST_BYTES);
     }
-    assert!(agenda.len() <= MOST && agenda.inner().bytes <= MOST_BYTES);
-    assert_eq!(agenda.due(Time::from_micros(9)).len(), 10, "the soonest were left out");
 }
