@@ -1,10 +1,9 @@
 //! Logins at the gateway without a credential: confirmed in a browser, then let in under what is held or asked for.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Value, json};
-use wane_app::{AppError, Arriving, AskInput, Goal, NewResource, NewRole};
+use wane_app::{AppError, Arriving, AskInput, Goal, NewRole};
 use wane_connector::broker::{By, Invitation, Next, Proof};
 use wane_domain::closure::EndCause;
 use wane_domain::grant::{GrantData, GrantState};
@@ -14,6 +13,7 @@ use wane_domain::time::{Span, Time};
 use wane_store::{Put, RecordFilter, RequestFilter, Slice, Store as _, Write};
 
 use crate::house::{House, ask, granted, mins, name};
+use crate::passages::host;
 use crate::tasks::{claim, house};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -92,15 +92,7 @@ async fn passage(house: &House) -> ArrivalId {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_whose_person_holds_nothing_there_asks_and_waits_for_approval() {
     let house = house().await;
-    let new = NewResource {
-        name: name("web2"),
-        kind: name("ssh"),
-        labels: BTreeMap::from([(name("env"), "staging".parse().unwrap())]),
-        owner: None,
-        settings: json!({ "address": "127.0.0.1:23", "read_back": "none" }),
-        credential: None,
-    };
-    house.app.add_resource(&house.caller("root").await, new).await.unwrap();
+    host(&house, "web2", "staging", "127.0.0.1:23").await;
     house.hold("ben", "web1", "deploy", 1).await;
     house.hold("ann", "web2", "deploy", 1).await;
     approved_by_two(&house).await;

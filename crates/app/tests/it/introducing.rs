@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use data_encoding::BASE64;
 use serde_json::json;
-use wane_app::{AppError, Class, HandedOut, NewResource};
+use wane_app::{AppError, Class, HandedOut};
 use wane_connector::broker::{By, Claim};
 use wane_connector::web::{Introduced, Means};
 use wane_connector::{Kind, PublishPermit, Signer};
@@ -27,6 +27,7 @@ use wane_store::{Put, RecordFilter, Store as _, Write};
 
 use crate::faulty::Goes;
 use crate::house::{House, PUBLIC_KEY, name, reason};
+use crate::passages::host;
 use crate::tasks::{claim, closed, house};
 use crate::visits::{PEER, SHOP, with_apps};
 
@@ -211,15 +212,7 @@ async fn a_session_begins_by_a_credential_as_it_was_handed_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_does_not_begin_by_a_credential_that_ended_meanwhile() {
     let house = house().await;
-    let new = NewResource {
-        name: name("web2"),
-        kind: name("ssh"),
-        labels: BTreeMap::from([(name("env"), "staging".parse().unwrap())]),
-        owner: None,
-        settings: json!({ "address": "127.0.0.1:23", "read_back": "none" }),
-        credential: None,
-    };
-    house.app.add_resource(&house.caller("root").await, new).await.unwrap();
+    host(&house, "web2", "staging", "127.0.0.1:23").await;
     let (shown, grant) = (house.hold("ann", "web1", "deploy", 1).await, house.hold("ann", "web2", "deploy", 1).await);
     house.hand_out("ann", grant).await.unwrap();
     let claim = claim(&house, shown).await;

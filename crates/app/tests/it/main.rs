@@ -3,6 +3,7 @@
 
 mod access_tokens;
 mod acme;
+mod altered;
 mod approvers;
 mod arriving;
 mod asking;
@@ -41,7 +42,6 @@ mod notices;
 mod packages;
 mod papers;
 mod passages;
-mod passing;
 mod passkeys;
 mod policies;
 mod proposing;

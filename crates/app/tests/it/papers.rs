@@ -3,64 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use serde_json::Value;
-use wane_connector::{
-    ConnectError, Describe, Effects, Issuer, Kind, KindError, Paper, Published, Revoked, RoleProbe, Signer, Target,
-};
-use wane_domain::catalogue::Role;
+use wane_connector::{ConnectError, Paper, Published, Revoked};
 use wane_domain::id::{GrantId, LeaseId};
-use wane_domain::lease::LeaseKind;
 use wane_domain::time::{Span, Time};
-use wane_keys::signer::{LocalSigner, SignerKeys};
-use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, check_user_certificate};
 use wane_store::Issuance;
 
-use crate::faulty::{Faulty, Goes};
-use crate::house::{House, limits, mins, name};
-
-/// Hosts of whose certificates everybody is told which are over.
-struct Listed(SshKind, Arc<AtomicUsize>);
-
-#[async_trait]
-impl Kind for Listed {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-    fn entity(&self) -> &'static str {
-        self.0.entity()
-    }
-    fn settings(&self, given: &Value) -> Result<Value, KindError> {
-        self.0.settings(given)
-    }
-    fn definition(&self, given: &Value) -> Result<Value, KindError> {
-        self.0.definition(given)
-    }
-    fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
-        self.0.is_narrower(narrow, wide)
-    }
-    fn describe(&self, settings: &Value) -> Describe {
-        self.0.describe(settings)
-    }
-    fn gives(&self) -> LeaseKind {
-        self.0.gives()
-    }
-    fn needs_credential(&self) -> bool {
-        self.0.needs_credential()
-    }
-    async fn probe(&self, target: &Target<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError> {
-        self.0.probe(target, roles).await
-    }
-    fn effects(&self) -> Arc<dyn Effects> {
-        self.0.effects()
-    }
-    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
-        self.0.issuer()
-    }
-    fn published(&self) -> Option<Arc<dyn Published>> {
-        Some(Arc::new(List(Arc::clone(&self.1))))
-    }
-}
+use crate::altered::{self, With};
+use crate::faulty::Goes;
+use crate::house::{House, mins, name};
 
 /// Says the serial numbers of what is over, and how often it was asked to.
 struct List(Arc<AtomicUsize>);
@@ -75,12 +26,9 @@ impl Published for List {
 }
 
 async fn house() -> (House, Arc<AtomicUsize>) {
-    let (mut house, signed) = (House::new().await, Arc::new(AtomicUsize::new(0)));
-    let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], &house.ambient);
-    let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, vec![(USER_CA, check_user_certificate)]).unwrap());
-    let store = Arc::new(Faulty { store: house.store.clone(), door: Arc::clone(&house.door) });
-    house.reopen_over(store, vec![Arc::new(Listed(SshKind::new(signer), Arc::clone(&signed)))], limits());
-    (house, signed)
+    let signed = Arc::new(AtomicUsize::new(0));
+    let published = Some(Arc::new(List(Arc::clone(&signed))) as _);
+    (altered::house(With { published, ..With::default() }).await, signed)
 }
 
 async fn listed(house: &House) -> Vec<u64> {

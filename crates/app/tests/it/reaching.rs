@@ -3,67 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::json;
 use wane_app::NewResource;
 use wane_connector::broker::{Claim, Front, Pass};
-use wane_connector::{Broker, ConnectError, Describe, Effects, Issuer, Kind, KindError, RoleProbe, Signer, Target};
+use wane_connector::{Broker, ConnectError, Target};
 use wane_domain::catalogue::{Resource, Role};
 use wane_domain::issue::IssuePermit;
-use wane_domain::lease::{LeaseData, LeaseKind};
+use wane_domain::lease::LeaseData;
 use wane_domain::secret::Secret;
 use wane_domain::time::Time;
 use wane_finding::Rules;
-use wane_keys::signer::{LocalSigner, SignerKeys};
-use wane_kind_ssh::{HOST_CA, KRL, SshKind, USER_CA, check_user_certificate};
 
-use crate::faulty::{Faulty, Goes};
-use crate::house::{House, limits, name};
+use crate::altered::{self, With};
+use crate::faulty::Goes;
+use crate::house::{House, name};
 use crate::signing_in::secret;
 use crate::tasks::claim;
-
-/// Hosts to which sessions show a credential that is kept here.
-struct Keyed(SshKind);
-
-#[async_trait]
-impl Kind for Keyed {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-    fn entity(&self) -> &'static str {
-        self.0.entity()
-    }
-    fn settings(&self, given: &Value) -> Result<Value, KindError> {
-        self.0.settings(given)
-    }
-    fn definition(&self, given: &Value) -> Result<Value, KindError> {
-        self.0.definition(given)
-    }
-    fn is_narrower(&self, narrow: &Value, wide: &Value) -> bool {
-        self.0.is_narrower(narrow, wide)
-    }
-    fn describe(&self, settings: &Value) -> Describe {
-        self.0.describe(settings)
-    }
-    fn gives(&self) -> LeaseKind {
-        self.0.gives()
-    }
-    fn needs_credential(&self) -> bool {
-        true
-    }
-    async fn probe(&self, target: &Target<'_>, roles: &[Role]) -> Result<Vec<RoleProbe>, ConnectError> {
-        self.0.probe(target, roles).await
-    }
-    fn effects(&self) -> Arc<dyn Effects> {
-        self.0.effects()
-    }
-    fn issuer(&self) -> Option<Arc<dyn Issuer>> {
-        self.0.issuer()
-    }
-    fn broker(&self) -> Option<Arc<dyn Broker>> {
-        Some(Arc::new(Shows))
-    }
-}
 
 /// Nothing is connected anywhere.
 struct Shows;
@@ -110,11 +65,8 @@ impl Broker for Shows {
 const HOSTS: [(&str, &str); 2] = [("web2", "the one"), ("web3", "the other")];
 
 async fn house() -> House {
-    let mut house = House::new().await;
-    let keys = SignerKeys::generate(&[USER_CA, HOST_CA, KRL], &house.ambient);
-    let signer: Arc<dyn Signer> = Arc::new(LocalSigner::new(keys, vec![(USER_CA, check_user_certificate)]).unwrap());
-    let store = Arc::new(Faulty { store: house.store.clone(), door: Arc::clone(&house.door) });
-    house.reopen_over(store, vec![Arc::new(Keyed(SshKind::new(signer)))], limits());
+    let broker = Some(Arc::new(Shows) as _);
+    let house = altered::house(With { needs_credential: true, broker, published: None }).await;
     house.app.gateway_serves("ssh", "127.0.0.1".to_owned(), 22).unwrap();
     for (host, credential) in HOSTS {
         let new = NewResource {
