@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
 
-use crate::command;
+use crate::{command, web};
 
 #[derive(Debug)]
 pub(super) struct Scratch {
@@ -22,8 +22,12 @@ impl Scratch {
         let folder = command::root().join("target").join(chore);
         let scratch = Self { tree: folder.join("tree"), build: folder.join("build") };
         let listed = command::output("git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
+        // What is built of the web UI is not the project's, and has to be there to be served.
+        web::build()?;
+        let built = command::output("git", &["ls-files", "-z", "--others", "--", web::BUILT])?;
         let wanted: BTreeSet<PathBuf> = listed
             .split('\0')
+            .chain(built.split('\0'))
             .filter(|path| !path.is_empty())
             .map(PathBuf::from)
             .filter(|path| command::root().join(path).is_file())
