@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig, server};
@@ -41,7 +40,6 @@ pub(super) async fn up(session: Arc<Session>, link: Arc<Link>, mut from: Channel
                 true
             }
             ChannelMsg::Eof => {
-                link.input_ended.store(true, Ordering::Relaxed);
                 let event = Event::Eof { channel: link.number, from: Side::Client };
                 session.tap(&event).await.is_ok() && link.host.eof().await.is_ok()
             }
@@ -98,22 +96,13 @@ fn or_close(went: Result<(), russh::Error>) -> Then {
 const STATUS_WAIT: Duration = Duration::from_millis(200);
 
 /// The next message; but the status of a program before the end of its output, if it comes soon after. A client
-/// whose own input has ended closes the channel once it reads that end, and what comes later is lost to it: there
-/// the end waits for as long as the program goes on. A client that still writes may wait for that end to stop.
-async fn after_its_status(
-    link: &Link,
-    from: &mut ChannelReadHalf,
-    next: &mut VecDeque<ChannelMsg>,
-) -> Option<ChannelMsg> {
+/// whose own input has ended closes the channel once it reads that end, and what comes later is lost to it.
+async fn after_its_status(from: &mut ChannelReadHalf, next: &mut VecDeque<ChannelMsg>) -> Option<ChannelMsg> {
     let message = from.wait().await?;
     if !matches!(message, ChannelMsg::Eof) {
         return Some(message);
     }
-    let mut soon = tokio::time::timeout(STATUS_WAIT, from.wait()).await;
-    if soon.is_err() && link.runs() && link.input_ended.load(Ordering::Relaxed) {
-        soon = Ok(from.wait().await);
-    }
-    match soon {
+    match tokio::time::timeout(STATUS_WAIT, from.wait()).await {
         Ok(Some(status @ (ChannelMsg::ExitStatus { .. } | ChannelMsg::ExitSignal { .. }))) => {
             next.push_back(message);
             Some(status)
@@ -139,7 +128,7 @@ pub(super) async fn down(
     let then = loop {
         let message = match next.pop_front() {
             Some(message) => Some(message),
-            None => after_its_status(&link, &mut from, &mut next).await,
+            None => after_its_status(&mut from, &mut next).await,
         };
         let Some(message) = message else {
             // Not the channel was closed, but all there was behind it.

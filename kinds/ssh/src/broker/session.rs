@@ -64,8 +64,6 @@ pub(super) struct Link {
     pub(super) columns: AtomicU32,
     /// Whether anything was sent to a program of which nothing is understood.
     pub(super) fed: AtomicBool,
-    /// Whether the person's input has ended.
-    pub(super) input_ended: AtomicBool,
     /// What is understood of it, once it is known what runs there.
     pub(super) sense: OnceLock<Mutex<Sense>>,
     /// Whether a program was asked for: only one may be (RFC 4254 section 6.5).
@@ -169,7 +167,6 @@ impl Session {
             terminal: AtomicBool::new(false),
             columns: AtomicU32::new(0),
             fed: AtomicBool::new(false),
-            input_ended: AtomicBool::new(false),
             sense: OnceLock::new(),
             runs: AtomicBool::new(false),
             refused: AtomicBool::new(false),
