@@ -280,7 +280,7 @@ async fn a_later_end_told_in_the_last_instant_counts() {
         let (live, tell) = live(&clock, NOW.plus(Span::from_micros(10_000)));
         let mut race = std::pin::pin!(live.race());
         assert!(tokio::time::timeout(Duration::ZERO, &mut race).await.is_err());
-        std::thread::sleep(Duration::from_millis(30));
+        tokio::time::sleep(Duration::from_millis(30)).await;
         tell.send_replace(Standing::Until(NOW.plus(Span::from_hours(1))));
         assert!(tokio::time::timeout(Duration::from_millis(1), &mut race).await.is_err());
         drop(tell);
