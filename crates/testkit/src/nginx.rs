@@ -2,7 +2,6 @@
 //! each call.
 
 use std::fs;
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::port::free_port;
+use crate::port::{free_port, listens};
 use crate::wait::wait_until;
 
 /// A running nginx.
@@ -130,8 +129,7 @@ impl Nginx {
             .spawn()
             .context("nginx (package `nginx-light`)")?;
         let running = Self { child, port, folder: folder.to_owned() };
-        wait_until("nginx to listen", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).is_ok())
-            .with_context(|| running.log())?;
+        wait_until("nginx to listen", Duration::from_secs(30), || listens(port)).with_context(|| running.log())?;
         Ok(running)
     }
 

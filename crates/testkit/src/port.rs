@@ -1,7 +1,7 @@
 //! Ports nobody else will take. Owns the agreement between test processes about who uses which.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -16,6 +16,11 @@ const COUNT: u16 = 12_000;
 
 static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
 static TURN: AtomicU16 = AtomicU16::new(0);
+
+/// Whether somebody listens at a loopback TCP port.
+pub(crate) fn listens(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
 
 /// A loopback TCP port that is free now and that no other test process will be given while this
 /// one lives.

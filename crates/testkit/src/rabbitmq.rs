@@ -1,7 +1,6 @@
 //! A real RabbitMQ broker on loopback, with its management API over TLS.
 
 use std::fs::{self, File};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -134,7 +133,7 @@ impl RabbitMq {
         names.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let naming = self.naming;
         let names = ServerProcess::spawn("epmd", &mut names, Signal::SIGKILL)?;
-        wait_until("epmd to listen", PATIENCE, || TcpStream::connect(("127.0.0.1", naming)).is_ok())?;
+        wait_until("epmd to listen", PATIENCE, || port::listens(naming))?;
         let mut command = Command::new(PROGRAM);
         surroundings(&mut command);
         for (name, value) in [
@@ -154,8 +153,7 @@ impl RabbitMq {
         let waited = wait_until("RabbitMQ to answer", PATIENCE, || {
             died = broker.exited();
             // Clients of AMQP are let in last, once all its plugins run.
-            let listens = || TcpStream::connect(("127.0.0.1", self.amqp)).is_ok();
-            died.is_some() || (self.lets_in(ADMINISTRATOR, PASSWORD).unwrap_or(false) && listens())
+            died.is_some() || (self.lets_in(ADMINISTRATOR, PASSWORD).unwrap_or(false) && port::listens(self.amqp))
         });
         if let Some(status) = died {
             bail!("RabbitMQ ended with {status}: {}", fs::read_to_string(path("log")).unwrap_or_default());

@@ -72,7 +72,7 @@ impl Redis {
         let (mut died, port) = (None, self.port);
         let waited = wait_until("redis-server to listen", PATIENCE, || {
             died = process.exited();
-            died.is_some() || TcpStream::connect(("127.0.0.1", port)).is_ok()
+            died.is_some() || port::listens(port)
         });
         if let Some(status) = died {
             self.process = None;

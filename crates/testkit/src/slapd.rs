@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -135,8 +134,7 @@ impl Slapd {
         let mut died = None;
         let waited = wait_until("the directory to answer", PATIENCE, || {
             died = process.exited();
-            let listens = |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
-            died.is_some() || (listens(self.plain) && listens(self.secure))
+            died.is_some() || (port::listens(self.plain) && port::listens(self.secure))
         });
         if let Some(status) = died {
             self.process = None;

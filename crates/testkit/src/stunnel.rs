@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::port::free_port;
+use crate::port::{free_port, listens};
 use crate::wait::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,10 +57,8 @@ impl Stunnel {
             .context("stunnel (package `stunnel4`)")?;
         let running = Self { child, port, folder: folder.to_owned() };
         // It listens before it writes its log and minds signals; once it takes somebody in it does both.
-        wait_until("stunnel to take somebody in", PATIENCE, || {
-            TcpStream::connect(("127.0.0.1", port)).is_ok() && running.log().contains("] accepted ")
-        })
-        .with_context(|| running.log())?;
+        wait_until("stunnel to take somebody in", PATIENCE, || listens(port) && running.log().contains("] accepted "))
+            .with_context(|| running.log())?;
         Ok(running)
     }
 
