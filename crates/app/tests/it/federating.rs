@@ -60,16 +60,6 @@ impl Idp {
     }
 
     fn federated(&self, called: &str, strangers: Strangers) -> Federated {
-        let settings = ProviderSettings {
-            issuer: self.issuer.clone(),
-            client_id: "wane".to_owned(),
-            secret: None,
-            scopes: Vec::new(),
-            acr_values: Vec::new(),
-            userinfo: Userinfo::NotAsked,
-            ca_pem: None,
-            redirect_uri: format!("https://wane.example/sign-in/oidc/{called}/callback"),
-        };
         let says = |acr: &str, amr: &str| Says { acr: vec![acr.to_owned()], amr: vec![amr.to_owned()] };
         let groups = [("eng", "staff"), ("ops", "on-call"), ("adm", "admins")];
         let rules = ProviderRules {
@@ -83,8 +73,23 @@ impl Idp {
             several_factors: says("mfa", "otp"),
             phishing_resistant: says("phr", "hwk"),
         };
-        Federated { rules, provider: Provider::new(settings).unwrap() }
+        Federated { rules, provider: provider(&self.issuer, called) }
     }
+}
+
+/// What is asked there, as Wane.
+pub(crate) fn provider(issuer: &str, called: &str) -> Provider {
+    let settings = ProviderSettings {
+        issuer: issuer.to_owned(),
+        client_id: "wane".to_owned(),
+        secret: None,
+        scopes: Vec::new(),
+        acr_values: Vec::new(),
+        userinfo: Userinfo::NotAsked,
+        ca_pem: None,
+        redirect_uri: format!("https://wane.example/sign-in/oidc/{called}/callback"),
+    };
+    Provider::new(settings).unwrap()
 }
 
 async fn answer(mut stream: TcpStream, issuer: &str, says: &Mutex<Value>) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use wane_app::{AppError, Class, Era, Narrower, Said, StoryLine, WhyInput};
 use wane_domain::catalogue::Role;
+use wane_domain::id::{GrantId, RequestId};
 use wane_domain::request::{AccessRequest, RequestData};
 use wane_domain::stored;
 use wane_domain::time::Span;
@@ -331,14 +332,19 @@ async fn a_story_is_of_one_grant_though_two_were_asked_for_at_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_story_tells_of_more_time_however_much_was_asked_since() {
-    let house = House::new().await;
+/// A grant of ann's that was used and given more time, and the request for that.
+async fn extended(house: &House) -> (GrantId, RequestId) {
     let grant = house.hold("ann", "attic", "read", 1).await;
     house.hand_out("ann", grant).await.unwrap();
     house.advance(mins(1));
-    let ann = house.caller("ann").await;
-    let more = house.app.extend(&ann, grant, mins(10), None).await.unwrap().id;
+    let more = house.app.extend(&house.caller("ann").await, grant, mins(10), None).await.unwrap().id;
+    (grant, more)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_tells_of_more_time_however_much_was_asked_since() {
+    let house = House::new().await;
+    let ((grant, more), ann) = (extended(&house).await, house.caller("ann").await);
     // More than is looked at in one go, and none of it open.
     for _ in 0..101 {
         house.advance(Span::from_secs(1));
@@ -353,11 +359,7 @@ async fn a_story_tells_of_more_time_however_much_was_asked_since() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_story_looks_for_more_time_among_the_newest_thousand_requests() {
     let house = House::new().await;
-    let grant = house.hold("ann", "attic", "read", 1).await;
-    house.hand_out("ann", grant).await.unwrap();
-    house.advance(mins(1));
-    let ann = house.caller("ann").await;
-    let more = house.app.extend(&ann, grant, mins(10), None).await.unwrap().id;
+    let ((grant, more), ann) = (extended(&house).await, house.caller("ann").await);
     house.advance(mins(1));
     let first = house.request(house.grant(grant).await.request).await;
     for (others, told) in [(999, true), (1, false)] {

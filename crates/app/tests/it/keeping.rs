@@ -13,7 +13,6 @@ use wane_domain::directory::{DirectoryRules, Standing};
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
 use wane_ldap::Place;
-use wane_oidc::{Provider, ProviderSettings, Userinfo};
 use wane_scim::Kind;
 use wane_scim::schema::ResourceKind;
 use wane_store::RecordFilter;
@@ -65,16 +64,6 @@ pub(crate) fn refused(said: Result<Pushed, AppError>) -> Kind {
 
 /// One that is in the settings and never asked.
 pub(crate) fn provider() -> Federated {
-    let settings = ProviderSettings {
-        issuer: "https://login.example.org".to_owned(),
-        client_id: "wane".to_owned(),
-        secret: None,
-        scopes: Vec::new(),
-        acr_values: Vec::new(),
-        userinfo: Userinfo::NotAsked,
-        ca_pem: None,
-        redirect_uri: "https://wane.example/sign-in/oidc/idp/callback".to_owned(),
-    };
     let rules = ProviderRules {
         name: name("idp"),
         display: "Corp".to_owned(),
@@ -86,7 +75,7 @@ pub(crate) fn provider() -> Federated {
         several_factors: Says::default(),
         phishing_resistant: Says::default(),
     };
-    Federated { rules, provider: Provider::new(settings).unwrap() }
+    Federated { rules, provider: crate::federating::provider("https://login.example.org", "idp") }
 }
 
 /// One that is pulled and silent: there is nothing to prove to it who we are.
