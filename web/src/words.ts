@@ -151,6 +151,7 @@ export const words = {
     search: 'Search',
     noted: 'That you searched is written down for each recording in which it is found.',
     searched: (found: number, read: number) => `Found in ${s(found, 'recording')}, of ${read} that were read.`,
+    unread: 'These could not be read whole, so that it may stand there. `wane recording verify` says why:',
     more: 'There are more than were read; name fewer, or ask on the command line for less time.',
     newest: 'Newest',
     empty: 'No session has been recorded that you may see.',

@@ -118,6 +118,8 @@ pub struct SearchView {
     pub found: Vec<FoundView>,
     /// How many recordings were read.
     pub read: u32,
+    /// Of these, the sessions of those that could not be read whole: what is sought may stand there.
+    pub unread: Vec<String>,
     /// Whether there are more than were read; ask for less time.
     pub more: bool,
 }

@@ -12,7 +12,7 @@ use wane_domain::world::World;
 use wane_failpoint::point;
 use wane_policy::schema::Action;
 use wane_recording::{Damage, Ending, Event, Header, Piece, ReadError, Reader, check};
-use wane_store::{Recording, RecordingFilter, Slice};
+use wane_store::{Recording, RecordingFilter, RecordingState, Slice};
 
 use super::At;
 use super::depot::{Source, away};
@@ -166,6 +166,8 @@ pub struct Searched {
     pub found: Vec<Found>,
     /// How many recordings were read.
     pub read: usize,
+    /// Of these, the sessions of those that could not be read whole: what is sought may stand there.
+    pub unread: Vec<SessionId>,
     /// Whether there are more than were read.
     pub more: bool,
 }
@@ -301,7 +303,7 @@ impl App {
         let filter =
             RecordingFilter { holder, resource, from, until, deleted: Some(false), ..RecordingFilter::default() };
         let page = self.store.recordings(filter, Slice::first(MOST_LISTED)).await?;
-        let mut searched = Searched { found: Vec::new(), read: 0, more: page.next.is_some() };
+        let mut searched = Searched { found: Vec::new(), read: 0, unread: Vec::new(), more: page.next.is_some() };
         let mut left = MOST_BYTES;
         for recording in page.items {
             if !self.may_read(caller, &world, Action::Replay, &recording)? {
@@ -316,13 +318,21 @@ impl App {
                 Ok(Some(found)) => found,
                 // Nothing found must not be said of what was not looked through.
                 Err(AppError::Afar) => return Err(AppError::Afar),
-                Ok(None) | Err(_) => continue,
+                Ok(None) | Err(_) => {
+                    searched.unread.push(recording.session);
+                    continue;
+                }
             };
             let text = text.clone();
             let looked = tokio::task::spawn_blocking(move || Search::new(&text, within, left).through(reader)).await;
-            let Looked { places, left: rest, failed } = looked.map_err(|e| AppError::Fault(e.to_string()))?;
+            let Looked { places, left: rest, damaged, cut, failed } =
+                looked.map_err(|e| AppError::Fault(e.to_string()))?;
+            let unread = failed.is_some() || damaged || (cut && was_whole(&recording));
             if let (Some(error), At::Store) = (failed, at) {
                 return Err(away(recording.session, error));
+            }
+            if unread {
+                searched.unread.push(recording.session);
             }
             left = rest;
             if !places.is_empty() {
@@ -407,6 +417,11 @@ async fn verify(recording: &Recording, at: At, source: Option<Source>, missing: 
         damage: seen.damage,
         unreadable: other,
     })
+}
+
+/// Whether a recording had all of it when its session ended.
+fn was_whole(recording: &Recording) -> bool {
+    recording.end.as_ref().is_some_and(|end| end.state == RecordingState::Whole)
 }
 
 pub(super) fn about(recording: &Recording) -> Subjects {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use wane_domain::time::Time;
-use wane_recording::{Event, Piece, Program, ReadError, Reader, Side};
+use wane_recording::{Ending, Event, Piece, Program, ReadError, Reader, Side};
 
 use super::read::Place;
 
@@ -19,6 +19,10 @@ pub(super) struct Looked {
     pub(super) places: Vec<Place>,
     /// How much may still be looked through.
     pub(super) left: usize,
+    /// Whether something of it was left out for being damaged.
+    pub(super) damaged: bool,
+    /// Whether it stops before its last chunk.
+    pub(super) cut: bool,
     /// Why it was not looked through to its end.
     pub(super) failed: Option<ReadError>,
 }
@@ -53,18 +57,23 @@ impl<'a> Search<'a> {
 
     /// Looks through a recording. What is damaged is left out.
     pub(super) fn through<R: Read>(mut self, mut reader: Reader<R>) -> Looked {
-        let mut failed = None;
+        let (mut damaged, mut cut, mut failed) = (false, false, None);
         while self.places.len() < MOST_PLACES && self.left > 0 {
             match reader.next(|at, event| self.event(at, &event)) {
-                Ok(Piece::Chunk | Piece::Damaged(_)) => {}
-                Ok(Piece::Waiting | Piece::End(_)) => break,
+                Ok(Piece::Chunk) => {}
+                Ok(Piece::Damaged(_)) => damaged = true,
+                Ok(Piece::End(ending)) => {
+                    cut = ending != Ending::Whole;
+                    break;
+                }
+                Ok(Piece::Waiting) => break,
                 Err(error) => {
                     failed = Some(error);
                     break;
                 }
             }
         }
-        Looked { places: self.places, left: self.left, failed }
+        Looked { places: self.places, left: self.left, damaged, cut, failed }
     }
 
     fn event(&mut self, at: Time, event: &Event<'_>) {

@@ -566,9 +566,46 @@ async fn recordings_are_searched_by_whom_may_replay_them_and_no_others() {
         let searched = house.app.search_recordings(&house.caller(who).await, sought).await.unwrap();
         let sessions: Vec<_> = searched.found.iter().map(|one| one.recording.session).collect();
         assert_eq!((searched.read, searched.more, &sessions), (read, false, &found), "{why}");
+        assert_eq!(searched.unread, [], "{why}");
         assert!(searched.found.iter().all(|one| one.places.len() == 1), "{why}");
         written_down += found.len();
         assert_eq!(noted(&house, "recording.searched").await, written_down, "{why}");
+    }
+}
+
+/// What was not looked through is told, so that nothing found is not taken for nothing there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_says_which_recordings_could_not_be_read_whole() {
+    let mut house = House::new().await;
+    let_read(&house, "resource").await;
+    let shelf = Arc::<Shelf>::default();
+    records(&mut house, Which::All, Some(Arc::<Shelf>::clone(&shelf)));
+    let grant = house.hold("ann", "web1", "deploy", 1).await;
+    let session = session_as(&house, grant).await;
+    let row = house.store.recording(session).await.unwrap().unwrap();
+    let sealed = shelf.0.lock().unwrap()[&session].clone();
+    let end = |state| {
+        let (at, facts) = (row.began, serde_json::Value::Null);
+        Some(RecordingEnd { at, state, chunks: 2, bytes: 0, root: None, why: None, facts })
+    };
+    let (whole, cut) = (end(RecordingState::Whole), end(RecordingState::Cut));
+    let mut changed = sealed.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    let head = sealed.get(..8).unwrap().to_vec();
+    let root = house.caller("root").await;
+    for (why, file, end, is_told) in [
+        ("it goes on", Some(&sealed), None, false),
+        ("its session was cut off", Some(&sealed), cut, false),
+        ("it was whole once", Some(&sealed), whole, true),
+        ("a byte of it was changed", Some(&changed), None, true),
+        ("it has no header", Some(&head), None, true),
+        ("there is no file", None, None, true),
+    ] {
+        *shelf.0.lock().unwrap() = file.map(|file| (session, file.clone())).into_iter().collect();
+        house.write(vec![Write::Recording(Recording { end, ..row.clone() })]).await;
+        let searched = house.app.search_recordings(&root, sought("port 26")).await.unwrap();
+        let told = if is_told { vec![session] } else { vec![] };
+        assert_eq!((searched.found.len(), searched.read, searched.unread), (0, 1, told), "{why}");
     }
 }
 
@@ -580,11 +617,12 @@ async fn a_search_reads_so_many_recordings_and_says_that_there_are_more() {
     let (ann, web1) = (house.id("ann").await, house.resource("web1").await);
     let root = house.caller("root").await;
     let search = async || {
-        let Searched { found, read, more } = house.app.search_recordings(&root, sought("x")).await.unwrap();
-        (found.len(), read, more)
+        let Searched { found, read, unread, more } = house.app.search_recordings(&root, sought("x")).await.unwrap();
+        (found.len(), read, unread.len(), more)
     };
     house.write((0..200).map(|_| Write::Recording(row(&house, ann, web1))).collect()).await;
-    assert_eq!(search().await, (0, 200, false));
+    // Of none of them is there a file, and it is said of each.
+    assert_eq!(search().await, (0, 200, 200, false));
     house.write(vec![Write::Recording(row(&house, ann, web1))]).await;
-    assert_eq!(search().await, (0, 200, true));
+    assert_eq!(search().await, (0, 200, 200, true));
 }

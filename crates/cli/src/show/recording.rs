@@ -73,6 +73,12 @@ pub(crate) fn found(search: &SearchView, now: &Now) -> String {
     }
     let more = if search.more { "; there are more, ask for less time" } else { "" };
     text.push_str(&format!("found in {} of {} recordings{more}\n", search.found.len(), search.read));
+    if !search.unread.is_empty() {
+        text.push_str(
+            "could not be read whole, so that it may stand there; `wane recording verify SESSION` says why:\n",
+        );
+        search.unread.iter().for_each(|session| text.push_str(&format!("  {}\n", escape::line(session))));
+    }
     text
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn search(
     let world = shared.app.world().await?;
     let who = (query.person.as_deref(), query.resource.as_deref());
     let Some((holder, resource)) = named(&shared, &caller, &world, who)? else {
-        return Ok(Json(SearchView { found: Vec::new(), read: 0, more: false }));
+        return Ok(Json(SearchView { found: Vec::new(), read: 0, unread: Vec::new(), more: false }));
     };
     let (from, until) = (query.from.map(read::time), query.until.map(read::time));
     let within = match query.within.as_deref() {

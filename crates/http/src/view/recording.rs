@@ -64,6 +64,7 @@ pub(crate) fn searched(names: Names<'_>, searched: &Searched) -> SearchView {
     SearchView {
         found: searched.found.iter().map(found).collect(),
         read: u32::try_from(searched.read).unwrap_or(u32::MAX),
+        unread: searched.unread.iter().map(ToString::to_string).collect(),
         more: searched.more,
     }
 }

@@ -177,6 +177,10 @@ fn a_byte_that_was_changed_is_named() {
     let (from, to) = (damage["from"].as_u64().unwrap(), damage["to"].as_u64().unwrap());
     assert!((from..to).contains(&(at as u64)), "{bad:#}");
     assert_eq!(noted(&lab, &maya.grant, "recording.verified")[0]["outcome"], "failed");
+    // Whoever searches is told that it may stand there.
+    let searched = lab.wane.ada.run(&["recordings", "--text", "kanarienvagel"]).unwrap();
+    let named = searched.stdout.lines().any(|line| line.trim() == session);
+    assert!(named && searched.stdout.contains("could not be read whole"), "{searched:?}");
 }
 
 #[test]
