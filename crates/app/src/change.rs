@@ -110,11 +110,13 @@ impl Change<'_> {
         let owed = owed(commit.writes(), self.at);
         let over = over(commit.writes());
         let storeless = &self.app.storeless;
-        storeless.known.before(commit.writes());
+        let changed = storeless.known.before(commit.writes());
         storeless.agenda.before(commit.writes());
         let gone = Agenda::gone(commit.writes());
         let news = self.app.sessions.news(commit.writes());
-        let done = match around(step, self.app.store.commit(commit)).await {
+        let done = around(step, self.app.store.commit(commit)).await;
+        storeless.known.after(&changed);
+        let done = match done {
             Err(StoreError::Unavailable(why)) => {
                 storeless.trouble.met(&why, self.app.now());
                 return Err(AppError::Store(why));

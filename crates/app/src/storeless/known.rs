@@ -21,6 +21,15 @@ struct Inner {
     /// None where it is known that there is none.
     sealed: HashMap<String, Option<Vec<u8>>>,
     sessions: HashMap<TokenId, Versioned<Token>>,
+    /// Grows with each commit that changes some of it, before and after.
+    changes: u64,
+}
+
+/// What a commit changes of it.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    sealed: Vec<(String, Vec<u8>)>,
+    gone: Vec<TokenId>,
 }
 
 /// What was read before.
@@ -32,18 +41,49 @@ impl Known {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what a commit changes, as it is about to.
-    pub(crate) fn before(&self, writes: &[Write]) {
+    /// Forgets what a commit changes, as it is about to; to be given to `after`.
+    pub(crate) fn before(&self, writes: &[Write]) -> Changed {
+        let mut changed = Changed::default();
         for write in writes {
             match write {
                 Write::Sealed(value) if is_connector_key(&value.key) => {
-                    self.inner().sealed.insert(value.key.clone(), Some(value.sealed.clone()));
+                    changed.sealed.push((value.key.clone(), value.sealed.clone()));
                 }
                 // One that was used since is as good; what is remembered of it is idle sooner.
-                Write::Token(put) if put.value.spent.is_some() => drop(self.inner().sessions.remove(&put.value.id)),
-                Write::RemoveToken(id) => drop(self.inner().sessions.remove(id)),
+                Write::Token(put) if put.value.spent.is_some() => changed.gone.push(put.value.id),
+                Write::RemoveToken(id) => changed.gone.push(*id),
                 _ => {}
             }
+        }
+        self.after(&changed);
+        changed
+    }
+
+    /// Forgets it again, whatever became of the commit: it may have been read meanwhile, as it was.
+    pub(crate) fn after(&self, changed: &Changed) {
+        if changed.sealed.is_empty() && changed.gone.is_empty() {
+            return;
+        }
+        let mut inner = self.inner();
+        inner.changes += 1;
+        for (key, sealed) in &changed.sealed {
+            inner.sealed.insert(key.clone(), Some(sealed.clone()));
+        }
+        for id in &changed.gone {
+            inner.sessions.remove(id);
+        }
+    }
+
+    /// To be asked before a read, and told to `read`.
+    fn changes(&self) -> u64 {
+        self.inner().changes
+    }
+
+    /// Remembers what a read came to, unless something changed since it began: it may be older than that.
+    fn read(&self, before: u64, remember: impl FnOnce(&mut Inner)) {
+        let mut inner = self.inner();
+        if inner.changes == before {
+            remember(&mut inner);
         }
     }
 }
@@ -58,9 +98,10 @@ impl App {
     /// A sealed secret, as it was read last if the store cannot be read.
     pub(crate) async fn sealed(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let known = &self.storeless.known;
+        let before = known.changes();
         match answered(self.store.sealed(key)).await {
             Ok(sealed) => {
-                known.inner().sealed.insert(key.to_owned(), sealed.clone());
+                known.read(before, |inner| drop(inner.sealed.insert(key.to_owned(), sealed.clone())));
                 Ok(sealed)
             }
             Err(StoreError::Unavailable(why)) => {
@@ -73,16 +114,18 @@ impl App {
     /// A token, as it was read last if the store cannot be read.
     pub(crate) async fn known_token(&self, id: TokenId) -> Result<Option<Versioned<Token>>, StoreError> {
         let known = &self.storeless.known;
+        let before = known.changes();
         match answered(self.store.token(id)).await {
             Ok(seen) => {
-                let mut inner = known.inner();
-                if inner.sessions.len() >= MOST_SESSIONS {
-                    inner.sessions.clear();
-                }
-                match seen.as_ref().filter(|seen| seen.value.kind == TokenKind::Session) {
-                    Some(seen) => drop(inner.sessions.insert(id, seen.clone())),
-                    None => drop(inner.sessions.remove(&id)),
-                }
+                known.read(before, |inner| {
+                    if inner.sessions.len() >= MOST_SESSIONS {
+                        inner.sessions.clear();
+                    }
+                    match seen.as_ref().filter(|seen| seen.value.kind == TokenKind::Session) {
+                        Some(seen) => drop(inner.sessions.insert(id, seen.clone())),
+                        None => drop(inner.sessions.remove(&id)),
+                    }
+                });
                 Ok(seen)
             }
             Err(StoreError::Unavailable(why)) => {
@@ -101,8 +144,9 @@ impl App {
         let keys: Vec<String> = world.resources.keys().map(|id| connector_key(*id)).collect();
         self.storeless.known.inner().sealed.retain(|key, _| keys.contains(key));
         for key in keys {
+            let before = self.storeless.known.changes();
             let sealed = self.store.sealed(&key).await?;
-            self.storeless.known.inner().sealed.insert(key, sealed);
+            self.storeless.known.read(before, |inner| drop(inner.sealed.insert(key, sealed)));
         }
         Ok(())
     }
@@ -119,5 +163,30 @@ mod tests {
         let (known, sealed) = (Known::default(), |key: &str| Sealed { key: key.to_owned(), sealed: vec![1] });
         known.before(&["connector/res_1", "recording/ses_1"].map(|key| Write::Sealed(sealed(key))));
         assert_eq!(known.inner().sealed.keys().collect::<Vec<_>>(), ["connector/res_1"]);
+    }
+
+    /// A read that began before a commit, or while it went on, says what was there before.
+    #[test]
+    fn what_was_read_while_it_was_changed_is_not_remembered() {
+        let (known, key) = (Known::default(), "connector/res_1");
+        let read = |before, sealed| known.read(before, |inner| drop(inner.sealed.insert(key.to_owned(), Some(sealed))));
+        let remembered = || known.inner().sealed[key].clone();
+        read(known.changes(), vec![1]);
+        assert_eq!(remembered(), Some(vec![1]));
+        let began = known.changes();
+        let changed = known.before(&[Write::Sealed(Sealed { key: key.to_owned(), sealed: vec![2] })]);
+        read(began, vec![1]);
+        assert_eq!(remembered(), Some(vec![2]), "it began before");
+        let began = known.changes();
+        read(began, vec![1]);
+        known.after(&changed);
+        assert_eq!(remembered(), Some(vec![2]), "it came while it was written");
+        read(began, vec![1]);
+        assert_eq!(remembered(), Some(vec![2]), "it came after");
+        // What changes nothing of it stands in no read's way.
+        let began = known.changes();
+        known.after(&known.before(&[Write::Sealed(Sealed { key: "recording/ses_1".to_owned(), sealed: vec![2] })]));
+        read(began, vec![3]);
+        assert_eq!(remembered(), Some(vec![3]));
     }
 }
