@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use wane_domain::decision::{Basis, Decision, Why};
 use wane_domain::terms::Terms;
 
-use crate::judge::{Case, Heard, judge};
+use crate::judge::{Case, Heard};
 use crate::path::unmet;
 use crate::query::AccessQuery;
 use crate::schema::Action;
@@ -83,10 +83,15 @@ pub struct ForbidReport {
     pub to_path: Option<String>,
 }
 
-/// Explains a decision. The verdict is [`judge`]'s own: an explanation cannot say otherwise.
+/// Explains a decision. The verdict is that of [`judge`](crate::judge::judge), over the case that it is explained from: an
+/// explanation cannot say otherwise.
 #[must_use]
 pub fn why(set: &PolicySet, query: &AccessQuery<'_>) -> Explanation {
-    let (verdict, basis) = match judge(set, query) {
+    let (decision, case) = match Case::open(set, query) {
+        Ok(case) => (case.decision(), Some(case)),
+        Err(no) => (Decision::Deny(*no), None),
+    };
+    let (verdict, basis) = match decision {
         Decision::Permit(permit) => {
             let path = permit.basis().path.clone().unwrap_or_default();
             (Verdict::Permit { path, terms: Box::new(permit.terms().clone()) }, permit.basis().clone())
@@ -94,7 +99,7 @@ pub fn why(set: &PolicySet, query: &AccessQuery<'_>) -> Explanation {
         Decision::Deny(denial) => (Verdict::Deny { reasons: denial.reasons }, denial.basis),
     };
     let mut out = Explanation { verdict, basis, paths: Vec::new(), forbids: Vec::new(), candidates: 0, of: set.len() };
-    let Ok(case) = Case::open(set, query) else { return out };
+    let Some(case) = case else { return out };
     out.candidates = case.candidates.len();
     let forbid = |policy: &crate::set::Compiled, to_path: Option<String>| ForbidReport {
         policy: policy.id.clone(),

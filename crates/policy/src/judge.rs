@@ -22,11 +22,7 @@ use crate::sheet::{Pairs, Scene, SheetError, access_context, digest, scene, with
 /// then see its terms, and one that objects drops it for the next.
 #[must_use]
 pub fn judge(set: &PolicySet, query: &AccessQuery<'_>) -> Decision {
-    let case = match Case::open(set, query) {
-        Ok(case) => case,
-        Err(no) => return Decision::Deny(*no),
-    };
-    case.decide().map_or_else(|no| Decision::Deny(*no), Decision::Permit)
+    Case::open(set, query).map_or_else(|no| Decision::Deny(*no), |case| case.decision())
 }
 
 /// A question with everything said about it before terms are known.
@@ -83,6 +79,10 @@ impl<'a> Case<'a> {
     pub(crate) fn policies(&self) -> Vec<&'a Compiled> {
         let set = self.set;
         self.candidates.iter().filter_map(|at| set.policies.get(*at)).collect()
+    }
+
+    pub(crate) fn decision(&self) -> Decision {
+        self.decide().map_or_else(|no| Decision::Deny(*no), Decision::Permit)
     }
 
     fn decide(&self) -> Result<Permit, Box<Denial>> {
