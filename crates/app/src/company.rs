@@ -124,7 +124,11 @@ impl Company {
             Event::Terminal { channel, size, .. } => {
                 let mut inner = self.inner();
                 inner.terminals.insert(*channel, *size);
-                inner.shown = inner.terminals.keys().next().copied();
+                let first = inner.terminals.keys().next().copied();
+                if inner.shown != first {
+                    inner.shown = first;
+                    inner.recent.clear();
+                }
             }
             Event::Resized { channel, size } => {
                 let mut inner = self.inner();

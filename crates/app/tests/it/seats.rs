@@ -103,6 +103,37 @@ async fn who_joined_sees_and_types_until_they_leave_and_it_is_written_down() {
     assert_eq!((told.about, &told.detail["bytes"]), (of(&house, grant, session).await, &4097.into()));
 }
 
+/// What was shown by another terminal is not what this one showed.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_sees_what_the_first_terminal_showed_last_and_nothing_of_another() {
+    let house = house().await;
+    let_join(&house, "admins", "resource is Host").await;
+    let (_, session, company) = opened(&house).await;
+    let root = house.caller("root").await;
+    let size = Size { columns: 80, rows: 24 };
+    let begins = |channel| company.sees(&Event::Terminal { channel, size, name: "xterm".into() });
+    let says = |channel, bytes: &'static [u8]| {
+        company.sees(&Event::Data { channel, from: Side::Target, bytes: bytes.into() });
+    };
+    let seen = async || {
+        let mut seat = house.app.join_session(&root, session).await.unwrap();
+        assert_eq!(seat.next().now_or_never(), Some(Some(Seen::Size(80, 24))));
+        seat.next().now_or_never()
+    };
+    let output = |bytes: &'static [u8]| Some(Some(Seen::Output(bytes.into())));
+    begins(1);
+    says(1, b"beside");
+    company.sees(&Event::Closed { channel: 1 });
+    assert_eq!(seen().await, output(b"before"), "the end of another took it away");
+    begins(1);
+    company.sees(&Event::Closed { channel: 0 });
+    assert_eq!(seen().await, output(b""), "it has shown nothing yet");
+    says(1, b"after");
+    assert_eq!(seen().await, output(b"after"));
+    begins(0);
+    assert_eq!(seen().await, output(b""), "it was shown by another");
+}
+
 /// Somebody else who may be there has no seat by this.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_join_any_more_types_nothing_and_is_out() {
