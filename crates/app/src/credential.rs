@@ -245,8 +245,6 @@ impl App {
         if lease.confirmed.is_none() {
             self.to_confirm(lease.id);
             self.nudge();
-        } else if put == Seen::Nothing {
-            self.nudge();
         }
         Ok(handed)
     }

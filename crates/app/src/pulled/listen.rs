@@ -222,7 +222,21 @@ impl From<AppError> for Heard {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::tests::rules;
     use super::*;
+
+    /// By its number it is known what a notice is about.
+    #[test]
+    fn people_are_listened_to_first_and_then_each_group() {
+        let groups = ["cn=ops", "cn=dba"].map(|dn| (dn.to_owned(), "ops".parse().unwrap())).into();
+        let watched = watched(&PullRules { groups, ..rules() });
+        let of: Vec<_> = watched.iter().map(|one| (one.base.as_str(), one.scope, one.filter.as_str())).collect();
+        let group = |base| (base, Scope::Base, "(objectClass=*)");
+        assert_eq!(of, [("ou=people", Scope::Subtree, "(uid=*)"), group("cn=dba"), group("cn=ops")]);
+        for (number, attribute) in [(0, "uid"), (1, "member"), (2, "member")] {
+            assert!(watched[number].attributes.iter().any(|one| one == attribute), "{number}: {watched:?}");
+        }
+    }
 
     #[test]
     fn one_that_is_gone_when_it_is_looked_at_ends_no_listening() {

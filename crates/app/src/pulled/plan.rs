@@ -168,7 +168,7 @@ pub(super) fn too_much(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use wane_domain::canonical::Digest;
     use wane_domain::directory::Stay;
     use wane_domain::id::TypedId;
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    fn rules() -> PullRules {
+    pub(in crate::pulled) fn rules() -> PullRules {
         PullRules {
             name: "dir".parse().unwrap(),
             people_base: "ou=people".to_owned(),
@@ -281,7 +281,7 @@ mod tests {
             ("e3", "nina", false),
             ("e4", "nina", false),
             ("e5", "otto", true),
-            ("e6", "No Name", false),
+            ("e6", "No\u{7} Name", false),
         ] {
             word.people.insert(entry.to_owned(), told(called, "Somebody", disabled));
         }
@@ -290,6 +290,7 @@ mod tests {
         assert_eq!(steps, [Step::Enter { name: name("nina"), entry: "e3".to_owned() }]);
         let of: Vec<_> = refused.iter().filter_map(|why| why.split(':').next()).collect();
         assert_eq!(of, ["e2", "e4", "e6"], "{refused:?}");
+        assert!(refused.last().is_some_and(|why| why.contains("`No Name`")), "{refused:?}");
     }
 
     #[test]

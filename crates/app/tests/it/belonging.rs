@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use wane_app::{NewResource, NewRole, TryEnd};
+use wane_app::{NewResource, NewRole, RevokeWhat, TryEnd};
 use wane_connector::{
     Artifact, ConnectError, Created, Describe, Effects, EndOutcome, Handed, Inventory, Kind, KindError, Prepared,
     Presence, RoleProbe, StandingRight, Target,
@@ -19,7 +19,9 @@ use wane_domain::lease::{LeaseData, LeaseKind};
 use wane_domain::secret::Secret;
 use wane_domain::time::Span;
 
-use crate::house::{House, cause, limits, name};
+use crate::faulty::{Faulty, Goes};
+use crate::house::{House, cause, limits, name, reason};
+use crate::storeless::end_at_targets;
 
 /// What there is at all targets.
 #[derive(Debug, Default)]
@@ -226,7 +228,8 @@ impl Town {
         let state = Arc::<Mutex<State>>::default();
         let club = |gives| -> Arc<dyn Kind> { Arc::new(Club { gives, state: Arc::clone(&state) }) };
         let kinds = vec![club(LeaseKind::Membership), club(LeaseKind::Account)];
-        house.reopen_over(Arc::new(house.store.clone()), kinds, limits());
+        let store = Faulty { store: house.store.clone(), door: Arc::clone(&house.door) };
+        house.reopen_over(Arc::new(store), kinds, limits());
         let more = "@id(\"clubs\") @max_ttl(\"8h\")
 permit (principal in Group::\"engineers\", action == Action::\"access\", resource is Club);
 @id(\"halls\") @max_ttl(\"8h\")
@@ -285,6 +288,22 @@ async fn a_place_that_two_grants_give_goes_with_the_second() {
     assert_eq!(town.places("west"), ["ops/ann"], "taken, though another grant gives it");
     town.ends("ann", two).await;
     assert!(town.places("west").is_empty(), "it outlived the last grant that gave it");
+}
+
+/// Nobody can be asked then what else gives it, and what is remembered is of all targets.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_store_a_place_is_kept_by_what_gives_it_at_its_own_target_alone() {
+    let town = Town::new().await;
+    for target in ["west", "east"] {
+        town.gives("ann", target, "member").await;
+    }
+    town.house.app.read_agenda().await.unwrap();
+    let (root, west) = (town.house.caller("root").await, town.house.resource("west").await);
+    town.house.door.all(Goes::Failing);
+    town.house.app.revoke(&root, RevokeWhat::Resource(west), &reason("stop")).await.unwrap();
+    assert_eq!(end_at_targets(&town.house).await, [TryEnd::Gone]);
+    assert!(town.places("west").is_empty(), "the same place at another target was taken for its reason");
+    assert_eq!(town.places("east"), ["ops/ann"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wane_connector::{ConnectError, Paper, Published, Revoked};
 use wane_domain::id::{GrantId, LeaseId};
 use wane_domain::time::{Span, Time};
@@ -12,6 +12,7 @@ use wane_store::Issuance;
 use crate::altered::{self, With};
 use crate::faulty::Goes;
 use crate::house::{House, mins, name};
+use crate::turning::Keeps;
 
 /// Says the serial numbers of what is over, and how often it was asked to.
 struct List(Arc<AtomicUsize>);
@@ -70,4 +71,25 @@ async fn what_was_ended_without_the_store_is_listed_as_long_as_it_would_work() {
         house.clock.set(at);
         assert_eq!(listed(&house).await, serials, "{at}");
     }
+}
+
+/// It says at once what is over, and is never older than a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paper_is_signed_anew_for_what_ends_for_other_keys_and_every_minute() {
+    let (house, signed) = house().await;
+    let grant = house.hold("ann", "web1", "deploy", 3).await;
+    let (first, lease) = issued(&house, "ann", grant).await;
+    let fetched = async || (listed(&house).await, signed.load(Ordering::SeqCst));
+    assert_eq!([fetched().await, fetched().await], [(vec![], 1), (vec![], 1)]);
+    house.app.end_handed_out(&house.caller("ann").await, lease).await.unwrap();
+    let over = vec![first.serial];
+    assert_eq!(fetched().await, (over.clone(), 2), "what is over is not on it yet");
+    let minute = Span::from_secs(60);
+    house.advance(Span::from_micros(minute.micros() - 1));
+    assert_eq!(fetched().await, (over.clone(), 2));
+    house.advance(Span::from_micros(1));
+    assert_eq!(fetched().await, (over.clone(), 3));
+    house.app.turns_by(Arc::new(Keeps::default()));
+    house.app.turn_keys(&house.caller("root").await, "authority", &json!({ "new": {} })).await.unwrap();
+    assert_eq!(fetched().await, (over, 4), "it is signed with what signs no more");
 }

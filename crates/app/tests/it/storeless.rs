@@ -76,7 +76,7 @@ async fn account(house: &House, who: &str, role: &str) -> GrantId {
 }
 
 /// What the loop does at the targets, once.
-async fn end_at_targets(house: &House) -> Vec<TryEnd> {
+pub(crate) async fn end_at_targets(house: &House) -> Vec<TryEnd> {
     let mut out = Vec::new();
     for lease in house.app.owed_storeless().await {
         out.push(house.app.end_at_target(&lease).await);
@@ -436,6 +436,22 @@ async fn what_is_being_written_while_accounts_are_read_is_not_forgotten() {
     let (ended, (), ()) = tokio::join!(ends, lets, reads);
     assert!(matches!(ended, Err(AppError::Store(_))), "{ended:?}");
     assert_eq!(house.app.owed_storeless().await.len(), 1, "nobody knows that it was to end");
+}
+
+/// Another process has ended it, and this one has not seen that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_by_the_store_is_not_owed_from_memory() {
+    let mut house = House::new().await;
+    let (gone, other) = (account(&house, "ann", "read").await, account(&house, "ben", "read").await);
+    house.app.give_back(&house.caller("ann").await, gone).await.unwrap();
+    let before = Arc::clone(&house.app);
+    house.reopen();
+    assert_eq!(house.try_ends(gone).await, [TryEnd::Gone]);
+    before.read_agenda().await.unwrap();
+    house.door.writes(Goes::Failing);
+    before.give_back(&house.caller("ben").await, other).await.unwrap();
+    let owed: Vec<_> = before.owed_storeless().await.iter().map(|lease| lease.grant).collect();
+    assert_eq!(owed, [other], "what is gone is ended once more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

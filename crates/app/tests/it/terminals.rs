@@ -31,6 +31,7 @@ async fn a_terminal_in_a_page_comes_in_where_its_gateway_takes_in() {
     let ask = TerminalAsk { grant, login: None, size: Size::new(80, 24).unwrap(), peer: PEER };
     let none = house.app.open_terminal(&ann, &ask).await.err();
     assert!(matches!(&none, Some(AppError::Invalid { field, .. }) if field == "grant"), "{none:?}");
+    assert!(!house.app.has_terminal("ssh"), "no gateway takes it in");
     let lobby = Arc::new(Full::default());
     house.app.gateway_takes_in("ssh", Arc::<Full>::clone(&lobby));
     assert!(house.app.has_terminal("ssh") && !house.app.has_terminal("gate"));

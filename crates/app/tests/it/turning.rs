@@ -12,7 +12,7 @@ use crate::house::{House, mins};
 
 /// Keeps who turned what.
 #[derive(Default)]
-struct Keeps(Mutex<Vec<(String, Value, Actor)>>);
+pub(crate) struct Keeps(Mutex<Vec<(String, Value, Actor)>>);
 
 #[async_trait]
 impl Turner for Keeps {
