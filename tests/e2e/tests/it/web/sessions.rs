@@ -1,5 +1,7 @@
 //! Sessions on the web UI: a terminal in a page, recordings played, sessions watched.
 
+use std::fs;
+
 use serde_json::json;
 use wane_testkit::wait_until;
 
@@ -183,4 +185,15 @@ fn a_recording_is_played_on_a_page_and_nothing_in_it_acts() {
     page.presses("button", "Play it");
     page.sees("replay");
     assert_eq!(noted("recording.refused"), 1);
+
+    // What cannot be read is named, for what is sought may stand there.
+    page.is(&lab.wane.ada);
+    for file in fs::read_dir(lab.wane.server.data().join("recordings")).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    page.open("recordings");
+    page.chromium.fill("role=searchbox[name=\"Find in recordings\"]", "kanarienvogel");
+    page.presses("button", "Search");
+    page.sees("could not be read whole");
+    page.sees(&session);
 }
