@@ -302,8 +302,22 @@ impl From<serde_json::Error> for AppError {
 #[cfg(test)]
 mod tests {
     use wane_connector::ConnectError;
+    use wane_scim::{Kind, Refused};
 
     use super::{AppError, Class};
+
+    #[test]
+    fn what_a_directory_is_refused_has_the_class_of_its_status() {
+        for (kind, class) in [
+            (Kind::Missing, Class::Missing),
+            (Kind::Uniqueness, Class::Conflict),
+            (Kind::Stale, Class::Conflict),
+            (Kind::TooLarge, Class::Invalid),
+            (Kind::InvalidValue, Class::Invalid),
+        ] {
+            assert_eq!(AppError::Scim(Refused::new(kind, "")).class(), class, "{kind:?}");
+        }
+    }
 
     #[test]
     fn what_ends_within_the_second_is_over_and_not_badly_asked_for() {

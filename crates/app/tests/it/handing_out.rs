@@ -357,6 +357,8 @@ async fn a_lost_answer_leaves_word_of_the_lease() {
     assert_eq!(house.store.answer(caller.person, "k").await.unwrap().unwrap().status, 201);
     let told = house.records(RecordFilter { event: Some("answer.kept".to_owned()), ..RecordFilter::default() }).await;
     assert_eq!(told.iter().map(|r| r.about.person).collect::<Vec<_>>(), [Some(caller.person)]);
+    let (_, kept) = house.app.keyed(&caller, "idle", "print", house.app.world()).await;
+    assert_eq!(kept, CallKept::Nothing, "nothing was committed");
 }
 
 /// Whoever tries again after an answer was lost loses what that call began, and nothing that was there before.

@@ -19,6 +19,12 @@ async fn what_is_handed_out_again_is_under_the_same_lease() {
         house.advance(Span::from_secs(1));
         assert_eq!(house.hand_out("ann", grant).await.unwrap().lease, first, "{resource}");
         assert_eq!(house.leases(grant).await.len(), 1, "{resource}");
+        let issued = house.app.issued(first).await.unwrap();
+        let times: Vec<_> = issued.iter().map(|one| one.at).collect();
+        let now = house.app.now();
+        // What is only signed is listed each time, the oldest first.
+        let expected = if resource == "web1" { vec![now.minus(Span::from_secs(1)), now] } else { vec![] };
+        assert_eq!(times, expected, "{resource}");
     }
 }
 

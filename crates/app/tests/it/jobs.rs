@@ -47,19 +47,23 @@ async fn house() -> House {
     let house = House::new().await;
     house.change_policy("@id(\"dev-freely\")", &format!("{PATHS}\n@id(\"dev-freely\")")).await;
     let root = house.caller("root").await;
+    house.app.add_issuer_of_jobs(&root, &issuer("actions", IssuerSort::Github, ISSUER)).await.unwrap();
+    house.app.add_workload(&root, &deploy("deploy", &[("repository_id", "74")])).await.unwrap();
+    house
+}
+
+/// One whose key is ours.
+fn issuer(called: &str, sort: IssuerSort, issuer: &str) -> IssuerInput {
     let public = BASE64URL_NOPAD.encode(key().public_key().as_ref());
-    let issuer = IssuerInput {
-        name: name("actions"),
-        sort: IssuerSort::Github,
-        issuer: ISSUER.to_owned(),
+    IssuerInput {
+        name: name(called),
+        sort,
+        issuer: issuer.to_owned(),
         audience: None,
         algorithms: BTreeSet::from([Signing::EdDSA]),
         ca_pem: None,
         keys: Some(json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": public }] })),
-    };
-    house.app.add_issuer_of_jobs(&root, &issuer).await.unwrap();
-    house.app.add_workload(&root, &deploy("deploy", &[("repository_id", "74")])).await.unwrap();
-    house
+    }
 }
 
 fn rule(claims: &[(&str, &str)]) -> RuleInput {
@@ -621,4 +625,40 @@ async fn what_another_job_of_its_workload_has_is_not_there_for_a_job() {
         assert!(caller.has(&grants[job]) && !caller.has(&grants[other]), "{job}");
         assert!(root.has(&grants[job]), "{job}");
     }
+}
+
+/// What stands elsewhere by such a name is something else, and is told of nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_says_in_one_place_what_a_pod_is() {
+    let (house, cluster) = (house().await, "https://cluster.example");
+    let root = house.caller("root").await;
+    house.app.add_issuer_of_jobs(&root, &issuer("cluster", IssuerSort::Kubernetes, cluster)).await.unwrap();
+    let rule = RuleInput { issuer: "cluster".to_owned(), ..rule(&[("namespace", "ci")]) };
+    house.app.add_workload(&root, &NewWorkload { rule, ..deploy("pods", &[]) }).await.unwrap();
+    let token = token(
+        &house,
+        &[
+            ("iss", json!(cluster)),
+            ("kubernetes.io", json!({ "namespace": "ci", "serviceaccount": { "name": "web" } })),
+            ("namespace", json!("elsewhere")),
+            ("pod", json!("another")),
+            ("team", json!("blue")),
+        ],
+    );
+    house.app.begin_job(&token, None).await.unwrap();
+    let claims = house.app.jobs(&root).await.unwrap().remove(0).job.asks.claims;
+    let told = ["namespace", "serviceaccount", "pod", "team"].map(|name| claims.get(name));
+    assert_eq!(told, [Some("ci"), Some("web"), None, Some("blue")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_shown_with_when_it_was_last_heard_of() {
+    let house = house().await;
+    let (works, root) = (Works::begun(&house).await, house.caller("root").await);
+    let heard = async || house.app.jobs(&root).await.unwrap().remove(0).heard;
+    assert_eq!(heard().await, house.app.now());
+    let spoke = house.advance(Span::from_secs(30));
+    works.caller(&house).await.unwrap();
+    house.advance(Span::from_secs(20));
+    assert_eq!(heard().await, spoke);
 }

@@ -25,6 +25,17 @@ impl House {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_it_is_told_to_who_left_and_to_who_may_have_others_leave() {
+    let house = House::new().await;
+    let callers = [house.caller("ann").await, house.caller("root").await, house.caller("ben").await];
+    house.offboard("root", "ann").await.unwrap();
+    for (caller, told) in callers.iter().zip([true, true, false]) {
+        let report = house.app.left(caller, "ann", Look::AtTargets).await;
+        assert_eq!(report.is_ok(), told, "{}: {report:?}", caller.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_of_somebody_goes_in_one_commit() {
     let house = House::new().await;
     let ann = house.id("ann").await;

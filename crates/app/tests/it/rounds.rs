@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
 use wane_app::TryEnd;
 use wane_domain::id::{GrantId, LeaseId};
 use wane_domain::lease::LeaseState;
@@ -119,4 +120,23 @@ async fn how_many_share_a_round_is_for_the_kind_to_say() {
     let of = async |target: &str| house.app.ends_in_one_round(&world, house.resource(target).await);
     assert_eq!((of("attic").await, of("web1").await), (16, 1));
     assert_eq!(house.app.ends_in_one_round(&world, house.ambient.id()), 1, "of a target that is gone");
+}
+
+/// Of two that end the same, the second finds it booked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_round_has_booked_is_gone_for_who_was_at_it_alone() {
+    let house = House::new().await;
+    let leases: Vec<LeaseId> = ending(&house, &["ann", "ben"]).await.into_iter().map(|(_, lease)| lease).collect();
+    house.gate.rounds_of(2);
+    house.gate.end("attic", Does::Hold);
+    let (app, first, mut tasks) = (Arc::clone(&house.app), leases[0], JoinSet::new());
+    tasks.spawn(async move { app.try_end(first).await });
+    house.gate.until_begun("attic", "end", 1).await;
+    house.door.hold("lease");
+    house.gate.end("attic", Does::Work);
+    house.door.until_held().await;
+    assert_eq!(round(&house, &leases).await, [TryEnd::Gone; 2]);
+    house.door.hold("");
+    let alone = tasks.join_next().await.unwrap().unwrap();
+    assert!(matches!(alone, Ok(TryEnd::Gone)), "{alone:?}");
 }
