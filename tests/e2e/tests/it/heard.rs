@@ -74,6 +74,21 @@ fn nothing_is_missed_while_the_directory_or_the_server_is_away() {
     corp.wait("what is told after it", |c| c.standing("fred") == "active");
 }
 
+/// What was listened to is another entry then, and is listened to anew.
+#[test]
+fn a_directory_whose_group_is_made_anew_is_listened_to_again() {
+    let corp = told("");
+    corp.wait("everybody", |c| c.staff() == ["anna"] && pulled(&c.wane)["hears"] == "at_once");
+    let again = format!("objectClass: groupOfNames\nmember: uid=keeper,{PEOPLE}\nmember: uid=bert,{PEOPLE}\n");
+    let gone = format!("dn: {GROUP}\nchangetype: delete\n\n");
+    corp.slapd.modify(&format!("{gone}dn: {GROUP}\nchangetype: add\n{again}")).unwrap();
+    corp.wait("the group as it is now", |c| c.staff() == ["bert"]);
+    corp.slapd.person("uid=emil", "emil").unwrap();
+    corp.wait("somebody new", |c| c.standing("emil") == "active");
+    corp.slapd.modify(&format!("dn: {GROUP}\nchangetype: modify\nadd: member\nmember: uid=emil,{PEOPLE}\n")).unwrap();
+    corp.wait("who came into the new group", |c| c.staff() == ["bert", "emil"]);
+}
+
 #[test]
 fn what_is_told_by_notice_is_not_believed_blindly() {
     let corp = told("disabled_filter = \"(employeeType=left)\"");
