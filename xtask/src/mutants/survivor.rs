@@ -29,42 +29,22 @@ const fn one() -> usize {
     1
 }
 
-/// What is still owed for a crate; it only shrinks.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Debt {
-    #[serde(rename = "crate")]
-    name: String,
-    /// How many mutants no test of the crate comes by.
-    pub(super) unmet: usize,
-    /// How many survive that are neither caught nor explained.
-    pub(super) unexplained: usize,
-    /// Who comes by them instead.
-    why: String,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
     #[serde(default)]
-    debt: Vec<Debt>,
-    #[serde(default)]
     survivor: Vec<Survivor>,
 }
 
-/// The listed survivors of one crate, and what is owed for it.
-pub(super) fn listed(name: &str) -> Result<(Vec<Survivor>, Debt)> {
+/// The listed survivors of one crate.
+pub(super) fn listed(name: &str) -> Result<Vec<Survivor>> {
     let text = fs::read_to_string(command::root().join(LIST)).with_context(|| format!("cannot read {LIST}"))?;
     let list: List = toml::from_str(&text).with_context(|| format!("{LIST} is not a list of survivors"))?;
     for survivor in &list.survivor {
         ensure!(!survivor.why.trim().is_empty(), "{LIST}: say why `{}` may survive", survivor.mutant);
     }
-    for debt in &list.debt {
-        ensure!(!debt.why.trim().is_empty(), "{LIST}: say what comes by the mutants of `{}` that are owed", debt.name);
-    }
     let folder = format!("crates/{name}/");
-    let debt = list.debt.into_iter().find(|debt| debt.name == name).unwrap_or_default();
-    Ok((list.survivor.into_iter().filter(|survivor| survivor.mutant.starts_with(&folder)).collect(), debt))
+    Ok(list.survivor.into_iter().filter(|survivor| survivor.mutant.starts_with(&folder)).collect())
 }
 
 /// How what survived differs from what may.
