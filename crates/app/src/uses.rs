@@ -69,6 +69,16 @@ impl Till {
 }
 
 impl App {
+    /// Whether a grant is over, or there is none.
+    ///
+    /// # Errors
+    /// When this cannot be read.
+    pub async fn is_over(&self, grant: GrantId) -> Result<bool, AppError> {
+        let now = self.steady_now().await?;
+        let seen = self.store.grant(grant).await?;
+        Ok(seen.is_none_or(|seen| self.as_it_is(seen.value).usable_until(now).is_err()))
+    }
+
     /// Lets a session make one more of the uses that its role gives, if it gives a number of them, and of those that
     /// what it was opened with gives: each named, with how many there are.
     ///

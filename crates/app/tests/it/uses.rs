@@ -7,7 +7,7 @@ use wane_app::AppError;
 use wane_domain::id::{GrantId, SessionId};
 
 use crate::faulty::Goes;
-use crate::house::House;
+use crate::house::{House, mins};
 use crate::tasks::{claim, session_as};
 
 /// A grant with a session, at a gateway.
@@ -106,4 +106,18 @@ async fn nothing_is_used_in_a_session_before_its_target_lets_it_in() {
     house.app.session_begun(opened.session, &json!({})).await.unwrap();
     house.app.spend_use(opened.session, &key).await.unwrap();
     assert_eq!(house.app.store().uses(grant, "key").await.unwrap(), 1);
+}
+
+/// A gateway is told so whatever became of the grant; also before its end is written down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_is_over_once_it_has_ended_and_where_there_is_none() {
+    let (house, grant, _) = opened().await;
+    let other = house.hold("ben", "web1", "deploy", 1).await;
+    let over = async |grant: GrantId| house.app.is_over(grant).await.unwrap();
+    assert!(!over(grant).await);
+    assert!(over(house.ambient.id()).await, "there is none");
+    house.app.give_back(&house.caller("ann").await, grant).await.unwrap();
+    assert!(over(grant).await);
+    house.advance(mins(60));
+    assert!(house.grant(other).await.is_live() && over(other).await, "its time is up");
 }
