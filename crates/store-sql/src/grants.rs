@@ -79,20 +79,31 @@ pub(crate) async fn standing(pool: &SqlitePool, id: GrantId) -> Result<Option<St
     Ok(Some(Standing { grant, request, open }))
 }
 
+/// Newest first.
+pub(crate) fn listing(filter: &GrantFilter, slice: &Slice) -> Listing {
+    let lives = |phase: &GrantPhase| matches!(phase, GrantPhase::Scheduled | GrantPhase::Active);
+    // What lives is what something is due to happen to.
+    let live = filter.due_from.is_some() || (!filter.phases.is_empty() && filter.phases.iter().all(lives));
+    let by_holder = filter.holder.is_some() && filter.request.is_none() && filter.ids.is_empty();
+    Listing::new("id, generation, doc", "grants", "id", Order::NewestFirst, slice)
+        .among("id", filter.ids.iter().map(Cell::of).collect())
+        .of("request", filter.request)
+        .of("holder", filter.holder)
+        .of("resource", filter.resource)
+        .of("role", filter.role)
+        .among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect())
+        .and("due_at >=", filter.due_from.map(|at| Cell::Number(at.micros())))
+        .so(live.then_some("due_at IS NOT NULL"))
+        .through((live && by_holder).then_some("grants_live_of_holder"))
+}
+
 /// A page, newest first.
 pub(crate) async fn list(
     pool: &SqlitePool,
     filter: &GrantFilter,
     slice: &Slice,
 ) -> Result<Page<Versioned<Grant>>, StoreError> {
-    let listing = Listing::new("id, generation, doc", "grants", "id", Order::NewestFirst, slice)
-        .and("holder =", filter.holder.map(Cell::of))
-        .and("resource =", filter.resource.map(Cell::of))
-        .and("role =", filter.role.map(Cell::of))
-        .and("request =", filter.request.map(Cell::of))
-        .and("due_at >=", filter.due_from.map(|at| Cell::Number(at.micros())))
-        .among("id", filter.ids.iter().map(Cell::of).collect())
-        .among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect());
+    let listing = listing(filter, slice);
     let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::grant))
 }

@@ -43,18 +43,29 @@ pub(crate) async fn get(pool: &SqlitePool, id: LeaseId) -> Result<Option<Version
     row.map(|r| versioned(&r, stored::lease)).transpose()
 }
 
+/// Oldest first.
+pub(crate) fn listing(filter: &LeaseFilter, slice: &Slice) -> Listing {
+    let listing = Listing::new("id, generation, doc", "leases", "id", Order::OldestFirst, slice)
+        .among("id", filter.ids.iter().map(Cell::of).collect())
+        .of("grant_id", filter.grant)
+        .among("grant_id", filter.grants.iter().map(Cell::of).collect());
+    let of_phases =
+        |listing: Listing| listing.among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect());
+    // Few are open beside all there ever were at one target.
+    if filter.phases.contains(&LeasePhase::Gone) {
+        of_phases(listing.of("resource", filter.resource))
+    } else {
+        of_phases(listing).of("resource", filter.resource)
+    }
+}
+
 /// A page, oldest first.
 pub(crate) async fn list(
     pool: &SqlitePool,
     filter: &LeaseFilter,
     slice: &Slice,
 ) -> Result<Page<Versioned<Lease>>, StoreError> {
-    let listing = Listing::new("id, generation, doc", "leases", "id", Order::OldestFirst, slice)
-        .and("grant_id =", filter.grant.map(Cell::of))
-        .and("resource =", filter.resource.map(Cell::of))
-        .among("id", filter.ids.iter().map(Cell::of).collect())
-        .among("grant_id", filter.grants.iter().map(Cell::of).collect())
-        .among("phase", filter.phases.iter().map(|p| Cell::of(phase(*p))).collect());
+    let listing = listing(filter, slice);
     let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::lease))
 }

@@ -42,15 +42,29 @@ pub(crate) async fn get(pool: &SqlitePool, id: RequestId) -> Result<Option<Versi
     row.map(|r| versioned(&r, stored::request)).transpose()
 }
 
+/// Newest first.
+pub(crate) fn listing(filter: &RequestFilter, slice: &Slice) -> Listing {
+    let waits = |index| (filter.waiting == Some(true)).then_some(index);
+    let of_person = [
+        ("requester", waits("requests_waiting_of_requester")),
+        ("beneficiary", waits("requests_waiting_of_beneficiary")),
+    ];
+    Listing::new("id, generation, doc", "requests", "id", Order::NewestFirst, slice)
+        .either(of_person, filter.person.map(Cell::of))
+        .so(filter.waiting.map(|waiting| match (waiting, filter.person) {
+            (true, _) => "waiting = 1",
+            (false, None) => "waiting = 0",
+            (false, Some(_)) => "+waiting = 0",
+        }))
+}
+
 /// A page, newest first.
 pub(crate) async fn list(
     pool: &SqlitePool,
     filter: &RequestFilter,
     slice: &Slice,
 ) -> Result<Page<Versioned<AccessRequest>>, StoreError> {
-    let listing = Listing::new("id, generation, doc", "requests", "id", Order::NewestFirst, slice)
-        .either(["requester", "beneficiary"], filter.person.map(Cell::of))
-        .and("waiting =", filter.waiting.map(|w| Cell::Number(i64::from(w))));
+    let listing = listing(filter, slice);
     let rows = listing.query().build_query_as::<Row>().fetch_all(pool).await.map_err(unavailable)?;
     listing.page(rows, |r| r.0.clone(), |r| versioned(r, stored::request))
 }

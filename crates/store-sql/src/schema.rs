@@ -26,6 +26,7 @@ pub(crate) const STEPS: &[(i64, &str, &str)] = &[
     (16, "workloads", include_str!("../migrations/0016_workloads.sql")),
     (17, "inventories", include_str!("../migrations/0017_inventories.sql")),
     (19, "acme", include_str!("../migrations/0019_acme.sql")),
+    (22, "what lives", include_str!("../migrations/0022_what_lives.sql")),
 ];
 
 /// Brings a file to the newest schema.

@@ -74,7 +74,8 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
     let end = active.due().ok_or("an active grant has no end")?;
     let lasting =
         |at: Time| GrantFilter { phases: vec![GrantPhase::Active], due_from: Some(at), ..GrantFilter::default() };
-    let grants: [(GrantFilter, Vec<GrantId>); 11] = [
+    let covering = |role, at| GrantFilter { holder: Some(ben), resource: Some(host), role: Some(role), ..lasting(at) };
+    let grants: [(GrantFilter, Vec<GrantId>); 16] = [
         (GrantFilter::default(), vec![active.id, scheduled.id]),
         (GrantFilter { holder: Some(ben), ..GrantFilter::default() }, vec![active.id]),
         (GrantFilter { resource: Some(db), ..GrantFilter::default() }, vec![scheduled.id]),
@@ -92,6 +93,18 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
         (GrantFilter { holder: Some(ada), phases: vec![GrantPhase::Active], ..GrantFilter::default() }, vec![]),
         (lasting(end), vec![active.id]),
         (lasting(end.plus(Span::from_micros(1))), vec![]),
+        (covering(role, end), vec![active.id]),
+        (covering(role, end.plus(Span::from_micros(1))), vec![]),
+        (covering(f.id(), end), vec![]),
+        (GrantFilter { resource: Some(db), ..covering(role, end) }, vec![]),
+        (
+            GrantFilter {
+                holder: Some(ada),
+                phases: vec![GrantPhase::Scheduled, GrantPhase::Active],
+                ..GrantFilter::default()
+            },
+            vec![scheduled.id],
+        ),
     ];
     for (filter, want) in grants {
         let page = s.grants(filter.clone(), Slice::first(10)).await.map_err(told)?;
@@ -109,7 +122,8 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
         Write::Grant(Put::over(&seen_grant, ended)),
     ];
     s.commit(f.commit(writes)?).await.map_err(told)?;
-    let leases: [(LeaseFilter, Vec<LeaseId>); 8] = [
+    let at_host = |phases| LeaseFilter { resource: Some(host), phases, ..LeaseFilter::default() };
+    let leases: [(LeaseFilter, Vec<LeaseId>); 12] = [
         (LeaseFilter::default(), vec![lease.id, second.id]),
         (LeaseFilter { grant: Some(active.id), ..LeaseFilter::default() }, vec![lease.id, second.id]),
         (LeaseFilter { grants: vec![f.id(), active.id], ..LeaseFilter::default() }, vec![lease.id, second.id]),
@@ -129,6 +143,10 @@ pub(crate) async fn filters_mean_what_they_say<S: Store>(s: &S, f: &mut Fixture)
             LeaseFilter { phases: vec![LeasePhase::Intended, LeasePhase::Live], ..LeaseFilter::default() },
             vec![second.id],
         ),
+        (at_host(vec![LeasePhase::Revoking]), vec![lease.id]),
+        (at_host(vec![LeasePhase::Revoking, LeasePhase::Gone]), vec![lease.id]),
+        (at_host(vec![]), vec![lease.id, second.id]),
+        (LeaseFilter { resource: Some(db), ..at_host(vec![LeasePhase::Revoking]) }, vec![]),
     ];
     for (filter, want) in leases {
         let page = s.leases(filter.clone(), Slice::first(10)).await.map_err(told)?;
