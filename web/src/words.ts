@@ -181,7 +181,7 @@ export const words = {
       unreadable: 'The rest cannot be read.',
       open: 'The server shows no more of it: it stops, or your right to it went. What is recorded goes on.',
     } as Record<string, string>,
-    full: 'It is longer than a page can hold; the rest is on the command line: wane sessions replay.',
+    full: 'It is longer than a page can hold; the rest is on the command line: wane replay.',
     transcript: 'As text',
     nothingYet: 'Nothing was shown yet.',
     keys: 'Space plays and pauses; the arrows go five seconds back and on.',

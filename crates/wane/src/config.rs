@@ -1,4 +1,4 @@
-//! `wane config check|explain`, and how every server-side command reads its settings.
+//! `wane config check` and `wane config explain`, and how every server-side command reads its settings.
 
 use std::path::PathBuf;
 

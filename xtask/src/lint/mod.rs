@@ -2,6 +2,7 @@
 //! returns findings; this one runs them all before it complains.
 
 mod code;
+mod commands;
 mod direction;
 mod entropy;
 mod evidence;
@@ -55,6 +56,7 @@ fn own_rules() -> Result<Vec<Finding>> {
         headers::check(&tree),
         machine_paths::check(&tree),
         lock_files::check(&tree),
+        commands::check(&tree),
         threats::check(&tree),
     ]
     .concat())

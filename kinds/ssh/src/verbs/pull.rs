@@ -137,7 +137,7 @@ pub(super) fn verified(answer: &Value, signer: &KeyData) -> Result<Vec<u8>, Stri
     Ok(list)
 }
 
-/// The key after `wane namespaces="…"`, as in the allowed signers of ssh-keygen.
+/// The key after the principal `wane` and `namespaces="…"`, as in the allowed signers of ssh-keygen.
 fn pinned_signer(path: &Path) -> Result<KeyData, VerbError> {
     let line = fs::read_to_string(path).map_err(|e| failed("read", path, &e))?;
     let at = line.find("ssh-").unwrap_or(line.len());
