@@ -227,14 +227,14 @@ impl Guest<'_> {
         let mut command = Command::new("curl");
         let at = format!("{}:127.0.0.1", self.origin.strip_prefix("https://").unwrap());
         command.args(["-sS", "--path-as-is", "--cacert"]).arg(&self.lab.ca);
-        command.args(["--resolve", &at, "-b"]).arg(&self.jar).arg("-c").arg(&self.jar);
+        command.args(["--resolve", &at, "-b"]).arg(&self.jar);
         command
     }
 
     /// With these words to curl.
     pub(super) fn send(&self, words: &[&str], path: &str) -> Answer {
         let mut command = self.curl();
-        command.args(["-D", "-"]).args(words).arg(format!("{}{path}", self.origin));
+        command.arg("-c").arg(&self.jar).args(["-D", "-"]).args(words).arg(format!("{}{path}", self.origin));
         command.args(["--max-time", "60"]);
         let done = command.output().unwrap();
         let answer = Answer::read(&String::from_utf8_lossy(&done.stdout));
@@ -245,7 +245,8 @@ impl Guest<'_> {
         self.send(&[], path)
     }
 
-    /// Something that stays open.
+    /// Something that stays open. It keeps no cookies: whenever it ends it would empty the jar for a moment, while another
+    /// may be reading it.
     pub(super) fn streams(&self, words: &[&str], path: &str) -> Interactive {
         let mut command = self.curl();
         command.arg("-N").args(words).arg(format!("{}{path}", self.origin));
