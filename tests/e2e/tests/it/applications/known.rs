@@ -10,7 +10,7 @@ use super::lab::{Answer, Lab};
 use super::signing_in::headers;
 use crate::certificates::authority;
 use crate::people::{SOON, ask_coming_out, granted, items, text};
-use crate::tokens::office::token_key;
+use crate::tokens::office::{next_second, token_key};
 
 /// A gateway where certificates and tokens are issued besides: for the service `console`, and for the application `app`
 /// and another as servers that take tokens.
@@ -190,6 +190,7 @@ fn a_token_says_who_somebody_is_where_it_is_for_that() {
     for (what, token) in [("for another server", &elsewhere), ("tampered with", &tampered)] {
         assert_eq!(send(&lab, "app", &[&bearer(token)], "/echo").status, 401, "{what}");
     }
+    next_second();
     // Bound to a key: a proof with each call, once, for that call.
     let key = lab.wane.server.folder().join("key.pem");
     let (file, bound) = token(&lab, "app-api", "bound", "bound", &["--dpop-key", key.to_str().unwrap()]);

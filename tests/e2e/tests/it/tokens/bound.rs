@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::json;
 
-use super::office::Office;
+use super::office::{Office, next_second};
 use super::servers::claims;
 use crate::people::{granted, refused, text};
 
@@ -26,8 +25,7 @@ fn a_bound_token_opens_nothing_without_what_it_is_bound_to() {
         let got = maya.run(&words(key.to_str().unwrap(), file.to_str().unwrap())).unwrap();
         assert!(got.success(), "{got:?}");
     }
-    // The proofs below are in whole seconds, and none of the second in which the server began is taken.
-    std::thread::sleep(Duration::from_secs(1));
+    next_second();
     let token = fs::read_to_string(&file).unwrap().trim().to_owned();
     assert!(claims(&token)["cnf"]["jkt"].is_string(), "{}", claims(&token));
     let shown = office.introspect(&orders, &token).json();

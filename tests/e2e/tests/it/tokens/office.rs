@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use wane_testkit::{PersonSession, WaneServer, WaneServerBuilder};
+use wane_testkit::{PersonSession, WaneServer, WaneServerBuilder, wait_until};
 
-use crate::people::{Deployment, granted, text};
+use crate::people::{Deployment, SOON, granted, text};
 
 pub(super) const AUDIENCE: &str = "https://orders.example";
 pub(super) const SCOPES: [&str; 2] = ["orders.read", "orders.write"];
@@ -49,6 +49,12 @@ fn target(path: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").join(path);
     assert!(path.exists(), "run `cargo xtask deps` first: {} is not there", path.display());
     path
+}
+
+/// Waits for the next second: proofs are in whole ones, and none is taken of the second in which the server began.
+pub(crate) fn next_second() {
+    let began = jiff::Timestamp::now().as_second();
+    wait_until("the next second", SOON, || jiff::Timestamp::now().as_second() > began).unwrap();
 }
 
 /// `wane token-key` with these words; the server is stopped.
