@@ -13,6 +13,8 @@ const EVERY: usize = 32 * 1024;
 #[derive(Default)]
 pub struct Feed {
     parser: Parser,
+    /// The beginning of a character whose end has not come. Cut there, the parser drops what follows the character.
+    begun: Vec<u8>,
     /// How much went in since it was looked.
     since: usize,
     heard: bool,
@@ -30,7 +32,7 @@ impl Feed {
         while !bytes.is_empty() {
             let room = EVERY.saturating_sub(self.since).min(bytes.len());
             let (piece, rest) = bytes.split_at(room);
-            self.parser.advance(&mut Heard { to, heard: &mut self.heard }, piece);
+            self.advance(to, piece);
             self.since += piece.len();
             bytes = rest;
             if self.since >= EVERY {
@@ -41,6 +43,30 @@ impl Feed {
             }
         }
     }
+
+    /// Hands on whole characters; one that has only begun waits for its end.
+    fn advance<P: Perform>(&mut self, to: &mut P, mut piece: &[u8]) {
+        while !self.begun.is_empty() {
+            let Some((byte, rest)) = piece.split_first() else { return };
+            self.begun.push(*byte);
+            piece = rest;
+            let whole = self.begun.len() - unfinished(&self.begun);
+            let whole: Vec<u8> = self.begun.drain(..whole).collect();
+            self.parser.advance(&mut Heard { to, heard: &mut self.heard }, &whole);
+        }
+        let (whole, begun) = piece.split_at(piece.len() - unfinished(piece));
+        self.parser.advance(&mut Heard { to, heard: &mut self.heard }, whole);
+        self.begun.extend_from_slice(begun);
+    }
+}
+
+/// How many bytes at the end are the beginning of a character.
+fn unfinished(bytes: &[u8]) -> usize {
+    let is_begun = |tail: &[u8]| {
+        std::str::from_utf8(tail).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+    };
+    let tail = |length: &usize| bytes.len().checked_sub(*length).and_then(|from| bytes.get(from..));
+    (1..=3).find(|length| tail(length).is_some_and(is_begun)).unwrap_or(0)
 }
 
 /// Hands on, and notes that there was something.
@@ -97,6 +123,43 @@ mod tests {
         }
         fn osc_dispatch(&mut self, params: &[&[u8]], _: bool) {
             self.1 = self.1.max(params.iter().map(|param| param.len()).sum());
+        }
+    }
+
+    /// All that comes out, in its order.
+    #[derive(Default)]
+    struct All(String);
+
+    impl Perform for All {
+        fn print(&mut self, c: char) {
+            self.0.push(c);
+        }
+        fn execute(&mut self, byte: u8) {
+            self.0.push_str(&format!("<{byte}>"));
+        }
+        fn osc_dispatch(&mut self, params: &[&[u8]], _: bool) {
+            self.0.push_str(&format!("{params:?}"));
+        }
+    }
+
+    /// Also within a character: the parser itself loses what stands behind one that it was given in two pieces.
+    #[test]
+    fn what_comes_out_does_not_depend_on_where_it_was_cut() {
+        for text in
+            ["é\r語語\n".as_bytes(), "a\u{1f600}\r\nb".as_bytes(), b"\xc3\xe8\xaa\x9e\r\xff\xc3\r\x1b]0;\xc3\xa9\x07x"]
+        {
+            let out = |pieces: &[&[u8]]| {
+                let (mut feed, mut all) = (Feed::default(), All::default());
+                pieces.iter().for_each(|piece| feed.bytes(&mut all, piece));
+                all.0
+            };
+            let whole = out(&[text]);
+            for first in 0..=text.len() {
+                for second in first..=text.len() {
+                    let pieces = [&text[..first], &text[first..second], &text[second..]];
+                    assert_eq!(out(&pieces), whole, "{pieces:?}");
+                }
+            }
         }
     }
 
